@@ -1,0 +1,31 @@
+# Two commands on a fresh machine: `make demo` and `make test`.  Each fills .venv itself, once.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint install clean
+
+install: .venv/.installed
+
+# Made anew only when the dependencies change.
+.venv/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv || { $(PYTHON) -m venv --without-pip .venv && $(PYTHON) -m pip --python $(BIN)/python install pip; }
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+# The main job on the bundled fonts: train, then draw a line of held-out characters in all three styles.
+demo: install
+	$(BIN)/fontgan check
+	$(BIN)/fontgan train experiment=quickstart out=demo/run
+	$(BIN)/fontgan infer checkpoint=demo/run out=demo/drawn style=all text=春夜闻雨花好月圆龙马飞天
+	@echo "Look at demo/run/sheet.png and demo/drawn/*/_sheet.png; tensorboard --logdir demo/run"
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv demo runs build dist

@@ -1,0 +1,5 @@
+import sys
+
+from fontgan.cli import main
+
+sys.exit(main())
