@@ -1,0 +1,1 @@
+"""Fonts and glyph folders in, training pairs out."""

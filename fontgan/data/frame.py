@@ -1,0 +1,120 @@
+"""Frames: how a glyph's own coordinates map to a canvas, and back.
+
+Three coordinate systems meet here.
+  own     what a glyph is stored in: font units (y up) or image pixels (y down)
+  cell    the em square, 0 to 1 from its top left corner, y down; the same for fonts and images
+  canvas  pixels of the square training image, y down; pixel i covers i to i + 1
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Box(NamedTuple):
+    """Left, top, right, bottom."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @property
+    def width(self) -> float:
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        return self.y1 - self.y0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """x -> scale * x + dx, y -> scale * y + dy: one scale and one offset, the same for all glyphs of a style."""
+
+    scale: float = 1.0
+    dx: float = 0.0
+    dy: float = 0.0
+
+    def then(self, outer: Frame) -> Frame:
+        """First this frame, then ``outer``."""
+        return Frame(outer.scale * self.scale, outer.scale * self.dx + outer.dx, outer.scale * self.dy + outer.dy)
+
+    def inverse(self) -> Frame:
+        return Frame(1 / self.scale, -self.dx / self.scale, -self.dy / self.scale)
+
+    def box(self, box: Box) -> Box:
+        return Box(
+            self.scale * box.x0 + self.dx,
+            self.scale * box.y0 + self.dy,
+            self.scale * box.x1 + self.dx,
+            self.scale * box.y1 + self.dy,
+        )
+
+    def as_dict(self) -> dict[str, float]:
+        return {"scale": self.scale, "dx": self.dx, "dy": self.dy}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, float]) -> Frame:
+        return cls(float(stored["scale"]), float(stored["dx"]), float(stored["dy"]))
+
+
+def median_box(boxes: list[Box]) -> Box:
+    """The box of median centre, width and height."""
+    centres_x = np.median([(b.x0 + b.x1) / 2 for b in boxes])
+    centres_y = np.median([(b.y0 + b.y1) / 2 for b in boxes])
+    width, height = np.median([b.width for b in boxes]), np.median([b.height for b in boxes])
+    return Box(
+        float(centres_x - width / 2),
+        float(centres_y - height / 2),
+        float(centres_x + width / 2),
+        float(centres_y + height / 2),
+    )
+
+
+def fit_median(boxes: list[Box], reference: list[Box]) -> Frame:
+    """The frame that brings the median box of ``boxes`` onto that of ``reference``: same centre, same area."""
+    have, want = median_box(boxes), median_box(reference)
+    area = have.width * have.height
+    scale = float(np.sqrt(want.width * want.height / area)) if area > 0 else 1.0
+    return Frame(
+        scale,
+        (want.x0 + want.x1) / 2 - scale * (have.x0 + have.x1) / 2,
+        (want.y0 + want.y1) / 2 - scale * (have.y0 + have.y1) / 2,
+    )
+
+
+SMALLEST_FIT = 0.75  # an outlier may shrink the canvas scale to this share of the plain em fit, no further
+
+
+def fit_canvas(boxes: list[Box], size: int, margin: float) -> Frame:
+    """Cell -> canvas so that the em fits inside the margins and no ink of ``boxes`` is clipped.
+
+    Ink outside the em first shrinks the scale, down to ``SMALLEST_FIT`` of the plain fit, then shifts it.
+
+    Args:
+        size: side of the canvas in pixels.
+        margin: empty border on each side, as a fraction of the canvas, 0 to below 0.5.
+    """
+    room = size * (1 - 2 * margin)
+    union = Box(min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes))
+    scale = room * max(SMALLEST_FIT, min(1.0, 1 / max(union.width, union.height, 1e-9)))
+    return Frame(scale, _offset(scale, union.x0, union.x1, size), _offset(scale, union.y0, union.y1, size))
+
+
+def _offset(scale: float, low: float, high: float, size: int) -> float:
+    """Centres the em, moved as little as brings low..high inside the margins; centres low..high if it cannot."""
+    border = (size - scale * (high - low)) / 2  # room left on each side were the ink centred
+    margin = min(border, (size - scale) / 2) if scale < size else 0.0
+    at_least, at_most = margin - scale * low, size - margin - scale * high
+    if at_least > at_most:
+        return (at_least + at_most) / 2
+    return min(max((size - scale) / 2, at_least), at_most)
+
+
+def clips(box: Box, size: int) -> bool:
+    """True if a box in canvas pixels reaches over the edge by more than a hundredth of a pixel."""
+    return box.x0 < -0.01 or box.y0 < -0.01 or box.x1 > size + 0.01 or box.y1 > size + 0.01

@@ -1,0 +1,262 @@
+"""Source + target styles -> which pairs there are, how they are aligned, and which are held out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fontgan.data import charset as charsets
+from fontgan.data.frame import Box, Frame, clips, fit_canvas, fit_median, median_box
+from fontgan.data.glyphs import PAPER, Finding, GlyphSource, Survey, open_glyphs, style_name
+from fontgan.errors import DataError, some
+
+SIZES = (64, 96, 128, 192, 256, 384, 512)
+_HOLDOUT_BUCKETS = 10_000
+
+
+@dataclass
+class Member:
+    """One font or folder of a pair plan: the source, or a style."""
+
+    name: str
+    glyphs: GlyphSource
+    survey: Survey
+    align: Frame = field(default_factory=Frame)  # own cell -> the source's cell
+    boxes: dict[str, Box] = field(default_factory=dict)  # ink in the own cell
+
+
+@dataclass
+class PairPlan:
+    """Everything known about the data before a pixel is drawn."""
+
+    source: Member
+    styles: list[Member]
+    chars: list[str]  # all characters that make a pair with at least one style
+    held_out: list[str]
+    canvas: Frame  # the source's cell -> canvas pixels
+    size: int
+    findings: list[Finding]
+
+    @property
+    def members(self) -> list[Member]:
+        return [self.source, *self.styles]
+
+    def frame(self, member: Member) -> Frame:
+        """The member's own cell -> canvas pixels, alignment included."""
+        return member.align.then(self.canvas)
+
+
+def plan_pairs(
+    source: str,
+    targets: Sequence[str] | Mapping[str, str],
+    *,
+    charset: str,
+    size: int,
+    margin: float = 0.04,
+    align: bool = True,
+    holdout: float = 0.1,
+    holdout_chars: str = "",
+) -> PairPlan:
+    """Opens source and targets and decides pairs, split, alignment and canvas.
+
+    Args:
+        source: font file or glyph folder, as ``open_glyphs`` takes it.
+        targets: the styles; a mapping names them, a list takes file names as names.
+        charset: see ``fontgan.data.charset.resolve``.
+        size: side of the canvas in pixels, one of ``SIZES``.
+        margin: empty border on each side, as a fraction of the canvas, 0 to below 0.25.
+        align: bring each style's median ink box onto the source's (undone on output).
+        holdout: share of characters never trained on, 0 to below 1; the same for all styles.
+        holdout_chars: a charset of more characters to hold out, or "".
+    Raises: DataError if something cannot be read or no pairs are left.
+    """
+    if size not in SIZES:
+        raise DataError(f"data.size={size}: choose one of {', '.join(map(str, SIZES))}.")
+    if not 0 <= margin < 0.25:
+        raise DataError(f"data.margin={margin}: a fraction of the canvas from 0 to below 0.25 is needed.")
+    if not 0 <= holdout < 1:
+        raise DataError(f"data.holdout={holdout}: a share from 0 to below 1 is needed.")
+    named = _name_styles(targets)
+    wanted = charsets.resolve(charset)
+    opened = open_glyphs(source)
+    source_member = Member("source", opened, opened.survey(wanted))
+    if not source_member.survey.present:
+        raise DataError(f"{source}: has none of the characters of charset={charset}. Choose another charset or source.")
+    findings = list(source_member.survey.findings)
+    styles = []
+    for name, spec in named.items():
+        glyphs = open_glyphs(spec)
+        survey = glyphs.survey(source_member.survey.present)
+        findings += survey.findings
+        styles.append(Member(name, glyphs, survey))
+        if not survey.present:
+            findings.append(
+                Finding(
+                    "error",
+                    f"{spec}: style {name} shares no characters with the source within charset={charset}.",
+                    "Choose a charset that both have, or take the style out.",
+                )
+            )
+    with_pairs = {char for style in styles for char in style.survey.present}
+    chars = [char for char in source_member.survey.present if char in with_pairs]
+    if not chars:
+        raise DataError(
+            f"{source}: shares no characters with {', '.join(named)} within charset={charset}. "
+            "Choose a charset or fonts that have characters in common."
+        )
+    held_out = hold_out(chars, holdout, charsets.resolve(holdout_chars) if holdout_chars else [])
+    if len(held_out) == len(chars):
+        raise DataError(f"all {len(chars)} characters are held out and none is left to train on. Hold out fewer.")
+
+    for member in [source_member, *styles]:
+        member.boxes = {char: member.glyphs.ink_box(char) for char in member.survey.present}
+    trained = set(chars) - set(held_out)
+    for style in styles:
+        shared = [char for char in style.survey.present if char in trained]
+        if style.survey.present and not shared:
+            findings.append(
+                Finding(
+                    "error",
+                    f"style {style.name}: all of its {len(style.survey.present)} characters are held out.",
+                    "Give it more characters or hold out fewer.",
+                )
+            )
+        if align and shared:
+            # Fitted on training characters alone: what is held out must not be looked at.
+            style.align = fit_median([style.boxes[c] for c in shared], [source_member.boxes[c] for c in shared])
+            findings.append(_say_alignment(style, source_member, shared))
+    boxes = [source_member.boxes[char] for char in chars]
+    boxes += [style.align.box(box) for style in styles for box in style.boxes.values()]
+    plan = PairPlan(source_member, styles, chars, held_out, fit_canvas(boxes, size, margin), size, findings)
+    findings += _say_clipped(plan)
+    return plan
+
+
+def hold_out(chars: Sequence[str], share: float, more: Sequence[str] | None = None) -> list[str]:
+    """The characters never trained on: those whose hash falls below ``share``, and ``more``.
+
+    A hash of the character alone decides, so a character keeps its side when the charset, the fonts or their
+    order change.  At least one character stays on each side as long as there are two.
+    """
+    chosen = set(more or []) & set(chars)
+    if share > 0:
+        ranked = sorted(chars, key=lambda char: (_bucket(char), char))
+        by_hash = [char for char in ranked if _bucket(char) < share * _HOLDOUT_BUCKETS] or ranked[:1]
+        chosen |= set(by_hash[: max(1, len(chars) - 1)])
+    return [char for char in chars if char in chosen] if len(chars) > 1 else []
+
+
+def _bucket(char: str) -> int:
+    return int.from_bytes(hashlib.sha256(char.encode()).digest()[:4], "big") % _HOLDOUT_BUCKETS
+
+
+def duplicate_images(images: Mapping[str, np.ndarray]) -> list[list[str]]:
+    """Groups of characters whose images are the same to the pixel."""
+    groups: dict[bytes, list[str]] = {}
+    for char, image in images.items():
+        groups.setdefault(hashlib.sha256(image.tobytes()).digest(), []).append(char)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def find_duplicates(plan: PairPlan) -> list[Finding]:
+    """Draws every style's glyphs small and names characters that share one image (a sign of placeholders)."""
+    findings = []
+    for member in plan.members:
+        small = fit_canvas(list(member.boxes.values()), 48, 0.0)
+        images = {char: member.glyphs.draw(char, small, 48) for char in member.survey.present}
+        groups = duplicate_images(images)
+        if groups:
+            shown = some(["=".join(group[:6]) for group in groups], 6)
+            findings.append(
+                Finding(
+                    "warning",
+                    f"{member.name}: {sum(map(len, groups))} characters share an image with another: {shown}.",
+                    "Fine where they look alike; if it is a placeholder, take them out of the font or folder.",
+                )
+            )
+        blank = [char for char, image in images.items() if image.min() == PAPER]
+        if blank:
+            findings.append(Finding("warning", f"{member.name}: {len(blank)} characters draw blank: {some(blank)}."))
+    return findings
+
+
+def manifest(plan: PairPlan) -> dict[str, Any]:
+    """What a run needs to know of its data later, and what a user wants to read: names, licences, counts."""
+    return {
+        "size": plan.size,
+        "cell_to_canvas": plan.canvas.as_dict(),
+        "characters": len(plan.chars),
+        "held_out": "".join(plan.held_out),
+        "trained": "".join(char for char in plan.chars if char not in set(plan.held_out)),
+        "members": [
+            {
+                "name": member.name,
+                **member.glyphs.describe(),
+                "pairs": len(set(member.survey.present) & set(plan.chars)),
+                "left_out": {reason: "".join(chars) for reason, chars in member.survey.left_out.items()},
+                "align": member.align.as_dict(),
+                "median_ink_box": list(median_box(list(member.boxes.values()))) if member.boxes else None,
+            }
+            for member in plan.members
+        ],
+        "findings": [str(finding) for finding in plan.findings],
+    }
+
+
+def _name_styles(targets: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    if not targets:
+        raise DataError("data.targets: no style is given. Name at least one font or glyph folder.")
+    if isinstance(targets, Mapping):
+        named = {str(name): str(spec) for name, spec in targets.items()}
+    else:
+        named = {}
+        for spec in map(str, targets):
+            name = style_name(spec)
+            if name in named:
+                raise DataError(
+                    f"data.targets: two styles are called {name}. Name them: data.targets={{one: {named[name]}, two: {spec}}}."
+                )
+            named[name] = spec
+    for name in named:
+        # Names become folders and config keys.
+        if not re.fullmatch(r"[\w][\w .-]*", name) or name in ("all", "source"):
+            raise DataError(
+                f"data.targets: {name!r} cannot be a style's name; letters, digits, space, . _ - only, "
+                "and neither all nor source. Name it: data.targets={mine: PATH}."
+            )
+    return named
+
+
+def _say_alignment(style: Member, source: Member, shared: Sequence[str]) -> Finding:
+    have = median_box([style.boxes[c] for c in shared])
+    frame = style.align
+    shift_x = (frame.scale - 1) * (have.x0 + have.x1) / 2 + frame.dx
+    shift_y = (frame.scale - 1) * (have.y0 + have.y1) / 2 + frame.dy
+    far = not 0.5 < frame.scale < 2 or abs(shift_x) > 0.3 or abs(shift_y) > 0.3
+    return Finding(
+        "warning" if far else "note",
+        f"{style.name}: aligned to the source by scale {frame.scale:.3f} and a shift of its centre by "
+        f"{shift_x:+.3f}, {shift_y:+.3f} em (undone on output).",
+        "That is far; look whether the glyphs fill their cells as they should." if far else "",
+    )
+
+
+def _say_clipped(plan: PairPlan) -> list[Finding]:
+    findings = []
+    for member in plan.members:
+        frame = plan.frame(member)
+        over = [char for char in plan.chars if char in member.boxes and clips(frame.box(member.boxes[char]), plan.size)]
+        if over:
+            findings.append(
+                Finding(
+                    "warning",
+                    f"{member.name}: {len(over)} glyphs reach over the edge of the canvas and are clipped: {some(over)}.",
+                    "Leave them out of the charset, or check their size in the font.",
+                )
+            )
+    return findings

@@ -1,0 +1,244 @@
+"""Font + character -> glyph image, through FreeType's outlines and its antialiasing rasteriser.
+
+Outlines are taken unscaled and unhinted and moved by one exact transform, so pixels map back to font
+units; a raster of hinted outlines could not be mapped back.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import math
+from pathlib import Path
+from typing import Any
+
+import freetype
+import numpy as np
+from fontTools.ttLib import TTFont, TTLibError
+from fontTools.ttLib.ttCollection import TTCollection
+
+from fontgan.data.frame import Box, Frame
+from fontgan.data.glyphs import PAPER, Finding, Survey
+from fontgan.errors import DataError, some
+
+RENDERER = "freetype-outline-1"  # change it when the same font would draw other pixels: it is part of the pack's key
+_NO_SCALE = freetype.FT_LOAD_NO_SCALE | freetype.FT_LOAD_NO_HINTING | freetype.FT_LOAD_NO_BITMAP
+
+
+class FontGlyphs:
+    """One face of a font file, at one instance if it is variable."""
+
+    def __init__(self, path: Path, *, index: int | None = None, instance: str | None = None):
+        """
+        Args:
+            path: TTF, OTF, WOFF or TTC file.
+            index: face of a collection, from 0; needed where the file holds several.
+            instance: of a variable font, a named instance (``Bold``) or axis values (``wght=600,opsz=12``).
+        Raises: DataError if the file is no outline font, or the face or instance does not exist.
+        """
+        self.path = path
+        self.index = index
+        self.instance = instance
+        try:
+            self._data = path.read_bytes()
+            self._tables = _read_tables(path, index)
+            self._face = freetype.Face(str(path), index or 0)
+        except (TTLibError, freetype.FT_Exception, OSError, ValueError, KeyError, AssertionError, EOFError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(
+                f"{path}: not a font that can be read ({error or type(error).__name__}). "
+                "Give a TTF, OTF, TTC or WOFF file with outlines."
+            ) from error
+        if not self._face.is_scalable:
+            raise DataError(
+                f"{path}: holds bitmaps only, and outlines are needed. Give it as a folder of glyph images."
+            )
+        if "cmap" not in self._tables or not self._tables.getBestCmap():
+            raise DataError(f"{path}: has no Unicode cmap, so its glyphs cannot be found by character.")
+        self.location = self._set_instance(instance)
+        self.units_per_em: int = self._face.units_per_EM
+        ascent, descent = _vertical_metrics(self._tables)
+        # The em square is laid centred on ascent..descent; for 880/-120 of 1000 the baseline comes to 0.88.
+        self._baseline = (self.units_per_em + ascent + descent) / 2
+        self._notdef = self._outline_bytes(0)
+
+    # -- what is there ------------------------------------------------------------------------
+
+    def survey(self, wanted: list[str] | None) -> Survey:
+        if wanted is None:
+            wanted = [chr(code) for code in sorted(self._tables.getBestCmap())]
+        present: list[str] = []
+        left_out: dict[str, list[str]] = {"missing": [], "empty": [], "notdef": []}
+        for char in wanted:
+            glyph = self._face.get_char_index(ord(char))
+            if glyph == 0:
+                left_out["missing"].append(char)
+                continue
+            outline = self._outline_bytes(glyph)
+            if outline is None:
+                left_out["empty"].append(char)
+            elif outline == self._notdef:
+                left_out["notdef"].append(char)
+            else:
+                present.append(char)
+        left_out = {reason: chars for reason, chars in left_out.items() if chars}
+        findings = [
+            Finding(
+                "note" if reason == "missing" else "warning",
+                f"{self.path.name}: {len(chars)} characters left out as {reason}: {some(chars)}.",
+                {
+                    "missing": "The font's cmap lacks them; choose a smaller charset if you expected them.",
+                    "empty": "Their outlines hold no ink.",
+                    "notdef": "They are drawn as the font's missing-glyph box.",
+                }[reason],
+            )
+            for reason, chars in left_out.items()
+        ]
+        return Survey(present, left_out, findings)
+
+    def ink_box(self, char: str) -> Box:
+        self._load(char)
+        box = self._face.glyph.outline.get_bbox()
+        em = self.units_per_em
+        return Box(box.xMin / em, (self._baseline - box.yMax) / em, box.xMax / em, (self._baseline - box.yMin) / em)
+
+    def advance(self, char: str) -> float:
+        """Advance width in font units."""
+        self._load(char)
+        return float(self._face.glyph.linearHoriAdvance)
+
+    # -- pixels -------------------------------------------------------------------------------
+
+    def to_cell(self) -> dict[str, float]:
+        """Font units (y up) -> cell: x / units_per_em and (baseline - y) / units_per_em."""
+        return {"units_per_em": self.units_per_em, "baseline": self._baseline}
+
+    def draw(self, char: str, frame: Frame, size: int) -> np.ndarray:
+        self._load(char)
+        outline = self._face.glyph.outline
+        # Font units -> canvas in 26.6 pixels, y up as FreeType wants it.
+        scale = frame.scale / self.units_per_em
+        matrix = freetype.FT_Matrix(round(scale * 64 * 65536), 0, 0, round(scale * 64 * 65536))
+        freetype.FT_Outline_Transform(ctypes.byref(outline._FT_Outline), ctypes.byref(matrix))
+        freetype.FT_Outline_Translate(
+            ctypes.byref(outline._FT_Outline),
+            round(frame.dx * 64),
+            round((size - frame.dy - scale * self._baseline) * 64),
+        )
+        pixels = np.zeros((size, size), dtype=np.uint8)
+        bitmap = freetype.FT_Bitmap(
+            size, size, size, pixels.ctypes.data_as(ctypes.POINTER(ctypes.c_ubyte)), 256, freetype.FT_PIXEL_MODE_GRAY
+        )
+        error = freetype.FT_Outline_Get_Bitmap(
+            freetype.get_handle(), ctypes.byref(outline._FT_Outline), ctypes.byref(bitmap)
+        )
+        if error:
+            raise DataError(f"{self.path}: FreeType cannot draw {char!r} U+{ord(char):04X} (error {error}).")
+        return PAPER - pixels
+
+    # -- identity -----------------------------------------------------------------------------
+
+    def fingerprint(self, chars: list[str]) -> str:
+        key = f"{RENDERER}|{self.index}|{sorted(self.location.items())}|".encode()
+        return hashlib.sha256(key + self._data).hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        name = self._tables.get("name")
+
+        def entry(name_id: int) -> str:
+            return (name.getDebugName(name_id) or "") if name is not None else ""
+
+        return {
+            "kind": "font",
+            "file": self.path.name,
+            "index": self.index,
+            "location": self.location,
+            "family": entry(16) or entry(1),
+            "style": entry(17) or entry(2),
+            "version": entry(5),
+            "copyright": entry(0),
+            "licence": entry(13),
+            "licence_url": entry(14),
+            "to_cell": self.to_cell(),
+        }
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _load(self, char: str) -> None:
+        self._face.load_glyph(self._face.get_char_index(ord(char)), _NO_SCALE)
+
+    def _outline_bytes(self, glyph: int) -> bytes | None:
+        """The outline as bytes to compare, or None if it encloses nothing."""
+        try:
+            self._face.load_glyph(glyph, _NO_SCALE)
+        except freetype.FT_Exception:
+            return None  # a broken outline draws nothing; survey counts it as empty
+        outline = self._face.glyph.outline
+        box = outline.get_bbox()
+        if outline.n_points == 0 or box.xMin == box.xMax or box.yMin == box.yMax:
+            return None
+        return repr((outline.points, outline.tags, outline.contours)).encode()
+
+    def _set_instance(self, instance: str | None) -> dict[str, float]:
+        if "fvar" not in self._tables:
+            if instance:
+                raise DataError(f"{self.path}@{instance}: the font is not variable. Leave @{instance} out.")
+            return {}
+        fvar = self._tables["fvar"]
+        axes = {axis.axisTag: axis for axis in fvar.axes}
+        location = {tag: float(axis.defaultValue) for tag, axis in axes.items()}
+        if instance:
+            location |= _parse_instance(self.path, instance, self._tables)
+        self._face.set_var_design_coords([location[axis.axisTag] for axis in fvar.axes])
+        return location
+
+
+def _read_tables(path: Path, index: int | None) -> TTFont:
+    with path.open("rb") as file:
+        is_collection = file.read(4) == b"ttcf"
+    if not is_collection:
+        if index:
+            raise DataError(f"{path}#{index}: the file is a single font, not a collection. Leave #{index} out.")
+        return TTFont(path, lazy=True)
+    faces = TTCollection(str(path), lazy=True).fonts
+    names = [f"#{i} {face['name'].getDebugName(4)}" for i, face in enumerate(faces)]
+    if index is None and len(faces) > 1:
+        raise DataError(f"{path}: a collection of {len(faces)} fonts. Choose one: {path}#0 .. ({', '.join(names)}).")
+    if index is not None and index >= len(faces):
+        raise DataError(f"{path}#{index}: the collection has {len(faces)} fonts: {', '.join(names)}.")
+    return faces[index or 0]
+
+
+def _parse_instance(path: Path, instance: str, tables: TTFont) -> dict[str, float]:
+    """``wght=600,opsz=12`` (or with colons) or the name of a named instance -> axis values."""
+    fvar = tables["fvar"]
+    named = {tables["name"].getDebugName(entry.subfamilyNameID) or "": entry.coordinates for entry in fvar.instances}
+    for name, coordinates in named.items():
+        if name.casefold() == instance.casefold():
+            return {tag: float(value) for tag, value in coordinates.items()}
+    location = {}
+    axes = {axis.axisTag: axis for axis in fvar.axes}
+    ranges = ", ".join(f"{tag} {axis.minValue:g}..{axis.maxValue:g}" for tag, axis in axes.items())
+    for part in instance.replace(":", "=").split(","):
+        tag, _, text = part.partition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if tag not in axes or math.isnan(value) or not axes[tag].minValue <= value <= axes[tag].maxValue:
+            raise DataError(
+                f"{path}@{instance}: no such instance. Axes: {ranges}; named instances: {', '.join(named) or 'none'}."
+            )
+        location[tag] = value
+    return location
+
+
+def _vertical_metrics(tables: TTFont) -> tuple[float, float]:
+    """Ascent and descent (negative) in font units: OS/2 typographic, else hhea, else 0.88 / -0.12 of the em."""
+    if "OS/2" in tables and (tables["OS/2"].sTypoAscender or tables["OS/2"].sTypoDescender):
+        return tables["OS/2"].sTypoAscender, tables["OS/2"].sTypoDescender
+    if "hhea" in tables and (tables["hhea"].ascent or tables["hhea"].descent):
+        return tables["hhea"].ascent, tables["hhea"].descent
+    em = tables["head"].unitsPerEm
+    return 0.88 * em, -0.12 * em
