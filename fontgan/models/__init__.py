@@ -1,0 +1,1 @@
+"""Networks: the U-Net generator, its swappable parts, and the discriminators."""

@@ -1,0 +1,107 @@
+"""Discriminators: is this a real glyph of that style, drawn from that source?
+
+Contract of every class here: ``Discriminator(styles, **options)`` maps a source and a glyph image, both
+(B, 1, H, W) with -1 ink and +1 paper, and style weights (B, styles) -> ``Verdict``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from fontgan.models.init import initialise
+
+
+class Verdict(NamedTuple):
+    """What a discriminator says of a batch."""
+
+    realness: Tensor  # (B, 1, h, w) logits, one a patch; positive is real
+    category: Tensor | None  # (B, styles) logits, or None without a category head
+
+
+class PatchDiscriminator(nn.Module):
+    """Judges overlapping patches, seen beside the source; knows the style by a head.
+
+    head="projection": the style's embedding, dotted with the features of each patch, is added to the patch logits
+    (Miyato & Koyama 2018, arXiv:1802.05637).  head="category": an auxiliary classifier names the style
+    (Odena et al. 2017, arXiv:1610.09585).
+
+    Raises: ValueError if ``head`` is unknown.
+    Source: Isola et al. 2017, arXiv:1611.07004 (patches, conditional on the input).
+
+    Args:
+        ndf: channels of the first layer; they double each layer up to 8 * ndf.
+        layers: stride-2 layers; 3 make the patch 70 px wide.
+        spectral_norm: bounds each layer's gain (Miyato et al. 2018, arXiv:1802.05957).
+    """
+
+    HEADS = ("projection", "category")
+
+    def __init__(
+        self, styles: int, *, ndf: int = 64, layers: int = 3, head: str = "projection", spectral_norm: bool = True
+    ):
+        super().__init__()
+        if head not in self.HEADS:
+            raise ValueError(f"discriminator.head={head}: choose one of {', '.join(self.HEADS)}.")
+        if layers < 1 or ndf < 1:
+            raise ValueError(f"discriminator.layers={layers}, ndf={ndf}: both need to be at least 1.")
+        widths = [2] + [ndf * min(2**layer, 8) for layer in range(layers + 1)]
+        trunk: list[nn.Module] = []
+        for layer in range(layers + 1):
+            stride = 2 if layer < layers else 1
+            # Padding 1 shrinks small maps to nothing at the last two 4x4 layers of stride 1, hence 3x3 there.
+            kernel = 4 if stride == 2 else 3
+            trunk += [nn.Conv2d(widths[layer], widths[layer + 1], kernel, stride, 1), nn.LeakyReLU(0.2)]
+        self.trunk = nn.Sequential(*trunk)
+        self.realness = nn.Conv2d(widths[-1], 1, 3, padding=1)
+        self.category = nn.Linear(widths[-1], styles) if head == "category" else None
+        self.projection = nn.Linear(styles, widths[-1], bias=False) if head == "projection" else None
+        initialise(self, "normal" if not spectral_norm else "xavier")
+        if spectral_norm:
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d):
+                    nn.utils.parametrizations.spectral_norm(module)
+
+    def forward(self, source: Tensor, glyph: Tensor, style: Tensor) -> Verdict:
+        features = self.trunk(torch.cat([source, glyph], dim=1))
+        realness = self.realness(features)
+        if self.projection is not None:
+            row = self.projection(style)[:, :, None, None]
+            realness = realness + (features * row).mean(dim=1, keepdim=True)
+        category = None if self.category is None else self.category(features.mean(dim=(2, 3))).float()
+        return Verdict(realness.float(), category)
+
+
+class Zi2ziDiscriminator(nn.Module):
+    """Patch logits and a category head over batch-normalised 5x5 layers, as zi2zi judges.
+
+    The original flattens its last map, which ties it to one image size; here the logits stay patches and
+    the category head reads the mean over places, so any size works.
+
+    Source: Tian 2017, github.com/kaonashi-tyc/zi2zi.
+    """
+
+    def __init__(self, styles: int, *, ndf: int = 64):
+        super().__init__()
+        self.trunk = nn.Sequential(
+            nn.Conv2d(2, ndf, 5, stride=2, padding=2),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(ndf, 2 * ndf, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(2 * ndf),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(2 * ndf, 4 * ndf, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(4 * ndf),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(4 * ndf, 8 * ndf, 5, stride=1, padding=2, bias=False),
+            nn.BatchNorm2d(8 * ndf),
+            nn.LeakyReLU(0.2),
+        )
+        self.realness = nn.Conv2d(8 * ndf, 1, 1)
+        self.category = nn.Linear(8 * ndf, styles)
+        initialise(self, "normal")
+
+    def forward(self, source: Tensor, glyph: Tensor, style: Tensor) -> Verdict:
+        features = self.trunk(torch.cat([source, glyph], dim=1))
+        return Verdict(self.realness(features).float(), self.category(features.mean(dim=(2, 3))).float())

@@ -1,0 +1,71 @@
+"""Part two of an up-path block: joins the upsampled map and the encoder's skip.
+
+Contract of every class here: ``Fusion(up_channels, skip_channels)`` maps
+(B, up_channels, H, W) and (B, skip_channels, H, W) -> (B, fusion.out_channels, H, W).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def align_to(x: Tensor, height: int, width: int) -> Tensor:
+    """Crops or edge-pads the bottom and right of (B, C, H, W) to the given size.
+
+    The one place where maps that differ by a pixel (odd sizes halve downwards) are made to meet.
+    Bottom and right, because a stride-2 convolution drops exactly that last row and column.
+    """
+    x = x[..., :height, :width]
+    missing_rows, missing_columns = height - x.shape[-2], width - x.shape[-1]
+    if missing_rows or missing_columns:
+        x = F.pad(x, (0, missing_columns, 0, missing_rows), mode="replicate")
+    return x
+
+
+class ConcatFusion(nn.Module):
+    """Stacks the skip on the upsampled map. Source: Ronneberger et al. 2015, arXiv:1505.04597."""
+
+    def __init__(self, up_channels: int, skip_channels: int):
+        super().__init__()
+        self.out_channels = skip_channels + up_channels
+
+    def forward(self, up: Tensor, skip: Tensor) -> Tensor:
+        return torch.cat([skip, up], dim=1)
+
+
+class AddFusion(nn.Module):
+    """Adds the skip; projects it first where channels differ. Source: LinkNet, arXiv:1707.03718."""
+
+    def __init__(self, up_channels: int, skip_channels: int):
+        super().__init__()
+        self.out_channels = up_channels
+        self.project = match_channels(skip_channels, up_channels)
+
+    def forward(self, up: Tensor, skip: Tensor) -> Tensor:
+        return up + self.project(skip)
+
+
+class GatedFusion(nn.Module):
+    """gate * up + (1 - gate) * skip, with a gate per pixel and channel read from both maps.
+
+    The gate's bias starts at 0, so both maps begin with an equal say.
+    Source: highway networks' coupled gate, Srivastava et al. 2015, arXiv:1505.00387.
+    """
+
+    def __init__(self, up_channels: int, skip_channels: int):
+        super().__init__()
+        self.out_channels = up_channels
+        self.project = match_channels(skip_channels, up_channels)
+        self.gate = nn.Conv2d(2 * up_channels, up_channels, 1)
+
+    def forward(self, up: Tensor, skip: Tensor) -> Tensor:
+        skip = self.project(skip)
+        gate = torch.sigmoid(self.gate(torch.cat([up, skip], dim=1)))
+        return gate * up + (1 - gate) * skip
+
+
+def match_channels(have: int, want: int) -> nn.Module:
+    """Identity where channels agree, a 1x1 convolution where they do not."""
+    return nn.Identity() if have == want else nn.Conv2d(have, want, 1, bias=False)
