@@ -1,0 +1,386 @@
+"""Config -> objects: the only place that sees Hydra.  Everything else takes plain arguments."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from fontgan.errors import ConfigError
+from fontgan.schema import VERBS, signature_schema
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from fontgan.data.pairs import PairPlan
+
+log = logging.getLogger(__name__)
+
+SPECIAL_KEYS = ("_target_", "_partial_")
+ALLOWED_TARGETS = ("fontgan.", "torch.nn.", "torch.optim.")
+
+
+def config_folder() -> Path:
+    """``configs/``: inside the package in a wheel, beside it in a checkout."""
+    inside = Path(__file__).parent / "configs"
+    return inside if inside.is_dir() else Path(__file__).parents[1] / "configs"
+
+
+def choices(group: str) -> list[str]:
+    """The variants of a config group, read from its folder."""
+    folder = config_folder() / group
+    return sorted(file.stem for file in folder.glob("*.yaml") if not file.stem.startswith("_"))
+
+
+def groups() -> list[str]:
+    """Every config group, read from the folders."""
+    root = config_folder()
+    found = (path.parent.relative_to(root).as_posix() for path in root.rglob("*.yaml") if path.parent != root)
+    return sorted(set(found))
+
+
+# -- overrides as users type them -----------------------------------------------------------
+
+# What Hydra's grammar takes in a value; paths and glyphs need more (Var.ttf@wght=600, ~/字体, A.ttc#1).
+_PLAIN = re.compile(r"""[^\w/+.$%*@?|,:{}\[\]'"\\ \t-]|[^\x00-\x7f]""")
+_ESCAPED = re.compile(r"__u([0-9a-f]+)__")
+
+
+def readable(text: str) -> str:
+    """Undoes what ``prepare_overrides`` did to characters that Hydra's grammar refuses."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
+
+
+def prepare_overrides(overrides: Iterable[str], *, sweep: bool = False) -> list[str]:
+    """Makes what users type fit Hydra's grammar.
+
+    Characters that it refuses are escaped (``check_config`` brings them back), a comma in a plain value is a
+    comma unless this is a sweep, and ``data.targets=`` replaces the styles there are, where Hydra by itself would
+    add a map's entries to them.
+    """
+    prepared = []
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        value = _PLAIN.sub(lambda match: f"__u{ord(match[0]):x}__", value)
+        if not sweep and "," in value and value[0] not in "[{'\"":
+            value = "'" + value.replace("'", "\\'") + "'"
+        override = f"{key}{equals}{value}"
+        if key == "data.targets":
+            prepared += ["~data.targets", "+" + override]
+        else:
+            prepared.append(override)
+    return prepared
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_readable(key): _readable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_readable(item) for item in value]
+    return readable(value) if isinstance(value, str) else value
+
+
+# -- composing ------------------------------------------------------------------------------
+
+
+def job_folder(override_dirname: str) -> str:
+    """A sweep job's folder name: its overrides, with what file systems dislike replaced."""
+    return re.sub(r"[^\w=.,+-]", "-", readable(override_dirname))[:180] or "default"
+
+
+OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
+
+
+def compose_config(verb: str, overrides: list[str]) -> DictConfig:
+    """Composes and checks the config of a verb.
+
+    Raises: ConfigError, in one line, for an unknown key, choice or type.
+    """
+    overrides = prepare_overrides(overrides)
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(config_folder()), version_base="1.3"):
+            cfg = compose(verb, overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explain(verb, overrides, error) from error
+    return check_config(verb, cfg)
+
+
+def check_config(verb: str, cfg: DictConfig) -> DictConfig:
+    """Checks keys and types against ``fontgan.schema`` and each target's signature; resolves interpolations.
+
+    Raises: ConfigError.
+    """
+    cfg = OmegaConf.create(_readable(OmegaConf.to_container(cfg, resolve=False)))
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        hints = {"checkpoint": "checkpoint=RUN", "out": "out=DIR", "font": "font=FONT.ttf"}
+        key = missing[0]
+        raise ConfigError(f"{key}: needs a value. Add {hints.get(key, key + '=...')}; see fontgan {verb} --help.")
+    _merge(OmegaConf.structured(VERBS[verb]), cfg, "")
+    for path, node in _target_nodes(cfg):
+        schema = OmegaConf.structured(signature_schema(_locate(path, node["_target_"])))
+        keys = {key: node._get_node(key) for key in node if key not in SPECIAL_KEYS}
+        # Nested targets are checked on their own; their place in the signature takes an object.
+        plain = {key: node for key, node in keys.items() if not (isinstance(node, DictConfig) and "_target_" in node)}
+        _check_keys(schema, keys, path)
+        _merge(schema, OmegaConf.create(plain), path)
+    try:
+        OmegaConf.resolve(cfg)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"config: {_first_line(error)}") from error
+    return cfg
+
+
+def _check_keys(schema: DictConfig, keys: Iterable[Any], path: str) -> None:
+    known = [str(key) for key in schema]
+    for key in keys:
+        if key not in known:
+            raise unknown_key(f"{path}.{key}".lstrip("."), known)
+
+
+def _merge(schema: DictConfig, node: DictConfig, path: str) -> None:
+    """Raises: ConfigError where a key or type of ``node`` is not in the schema."""
+    _check_keys(schema, node, path)
+    try:
+        OmegaConf.merge(schema, node)
+    except OmegaConfBaseException as error:
+        key = error.full_key or ""
+        if isinstance(error, ConfigKeyError) and isinstance(error.parent_node, DictConfig):
+            raise unknown_key(f"{path}.{key}".lstrip("."), [str(k) for k in error.parent_node]) from error
+        raise ConfigError(f"{f'{path}.{key}'.strip('.')}: {_first_line(error)}.") from error
+
+
+def explain(verb: str, overrides: list[str], error: Exception) -> ConfigError:
+    """Turns a Hydra error into one line that lists the choices."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        known = choices(group) if group else []
+        if known:
+            return ConfigError(
+                f"{group}={name}: no such variant.{_did_you_mean(name, known)} Choose one of {', '.join(known)}."
+            )
+    text = str(error)
+    match = re.search(r"Could not override '([^']+)'|Could not delete from config. '?([\w.]+)'?", text)
+    if match:
+        return _unknown_override(verb, match[1] or match[2], overrides)
+    match = re.search(r"No match in the defaults list|Could not override '([^']+)'. No match", text)
+    key_match = re.search(r"'([\w./]+)=", text)
+    if match and key_match:
+        known = groups()
+        return ConfigError(
+            f"{key_match[1]}: no such config group.{_did_you_mean(key_match[1], known)} Groups: {', '.join(known)}."
+        )
+    unreadable = re.search(r"([^\s']+)=", text)
+    if (
+        "LexerNoViableAlt" in text
+        or "mismatched input" in text
+        or "no viable alternative" in text
+        or "token rec" in text
+    ):
+        typed = next((o for o in overrides if o in text), "") or (unreadable[0] if unreadable else "")
+        return ConfigError(f"{readable(typed)}: cannot be read. Put the value in quotes: 'key=\"value\"'.")
+    return ConfigError(f"config: {_first_line(error)}")
+
+
+def _unknown_override(verb: str, key: str, overrides: list[str]) -> ConfigError:
+    """Names the keys that exist where the user looked for ``key``."""
+    group = key.replace(".", "/")
+    if "/" in key or group in groups():
+        known = groups()
+        return ConfigError(f"{key}: no such config group.{_did_you_mean(key, known)} Groups: {', '.join(known)}.")
+    chosen = [o for o in overrides if "=" in o and o.partition("=")[0].lstrip("+~") in groups()]
+    try:
+        with initialize_config_dir(str(config_folder()), version_base="1.3"):
+            node: Any = compose(verb, chosen)
+    except HydraException:
+        return ConfigError(f"{key}: no such config key.")
+    path: list[str] = []
+    for part in key.split("."):
+        child = node._get_node(part) if isinstance(node, DictConfig) and part in node else None
+        if not isinstance(child, DictConfig):
+            break
+        node = child
+        path.append(part)
+    known = [str(k) for k in node if k not in (*SPECIAL_KEYS, "hydra")]
+    return unknown_key(key, known)
+
+
+def unknown_key(key: str, known: list[str]) -> ConfigError:
+    name = key.rpartition(".")[2]
+    known = [k for k in known if k not in SPECIAL_KEYS]
+    return ConfigError(f"{key}: no such config key.{_did_you_mean(name, known)} Keys here: {', '.join(known)}.")
+
+
+def _did_you_mean(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+
+
+# -- building -------------------------------------------------------------------------------
+
+
+def _target_nodes(cfg: Any, path: str = "") -> Iterator[tuple[str, DictConfig]]:
+    """Every node that names a target, outer before inner."""
+    if isinstance(cfg, DictConfig):
+        if cfg.get("_target_") is not None:
+            yield path, cfg
+        for key in cfg:
+            if not OmegaConf.is_missing(cfg, key):
+                yield from _target_nodes(cfg._get_node(key), f"{path}.{key}" if path else str(key))
+    elif isinstance(cfg, ListConfig):
+        for index in range(len(cfg)):
+            yield from _target_nodes(cfg._get_node(index), f"{path}[{index}]")
+
+
+def _locate(path: str, target: Any) -> Any:
+    """The class or function behind a target.
+
+    Only fontgan's own and torch's layers and optimisers may be named, so that a config from a stranger cannot
+    call anything else; the object's real module is checked too, not just the written name.
+    """
+    refusal = ConfigError(f"{path}._target_={target}: only targets in {', '.join(ALLOWED_TARGETS)} are allowed.")
+    if not isinstance(target, str) or not re.fullmatch(r"[\w.]+", target) or not target.startswith(ALLOWED_TARGETS):
+        raise refusal
+    module_name, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{path}._target_={target}: there is no such class or function.") from error
+    if not callable(found) or not f"{getattr(found, '__module__', '')}.".startswith(ALLOWED_TARGETS):
+        raise refusal
+    return found
+
+
+def build(cfg: Any, path: str, **supplied: Any) -> Any:
+    """Instantiates a checked node, or gives None where its target is null.
+
+    Raises: ConfigError with the part's own words if it refuses its arguments.
+    """
+    if cfg.get("_target_") is None:
+        return None
+    for where, node in _target_nodes(cfg, path):
+        _locate(where, node["_target_"])
+    try:
+        return instantiate(cfg, **supplied)
+    except HydraException as error:
+        cause = error.__cause__ if error.__cause__ is not None else error
+        if isinstance(cause, ValueError | TypeError | RuntimeError):
+            raise ConfigError(_first_line(cause)) from error
+        raise
+
+
+def build_generator(cfg: DictConfig, styles: int) -> nn.Module:
+    """A generator of ``styles`` styles, its weights freshly drawn. Raises: ConfigError."""
+    check_depth(cfg.data.size, cfg.generator.depth)
+    return build(cfg.generator, "generator", styles=styles)
+
+
+def check_depth(size: int, depth: int) -> None:
+    deepest = int(size).bit_length() - 1
+    if depth > deepest:
+        larger = f" or data.size={2**depth}" if 2**depth <= 512 else ""
+        raise ConfigError(
+            f"data.size={size} with generator.depth={depth}: {size} px can be halved {deepest} times at most. "
+            f"Use generator.depth={deepest}{larger}."
+        )
+
+
+def build_plan(cfg: DictConfig) -> PairPlan:
+    """Opens the data that ``cfg.data`` names."""
+    from fontgan.data.pairs import plan_pairs
+
+    data = cfg.data
+    if not data.source:
+        raise ConfigError("data.source: needs a font or a glyph folder. Add data.source=A.ttf.")
+    targets = OmegaConf.to_container(data.targets) if OmegaConf.is_config(data.targets) else data.targets
+    if not targets:
+        raise ConfigError(
+            "data.targets: needs at least one style. Add data.targets=[B.ttf] or data.targets={mine: DIR}."
+        )
+    if isinstance(targets, str):
+        targets = [targets]
+    return plan_pairs(
+        str(data.source),
+        targets,
+        charset=data.charset,
+        size=data.size,
+        margin=data.margin,
+        align=data.align,
+        holdout=data.holdout,
+        holdout_chars=data.holdout_chars,
+    )
+
+
+def check_discriminator(cfg: DictConfig) -> None:
+    """Raises: ConfigError where loss and discriminator do not go together, or one would be ignored."""
+    wanted = cfg.loss.adversarial > 0 or cfg.loss.category > 0
+    given = cfg.discriminator.get("_target_") is not None
+    if wanted and not given:
+        raise ConfigError(
+            "discriminator=none, but loss.adversarial or loss.category is above 0. "
+            "Use discriminator=patch (or zi2zi), or set both weights to 0."
+        )
+    if given and not wanted:
+        raise ConfigError(
+            "discriminator: would never be used, since loss.adversarial and loss.category are 0. "
+            "Use discriminator=none, or loss=ink_gan, or loss.adversarial=0.02."
+        )
+    if cfg.loss.category > 0 and cfg.discriminator.get("head", "category") != "category":
+        raise ConfigError(
+            "loss.category is above 0, but discriminator.head=projection names no category. "
+            "Use discriminator.head=category or loss.category=0."
+        )
+
+
+def save_config(cfg: DictConfig, file: Path) -> None:
+    file.write_text(OmegaConf.to_yaml(cfg, resolve=True), encoding="utf-8")
+
+
+def load_config(file: Path) -> DictConfig:
+    """Reads a run's saved config and checks it like a typed one. Raises: ConfigError."""
+    try:
+        loaded = OmegaConf.load(file)
+    except (OSError, ValueError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{file}: cannot be read ({_first_line(error)}).") from error
+    except Exception as error:  # yaml's own errors share no base with OmegaConf's
+        if type(error).__module__.startswith("yaml"):
+            raise ConfigError(f"{file}: is not YAML ({_first_line(error)}).") from error
+        raise
+    if not isinstance(loaded, DictConfig):
+        raise ConfigError(f"{file}: is not a run's config.")
+    return check_config("train", loaded)
+
+
+def differences(old: DictConfig, new: DictConfig) -> dict[str, tuple[Any, Any]]:
+    """Dotted key -> (old value, new value) wherever two configs differ."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    return {
+        key: (before.get(key), after.get(key))
+        for key in sorted({*before, *after})
+        if before.get(key, ...) != after.get(key, ...)
+    }
+
+
+def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    container = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+    if isinstance(container, dict):
+        for key, value in container.items():
+            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, container

@@ -1,0 +1,142 @@
+"""The types of every config key.  Values and their meaning stand in ``configs/``; nothing is set here.
+
+A node with a ``_target_`` has no dataclass: its keys and types are those of the target's own signature.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, make_dataclass
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass
+class DataConfig:
+    source: Any = MISSING
+    targets: Any = MISSING
+    charset: str = MISSING
+    size: int = MISSING
+    margin: float = MISSING
+    align: bool = MISSING
+    holdout: float = MISSING
+    holdout_chars: str = MISSING
+    cache: str | None = MISSING
+    augment: Any = MISSING
+
+
+@dataclass
+class OptimConfig:
+    algorithm: Any = MISSING
+    lr: float = MISSING
+    discriminator_lr: float = MISSING
+    warmup_steps: int = MISSING
+    final_lr_share: float = MISSING
+
+
+@dataclass
+class TrainerConfig:
+    device: str = MISSING
+    precision: str = MISSING
+    channels_last: bool = MISSING
+    compile: Any = MISSING
+    threads: int | None = MISSING
+    batch_size: int = MISSING
+    accumulate: int = MISSING
+    max_steps: int = MISSING
+    max_minutes: float | None = MISSING
+    stop_at: int | None = MISSING
+    seed: int = MISSING
+    ema: float = MISSING
+    grad_clip: float = MISSING
+    log_every: int = MISSING
+    eval_every: int = MISSING
+    save_every: int = MISSING
+    sheet_chars: int = MISSING
+
+
+@dataclass
+class TrainConfig:
+    data: DataConfig = field(default_factory=DataConfig)
+    generator: Any = MISSING
+    discriminator: Any = MISSING
+    loss: Any = MISSING
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    name: str = MISSING
+    out: str = MISSING
+
+
+@dataclass
+class CheckConfig:
+    data: DataConfig = field(default_factory=DataConfig)
+
+
+@dataclass
+class InferConfig:
+    checkpoint: str = MISSING
+    which: str = MISSING
+    style: Any = MISSING
+    out: str = MISSING
+    input: str | None = MISSING
+    font: str | None = MISSING
+    text: str | None = MISSING
+    charset: str | None = MISSING
+    overwrite: bool = MISSING
+    batch_size: int = MISSING
+    device: str = MISSING
+    precision: str = MISSING
+
+
+@dataclass
+class RenderConfig:
+    font: str = MISSING
+    out: str = MISSING
+    charset: str = MISSING
+    size: int = MISSING
+    margin: float = MISSING
+    overwrite: bool = MISSING
+
+
+VERBS: dict[str, type] = {
+    "train": TrainConfig,
+    "check": CheckConfig,
+    "infer": InferConfig,
+    "render": RenderConfig,
+}
+
+
+def signature_schema(target: Callable[..., Any]) -> type:
+    """A dataclass of the target's keyword parameters, typed where OmegaConf knows the type, else Any."""
+    function = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
+    hints = _hints(function)
+    fields: list[Any] = [
+        (name, _omegaconf_type(hints.get(name, Any)), field(default=MISSING))
+        for name, parameter in inspect.signature(target).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    return make_dataclass("Keys", fields)
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function)
+    except NameError:
+        return {}  # names that exist for type checkers only: such keys stay unchecked here
+
+
+def _omegaconf_type(hint: Any) -> Any:
+    """int, float, bool, str, sequences of them, and any of those or None; else Any."""
+    plain = (int, float, bool, str)
+    if hint in plain:
+        return hint
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) in (list, Sequence) and arguments and arguments[0] in plain:
+        return list[arguments[0]]  # type: ignore[valid-type]
+    if len(arguments) == 2 and type(None) in arguments:
+        inner = _omegaconf_type(next(a for a in arguments if a is not type(None)))
+        return Any if inner is Any else inner | None
+    return Any
