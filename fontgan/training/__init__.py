@@ -1,0 +1,1 @@
+"""Fits a generator: the objective, one step, the loop, logs and checkpoints."""

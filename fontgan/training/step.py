@@ -1,0 +1,142 @@
+"""One training step: one update of the discriminator (if there is one at work) and one of the generator."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from fontgan import losses
+from fontgan.data.batches import GlyphBatch
+from fontgan.models.unet import UnetGenerator, image_from_logits
+from fontgan.training.objective import Objective
+
+
+class TrainStep:
+    """Networks, optimisers and the averaged generator, and how one step moves them.
+
+    Args:
+        forward: the generator as it is called (the network itself, or its compiled form).
+        autocast: makes the context in which networks compute (bf16 or full precision).
+        ema: weight of the past in the averaged generator, 0 to below 1; 0 keeps no average.
+        grad_clip: largest gradient norm of each network, 0 for none.
+    """
+
+    def __init__(
+        self,
+        generator: UnetGenerator,
+        discriminator: nn.Module | None,
+        objective: Objective,
+        *,
+        optimiser_g: torch.optim.Optimizer,
+        optimiser_d: torch.optim.Optimizer | None,
+        autocast: Callable[[], torch.autocast],
+        forward: Callable[[Tensor, Tensor], Tensor] | None = None,
+        ema: float = 0.0,
+        grad_clip: float = 0.0,
+    ):
+        self.generator = generator
+        self.discriminator = discriminator
+        self.objective = objective
+        self.optimiser_g = optimiser_g
+        self.optimiser_d = optimiser_d
+        self.autocast = autocast
+        self.forward = forward or generator
+        self.ema = ema
+        self.grad_clip = grad_clip
+        self.averaged = copy.deepcopy(generator).eval().requires_grad_(False) if ema else generator
+
+    def __call__(self, batches: list[GlyphBatch], progress: float, step: int) -> dict[str, Tensor]:
+        """Moves both networks once, over all of ``batches``.
+
+        Args:
+            progress: share of the training done, 0 to 1, for terms that start late or fade.
+            step: steps done before this one.
+        Returns: the weighted losses by name, detached scalars, averaged over the batches.
+        """
+        self.generator.train()
+        with_d = self.objective.uses_discriminator(progress)
+        # One batch is drawn once for both updates; several would hold all their graphs at once, so they are redrawn.
+        drawn = self._draw(batches[0]) if with_d and len(batches) == 1 else None
+        report = self._update_discriminator(batches, drawn) if with_d else {}
+        report |= self._update_generator(batches, drawn, progress, with_d)
+        if self.ema:
+            self._average(step)
+        return report
+
+    def _draw(self, batch: GlyphBatch) -> Tensor:
+        with self.autocast():
+            return self.forward(batch.source, batch.style)
+
+    def _update_discriminator(self, batches: list[GlyphBatch], drawn: Tensor | None) -> dict[str, Tensor]:
+        assert self.discriminator is not None
+        assert self.optimiser_d is not None
+        report: dict[str, Tensor] = {}
+        self.optimiser_d.zero_grad(set_to_none=True)
+        for batch in batches:
+            with torch.no_grad():
+                fake = image_from_logits(self._draw(batch) if drawn is None else drawn)
+            with self.autocast():
+                real_verdict = self.discriminator(batch.source, batch.target, batch.style)
+                fake_verdict = self.discriminator(batch.source, fake, batch.style)
+            terms = self.objective.discrimination(real_verdict, fake_verdict, batch.style)
+            _backward(terms, report, len(batches))
+        self._apply(self.discriminator, self.optimiser_d)
+        return report
+
+    def _update_generator(
+        self, batches: list[GlyphBatch], drawn: Tensor | None, progress: float, with_d: bool
+    ) -> dict[str, Tensor]:
+        report: dict[str, Tensor] = {}
+        self.optimiser_g.zero_grad(set_to_none=True)
+        for batch in batches:
+            logits = self._draw(batch) if drawn is None else drawn
+            fake = image_from_logits(logits)
+            terms = self.objective.reconstruction(logits, batch.target, progress)
+            if self.objective.constancy > 0:
+                with self.autocast():
+                    with torch.no_grad():
+                        source_map = self.generator.encode(batch.source)
+                    fake_map = self.generator.encode(fake)
+                terms["constancy"] = self.objective.constancy * losses.constancy(source_map, fake_map)
+            if with_d:
+                assert self.discriminator is not None
+                with frozen(self.discriminator), self.autocast():
+                    verdict = self.discriminator(batch.source, fake, batch.style)
+                terms |= self.objective.persuasion(verdict, batch.style)
+            _backward(terms, report, len(batches))
+        self._apply(self.generator, self.optimiser_g)
+        return report
+
+    def _apply(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        if self.grad_clip:
+            nn.utils.clip_grad_norm_(network.parameters(), self.grad_clip)
+        optimiser.step()
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        """Moves the averaged generator; early steps forget faster, so that it does not lag behind the start."""
+        decay = min(self.ema, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.averaged.parameters()), list(self.generator.parameters()), 1 - decay)
+        for ours, theirs in zip(self.averaged.buffers(), self.generator.buffers(), strict=True):
+            ours.copy_(theirs)
+
+
+def _backward(terms: dict[str, Tensor], report: dict[str, Tensor], share: int) -> None:
+    """Backpropagates the sum of the terms as one of ``share`` equal parts and adds them to the report."""
+    torch.stack(list(terms.values())).sum().div(share).backward()
+    for name, value in terms.items():
+        report[name] = report.get(name, torch.zeros_like(value)) + value.detach() / share
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Gradients pass through the network, its own parameters collect none."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)

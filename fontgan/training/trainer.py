@@ -1,0 +1,276 @@
+"""The training loop: steps, schedule, logs, checkpoints, and stopping without losing anything."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from fontgan.data.batches import PairSampler
+from fontgan.errors import RunError
+from fontgan.training import checkpoint as checkpoints
+from fontgan.training.step import TrainStep
+from fontgan.training.track import Scores, Tracker, say_scores
+
+log = logging.getLogger(__name__)
+
+FINISHED, STOPPED = "finished", "stopped"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When the run ends, and the learning rate on the way: linear warm-up, then a cosine.
+
+    Args:
+        max_steps, max_minutes: the run ends at whichever comes first; the cosine follows whichever is nearer
+            its end, so that it always arrives.
+        final_share: share of the full rate that is left at the end.
+    """
+
+    max_steps: int
+    max_minutes: float | None
+    warmup_steps: int
+    final_share: float
+
+    def progress(self, step: int, minutes: float) -> float:
+        """Share of the training done, 0 to 1."""
+        by_time = minutes / self.max_minutes if self.max_minutes else 0.0
+        return min(1.0, max(step / self.max_steps, by_time))
+
+    def rate(self, step: int, minutes: float) -> float:
+        """Share of the full learning rate for the step after ``step``."""
+        warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        cosine = 0.5 * (1 + math.cos(math.pi * self.progress(step, minutes)))
+        return warm * (self.final_share + (1 - self.final_share) * cosine)
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """How often, in steps."""
+
+    log: int
+    evaluate: int
+    save: int
+
+
+class Trainer:
+    """Runs a ``TrainStep`` over a ``PairSampler`` until the schedule, a signal or ``stop_at`` ends it.
+
+    Args:
+        facts: what each checkpoint says of itself besides step, time and scores.
+        config_yaml: the resolved config, written into each checkpoint.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        train_step: TrainStep,
+        sampler: PairSampler,
+        *,
+        tracker: Tracker,
+        schedule: Schedule,
+        cadence: Cadence,
+        accumulate: int,
+        device: torch.device,
+        stop_at: int | None,
+        facts: dict[str, Any],
+        config_yaml: str,
+    ):
+        self.run = run
+        self.train_step = train_step
+        self.sampler = sampler
+        self.tracker = tracker
+        self.schedule = schedule
+        self.cadence = cadence
+        self.accumulate = accumulate
+        self.device = device
+        self.stop_at = stop_at
+        self.facts = facts
+        self.config_yaml = config_yaml
+        self.step = 0
+        self.minutes = 0.0  # spent training, over all starts of the run
+        self._optimisers = {
+            name: optimiser
+            for name, optimiser in (("g", train_step.optimiser_g), ("d", train_step.optimiser_d))
+            if optimiser is not None
+        }
+        self._full_rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in self._optimisers.items()}
+        self._signal: int | None = None
+        self._baselines: dict[str, Scores] = {}
+        self._scored: tuple[int, Scores] = (-1, {})
+        self._last_log = (0.0, 0)  # when, and at which step
+
+    # -- the loop -------------------------------------------------------------------------------
+
+    def fit(self) -> str:
+        """Trains to the end. Returns: FINISHED, or STOPPED if a signal or ``stop_at`` came first.
+
+        Raises: RunError if a loss is not finite; OSError if the run's folder cannot be written.
+        """
+        self._baselines = self.tracker.baselines()
+        if self.step == 0:
+            self.tracker.sheet(0)
+        unchecked: tuple[dict[str, Tensor], list[str]] | None = None
+        started, minutes_before = time.monotonic(), self.minutes
+        self._last_log = started, self.step
+        with self._signals(), logging_redirect_tqdm(), self._progress_bar() as bar:
+            while not self._done() and self._signal is None and self.step != self.stop_at:
+                first = self.step * self.accumulate
+                batches = [self.sampler.batch(first + i).to(self.device) for i in range(self.accumulate)]
+                self._set_rates()
+                report = self.train_step(batches, self.schedule.progress(self.step, self.minutes), self.step)
+                # Looked at one step later: reading it at once would make the GPU wait for every step.
+                if unchecked:
+                    self._check_finite(self.step, *unchecked)
+                unchecked = report, [name for batch in batches for name in batch.names]
+                self.step += 1
+                self.minutes = minutes_before + (time.monotonic() - started) / 60
+                bar.update()
+                if self._due(self.cadence.log):
+                    self._check_finite(self.step, *unchecked)
+                    self._log(report, bar)
+                if self._due(self.cadence.evaluate) or self._done():
+                    self._check_finite(self.step, *unchecked)
+                    self._evaluate()
+                if self._due(self.cadence.save) or self._done():
+                    self._check_finite(self.step, *unchecked)
+                    self.save()
+            if not self._done() and unchecked:
+                self._check_finite(self.step, *unchecked)
+                self.save()
+        return FINISHED if self._done() else STOPPED
+
+    @property
+    def stopped_by(self) -> int | None:
+        """The signal that ended the run, or None."""
+        return self._signal
+
+    def _done(self) -> bool:
+        return self.schedule.progress(self.step, self.minutes) >= 1
+
+    def _due(self, every: int) -> bool:
+        return self.step % every == 0
+
+    def _set_rates(self) -> None:
+        share = self.schedule.rate(self.step, self.minutes)
+        for name, optimiser in self._optimisers.items():
+            for group in optimiser.param_groups:
+                group["lr"] = self._full_rates[name] * share
+
+    def _check_finite(self, step: int, report: dict[str, Tensor], names: list[str]) -> None:
+        values = {name: float(value) for name, value in report.items()}
+        if all(math.isfinite(value) for value in values.values()):
+            return
+        shown = ", ".join(f"{name}={value:g}" for name, value in values.items())
+        there = checkpoints.all_checkpoints(self.run)
+        last = f"the checkpoint of step {there[-1].step} stands" if there else "there is no checkpoint yet"
+        raise RunError(
+            f"step {step}: a loss is not finite ({shown}) on {' '.join(names)}; {last}. "
+            "Lower optim.lr, set trainer.grad_clip=1 or trainer.precision=fp32, and start again in another out=."
+        )
+
+    # -- what is left behind --------------------------------------------------------------------
+
+    def _log(self, report: dict[str, Tensor], bar: tqdm) -> None:
+        values = {name: float(value) for name, value in report.items()}
+        self.tracker.scalars(self.step, {f"loss/{name}": value for name, value in values.items()})
+        self.tracker.scalars(self.step, {f"lr/{name}": o.param_groups[0]["lr"] for name, o in self._optimisers.items()})
+        now = time.monotonic()
+        then, step_then = self._last_log
+        self._last_log = now, self.step
+        glyphs = (self.step - step_then) * self.sampler.batch_size * self.accumulate / max(now - then, 1e-9)
+        self.tracker.scalars(self.step, {"speed/glyphs_per_second": glyphs})
+        losses = " ".join(f"{name} {value:.3f}" for name, value in values.items())
+        bar.set_postfix_str(f"{glyphs:.0f} glyphs/s {losses}", refresh=False)
+
+    def _evaluate(self) -> None:
+        found = self.tracker.evaluate(self.step)
+        self.tracker.sheet(self.step)
+        self._scored = (self.step, found)
+        if found:
+            log.info("step %d, held-out (best naive): %s", self.step, say_scores(found, self._baselines))
+
+    def save(self) -> None:
+        """Writes a checkpoint of this step."""
+        networks: dict[str, nn.Module] = {"generator": self.train_step.averaged}
+        if self.train_step.ema:
+            networks["generator_training"] = self.train_step.generator
+        if self.train_step.discriminator is not None:
+            networks["discriminator"] = self.train_step.discriminator
+        training = {
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
+        }
+        scored_step, found = self._scored
+        checkpoints.save(
+            self.run,
+            step=self.step,
+            facts={
+                "minutes": self.minutes,
+                "scores": found if scored_step == self.step else {},
+                **self.facts,
+            },
+            config_yaml=self.config_yaml,
+            networks=networks,
+            training=training,
+        )
+
+    def resume(self, saved: checkpoints.Checkpoint) -> None:
+        """Goes back to where a checkpoint stands. Raises: RunError if it is damaged or does not fit."""
+        saved.load_network(self.train_step.averaged, "generator")
+        if self.train_step.ema:
+            saved.load_network(self.train_step.generator, "generator_training")
+        if self.train_step.discriminator is not None:
+            saved.load_network(self.train_step.discriminator, "discriminator")
+        state = saved.training_state()
+        for name, optimiser in self._optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        torch.set_rng_state(state["random"])
+        if state["random_cuda"] and self.device.type == "cuda":
+            torch.cuda.set_rng_state_all(state["random_cuda"])
+        self.step = saved.step
+        self.minutes = float(saved.facts["minutes"])
+
+    # -- the outside ----------------------------------------------------------------------------
+
+    def _progress_bar(self) -> tqdm:
+        return tqdm(
+            total=self.schedule.max_steps,
+            initial=self.step,
+            unit="step",
+            desc="training",
+            dynamic_ncols=True,
+            # On a terminal often enough to watch; in a log file a line now and then.
+            mininterval=0.5 if sys.stderr.isatty() else 20,
+        )
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGINT and SIGTERM let the step end; a second one of them stops at once."""
+
+        def ask_to_stop(number: int, frame: Any) -> None:
+            self._signal = number
+            signal.signal(number, before[number])
+            log.info("%s: finishing this step and saving", signal.Signals(number).name)
+
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in before:
+            signal.signal(number, ask_to_stop)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
