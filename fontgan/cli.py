@@ -1,0 +1,191 @@
+"""fontgan <verb> [overrides]: the command line.
+
+Only what a verb needs is imported, so that ``fontgan --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fontgan import __version__
+
+VERBS = {
+    "train": "fit a generator to a source and target styles, or go on with a stopped run",
+    "infer": "draw a folder of glyphs, or characters of a font, in a trained style",
+    "render": "draw a font's characters into a folder of glyph images",
+    "check": "say what is wrong with fonts or glyph folders before training",
+}
+
+EXAMPLES = {
+    "train": (
+        "fontgan train",
+        "fontgan train data=fonts data.source=A.ttf 'data.targets=[B.ttf,C.otf]' out=runs/mine",
+        "fontgan train data=folder data.source=DIR 'data.targets={kai: DIR, brush: DIR}' out=runs/mine",
+        "fontgan train generator/up=gated generator/up/refine=resskip_depthwise trainer.max_steps=2000",
+        "fontgan train -m generator/up=deconv,gated trainer.seed=1,2 out=runs/sweep",
+    ),
+    "infer": (
+        "fontgan infer checkpoint=runs/quickstart input=FOLDER out=DIR style=kai",
+        "fontgan infer checkpoint=runs/quickstart text=永字八法 out=DIR 'style={kai: 0.6, brush: 0.4}'",
+        "fontgan infer checkpoint=runs/quickstart font=A.ttf charset=gb2312-1 out=DIR style=all",
+    ),
+    "render": ("fontgan render font=A.ttf out=DIR charset=gb2312-1 size=256",),
+    "check": (
+        "fontgan check data=fonts data.source=A.ttf 'data.targets=[B.ttf]'",
+        "fontgan check data=folder data.source=DIR 'data.targets={mine: DIR}'",
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb. Returns: the exit code, 0 only if all was done."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(help_text())
+        return 0
+    if arguments[0] == "--version":
+        print(f"fontgan {__version__}")
+        return 0
+    verb, *overrides = arguments
+    if verb not in VERBS:
+        print(
+            f"fontgan: {verb}: no such command. Choose one of {', '.join(VERBS)}; see fontgan --help.", file=sys.stderr
+        )
+        return 2
+    return run_verb(verb, overrides)
+
+
+def run_verb(verb: str, arguments: Sequence[str]) -> int:
+    """Runs a verb with its overrides and turns what users can mend into one line."""
+    flags = {a for a in arguments if a.startswith("-")}
+    overrides = [a for a in arguments if not a.startswith("-")]
+    if flags & {"-h", "--help"}:
+        print(verb_help(verb))
+        return 0
+    sweep, verbose, show = flags & {"-m", "--multirun"}, "--verbose" in flags, "--cfg" in flags
+    unknown = flags - {"-m", "--multirun", "--verbose", "--cfg"}
+    if unknown:
+        print(f"fontgan {verb}: {min(unknown)}: no such flag. There are --help, --cfg, --verbose, -m; settings are written key=value.", file=sys.stderr)  # fmt: skip
+        return 2
+    if sweep and verb != "train":
+        print(f"fontgan {verb}: -m: only fontgan train sweeps.", file=sys.stderr)
+        return 2
+    wrong = [o for o in overrides if "=" not in o and not o.startswith("~")]
+    if wrong:
+        print(
+            f"fontgan {verb}: {wrong[0]}: settings are written key=value; see fontgan {verb} --help.", file=sys.stderr
+        )
+        return 2
+    from fontgan.errors import UserError
+
+    set_up_logging(verbose)
+    try:
+        if sweep:
+            from fontgan.commands.sweep import main as sweep_main
+
+            return sweep_main(verb, overrides)
+        from fontgan.build import compose_config
+
+        cfg = compose_config(verb, overrides)
+        if show:
+            from omegaconf import OmegaConf
+
+            print(OmegaConf.to_yaml(cfg), end="")
+            return 0
+        return int(importlib.import_module(f"fontgan.commands.{verb}").main(cfg))
+    except UserError as error:
+        return tell(verb, str(error), error, verbose)
+    except KeyboardInterrupt:
+        print(f"fontgan {verb}: interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 141  # who reads our output has gone away
+    except OSError as error:
+        return tell(verb, explain_os_error(error), error, verbose)
+
+
+def tell(verb: str, message: str, error: Exception, verbose: bool) -> int:
+    """Prints an error in one line, or with its trace where that was asked for."""
+    if verbose:
+        logging.getLogger("fontgan").error("trace", exc_info=error)
+    print(f"fontgan {verb}: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def explain_os_error(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = {
+        errno.ENOSPC: "The disk is full; free some space and start again, what was saved before stands.",
+        errno.EDQUOT: "The disk quota is used up; free some space and start again, what was saved before stands.",
+        errno.EFBIG: "The file would be larger than is allowed here; what was saved before stands.",
+        errno.EACCES: "You may not read or write there; choose another folder or change its rights.",
+        errno.EROFS: "That place is read-only; choose another folder.",
+    }.get(error.errno or 0, "")
+    return f"{where}{error.strerror or error}. {remedy}".strip()
+
+
+def set_up_logging(verbose: bool) -> None:
+    """Messages of fontgan on standard error, without a prefix for notes."""
+    logger = logging.getLogger("fontgan")
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    logger.propagate = False
+    if not any(type(handler) is logging.StreamHandler for handler in logger.handlers):
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+
+
+def help_text() -> str:
+    verbs = "\n".join(f"  {verb:<8} {summary}" for verb, summary in VERBS.items())
+    return (
+        "fontgan: font style transfer you can train yourself\n\n"
+        f"usage: fontgan <verb> [key=value ...]\n\nverbs:\n{verbs}\n\n"
+        "fontgan <verb> --help lists the settings of a verb; --cfg prints them as they would be used; "
+        "--verbose adds the trace to an error; --version."
+    )
+
+
+def verb_help(verb: str) -> str:
+    """Usage, examples, the groups with their variants, and the config file with its comments."""
+    from fontgan.build import choices, config_folder, groups
+
+    parts = [f"fontgan {verb}: {VERBS[verb]}", f"usage: fontgan {verb} [key=value ...]", "examples:"]
+    parts[-1] += "".join(f"\n  {example}" for example in EXAMPLES[verb])
+    own = (config_folder() / f"{verb}.yaml").read_text(encoding="utf-8")
+    shown = [group for group in groups() if f"- {group.partition('/')[0]}:" in own]
+    if shown:
+        parts.append("groups (group=variant):" + "".join(f"\n  {g:<22} {', '.join(choices(g))}" for g in shown))
+    files = [config_folder() / f"{verb}.yaml"]
+    if "- data:" in own:
+        files.append(config_folder() / "data" / "_shared.yaml")
+    if verb == "train":
+        files += [config_folder() / f for f in ("generator/unet.yaml", "trainer/default.yaml")]
+    for file in files:
+        parts.append(_settings(file))
+    return "\n\n".join(parts)
+
+
+def _settings(file: Path) -> str:
+    """A config file without its composition, as ``key: value  # meaning`` lines."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    kept, skipping = [], False
+    for line in lines:
+        if line.startswith(("defaults:", "hydra:")):
+            skipping = True
+        elif line and not line.startswith((" ", "#")):
+            skipping = False
+        if line.startswith("#") or not line or skipping or "_target_" in line:
+            continue
+        kept.append(f"  {line}")
+    group = "" if file.parent.name == "configs" else f"{file.parent.name}."
+    title = "settings:" if not group else f"{group.rstrip('.')} settings (written {group}key=value):"
+    return "\n".join([title, *kept])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,242 @@
+"""fontgan infer: draw glyphs of a folder or a font in a trained style."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+from tqdm import tqdm
+
+from fontgan.data import charset as charsets
+from fontgan.data.folder import MANIFEST, SHEET, CellFinder, image_files, ink_box, name_from_char, read_grey, resample
+from fontgan.data.frame import median_box
+from fontgan.data.glyphs import PAPER, open_glyphs
+from fontgan.errors import ConfigError, DataError, some
+from fontgan.files import write_whole
+from fontgan.inference import Run, Style, load
+from fontgan.sheet import contact_sheet, save_png
+
+log = logging.getLogger(__name__)
+
+SHEET_COLUMNS, SHEET_GLYPHS = 16, 64
+
+
+@dataclass
+class Sources:
+    """Source glyphs to draw from: their result names, and how to get their pixels."""
+
+    names: list[str]
+    run: Run
+    glyphs: Any = None  # a GlyphSource, or None for image files
+    chars: dict[str, str] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
+    cells: CellFinder | None = None
+    unreadable: list[str] = field(default_factory=list)
+    boxes: list[Any] = field(default_factory=list)
+
+    def pixels(self, name: str) -> np.ndarray | None:
+        """The source on the run's canvas, or None (and noted) if it cannot be read."""
+        if self.glyphs is not None:
+            return self.glyphs.draw(self.chars[name], self.run.source_frame, self.run.size)
+        assert self.cells is not None
+        try:
+            grey, _ = read_grey(self.files[name])
+        except DataError as error:
+            self.unreadable.append(str(error))
+            return None
+        to_cell = self.cells.cell_to_image(grey).inverse()
+        box = ink_box(grey)
+        if box is not None:
+            self.boxes.append(to_cell.box(box))
+        return resample(grey, to_cell.then(self.run.source_frame), self.run.size)
+
+
+def main(cfg: DictConfig) -> int:
+    """Draws what is asked for. Returns: 0, or 1 if some sources could not be read (the rest is done)."""
+    if cfg.batch_size < 1:
+        raise ConfigError(f"batch_size={cfg.batch_size}: 1 or more is needed.")
+    run = load(cfg.checkpoint, which=cfg.which, device=cfg.device, precision=cfg.precision, batch_size=cfg.batch_size)
+    log.info("step %d of %s", run.checkpoint.step, run.checkpoint.folder)
+    jobs = choose_styles(run, cfg.style, Path(cfg.out))
+    for style, _ in jobs:
+        run.weights(style)  # an unknown name is refused before anything is written
+    sources = find_sources(run, cfg)
+    for style, out in jobs:
+        draw_folder(run, sources, style, out, overwrite=cfg.overwrite)
+    warn_of_other_framing(run, sources)
+    failed = list(dict.fromkeys(sources.unreadable))
+    for message in failed:
+        log.error("%s", message)
+    if failed:
+        log.error("%d of %d images could not be read; the rest is done.", len(failed), len(sources.names))
+    return 1 if failed else 0
+
+
+def choose_styles(run: Run, asked: Any, out: Path) -> list[tuple[Style, Path]]:
+    """The styles to draw and the folder of each."""
+    if asked is None:
+        if len(run.styles) > 1:
+            raise ConfigError(f"style: which one? The run knows {', '.join(run.styles)}; or style=all.")
+        return [(run.styles[0], out)]
+    if asked == "all":
+        return [(name, out / name) for name in run.styles]
+    if OmegaConf.is_dict(asked):
+        mixture = {str(name): value for name, value in OmegaConf.to_container(asked).items()}
+        wrong = [
+            n
+            for n, v in mixture.items()
+            if isinstance(v, bool) or not isinstance(v, int | float) or not math.isfinite(v)
+        ]
+        if wrong:
+            raise ConfigError(f"style: the weight of {wrong[0]} is {mixture[wrong[0]]!r}; a number is needed.")
+        return [({name: float(value) for name, value in mixture.items()}, out)]
+    return [(str(asked), out)]
+
+
+def find_sources(run: Run, cfg: DictConfig) -> Sources:
+    """What to draw from. Raises: ConfigError or DataError if nothing or too much is asked for."""
+    from_font = [key for key in ("font", "text", "charset") if cfg[key] is not None]
+    if cfg.input is not None and from_font:
+        raise ConfigError(f"input and {from_font[0]}: give either a folder of images or a font with text or charset.")
+    if cfg.text is not None and cfg.charset is not None:
+        raise ConfigError("text and charset: give one of them.")
+    if cfg.input is not None:
+        folder = Path(cfg.input).expanduser()
+        if not folder.is_dir():
+            raise DataError(f"input={folder}: no such folder. Give a folder of glyph images.")
+        files = image_files(folder)
+        if not files:
+            raise DataError(
+                f"input={folder}: holds no images. Give a folder of glyph images (PNG or what Pillow reads)."
+            )
+        named: dict[str, Path] = {}
+        for file in files:
+            if file.stem in named:
+                raise DataError(
+                    f"{file}: has the same name as {named[file.stem].name}, and their results would collide. Rename one."
+                )
+            named[file.stem] = file
+        return Sources(list(named), run, files=named, cells=CellFinder(folder))
+    if not from_font:
+        raise ConfigError(
+            "input: what to draw? Add input=FOLDER, or text=... or charset=... (with font=A.ttf for another font)."
+        )
+    glyphs = open_glyphs(cfg.font or run.source_spec)
+    if cfg.text is not None:
+        wanted: list[str] | None = charsets.visible(cfg.text)
+        if not wanted:
+            raise DataError("text: holds no visible character.")
+    else:
+        wanted = charsets.resolve(cfg.charset or charsets.FONT)
+    survey = glyphs.survey(wanted)
+    for finding in survey.findings:
+        log.log(logging.WARNING if cfg.text is not None else logging.INFO, "%s", finding)
+    if not survey.present:
+        raise DataError(f"{glyphs.path}: has none of the characters asked for.")
+    chars = {name_from_char(char): char for char in survey.present}
+    return Sources(list(chars), run, glyphs=glyphs, chars=chars)
+
+
+def draw_folder(run: Run, sources: Sources, style: Style, out: Path, *, overwrite: bool) -> None:
+    """Draws all sources in one style into ``out``, batch by batch, with a manifest and a contact sheet.
+
+    Raises: DataError if ``out`` holds results of something else; OSError if it cannot be written.
+    """
+    facts = describe_results(run, style)
+    prepare_folder(out, facts, overwrite=overwrite, same=("checkpoint", "style", "size"))
+    todo = [name for name in sources.names if overwrite or not (out / f"{name}.png").exists()]
+    if len(todo) < len(sources.names):
+        log.info(
+            "%s: %d results are there already and kept (overwrite=true draws them anew)",
+            out,
+            len(sources.names) - len(todo),
+        )
+    blank = []
+    with tqdm(total=len(todo), unit="glyph", desc=f"drawing {style}") as bar:
+        for names, pixels in batches(sources, todo, run.batch_size):
+            for name, drawn, source in zip(names, run.stylise(pixels, style), pixels, strict=True):
+                if drawn.min() > PAPER // 2 >= source.min():
+                    blank.append(name)
+                save_png(drawn, out / f"{name}.png")
+            bar.update(len(names))
+    if blank:
+        log.warning("%s: %d results are blank though their sources are not: %s", out, len(blank), some(blank))
+    draw_sheet(run, sources, out)
+
+
+def batches(sources: Sources, names: Sequence[str], size: int) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Readable sources, ``size`` at a time."""
+    for start in range(0, len(names), size):
+        read = [(name, sources.pixels(name)) for name in names[start : start + size]]
+        readable = [(name, pixels) for name, pixels in read if pixels is not None]
+        if readable:
+            yield [name for name, _ in readable], np.stack([pixels for _, pixels in readable])
+
+
+def describe_results(run: Run, style: Style) -> dict[str, Any]:
+    return {
+        "made_by": "fontgan infer",
+        "checkpoint": f"{run.checkpoint.folder.resolve().parent.parent.name}/{run.checkpoint.folder.name}",
+        "style": style,
+        "size": run.size,
+        "cell_to_canvas": run.manifest["cell_to_canvas"],
+        "source": next(entry for entry in run.manifest["members"] if entry["name"] == "source"),
+    }
+
+
+def prepare_folder(out: Path, facts: dict[str, Any], *, overwrite: bool, same: tuple[str, ...]) -> None:
+    """Makes a result folder with its manifest, or accepts one that holds results of the same making."""
+    if out.exists() and not out.is_dir():
+        raise DataError(f"out={out}: is a file. Name a folder.")
+    file = out / MANIFEST
+    if file.is_file() and not overwrite:
+        try:
+            there = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            there = {}
+        other = [key for key in same if there.get(key) != facts[key]]
+        if other:
+            raise DataError(
+                f"out={out}: holds results of another {other[0]} ({there.get(other[0])}). Name another out=, or overwrite=true."
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(file, json.dumps(facts, ensure_ascii=False, indent=1))
+
+
+def draw_sheet(run: Run, sources: Sources, out: Path) -> None:
+    """Rows of source over result, the first ones of the folder."""
+    names = [name for name in sources.names if (out / f"{name}.png").is_file()][:SHEET_GLYPHS]
+    rows: list[tuple[str, list[np.ndarray]]] = []
+    for start in range(0, len(names), SHEET_COLUMNS):
+        part = names[start : start + SHEET_COLUMNS]
+        originals = [sources.pixels(name) for name in part]
+        rows.append(("source", [o for o in originals if o is not None]))
+        rows.append(("drawn", [np.asarray(Image.open(out / f"{name}.png").convert("L")) for name in part]))
+    if rows:
+        save_png(contact_sheet(rows, cell_px=min(run.size, 96)), out / SHEET)
+
+
+def warn_of_other_framing(run: Run, sources: Sources) -> None:
+    """Says so when a folder's glyphs sit in their cells otherwise than those trained on."""
+    trained = run.source_ink_box()
+    if trained is None or len(sources.boxes) < 5:
+        return
+    here = median_box(sources.boxes)
+    scale = math.sqrt(here.width * here.height / (trained.width * trained.height))
+    shift = max(
+        abs((here.x0 + here.x1) - (trained.x0 + trained.x1)) / 2,
+        abs((here.y0 + here.y1) - (trained.y0 + trained.y1)) / 2,
+    )
+    if not 0.85 < scale < 1.18 or shift > 0.08:
+        log.warning(
+            "these glyphs fill their cells otherwise than those trained on (%.2f times the size, moved by %.2f em); "
+            "results may suffer. Render the source with fontgan render, or use font=A.ttf.", scale, shift,
+        )  # fmt: skip

@@ -1,0 +1,55 @@
+"""fontgan render: a font's characters as a glyph folder."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from omegaconf import DictConfig
+from tqdm import tqdm
+
+from fontgan.commands.infer import prepare_folder
+from fontgan.data import charset as charsets
+from fontgan.data.folder import name_from_char
+from fontgan.data.frame import clips, fit_canvas
+from fontgan.data.glyphs import open_glyphs
+from fontgan.data.pairs import SIZES
+from fontgan.errors import ConfigError, DataError, some
+from fontgan.sheet import save_png
+
+log = logging.getLogger(__name__)
+
+
+def main(cfg: DictConfig) -> int:
+    """Draws every character of the charset that the font has. Returns: 0."""
+    if cfg.size not in SIZES:
+        raise ConfigError(f"size={cfg.size}: choose one of {', '.join(map(str, SIZES))}.")
+    if not 0 <= cfg.margin < 0.25:
+        raise ConfigError(f"margin={cfg.margin}: a fraction of the canvas from 0 to below 0.25 is needed.")
+    glyphs = open_glyphs(cfg.font)
+    survey = glyphs.survey(charsets.resolve(cfg.charset))
+    for finding in survey.findings:
+        log.info("%s", finding)
+    if not survey.present:
+        raise DataError(f"{cfg.font}: has none of the characters of charset={cfg.charset}. Choose another charset.")
+    boxes = {char: glyphs.ink_box(char) for char in survey.present}
+    canvas = fit_canvas(list(boxes.values()), cfg.size, cfg.margin)
+    clipped = [char for char, box in boxes.items() if clips(canvas.box(box), cfg.size)]
+    if clipped:
+        log.warning("%d glyphs reach over the edge of the canvas and are clipped: %s", len(clipped), some(clipped))
+    out = Path(cfg.out)
+    facts = {
+        "made_by": "fontgan render",
+        "font": glyphs.describe(),
+        "fingerprint": glyphs.fingerprint(survey.present),
+        "size": cfg.size,
+        "cell_to_canvas": canvas.as_dict(),
+        "characters": len(survey.present),
+        "left_out": {reason: "".join(chars) for reason, chars in survey.left_out.items()},
+        "clipped": "".join(clipped),
+    }
+    prepare_folder(out, facts, overwrite=cfg.overwrite, same=("fingerprint", "size", "cell_to_canvas"))
+    for char in tqdm(survey.present, unit="glyph", desc="drawing"):
+        save_png(glyphs.draw(char, canvas, cfg.size), out / f"{name_from_char(char)}.png")
+    log.info("%d glyphs in %s", len(survey.present), out)
+    return 0

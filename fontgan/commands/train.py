@@ -1,0 +1,267 @@
+"""fontgan train: fit a generator to glyph pairs, or go on with a run that was stopped."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import MemoryHandler
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from fontgan import __version__
+from fontgan.build import build, build_generator, check_depth, check_discriminator, differences, load_config
+from fontgan.commands.check import checked_plan
+from fontgan.data.batches import PairSampler
+from fontgan.data.pack import Pack, cache_folder, make_pack
+from fontgan.device import autocast, describe, pick_device, pick_precision
+from fontgan.errors import ConfigError, RunError
+from fontgan.files import locked, write_whole
+from fontgan.models.draw import draw_glyphs
+from fontgan.training import checkpoint as checkpoints
+from fontgan.training.step import TrainStep
+from fontgan.training.track import Tracker
+from fontgan.training.trainer import STOPPED, Cadence, Schedule, Trainer
+
+log = logging.getLogger(__name__)
+
+# Keys that may differ when a run is resumed: they change where, how long or how often, not what is learned.
+FREE_ON_RESUME = (
+    "out", "data.cache", "trainer.device", "trainer.compile", "trainer.threads", "trainer.max_steps",
+    "trainer.max_minutes", "trainer.stop_at", "trainer.log_every", "trainer.eval_every", "trainer.save_every",
+    "trainer.sheet_chars",
+)  # fmt: skip
+
+
+def main(cfg: DictConfig) -> int:
+    """Trains in ``cfg.out``, from the start or from its last checkpoint. Returns: exit code."""
+    out = Path(cfg.out)
+    # Until all parts are built nothing is written: a refused command leaves no half-made run behind.
+    with _kept_messages() as messages:
+        check_trainer(cfg)
+        check_discriminator(cfg)
+        last = _look_into(out, cfg)
+        device = pick_device(cfg.trainer.device)
+        precision = pick_precision(cfg.trainer.precision, device)
+        if cfg.trainer.threads:
+            torch.set_num_threads(cfg.trainer.threads)
+        pack, train_step, sampler = _build(cfg, device, precision)
+        if last is not None and last.facts["pack"] != pack.path.name:
+            raise RunError(
+                f"out={out}: its glyphs have changed since (a font, a folder or the way they are drawn). "
+                "Train in another out=, or bring the old files back."
+            )
+        out.mkdir(parents=True, exist_ok=True)
+        with locked(out, "another training"), _into_file(messages, out / "train.log"):
+            return _train(cfg, out, last, pack, train_step, sampler, device, precision)
+
+
+def _build(cfg: DictConfig, device: torch.device, precision: str) -> tuple[Pack, TrainStep, PairSampler]:
+    """Networks first, then data: what is quick to refuse is refused first."""
+    check_depth(cfg.data.size, cfg.generator.depth)
+    objective, augment = build(cfg.loss, "loss"), build(cfg.data.augment, "data.augment")
+    plan = checked_plan(cfg)
+    torch.manual_seed(cfg.trainer.seed)
+    layout = torch.channels_last if cfg.trainer.channels_last else torch.contiguous_format
+    generator = build_generator(cfg, len(plan.styles)).to(device).to(memory_format=layout)
+    discriminator = build(cfg.discriminator, "discriminator", styles=len(plan.styles))
+    optimiser_d = None
+    if discriminator is not None:
+        discriminator = discriminator.to(device).to(memory_format=layout)
+        optimiser_d = _optimiser(cfg, discriminator, cfg.optim.discriminator_lr)
+    train_step = TrainStep(
+        generator,
+        discriminator,
+        objective,
+        optimiser_g=_optimiser(cfg, generator, cfg.optim.lr),
+        optimiser_d=optimiser_d,
+        autocast=autocast(device, precision),
+        forward=torch.compile(generator) if wants_compile(cfg.trainer.compile, device) else None,
+        ema=cfg.trainer.ema,
+        grad_clip=cfg.trainer.grad_clip,
+    )
+    pack = make_pack(plan, cache_folder(cfg.data.cache))
+    sampler = PairSampler(pack, batch_size=cfg.trainer.batch_size, seed=cfg.trainer.seed, augment=augment)
+    return pack, train_step, sampler
+
+
+def _optimiser(cfg: DictConfig, network: nn.Module, lr: float) -> torch.optim.Optimizer:
+    make = build(cfg.optim.algorithm, "optim.algorithm")
+    try:
+        optimiser: torch.optim.Optimizer = make(network.parameters(), lr=lr)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"optim.algorithm: {error}.") from error
+    return optimiser
+
+
+def _train(
+    cfg: DictConfig,
+    out: Path,
+    last: checkpoints.Checkpoint | None,
+    pack: Pack,
+    train_step: TrainStep,
+    sampler: PairSampler,
+    device: torch.device,
+    precision: str,
+) -> int:
+    config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
+    compute = autocast(device, precision)
+    tracker = Tracker(
+        out,
+        pack,
+        lambda source, style: draw_glyphs(train_step.averaged, source, style, device=device, autocast=compute),
+        sheet_chars=cfg.trainer.sheet_chars,
+        from_step=last.step if last else 0,
+    )
+    trainer = Trainer(
+        out,
+        train_step,
+        sampler,
+        tracker=tracker,
+        schedule=Schedule(
+            cfg.trainer.max_steps, cfg.trainer.max_minutes, cfg.optim.warmup_steps, cfg.optim.final_lr_share
+        ),
+        cadence=Cadence(cfg.trainer.log_every, cfg.trainer.eval_every, cfg.trainer.save_every),
+        accumulate=cfg.trainer.accumulate,
+        device=device,
+        stop_at=cfg.trainer.stop_at,
+        facts=_facts(pack, device, precision),
+        config_yaml=config_yaml,
+    )
+    if last is not None:
+        trainer.resume(last)
+        log.info("goes on from step %d in %s", last.step, out)
+    write_whole(out / "config.yaml", config_yaml)
+    tracker.writer.add_text("config", f"```yaml\n{config_yaml}\n```", trainer.step)
+    parameters = sum(parameter.numel() for parameter in train_step.generator.parameters())
+    log.info("generator of %.2f M parameters on %s", parameters / 1e6, describe(device, precision))
+    try:
+        result = trainer.fit()
+    finally:
+        tracker.close()
+    if result == STOPPED:
+        log.info(
+            "stopped at step %d of %d and saved; the same command goes on (out=%s)",
+            trainer.step, cfg.trainer.max_steps, out,
+        )  # fmt: skip
+        return 128 + trainer.stopped_by if trainer.stopped_by else 0
+    log.info("finished at step %d after %.1f minutes; look at %s", trainer.step, trainer.minutes, out / "sheet.png")
+    log.info("draw with it: fontgan infer checkpoint=%s out=DIR style=%s text=...", out, pack.styles[0])
+    return 0
+
+
+@contextmanager
+def _kept_messages() -> Iterator[MemoryHandler]:
+    """Keeps what is said before the run's folder exists, for its log file."""
+    handler = MemoryHandler(10_000, flushLevel=logging.CRITICAL + 1, flushOnClose=False)
+    logger = logging.getLogger("fontgan")
+    logger.addHandler(handler)
+    try:
+        yield handler
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def _into_file(messages: MemoryHandler, file: Path) -> Iterator[None]:
+    """Writes kept and coming messages into ``train.log``."""
+    target = logging.FileHandler(file, encoding="utf-8")
+    target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    messages.setTarget(target)
+    messages.flush()
+    logger = logging.getLogger("fontgan")
+    logger.removeHandler(messages)
+    logger.addHandler(target)
+    try:
+        yield
+    finally:
+        logger.removeHandler(target)
+        target.close()
+
+
+def check_trainer(cfg: DictConfig) -> None:
+    """Raises: ConfigError for numbers out of range."""
+    at_least: dict[str, tuple[Any, float]] = {
+        "trainer.batch_size": (cfg.trainer.batch_size, 1),
+        "trainer.accumulate": (cfg.trainer.accumulate, 1),
+        "trainer.max_steps": (cfg.trainer.max_steps, 1),
+        "trainer.stop_at": (cfg.trainer.stop_at, 1),
+        "trainer.threads": (cfg.trainer.threads, 1),
+        "trainer.log_every": (cfg.trainer.log_every, 1),
+        "trainer.eval_every": (cfg.trainer.eval_every, 1),
+        "trainer.save_every": (cfg.trainer.save_every, 1),
+        "trainer.sheet_chars": (cfg.trainer.sheet_chars, 0),
+        "trainer.grad_clip": (cfg.trainer.grad_clip, 0),
+        "trainer.seed": (cfg.trainer.seed, 0),
+        "optim.warmup_steps": (cfg.optim.warmup_steps, 0),
+        "optim.lr": (cfg.optim.lr, 0),
+        "optim.discriminator_lr": (cfg.optim.discriminator_lr, 0),
+        "optim.final_lr_share": (cfg.optim.final_lr_share, 0),
+    }
+    for key, (value, lowest) in at_least.items():
+        if value is not None and value < lowest:
+            raise ConfigError(f"{key}={value}: {lowest:g} or more is needed.")
+    if cfg.trainer.max_minutes is not None and cfg.trainer.max_minutes <= 0:
+        raise ConfigError(
+            f"trainer.max_minutes={cfg.trainer.max_minutes}: more than 0 is needed, or null for no limit."
+        )
+    if not 0 <= cfg.trainer.ema < 1:
+        raise ConfigError(f"trainer.ema={cfg.trainer.ema}: from 0 (no averaging) to below 1 is needed.")
+    if cfg.trainer.compile not in ("auto", True, False):
+        raise ConfigError(f"trainer.compile={cfg.trainer.compile}: choose one of auto, true, false.")
+
+
+def wants_compile(setting: str | bool, device: torch.device) -> bool:
+    """auto compiles on CUDA. Raises: ConfigError where compiling is asked for and there is no C++ compiler."""
+    if setting == "auto":
+        return device.type == "cuda"
+    if setting and device.type == "cpu" and not (shutil.which("g++") or shutil.which("clang++")):
+        raise ConfigError(
+            "trainer.compile=true: torch needs a C++ compiler for the CPU. Install g++ or use compile=false."
+        )
+    return bool(setting)
+
+
+def _look_into(out: Path, cfg: DictConfig) -> checkpoints.Checkpoint | None:
+    """The last checkpoint if ``out`` holds this very run, None if it is free.
+
+    Raises: RunError if it holds a different run or files of another kind.
+    """
+    if out.exists() and not out.is_dir():
+        raise RunError(f"out={out}: is a file. Name a folder.")
+    if not (out / "config.yaml").is_file():
+        strangers = [p.name for p in out.iterdir() if p.name not in (".lock", "train.log")] if out.is_dir() else []
+        if strangers:
+            raise RunError(f"out={out}: holds files that are no run ({strangers[0]}, ...). Name a new or empty folder.")
+        return None
+    changed = differences(load_config(out / "config.yaml"), cfg)
+    forbidden = {key: pair for key, pair in changed.items() if key not in FREE_ON_RESUME}
+    if forbidden:
+        shown = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in list(forbidden.items())[:5])
+        more = f" and {len(forbidden) - 5} more" if len(forbidden) > 5 else ""
+        raise RunError(
+            f"out={out}: holds a different run ({shown}{more}). Name another out=, or repeat that run's settings to resume it."
+        )
+    there = checkpoints.all_checkpoints(out)
+    return there[-1] if there else None
+
+
+def _facts(pack: Pack, device: torch.device, precision: str) -> dict[str, Any]:
+    return {
+        "styles": pack.styles,
+        "pack": pack.path.name,
+        "data": pack.manifest,
+        "made_with": {
+            "fontgan": __version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "device": describe(device, precision),
+        },
+    }

@@ -1,0 +1,187 @@
+"""A trained run + glyphs -> glyph images: the Python API, and what ``fontgan infer`` stands on.
+
+import fontgan
+run = fontgan.load("runs/quickstart")
+images = run.draw("永字八法", style="kai")            # list of PIL images
+images = run.draw_images([picture], style={"kai": 0.6, "brush": 0.4})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fontgan.build import build_generator, load_config
+from fontgan.data.batches import to_image, to_pixels
+from fontgan.data.folder import grey_of, resample, square_cell
+from fontgan.data.frame import Box, Frame
+from fontgan.data.glyphs import GlyphSource, open_glyphs
+from fontgan.data.pack import SOURCE, member_frame
+from fontgan.device import autocast, pick_device, pick_precision
+from fontgan.errors import DataError, RunError
+from fontgan.models.draw import draw_glyphs
+from fontgan.models.unet import UnetGenerator
+from fontgan.training.checkpoint import Checkpoint, find
+
+Style = str | Mapping[str, float]
+
+
+def load(
+    checkpoint: str | Path, *, which: str = "best", device: str = "auto", precision: str = "auto", batch_size: int = 32
+) -> Run:
+    """Loads a trained run.
+
+    Args:
+        checkpoint: a run's folder, or one checkpoint inside it.
+        which: "best" (by held-out SSIM) or "last", where ``checkpoint`` is a run.
+        device: auto, cpu or cuda.   precision: auto, bf16 or fp32.
+    Raises: RunError or ConfigError if there is no usable checkpoint.
+    """
+    found = find(Path(checkpoint), which)
+    config = load_config(found.folder / "config.yaml")
+    where = pick_device(device)
+    try:
+        styles, manifest = list(found.facts["styles"]), dict(found.facts["data"])
+        Frame.from_dict(manifest["cell_to_canvas"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{found.folder / 'run.json'}: lacks {error}. Use another checkpoint of the run.") from error
+    generator: UnetGenerator = build_generator(config, len(styles))  # type: ignore[assignment]
+    found.load_network(generator, "generator")
+    return Run(
+        found,
+        generator.to(where).to(memory_format=torch.channels_last).eval(),
+        styles=styles,
+        manifest=manifest,
+        source_spec=str(config.data.source),
+        device=where,
+        precision=pick_precision(precision, where),
+        batch_size=batch_size,
+    )
+
+
+class Run:
+    """A trained generator with the preprocessing it was trained with.  Made by ``load``."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        generator: UnetGenerator,
+        *,
+        styles: list[str],
+        manifest: dict[str, Any],
+        source_spec: str,
+        device: torch.device,
+        precision: str,
+        batch_size: int,
+    ):
+        self.checkpoint = checkpoint
+        self.generator = generator
+        self.styles = styles
+        self.manifest = manifest
+        self.source_spec = source_spec
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
+
+    @property
+    def size(self) -> int:
+        """Side of the drawn images in pixels."""
+        return int(self.manifest["size"])
+
+    @property
+    def source_frame(self) -> Frame:
+        """Cell of a source glyph -> canvas pixels."""
+        return member_frame(self.manifest, SOURCE)
+
+    def draw(self, chars: Iterable[str], style: Style, font: str | None = None) -> list[Image.Image]:
+        """Draws characters, their source glyphs taken from a font.
+
+        Args:
+            chars: a string or characters.
+            style: a name, or names with weights.
+            font: a font or glyph folder as in ``data.source``; None takes the run's own source.
+        Returns: mode "L" images of ``size`` px, in order.
+        Raises: DataError if the font lacks a character or the style is unknown.
+        """
+        glyphs = open_glyphs(font or self.source_spec)
+        chars = list(chars)
+        lacking = [char for char in chars if char not in set(glyphs.survey(chars).present)]
+        if lacking:
+            raise DataError(f"{glyphs.path}: lacks {' '.join(lacking)}. Leave them out or use another font.")
+        return [Image.fromarray(p) for p in self.stylise(self.source_pixels(glyphs, chars), style)]
+
+    def draw_images(self, images: Sequence[Image.Image], style: Style) -> list[Image.Image]:
+        """Draws from pictures of source glyphs, of any mode and size; each is taken as one em cell."""
+        sources = []
+        for image in images:
+            grey, _ = grey_of(image)
+            sources.append(resample(grey, square_cell(grey).inverse().then(self.source_frame), self.size))
+        return [Image.fromarray(p) for p in self.stylise(np.stack(sources), style)]
+
+    def source_pixels(self, glyphs: GlyphSource, chars: Sequence[str]) -> np.ndarray:
+        """Source glyphs on the run's canvas: (N, size, size) uint8, 0 ink .. 255 paper."""
+        return np.stack([glyphs.draw(char, self.source_frame, self.size) for char in chars])
+
+    def stylise(self, source: np.ndarray, style: Style) -> np.ndarray:
+        """Source glyphs on the run's canvas -> glyphs in a style, its alignment undone.
+
+        Args:
+            source: (N, size, size) uint8, 0 ink .. 255 paper.
+        Returns: the same shape and range.
+        """
+        weights = self.weights(style)
+        drawn = to_pixels(
+            draw_glyphs(
+                self.generator,
+                to_image(source),
+                weights.expand(len(source), -1),
+                device=self.device,
+                autocast=autocast(self.device, self.precision),
+                batch_size=self.batch_size,
+            )
+        )
+        canvas = Frame.from_dict(self.manifest["cell_to_canvas"])
+        aligned = self.style_align(style).then(canvas)
+        if aligned == canvas:
+            return drawn
+        undo = aligned.inverse().then(canvas)
+        return np.stack([resample(image, undo, self.size) for image in drawn])
+
+    def weights(self, style: Style) -> Tensor:
+        """A style or mixture as (1, styles) weights that sum to 1.
+
+        Raises: DataError for an unknown style or weights that sum to 0 or less.
+        """
+        mixture = {style: 1.0} if isinstance(style, str) else dict(style)
+        unknown = [name for name in mixture if name not in self.styles]
+        if unknown:
+            raise DataError(f"style={unknown[0]}: the run knows {', '.join(self.styles)} (or all).")
+        total = sum(mixture.values())
+        if not total > 0:
+            raise DataError(f"style={mixture}: the weights sum to {total}; more than 0 is needed.")
+        return torch.tensor([[mixture.get(name, 0.0) / total for name in self.styles]])
+
+    def style_align(self, style: Style) -> Frame:
+        """The style's own cell -> the source's; for a mixture the weighted mean."""
+        weights = self.weights(style)[0].tolist()
+        frames = [Frame.from_dict(e["align"]) for name in self.styles for e in self._entries(name)]
+        return Frame(
+            *(
+                sum(w * getattr(frame, key) for w, frame in zip(weights, frames, strict=True))
+                for key in ("scale", "dx", "dy")
+            )
+        )
+
+    def source_ink_box(self) -> Box | None:
+        """The training source's median ink box in cell coordinates."""
+        stored = self._entries(SOURCE)[0].get("median_ink_box")
+        return Box(*stored) if stored else None
+
+    def _entries(self, name: str) -> list[dict[str, Any]]:
+        return [entry for entry in self.manifest["members"] if entry["name"] == name]
