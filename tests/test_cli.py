@@ -1,0 +1,225 @@
+"""The command line: help, speed of its start, scripts, check, and one-line errors; the wheel."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fontgan.build import choices, config_folder
+from fontgan.cli import EXAMPLES, VERBS
+from fontgan.schema import VERBS as SCHEMAS
+
+from .conftest import BRUSH, FONTS, KAI, SOURCE, TINY, error_line, fontgan
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_help_lists_the_verbs_and_does_not_import_torch() -> None:
+    code = "import sys; from fontgan.cli import main; main(['--help']); assert 'torch' not in sys.modules; assert 'hydra' not in sys.modules"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert all(verb in result.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_help_a_schema_a_config_and_a_script(verb: str) -> None:
+    result = fontgan(verb, "--help")
+    assert result.returncode == 0
+    assert EXAMPLES[verb][0] in result.stdout
+    assert verb in SCHEMAS
+    assert (config_folder() / f"{verb}.yaml").is_file()
+    script = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / f"{verb}.py"), "--help"], capture_output=True, text=True
+    )
+    assert script.stdout == result.stdout
+
+
+def test_train_help_names_every_variant() -> None:
+    text = fontgan("train", "--help").stdout
+    for group in ("generator/up", "generator/style", "experiment", "loss"):
+        for name in choices(group):
+            assert name in text
+
+
+def test_scripts_and_verbs_are_the_same_set() -> None:
+    assert {p.stem for p in (ROOT / "scripts").glob("*.py")} == set(VERBS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["fly"], "no such command"),
+        (["train", "--fast"], "no such flag"),
+        (["train", "fast"], "key=value"),
+        (["infer", "-m"], "only fontgan train"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], says: str) -> None:
+    result = fontgan(*arguments)
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_cfg_prints_the_config_as_it_would_be_used() -> None:
+    result = fontgan("train", "--cfg", "experiment=zi2zi_classic", "generator.ngf=16")
+    assert result.returncode == 0
+    assert "ngf: 16" in result.stdout
+    assert "max_steps: 50000" in result.stdout
+
+
+def test_check_is_clean_on_the_bundled_fonts() -> None:
+    result = fontgan("check")
+    assert result.returncode == 0, result.stderr
+    assert "1000 characters" in result.stdout
+    assert "0 errors, 0 warnings: ready to train." in result.stdout
+
+
+def folder(path: Path, chars: str, *, invert: str = "", blank: str = "", same: str = "") -> Path:
+    path.mkdir(parents=True)
+    for number, char in enumerate(chars):
+        grey = np.full((60, 60), 255, np.uint8)
+        if char not in blank:
+            grey[10 : 20 + (0 if char in same else number), 8:40] = 0
+        Image.fromarray(255 - grey if char in invert else grey).save(path / f"{char}.png")
+    return path
+
+
+def test_check_finds_planted_faults_each_with_its_remedy(tmp_path: Path) -> None:
+    source = folder(tmp_path / "source", "一二三四五六七八九十")
+    mine = folder(tmp_path / "mine", "一二三四五六七", invert="三", blank="四", same="五六")
+    (mine / "IMG_0001.png").write_bytes((mine / "一.png").read_bytes())
+    (mine / "八.png").write_bytes(b"not an image")
+    other = folder(tmp_path / "other", "甲乙丙")
+    result = fontgan("check", "data=folder", f"data.source={source}", f"data.targets={{mine: {mine}, other: {other}}}")
+    assert result.returncode == 1
+    for planted in (
+        "IMG_0001.png",
+        "八.png",
+        "hold no ink",
+        "三.png",
+        "五=六",
+        "shares no characters",
+        "aligned to the source by scale",
+    ):
+        assert planted in result.stderr, planted
+    assert "1 errors" in result.stdout
+    levels = [
+        line.split(":")[0] for line in result.stderr.splitlines() if line.startswith(("error", "warning", "note"))
+    ]
+    assert levels == sorted(levels, key=["error", "warning", "note"].index)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["data=fonts"], "data.source: needs a font"),
+        (["data=fonts", f"data.source={SOURCE}"], "data.targets: needs at least one style"),
+        (["data.source=none.ttf"], "no such font file or glyph folder"),
+        (["data.source=text.ttf"], "not a font that can be read"),
+        (["data.source=zero.ttf"], "not a font that can be read"),
+        (["data=folder", "data.source=empty", "data.targets=[empty]"], "holds no images"),
+        (["data.charset=kana"], "has none of the characters"),
+        (["data.charset=gb2312-9"], "no set of that name"),
+        (["data.size=100"], "choose one of 64, 96, 128"),
+        (["data.margin=0.4"], "data.margin"),
+        (["data.holdout=1.5"], "data.holdout"),
+        (["data.source=asset:None.ttf"], "no bundled font"),
+        (["data.targets=[none.ttf]"], "none.ttf"),
+    ],
+)
+def test_bad_data_gets_one_line_from_check_and_train(arguments: list[str], says: str, tmp_path: Path) -> None:
+    (tmp_path / "text.ttf").write_text("hello")
+    (tmp_path / "zero.ttf").write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    for verb in ("check", "train"):
+        assert says in error_line(fontgan(verb, *arguments, cwd=tmp_path))
+    assert sorted(os.listdir(tmp_path)) == ["empty", "text.ttf", "zero.ttf"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["trainer.batch_size=0"], "trainer.batch_size=0: 1 or more"),
+        (["trainer.ema=1"], "trainer.ema"),
+        (["trainer.compile=maybe"], "auto, true, false"),
+        (["trainer.precision=fp8"], "auto, bf16, fp32"),
+        (["trainer.device=tpu"], "auto, cpu, cuda"),
+        (["trainer.max_minutes=0"], "more than 0"),
+        (["loss=zi2zi"], "discriminator=none"),
+        (["discriminator=patch"], "would never be used"),
+        (["loss=zi2zi", "discriminator=patch"], "discriminator.head=category"),
+        (["data.augment.strength=-1"], "0 or more"),
+        (["optim.algorithm.betas=[2,3]"], "optim.algorithm"),
+    ],
+)
+def test_bad_settings_get_one_line(arguments: list[str], says: str, tmp_path: Path) -> None:
+    assert says in error_line(fontgan("train", *TINY, *arguments, f"out={tmp_path / 'run'}"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_render_reports_and_refuses(tmp_path: Path) -> None:
+    out = tmp_path / "g"
+    assert fontgan("render", f"font={KAI}", f"out={out}", "charset=永一", "size=64").returncode == 0
+    assert "holds results of another fingerprint" in error_line(
+        fontgan("render", f"font={BRUSH}", f"out={out}", "charset=永一", "size=64")
+    )
+    assert "has none of the characters" in error_line(
+        fontgan("render", f"font={KAI}", f"out={tmp_path / 'h'}", "charset=hangul")
+    )
+    assert "choose one of" in error_line(fontgan("render", f"font={KAI}", f"out={tmp_path / 'h'}", "size=50"))
+    assert not (tmp_path / "h").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_place_is_one_line(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    assert "may not" in error_line(fontgan("train", *TINY, f"out={tmp_path / 'run'}"))
+
+
+def test_fonts_carry_their_licences() -> None:
+    fonts = sorted(FONTS.glob("*.ttf"))
+    assert len(fonts) == 4
+    for font in fonts:
+        licences = [p for p in FONTS.glob("*.LICENSE.txt") if p.name.startswith(font.stem)]
+        assert licences, font
+        assert "SIL OPEN FONT LICENSE" in licences[0].read_text(encoding="utf-8").upper()
+
+
+def test_a_wheel_in_an_empty_environment_trains_from_another_folder(tmp_path: Path) -> None:
+    """The wheel's own files alone; its dependencies are lent from this environment to save their download."""
+    with tempfile.TemporaryDirectory() as build_folder:
+        built = subprocess.run(
+            [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", build_folder, str(ROOT)],
+            capture_output=True,
+            text=True,
+        )
+        assert built.returncode == 0, built.stdout + built.stderr
+        (wheel,) = Path(build_folder).glob("*.whl")
+        venv.create(tmp_path / "env", with_pip=False)
+        python = tmp_path / "env" / "bin" / "python"
+        site = next((tmp_path / "env" / "lib").glob("python*/site-packages"))
+        subprocess.run(
+            [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(site), str(wheel)], check=True
+        )
+    lent = [p for p in sys.path if p.endswith("site-packages")]
+    (site / "lent.pth").write_text("\n".join(lent))
+    away = tmp_path / "away"
+    away.mkdir()
+    where = subprocess.run(
+        [python, "-c", "import fontgan; print(fontgan.__file__)"], capture_output=True, text=True, cwd=away
+    )
+    assert str(site) in where.stdout, where.stdout + where.stderr
+    result = subprocess.run(
+        [python, "-m", "fontgan", "train", *TINY, "out=run"], capture_output=True, text=True, cwd=away
+    )
+    assert result.returncode == 0, result.stderr
+    assert (away / "run" / "sheet.png").is_file()

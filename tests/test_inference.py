@@ -1,0 +1,186 @@
+"""Inference: folders, fonts, mixtures, names kept, what is there kept, and the Python API."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import fontgan as package
+from fontgan.data.batches import gather
+from fontgan.data.frame import Frame
+from fontgan.data.pack import open_pack
+from fontgan.errors import DataError
+from fontgan.inference import load
+
+from .conftest import SOURCE, error_line, fontgan
+
+
+@pytest.fixture(scope="module")
+def glyph_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("glyphs") / "in"
+    assert fontgan("render", f"font={SOURCE}", f"out={out}", "charset=永国一是", "size=96").returncode == 0
+    return out
+
+
+def pngs(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.glob("*.png") if p.name != "_sheet.png")
+
+
+def test_a_folder_of_glyphs_keeps_its_names(tiny_run: Path, glyph_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(glyph_folder, tmp_path / "in")
+    (tmp_path / "in" / "U+4E00.png").rename(tmp_path / "in" / "my first glyph.png")
+    out = tmp_path / "out"
+    result = fontgan("infer", f"checkpoint={tiny_run}", f"input={tmp_path / 'in'}", f"out={out}", "style=kai")
+    assert result.returncode == 0, result.stderr
+    assert pngs(out) == ["U+56FD.png", "U+662F.png", "U+6C38.png", "my first glyph.png"]
+    assert np.asarray(Image.open(out / "U+56FD.png")).shape == (64, 64)
+    assert (out / "_sheet.png").is_file()
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["style"] == "kai"
+    assert manifest["cell_to_canvas"]["scale"] > 0
+
+
+def test_a_folder_and_its_font_give_nearly_the_same(tiny_run: Path, glyph_folder: Path, tmp_path: Path) -> None:
+    """The run's own preprocessing brings a folder rendered at another size onto the canvas trained on."""
+    for name, what in (("a", f"input={glyph_folder}"), ("b", "text=永国一是")):
+        assert (
+            fontgan(
+                "infer", f"checkpoint={tiny_run}", what, f"out={tmp_path / name}", "style=brush", "precision=fp32"
+            ).returncode
+            == 0
+        )
+    for name in pngs(tmp_path / "a"):
+        one, other = (np.asarray(Image.open(tmp_path / folder / name)).astype(int) for folder in ("a", "b"))
+        assert np.abs(one - other).mean() < 3
+
+
+def test_all_styles_and_mixtures(tiny_run: Path, tmp_path: Path) -> None:
+    assert (
+        fontgan("infer", f"checkpoint={tiny_run}", "text=永国", f"out={tmp_path / 'all'}", "style=all").returncode == 0
+    )
+    assert sorted(p.name for p in (tmp_path / "all").iterdir()) == ["brush", "kai", "xiaowei"]
+    mixed = fontgan(
+        "infer", f"checkpoint={tiny_run}", "text=永国", f"out={tmp_path / 'mix'}", "style={kai: 0.6, brush: 0.4}"
+    )
+    assert mixed.returncode == 0, mixed.stderr
+    assert pngs(tmp_path / "mix") == ["U+56FD.png", "U+6C38.png"]
+
+
+def test_results_that_are_there_are_kept_unless_asked(tiny_run: Path, tmp_path: Path) -> None:
+    command = ["infer", f"checkpoint={tiny_run}", f"out={tmp_path}", "style=kai"]
+    assert fontgan(*command, "text=永国").returncode == 0
+    mine = np.zeros((64, 64), np.uint8)
+    Image.fromarray(mine).save(tmp_path / "U+6C38.png")
+    again = fontgan(*command, "text=永国一")
+    assert "2 results are there already" in again.stderr
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "U+6C38.png")), mine)
+    assert (tmp_path / "U+4E00.png").is_file()
+    assert fontgan(*command, "text=永国一", "overwrite=true").returncode == 0
+    assert not np.array_equal(np.asarray(Image.open(tmp_path / "U+6C38.png")), mine)
+
+
+def test_a_folder_with_another_styles_results_is_refused(tiny_run: Path, tmp_path: Path) -> None:
+    assert fontgan("infer", f"checkpoint={tiny_run}", "text=永", f"out={tmp_path}", "style=kai").returncode == 0
+    line = error_line(fontgan("infer", f"checkpoint={tiny_run}", "text=永", f"out={tmp_path}", "style=brush"))
+    assert "results of another style (kai)" in line
+
+
+def test_unreadable_images_are_listed_and_the_rest_is_done(tiny_run: Path, glyph_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(glyph_folder, tmp_path / "in")
+    (tmp_path / "in" / "zero.png").write_bytes(b"")
+    (tmp_path / "in" / "cut.png").write_bytes((glyph_folder / "U+56FD.png").read_bytes()[:90])
+    result = fontgan(
+        "infer", f"checkpoint={tiny_run}", f"input={tmp_path / 'in'}", f"out={tmp_path / 'out'}", "style=kai"
+    )
+    assert result.returncode == 1
+    assert pngs(tmp_path / "out") == pngs(glyph_folder)
+    assert "2 of 6 images could not be read; the rest is done." in result.stderr
+    assert "zero.png" in result.stderr
+    assert "cut.png" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["text=永", "style=gothic"], "the run knows kai, brush, xiaowei"),
+        (["text=永"], "style: which one?"),
+        (["text=永", "style={kai: 0, brush: 0}"], "sum to 0"),
+        (["text=永", "style={kai: much}"], "a number is needed"),
+        (["style=kai"], "what to draw?"),
+        (["style=kai", "input=nowhere"], "no such folder"),
+        (["style=kai", "input=.", "text=永"], "give either"),
+        (["style=kai", "text=\u9f98"], "none of the characters asked for"),
+        (["style=kai", "text=永", "which=newest"], "choose best or last"),
+        (["style=kai", "text=永", "device=tpu"], "choose one of auto, cpu, cuda"),
+        (["style=kai", "text=永", "precision=int8"], "choose one of auto, bf16, fp32"),
+        (["style=kai", "text=永", "batch_size=0"], "1 or more"),
+        (["style=kai", "text=永", "colour=red"], "Keys here"),
+    ],
+)
+def test_wrong_requests_get_one_line(tiny_run: Path, arguments: list[str], says: str, tmp_path: Path) -> None:
+    assert says in error_line(fontgan("infer", f"checkpoint={tiny_run}", "out=out", *arguments, cwd=tmp_path))
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_checkpoints_and_empty_folders_get_one_line(tiny_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for arguments, says in (
+        (["checkpoint=nowhere", "text=永"], "no such folder"),
+        (["checkpoint=empty", "text=永"], "holds no checkpoint yet"),
+        ([f"checkpoint={tiny_run}", "input=empty"], "holds no images"),
+    ):
+        assert says in error_line(fontgan("infer", "out=out", "style=kai", *arguments, cwd=tmp_path))
+
+
+def test_the_python_api_draws_as_the_command_does(tiny_run: Path, tmp_path: Path) -> None:
+    run = package.load(tiny_run)
+    assert run.styles == ["kai", "brush", "xiaowei"]
+    images = run.draw("永国", style="kai")
+    assert [image.size for image in images] == [(64, 64)] * 2
+    assert fontgan("infer", f"checkpoint={tiny_run}", "text=永国", f"out={tmp_path}", "style=kai").returncode == 0
+    assert np.abs(np.asarray(images[0]).astype(int) - np.asarray(Image.open(tmp_path / "U+6C38.png"))).max() <= 2
+    (from_picture,) = run.draw_images(
+        [Image.open(tmp_path / "U+6C38.png").convert("RGB")], style={"kai": 1, "brush": 1}
+    )
+    assert from_picture.size == (64, 64)
+    with pytest.raises(DataError, match="lacks"):
+        run.draw("\u9f98", style="kai")
+    with pytest.raises(DataError, match="the run knows"):
+        run.draw("永", style="gothic")
+
+
+def test_alignment_is_undone_on_output(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generator that drew the aligned truth exactly would give the style's own, unaligned glyphs."""
+    run = load(tiny_run, precision="fp32")
+    pack = open_pack(next(p for p in Path(run_cache()).glob("packs/*") if p.name == run.checkpoint.facts["pack"]))
+    from fontgan.data.glyphs import open_glyphs
+
+    font = open_glyphs("asset:MaShanZheng-Regular.ttf")
+    truth = gather(pack, [("brush", "国")]).target
+    monkeypatch.setattr("fontgan.inference.draw_glyphs", lambda *_, **__: truth)
+    drawn = run.stylise(pack.pixels[:1], "brush")[0]
+    own = font.draw("国", Frame.from_dict(run.manifest["cell_to_canvas"]), run.size)
+    aligned = font.draw("国", pack.frame("brush"), run.size)
+    assert np.abs(drawn.astype(int) - own).mean() < 4
+    assert np.abs(aligned.astype(int) - own).mean() > 8
+
+
+def run_cache() -> str:
+    import os
+
+    return os.environ["FONTGAN_CACHE"]
+
+
+def test_mixtures_weigh_styles_and_their_alignment(tiny_run: Path) -> None:
+    run = load(tiny_run)
+    assert torch.allclose(run.weights({"kai": 3, "brush": 1}), torch.tensor([[0.75, 0.25, 0.0]]))
+    kai, brush = run.style_align("kai"), run.style_align("brush")
+    mixed = run.style_align({"kai": 0.5, "brush": 0.5})
+    assert mixed.scale == pytest.approx((kai.scale + brush.scale) / 2)

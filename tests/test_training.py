@@ -1,0 +1,463 @@
+"""Training: batches, the step, resuming bit for bit, stopping, and what a run leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+from PIL import Image
+from safetensors.torch import load_file
+
+from fontgan.build import build, build_generator, choices, compose_config
+from fontgan.commands.train import main as train
+from fontgan.data.augment import Augmentation
+from fontgan.data.batches import PairSampler, gather, to_image, to_pixels
+from fontgan.data.pack import make_pack
+from fontgan.data.pairs import plan_pairs
+from fontgan.device import autocast
+from fontgan.errors import RunError
+from fontgan.metrics.pixels import naive, scores
+from fontgan.training import checkpoint as checkpoints
+from fontgan.training.step import TrainStep
+from fontgan.training.trainer import Schedule
+
+from .conftest import KAI, SOURCE, TINY, error_line, fontgan
+
+
+def weights(run: Path, step: int) -> dict[str, dict[str, torch.Tensor]]:
+    folder = run / "checkpoints" / f"step-{step:08d}"
+    return {file.stem: load_file(file) for file in folder.glob("*.safetensors")}
+
+
+def assert_same_weights(one: Path, other: Path, step: int) -> None:
+    first, second = weights(one, step), weights(other, step)
+    assert first.keys() == second.keys()
+    assert len(first) >= 2
+    for name, tensors in first.items():
+        assert tensors.keys() == second[name].keys()
+        for key, tensor in tensors.items():
+            assert torch.equal(tensor, second[name][key]), f"{name}/{key}"
+
+
+# -- batches --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    plan = plan_pairs(str(SOURCE), {"kai": str(KAI)}, charset="的一是不了在人有我他这个们中来上大为和国", size=64)
+    return make_pack(plan, tmp_path_factory.mktemp("packs"))
+
+
+def test_every_pair_comes_once_an_epoch_and_no_held_out_one_ever(pack) -> None:  # type: ignore[no-untyped-def]
+    sampler = PairSampler(pack, batch_size=3, seed=1, augment=Augmentation(strength=0))
+    count = len(sampler.pairs)
+    names = [name for index in range(2 * count) for name in sampler.batch(index).names]
+    for epoch in range(6):
+        assert sorted(names[epoch * count : (epoch + 1) * count]) == sorted(f"{s}:{c}" for s, c in sampler.pairs)
+    assert not {name.partition(":")[2] for name in names} & set(pack.held_out)
+    assert names[:count] != names[count : 2 * count]
+
+
+def test_a_batch_depends_on_seed_and_index_alone(pack) -> None:  # type: ignore[no-untyped-def]
+    def fresh(seed: int = 1) -> PairSampler:
+        return PairSampler(pack, batch_size=4, seed=seed, augment=Augmentation())
+
+    walked = fresh()
+    for index in range(20):
+        last = walked.batch(index)
+    jumped = fresh().batch(19)
+    assert torch.equal(last.source, jumped.source)
+    assert torch.equal(last.target, jumped.target)
+    assert last.names == jumped.names
+    assert fresh(seed=2).batch(19).names != jumped.names
+
+
+def test_augmentation_moves_source_and_target_alike(pack) -> None:  # type: ignore[no-untyped-def]
+    batch = gather(pack, [("kai", pack.trained[0])] * 4)
+    twice = torch.cat([batch.source, batch.source], dim=1)
+    moved = Augmentation(strength=3)(twice, torch.Generator().manual_seed(0))
+    assert torch.equal(moved[:, 0], moved[:, 1])
+    assert not torch.equal(moved[0], moved[1])
+    assert not torch.equal(moved, twice)
+    assert torch.equal(Augmentation(strength=0)(twice, torch.Generator()), twice)
+    ink = (1 - moved).sum() / (1 - twice).sum()
+    assert 0.8 < float(ink) < 1.2  # small: the glyph is still there
+
+
+def test_pixels_and_images_are_each_others_inverse() -> None:
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    image = to_image(pixels)
+    assert image.shape == (1, 1, 16, 16)
+    assert (float(image.min()), float(image.max())) == (-1, 1)
+    assert np.array_equal(to_pixels(image), pixels)
+
+
+# -- schedule and scores --------------------------------------------------------------------
+
+
+def test_schedule_warms_up_and_follows_whichever_ends_first() -> None:
+    schedule = Schedule(max_steps=100, max_minutes=10, warmup_steps=10, final_share=0.1)
+    assert schedule.rate(0, 0) == pytest.approx(0.1)
+    assert schedule.rate(9, 0) == pytest.approx(1, abs=0.03)
+    assert schedule.rate(100, 0) == pytest.approx(0.1)
+    assert schedule.rate(50, 10) == pytest.approx(0.1)
+    assert schedule.progress(50, 2) == 0.5
+    assert schedule.progress(50, 7.5) == 0.75
+
+
+def test_scores_have_their_known_values() -> None:
+    truth = torch.zeros(2, 1, 32, 32)
+    truth[:, :, 8:16, 8:16] = 1
+    assert scores(truth, truth) == pytest.approx({"l1": 0, "rmse": 0, "ssim": 1, "blank": 0})
+    blank = scores(torch.zeros_like(truth), truth)
+    assert blank["l1"] == pytest.approx(1 / 16)
+    assert blank["rmse"] == pytest.approx(0.25)
+    assert blank["blank"] == 1
+    assert blank["ssim"] < 0.9
+    drawn = naive(truth, truth)
+    assert set(drawn) == {"copy_source", "blank_page", "mean_glyph"}
+    assert torch.equal(drawn["mean_glyph"], truth)
+
+
+# -- the step -------------------------------------------------------------------------------
+
+
+def make_step(*overrides: str, ema: float = 0.0, lr: float = 1e-3) -> TrainStep:
+    cfg = compose_config("train", [*TINY, *overrides])
+    torch.manual_seed(0)
+    generator = build_generator(cfg, 1)
+    judge = build(cfg.discriminator, "discriminator", styles=1)
+    return TrainStep(
+        generator,  # type: ignore[arg-type]
+        judge,
+        build(cfg.loss, "loss"),
+        optimiser_g=torch.optim.SGD(generator.parameters(), lr),
+        optimiser_d=torch.optim.SGD(judge.parameters(), lr) if judge is not None else None,
+        autocast=autocast(torch.device("cpu"), "fp32"),
+        ema=ema,
+    )
+
+
+def test_accumulated_batches_equal_one_large_batch(pack) -> None:  # type: ignore[no-untyped-def]
+    large = PairSampler(pack, batch_size=4, seed=1, augment=Augmentation(strength=0)).batch(0)
+    small = PairSampler(pack, batch_size=2, seed=1, augment=Augmentation(strength=0))
+    whole, parts = make_step(), make_step()
+    first = whole([large], 0.7, 0)
+    second = parts([small.batch(0), small.batch(1)], 0.7, 0)
+    assert {k: float(v) for k, v in first.items()} == pytest.approx({k: float(v) for k, v in second.items()}, rel=1e-4)
+    for one, other in zip(whole.generator.parameters(), parts.generator.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [name for name in choices("loss") if name != "ink"])
+def test_adversarial_step_moves_both_networks_and_leaves_the_judge_trainable(loss: str, pack) -> None:  # type: ignore[no-untyped-def]
+    step = make_step(f"loss={loss}", "discriminator=zi2zi", "discriminator.ndf=4")
+    assert step.discriminator is not None
+    before = [p.clone() for network in (step.generator, step.discriminator) for p in network.parameters()]
+    batch = PairSampler(pack, batch_size=4, seed=1, augment=Augmentation()).batch(0)
+    report = step([batch], 0.9, 0)
+    after = [p for network in (step.generator, step.discriminator) for p in network.parameters()]
+    # A bias right before a batch norm has no effect, hence most and not all.
+    assert sum(not torch.equal(a, b) for a, b in zip(before, after, strict=True)) > 0.8 * len(before)
+    assert all(p.requires_grad for p in step.discriminator.parameters())
+    assert "adversarial" in report
+    assert "d_adversarial" in report
+    if loss == "zi2zi":
+        assert {"l1", "category", "constancy", "d_category"} <= set(report)
+
+
+def test_the_averaged_generator_follows(pack) -> None:  # type: ignore[no-untyped-def]
+    step = make_step(ema=0.9, lr=0.1)
+    sampler = PairSampler(pack, batch_size=4, seed=1, augment=Augmentation())
+    start = [p.clone() for p in step.averaged.parameters()]
+    step([sampler.batch(0)], 0.5, 0)
+    for s, a, g in zip(start, step.averaged.parameters(), step.generator.parameters(), strict=True):
+        assert torch.allclose(a, s + 0.9 * (g - s), atol=1e-6)  # at step 0 the average forgets with (1 + 0) / (10 + 0)
+    assert make_step().averaged is not None
+
+
+def test_a_few_steps_learn(pack) -> None:  # type: ignore[no-untyped-def]
+    step = make_step(lr=0.05)
+    batch = PairSampler(pack, batch_size=8, seed=1, augment=Augmentation(strength=0)).batch(0)
+    losses = [sum(float(v) for v in step([batch], 0.2, i).values()) for i in range(30)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+# -- whole runs, in processes of their own --------------------------------------------------
+
+
+def test_a_run_leaves_what_it_promises(tiny_run: Path) -> None:
+    assert {"config.yaml", "train.log", "metrics.jsonl", "sheet.png", "sheets", "tensorboard", "checkpoints"} <= set(
+        os.listdir(tiny_run)
+    )
+    assert sorted(os.listdir(tiny_run / "sheets")) == ["step-00000000.png", "step-00000004.png"]
+    sheet = np.asarray(Image.open(tiny_run / "sheet.png"))
+    assert sheet.shape[0] > 7 * 64  # source, and drawn and true for three styles
+    lines = [json.loads(line) for line in (tiny_run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines] == [
+        "baseline/copy_source",
+        "baseline/blank_page",
+        "baseline/mean_glyph",
+        "held_out",
+    ]
+    assert set(lines[-1]["styles"]) == {"kai", "brush", "xiaowei"}
+    assert set(lines[-1]["styles"]["kai"]) == {"l1", "rmse", "ssim", "blank"}
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tiny_run / "tensorboard"))
+    events.Reload()
+    tags = events.Tags()
+    assert {"held_out/kai/l1", "baseline/blank_page/kai/ssim"} <= set(tags["scalars"])
+    assert tags["images"] == ["held_out/sheet"]
+    assert "config/text_summary" in tags["tensors"]
+
+
+def test_a_checkpoint_describes_itself(tiny_run: Path) -> None:
+    saved = checkpoints.find(tiny_run, "last")
+    assert saved.step == 4
+    assert saved.facts["styles"] == ["kai", "brush", "xiaowei"]
+    assert saved.facts["data"]["cell_to_canvas"]["scale"] > 0
+    assert saved.score is not None
+    cfg = OmegaConf.load(saved.folder / "config.yaml")
+    assert cfg.generator.ngf == 8
+    assert sorted(os.listdir(saved.folder)) == [
+        "config.yaml",
+        "generator.safetensors",
+        "generator_training.safetensors",
+        "run.json",
+        "training.pt",
+    ]
+
+
+@pytest.mark.parametrize("adversarial", [False, True])
+def test_two_and_two_steps_equal_four_bit_for_bit(adversarial: bool, tmp_path: Path) -> None:
+    more = (
+        ("loss=zi2zi", "discriminator=zi2zi", "discriminator.ndf=4", "generator.dropout=0.5", "generator/norm=batch")
+        if adversarial
+        else ()
+    )
+    assert fontgan("train", *TINY, *more, f"out={tmp_path / 'four'}").returncode == 0
+    part = fontgan("train", *TINY, *more, f"out={tmp_path / 'two'}", "trainer.stop_at=2")
+    assert part.returncode == 0, part.stderr
+    assert "stopped at step 2 of 4" in part.stderr
+    rest = fontgan("train", *TINY, *more, f"out={tmp_path / 'two'}")
+    assert rest.returncode == 0, rest.stderr
+    assert "goes on from step 2" in rest.stderr
+    assert_same_weights(tmp_path / "four", tmp_path / "two", 4)
+    metrics = [(tmp_path / run / "metrics.jsonl").read_text().splitlines() for run in ("four", "two")]
+    assert metrics[0][-1] == metrics[1][-1]
+    assert len(metrics[0]) == len(metrics[1])
+
+
+def test_a_finished_run_started_again_does_nothing_more(tiny_run: Path) -> None:
+    before = weights(tiny_run, 4)
+    result = fontgan("train", *TINY, f"out={tiny_run}")
+    assert result.returncode == 0
+    assert "finished at step 4" in result.stderr
+    for name, tensors in weights(tiny_run, 4).items():
+        assert all(torch.equal(tensor, before[name][key]) for key, tensor in tensors.items())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(number: signal.Signals, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    settings = [o for o in TINY if "max_steps" not in o and "_every" not in o]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fontgan", "train", *settings, "trainer.max_steps=100000", "trainer.log_every=1", f"out={out}"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (out / "sheet.png").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(2)
+    process.send_signal(number)
+    errors = process.communicate(timeout=120)[1]
+    assert process.returncode == 128 + number, errors
+    assert "the same command goes on" in errors
+    assert "Traceback" not in errors
+    saved = checkpoints.find(out, "last")
+    assert saved.step >= 1
+    assert not list((out / "checkpoints").glob(".*"))
+
+
+def test_a_folder_with_another_run_is_refused_not_overwritten(tiny_run: Path) -> None:
+    before = (tiny_run / "config.yaml").read_bytes()
+    line = error_line(fontgan("train", *TINY, "generator.ngf=4", "optim.lr=0.5", f"out={tiny_run}"))
+    assert "holds a different run" in line
+    assert "generator.ngf 8 -> 4" in line
+    assert (tiny_run / "config.yaml").read_bytes() == before
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    assert "holds files that are no run" in error_line(fontgan("train", *TINY, f"out={tmp_path}"))
+    assert os.listdir(tmp_path) == ["thesis.tex"]
+
+
+def test_a_refused_command_leaves_no_folder_behind(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    error_line(fontgan("train", *TINY, "generator.depth=9", f"out={out}"))
+    error_line(fontgan("train", *TINY, "data.source=nothing.ttf", f"out={out}"))
+    error_line(fontgan("train", *TINY, "loss=zi2zi", f"out={out}"))
+    assert not out.exists()
+
+
+def test_two_trainings_in_one_folder_are_refused(tiny_run: Path) -> None:
+    from fontgan.files import locked
+
+    with locked(tiny_run, "a test"):
+        assert "another training is at work there" in error_line(fontgan("train", *TINY, f"out={tiny_run}"))
+
+
+def test_a_longer_training_may_go_on_from_a_finished_one(tiny_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run, tmp_path / "run")
+    result = fontgan("train", *TINY, "trainer.max_steps=6", f"out={tmp_path / 'run'}")
+    assert result.returncode == 0, result.stderr
+    assert checkpoints.find(tmp_path / "run", "last").step == 6
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_step_losses_and_characters(tmp_path: Path) -> None:
+    result = fontgan(
+        "train", *TINY, "optim.lr=1e30", "trainer.grad_clip=0", "trainer.max_steps=50", "trainer.save_every=1",
+        "trainer.precision=fp32", "optim.warmup_steps=0", f"out={tmp_path / 'run'}",
+    )  # fmt: skip
+    line = error_line(result)
+    assert "a loss is not finite" in line
+    assert "ink_bce=" in line
+    assert "kai:" in line or "brush:" in line or "xiaowei:" in line
+    there = checkpoints.all_checkpoints(tmp_path / "run")
+    assert f"the checkpoint of step {there[-1].step} stands" in line
+    assert (there[-1].folder / "training.pt").is_file()
+
+
+def limit_file_size(megabytes: float) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(megabytes * 2**20), resource.RLIM_INFINITY))
+
+
+def test_a_checkpoint_that_does_not_fit_on_the_disk_leaves_the_older_one(tmp_path: Path) -> None:
+    """A limit on file size makes the same writes fail that a full disk does."""
+    out = tmp_path / "run"
+    assert fontgan("train", *TINY, "trainer.stop_at=2", f"out={out}").returncode == 0
+    before = weights(out, 2)
+    result = subprocess.run(
+        [sys.executable, "-m", "fontgan", "train", *TINY, f"out={out}"],
+        capture_output=True, text=True, timeout=240, preexec_fn=lambda: limit_file_size(0.1),
+    )  # fmt: skip
+    line = error_line(result)
+    assert "what was saved before stands" in line
+    assert [c.step for c in checkpoints.all_checkpoints(out)] == [2]
+    assert not list((out / "checkpoints").glob(".*"))
+    assert weights(out, 2).keys() == before.keys()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on_later(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("this machine does not allow mounting")
+    try:
+        filler = disk / "filler"
+        filler.write_bytes(b"x" * int(2.9 * 2**20))
+        assert "disk is full" in error_line(fontgan("train", *TINY, f"out={disk / 'run'}"))
+        filler.unlink()
+        result = fontgan("train", *TINY, f"out={disk / 'run'}")
+        assert result.returncode == 0, result.stderr
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(tiny_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run, tmp_path / "run")
+    for file in (tmp_path / "run").rglob("config.yaml"):
+        file.write_text(file.read_text().replace("ngf: 8", "ngf: 16"))
+    line = error_line(
+        fontgan("infer", f"checkpoint={tmp_path / 'run'}", "text=一", "style=kai", f"out={tmp_path / 'o'}")
+    )
+    assert "another architecture" in line
+    assert not (tmp_path / "o").exists()
+
+
+def test_damaged_checkpoints_are_refused_in_one_line(tiny_run: Path, tmp_path: Path) -> None:
+    for name in ("generator.safetensors", "run.json", "config.yaml"):
+        run = tmp_path / name
+        shutil.copytree(tiny_run, run)
+        (run / "checkpoints" / "step-00000004" / name).write_bytes(b"\x00damaged")
+        line = error_line(fontgan("infer", f"checkpoint={run}", "text=一", "style=kai", f"out={tmp_path / 'o'}"))
+        assert name in line
+
+
+class Planted:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (os.environ["PLANTED"],)
+
+
+def test_a_planted_pickle_does_not_run(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANTED", str(tmp_path / "ran"))
+    shutil.copytree(tiny_run, tmp_path / "run")
+    file = tmp_path / "run" / "checkpoints" / "step-00000004" / "training.pt"
+    torch.save({"optimisers": Planted()}, file)
+    with pytest.raises(RunError, match=r"training\.pt"):
+        checkpoints.find(tmp_path / "run", "last").training_state()
+    assert not (tmp_path / "ran").exists()
+    torch.load(file, weights_only=False) if False else None
+    assert "training.pt" in error_line(fontgan("train", *TINY, f"out={tmp_path / 'run'}"))
+
+
+def test_best_and_last_are_kept(tmp_path: Path) -> None:
+    def save(step: int, ssim: float | None) -> None:
+        facts = {"scores": {} if ssim is None else {"kai": {"ssim": ssim}}}
+        checkpoints.save(
+            tmp_path, step=step, facts=facts, config_yaml="", networks={"generator": torch.nn.Linear(1, 1)}, training={}
+        )
+
+    for step, ssim in ((1, 0.2), (2, 0.9), (3, 0.5), (4, None), (5, 0.6)):
+        save(step, ssim)
+    assert [c.step for c in checkpoints.all_checkpoints(tmp_path)] == [2, 5]
+    assert checkpoints.find(tmp_path, "best").step == 2
+    assert checkpoints.find(tmp_path, "last").step == 5
+
+
+def test_a_sweep_runs_each_job_in_its_own_folder_and_a_failed_one_does_not_end_it(tmp_path: Path) -> None:
+    out = tmp_path / "sweep"
+    result = fontgan(
+        "train",
+        "-m",
+        *TINY,
+        "generator/up=deconv,gated",
+        "generator.depth=3,9",
+        "trainer.max_steps=1",
+        f"out={out}",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 1
+    finished = [folder for folder in out.iterdir() if (folder / "checkpoints").is_dir()]
+    assert len(finished) == 2
+    assert "2 jobs done, 2 failed" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("experiment", choices("experiment"))
+def test_experiments_take_steps_on_the_gpu(experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    overrides = [
+        f"experiment={experiment}",
+        "trainer.device=cuda",
+        "trainer.max_steps=3",
+        "trainer.batch_size=4",
+        "out=run",
+    ]
+    assert train(compose_config("train", overrides)) == 0
