@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
 import logging
 import re
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -21,12 +23,12 @@ from fontgan.errors import ConfigError
 from fontgan.schema import VERBS, signature_schema
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from fontgan.data.pairs import PairPlan
+    from fontgan.models.unet import UnetGenerator
 
 log = logging.getLogger(__name__)
 
+LONGEST_FOLDER_NAME = 200  # bytes; file systems end at 255
 SPECIAL_KEYS = ("_target_", "_partial_")
 ALLOWED_TARGETS = ("fontgan.", "torch.nn.", "torch.optim.")
 
@@ -95,8 +97,11 @@ def _readable(value: Any) -> Any:
 
 
 def job_folder(override_dirname: str) -> str:
-    """A sweep job's folder name: its overrides, with what file systems dislike replaced."""
-    return re.sub(r"[^\w=.,+-]", "-", readable(override_dirname))[:180] or "default"
+    """A sweep job's folder name: its swept settings, with what file systems dislike replaced."""
+    name = re.sub(r"[^\w=.,+-]", "-", readable(override_dirname)) or "default"
+    if len(name.encode()) <= LONGEST_FOLDER_NAME:
+        return name
+    return name[: LONGEST_FOLDER_NAME // 4] + "-" + hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
 OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
@@ -156,7 +161,7 @@ def _merge(schema: DictConfig, node: DictConfig, path: str) -> None:
     try:
         OmegaConf.merge(schema, node)
     except OmegaConfBaseException as error:
-        key = error.full_key or ""
+        key = str(error.full_key or "")
         if isinstance(error, ConfigKeyError) and isinstance(error.parent_node, DictConfig):
             raise unknown_key(f"{path}.{key}".lstrip("."), [str(k) for k in error.parent_node]) from error
         raise ConfigError(f"{f'{path}.{key}'.strip('.')}: {_first_line(error)}.") from error
@@ -182,16 +187,18 @@ def explain(verb: str, overrides: list[str], error: Exception) -> ConfigError:
         return ConfigError(
             f"{key_match[1]}: no such config group.{_did_you_mean(key_match[1], known)} Groups: {', '.join(known)}."
         )
-    unreadable = re.search(r"([^\s']+)=", text)
-    if (
-        "LexerNoViableAlt" in text
-        or "mismatched input" in text
-        or "no viable alternative" in text
-        or "token rec" in text
-    ):
-        typed = next((o for o in overrides if o in text), "") or (unreadable[0] if unreadable else "")
-        return ConfigError(f"{readable(typed)}: cannot be read. Put the value in quotes: 'key=\"value\"'.")
+    for override in overrides:
+        if not _parses(override):
+            return ConfigError(f"{readable(override)}: cannot be read. Put the value in quotes: 'key=\"value\"'.")
     return ConfigError(f"config: {_first_line(error)}")
+
+
+def _parses(override: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return False
+    return True
 
 
 def _unknown_override(verb: str, key: str, overrides: list[str]) -> ConfigError:
@@ -285,7 +292,7 @@ def build(cfg: Any, path: str, **supplied: Any) -> Any:
         raise
 
 
-def build_generator(cfg: DictConfig, styles: int) -> nn.Module:
+def build_generator(cfg: DictConfig, styles: int) -> UnetGenerator:
     """A generator of ``styles`` styles, its weights freshly drawn. Raises: ConfigError."""
     check_depth(cfg.data.size, cfg.generator.depth)
     return build(cfg.generator, "generator", styles=styles)
@@ -308,7 +315,7 @@ def build_plan(cfg: DictConfig) -> PairPlan:
     data = cfg.data
     if not data.source:
         raise ConfigError("data.source: needs a font or a glyph folder. Add data.source=A.ttf.")
-    targets = OmegaConf.to_container(data.targets) if OmegaConf.is_config(data.targets) else data.targets
+    targets: Any = OmegaConf.to_container(data.targets) if OmegaConf.is_config(data.targets) else data.targets
     if not targets:
         raise ConfigError(
             "data.targets: needs at least one style. Add data.targets=[B.ttf] or data.targets={mine: DIR}."

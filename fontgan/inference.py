@@ -51,7 +51,7 @@ def load(
         Frame.from_dict(manifest["cell_to_canvas"])
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{found.folder / 'run.json'}: lacks {error}. Use another checkpoint of the run.") from error
-    generator: UnetGenerator = build_generator(config, len(styles))  # type: ignore[assignment]
+    generator = build_generator(config, len(styles))
     found.load_network(generator, "generator")
     return Run(
         found,

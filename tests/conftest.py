@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 import torch
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+
+from fontgan.cli import main
 
 FONTS = Path(__file__).parents[1] / "fontgan" / "assets" / "fonts"
 SOURCE, KAI, BRUSH, XIAOWEI = (
@@ -54,11 +57,31 @@ def fontgan(*arguments: str, cwd: Path | None = None, timeout: float = 240) -> s
 def error_line(result: subprocess.CompletedProcess[str]) -> str:
     """The one line a failed command ends with; fails if it succeeded or showed a stack trace."""
     assert result.returncode not in (0, None), result.stdout + result.stderr
-    assert "Traceback" not in result.stderr, result.stderr
-    lines = [line for line in result.stderr.splitlines() if ": error: " in line]
-    assert len(lines) == 1, result.stderr
-    assert result.stderr.rstrip().endswith(lines[0])
+    return only_error(result.stderr)
+
+
+def only_error(errors: str) -> str:
+    assert "Traceback" not in errors, errors
+    lines = [line for line in errors.splitlines() if ": error: " in line]
+    assert len(lines) == 1, errors
+    assert errors.rstrip().endswith(lines[0])
     return lines[0]
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command in this process, which spares the seconds that a new one needs to import torch.
+
+    Returns its one line of error; fails if it succeeded or raised.
+    """
+
+    def run(*arguments: str) -> str:
+        capsys.readouterr()
+        logging.getLogger("fontgan").handlers.clear()  # its stream is that of an earlier test
+        assert main(arguments) not in (0, None)
+        return only_error(capsys.readouterr().err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

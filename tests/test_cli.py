@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from fontgan.build import choices, config_folder
-from fontgan.cli import EXAMPLES, VERBS
+from fontgan.cli import EXAMPLES, VERBS, main
 from fontgan.schema import VERBS as SCHEMAS
 
 from .conftest import BRUSH, FONTS, KAI, SOURCE, TINY, error_line, fontgan
@@ -136,12 +137,15 @@ def test_check_finds_planted_faults_each_with_its_remedy(tmp_path: Path) -> None
         (["data.targets=[none.ttf]"], "none.ttf"),
     ],
 )
-def test_bad_data_gets_one_line_from_check_and_train(arguments: list[str], says: str, tmp_path: Path) -> None:
+def test_bad_data_gets_one_line_from_check_and_train(
+    arguments: list[str], says: str, tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "text.ttf").write_text("hello")
     (tmp_path / "zero.ttf").write_bytes(b"")
     (tmp_path / "empty").mkdir()
     for verb in ("check", "train"):
-        assert says in error_line(fontgan(verb, *arguments, cwd=tmp_path))
+        assert says in refused(verb, *arguments)
     assert sorted(os.listdir(tmp_path)) == ["empty", "text.ttf", "zero.ttf"]
 
 
@@ -154,28 +158,32 @@ def test_bad_data_gets_one_line_from_check_and_train(arguments: list[str], says:
         (["trainer.precision=fp8"], "auto, bf16, fp32"),
         (["trainer.device=tpu"], "auto, cpu, cuda"),
         (["trainer.max_minutes=0"], "more than 0"),
-        (["loss=zi2zi"], "discriminator=none"),
-        (["discriminator=patch"], "would never be used"),
-        (["loss=zi2zi", "discriminator=patch"], "discriminator.head=category"),
+        (["discriminator=none"], "discriminator=none, but loss.adversarial"),
+        (["loss=ink"], "would never be used"),
+        (["loss=zi2zi"], "discriminator.head=category"),
         (["data.augment.strength=-1"], "0 or more"),
         (["optim.algorithm.betas=[2,3]"], "optim.algorithm"),
     ],
 )
-def test_bad_settings_get_one_line(arguments: list[str], says: str, tmp_path: Path) -> None:
-    assert says in error_line(fontgan("train", *TINY, *arguments, f"out={tmp_path / 'run'}"))
+def test_bad_settings_get_one_line(
+    arguments: list[str], says: str, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    assert says in refused("train", *TINY, *arguments, f"out={tmp_path / 'run'}")
     assert not (tmp_path / "run").exists()
 
 
-def test_render_reports_and_refuses(tmp_path: Path) -> None:
+def test_an_error_in_a_process_of_its_own() -> None:
+    assert "no such variant" in error_line(fontgan("train", "generator/up=nope"))
+
+
+def test_render_reports_and_refuses(tmp_path: Path, refused: Callable[..., str]) -> None:
     out = tmp_path / "g"
-    assert fontgan("render", f"font={KAI}", f"out={out}", "charset=永一", "size=64").returncode == 0
-    assert "holds results of another fingerprint" in error_line(
-        fontgan("render", f"font={BRUSH}", f"out={out}", "charset=永一", "size=64")
+    assert main(["render", f"font={KAI}", f"out={out}", "charset=永一", "size=64"]) == 0
+    assert "results of another fingerprint" in refused(
+        "render", f"font={BRUSH}", f"out={out}", "charset=永一", "size=64"
     )
-    assert "has none of the characters" in error_line(
-        fontgan("render", f"font={KAI}", f"out={tmp_path / 'h'}", "charset=hangul")
-    )
-    assert "choose one of" in error_line(fontgan("render", f"font={KAI}", f"out={tmp_path / 'h'}", "size=50"))
+    assert "has none of the characters" in refused("render", f"font={KAI}", f"out={tmp_path / 'h'}", "charset=hangul")
+    assert "choose one of" in refused("render", f"font={KAI}", f"out={tmp_path / 'h'}", "size=50")
     assert not (tmp_path / "h").exists()
 
 

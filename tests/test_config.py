@@ -144,7 +144,7 @@ def test_paths_and_glyphs_need_no_quoting_tricks(typed: str, key: str, value: ob
     assert data[key] == value
 
 
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 @given(
     st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="'\"\\${}[],:*?|"), min_size=1, max_size=12)
 )
@@ -157,3 +157,11 @@ def test_any_literal_charset_arrives_as_typed(text: str) -> None:
     (prepared,) = prepare_overrides([f"data.charset={text}"])
     assert readable(prepared) == f"data.charset={text}"
     assert compose_config("train", [f"data.charset={text}"]).data.charset == text
+
+
+def test_the_readme_lists_every_group_with_its_choices() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    rows = {cells[1].strip(" `"): cells[2] for cells in (line.split("|") for line in readme.splitlines() if line.startswith("| `"))}
+    assert set(rows) == set(groups())
+    for group, listed in rows.items():
+        assert [name.strip(" `") for name in listed.split(",")] == choices(group)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -124,19 +125,30 @@ def test_unreadable_images_are_listed_and_the_rest_is_done(tiny_run: Path, glyph
         (["style=kai", "text=永", "colour=red"], "Keys here"),
     ],
 )
-def test_wrong_requests_get_one_line(tiny_run: Path, arguments: list[str], says: str, tmp_path: Path) -> None:
-    assert says in error_line(fontgan("infer", f"checkpoint={tiny_run}", "out=out", *arguments, cwd=tmp_path))
+def test_wrong_requests_get_one_line(
+    tiny_run: Path,
+    arguments: list[str],
+    says: str,
+    tmp_path: Path,
+    refused: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert says in refused("infer", f"checkpoint={tiny_run}", "out=out", *arguments)
     assert not (tmp_path / "out").exists()
 
 
-def test_wrong_checkpoints_and_empty_folders_get_one_line(tiny_run: Path, tmp_path: Path) -> None:
+def test_wrong_checkpoints_and_empty_folders_get_one_line(
+    tiny_run: Path, tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     for arguments, says in (
         (["checkpoint=nowhere", "text=永"], "no such folder"),
         (["checkpoint=empty", "text=永"], "holds no checkpoint yet"),
         ([f"checkpoint={tiny_run}", "input=empty"], "holds no images"),
     ):
-        assert says in error_line(fontgan("infer", "out=out", "style=kai", *arguments, cwd=tmp_path))
+        assert says in refused("infer", "out=out", "style=kai", *arguments)
 
 
 def test_the_python_api_draws_as_the_command_does(tiny_run: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from PIL import Image
 from tqdm import tqdm
 
@@ -88,8 +88,8 @@ def choose_styles(run: Run, asked: Any, out: Path) -> list[tuple[Style, Path]]:
         return [(run.styles[0], out)]
     if asked == "all":
         return [(name, out / name) for name in run.styles]
-    if OmegaConf.is_dict(asked):
-        mixture = {str(name): value for name, value in OmegaConf.to_container(asked).items()}
+    if isinstance(asked, DictConfig):
+        mixture = {str(name): value for name, value in asked.items()}
         wrong = [
             n
             for n, v in mixture.items()

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -41,8 +43,11 @@ def main(verb: str, overrides: list[str]) -> int:
             raise KeyboardInterrupt  # the user stopped this job, and means the sweep
         (failed if code else done).append(Path(folder).name)
 
-    argv, sys.argv = sys.argv, [f"fontgan {verb}", "--multirun", *prepare_overrides(overrides, sweep=True)]
+    prepared = prepare_overrides(overrides, sweep=True)
+    argv = sys.argv
     try:
+        sys.argv = [f"fontgan {verb}", "--multirun", *prepared, _name_folders_by_what_varies(prepared)]
+        GlobalHydra.instance().clear()
         hydra.main(config_path=str(config_folder()), config_name=verb, version_base="1.3")(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise explain(verb, [o for o in overrides if "," not in o], error) from error
@@ -50,6 +55,16 @@ def main(verb: str, overrides: list[str]) -> int:
         sys.argv = argv
     log.info("sweep: %d jobs done%s", len(done), f", {len(failed)} failed: {' '.join(failed)}" if failed else "")
     return 1 if failed else 0
+
+
+def _name_folders_by_what_varies(overrides: list[str]) -> str:
+    """The Hydra override that leaves settings which all jobs share out of the jobs' folder names.
+
+    Raises: HydraException if an override cannot be parsed.
+    """
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    shared = sorted({override.key_or_group for override in parsed if not override.is_sweep_override()} | {"out"})
+    return f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]"
 
 
 def _run(verb: str, cfg: DictConfig) -> int:

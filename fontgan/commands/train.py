@@ -69,7 +69,7 @@ def _build(cfg: DictConfig, device: torch.device, precision: str) -> tuple[Pack,
     plan = checked_plan(cfg)
     torch.manual_seed(cfg.trainer.seed)
     layout = torch.channels_last if cfg.trainer.channels_last else torch.contiguous_format
-    generator = build_generator(cfg, len(plan.styles)).to(device).to(memory_format=layout)
+    generator = build_generator(cfg, len(plan.styles)).to(device).to(memory_format=layout)  # type: ignore[call-overload]
     discriminator = build(cfg.discriminator, "discriminator", styles=len(plan.styles))
     optimiser_d = None
     if discriminator is not None:

@@ -90,7 +90,8 @@ def open_glyphs(spec: str) -> GlyphSource:
         return FontGlyphs(path)
     match = re.fullmatch(r"(?P<file>.+?)(#(?P<index>\d+))?(@(?P<instance>[^/]+))?", str(path))
     if match and Path(match["file"]).is_file():
-        return FontGlyphs(Path(match["file"]), index=match["index"] and int(match["index"]), instance=match["instance"])
+        index = int(match["index"]) if match["index"] else None
+        return FontGlyphs(Path(match["file"]), index=index, instance=match["instance"])
     raise DataError(f"{spec}: no such font file or glyph folder. Check the path; relative ones start at this folder.")
 
 

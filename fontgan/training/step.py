@@ -127,7 +127,7 @@ class TrainStep:
 
 def _backward(terms: dict[str, Tensor], report: dict[str, Tensor], share: int) -> None:
     """Backpropagates the sum of the terms as one of ``share`` equal parts and adds them to the report."""
-    torch.stack(list(terms.values())).sum().div(share).backward()
+    torch.stack(list(terms.values())).sum().div(share).backward()  # type: ignore[no-untyped-call]
     for name, value in terms.items():
         report[name] = report.get(name, torch.zeros_like(value)) + value.detach() / share
 

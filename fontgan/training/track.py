@@ -47,6 +47,7 @@ class Tracker:
         self.run = run
         self.pack = pack
         self.draw = draw
+        self.from_step = from_step
         self.pairs = pairs_of(pack, pack.held_out)
         self.sheet_chars = self._choose_sheet_chars(sheet_chars)
         self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=from_step + 1 if from_step else None)
@@ -78,7 +79,10 @@ class Tracker:
         return found
 
     def baselines(self) -> dict[str, Scores]:
-        """Scores of the naive ways to draw the held-out pairs: baseline -> style -> score -> value."""
+        """Scores of the naive ways to draw the held-out pairs: baseline -> style -> score -> value.
+
+        They are written down once, at the run's start.
+        """
         found: dict[str, Scores] = {}
         for style in self.pack.styles:
             pairs = [pair for pair in self.pairs if pair[0] == style]
@@ -88,7 +92,7 @@ class Tracker:
             batch = gather(self.pack, pairs)
             for name, ink in naive(ink_of(batch.source), ink_of(gather(self.pack, training).target)).items():
                 found.setdefault(name, {})[style] = scores(ink, ink_of(batch.target))
-        for name, by_style in found.items():
+        for name, by_style in found.items() if self.from_step == 0 else ():
             self._append({"step": 0, "kind": f"baseline/{name}", "styles": by_style})
             for style, values in by_style.items():
                 self.scalars(0, {f"baseline/{name}/{style}/{k}": v for k, v in values.items()})

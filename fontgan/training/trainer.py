@@ -183,7 +183,7 @@ class Trainer:
 
     # -- what is left behind --------------------------------------------------------------------
 
-    def _log(self, report: dict[str, Tensor], bar: tqdm) -> None:
+    def _log(self, report: dict[str, Tensor], bar: tqdm[Any]) -> None:
         values = {name: float(value) for name, value in report.items()}
         self.tracker.scalars(self.step, {f"loss/{name}": value for name, value in values.items()})
         self.tracker.scalars(self.step, {f"lr/{name}": o.param_groups[0]["lr"] for name, o in self._optimisers.items()})
@@ -246,7 +246,7 @@ class Trainer:
 
     # -- the outside ----------------------------------------------------------------------------
 
-    def _progress_bar(self) -> tqdm:
+    def _progress_bar(self) -> tqdm[Any]:
         return tqdm(
             total=self.schedule.max_steps,
             initial=self.step,
@@ -263,7 +263,7 @@ class Trainer:
 
         def ask_to_stop(number: int, frame: Any) -> None:
             self._signal = number
-            signal.signal(number, before[number])
+            signal.signal(number, before[signal.Signals(number)])
             log.info("%s: finishing this step and saving", signal.Signals(number).name)
 
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
