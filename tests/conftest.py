@@ -57,31 +57,34 @@ def fontgan(*arguments: str, cwd: Path | None = None, timeout: float = 240) -> s
 def error_line(result: subprocess.CompletedProcess[str]) -> str:
     """The one line a failed command ends with; fails if it succeeded or showed a stack trace."""
     assert result.returncode not in (0, None), result.stdout + result.stderr
-    return only_error(result.stderr)
-
-
-def only_error(errors: str) -> str:
-    assert "Traceback" not in errors, errors
-    lines = [line for line in errors.splitlines() if ": error: " in line]
-    assert len(lines) == 1, errors
-    assert errors.rstrip().endswith(lines[0])
+    assert "Traceback" not in result.stderr, result.stderr
+    lines = [line for line in result.stderr.splitlines() if ": error: " in line]
+    assert len(lines) == 1, result.stderr
+    assert result.stderr.rstrip().endswith(lines[0])
     return lines[0]
 
 
+Here = Callable[..., subprocess.CompletedProcess[str]]
+
+
 @pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs a command in this process, which spares the seconds that a new one needs to import torch.
+def here(capsys: pytest.CaptureFixture[str]) -> Here:
+    """Runs a command in this process, which spares the seconds that a new one needs to import torch."""
 
-    Returns its one line of error; fails if it succeeded or raised.
-    """
-
-    def run(*arguments: str) -> str:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         capsys.readouterr()
-        logging.getLogger("fontgan").handlers.clear()  # its stream is that of an earlier test
-        assert main(arguments) not in (0, None)
-        return only_error(capsys.readouterr().err)
+        logging.getLogger("fontgan").handlers.clear()  # their stream is that of an earlier test
+        code = main(arguments)
+        printed = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, printed.out, printed.err)
 
     return run
+
+
+@pytest.fixture
+def refused(here: Here) -> Callable[..., str]:
+    """Runs a command that must fail, in this process, and gives its one line of error."""
+    return lambda *arguments: error_line(here(*arguments))
 
 
 @pytest.fixture(scope="session")

@@ -161,7 +161,10 @@ def test_any_literal_charset_arrives_as_typed(text: str) -> None:
 
 def test_the_readme_lists_every_group_with_its_choices() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    rows = {cells[1].strip(" `"): cells[2] for cells in (line.split("|") for line in readme.splitlines() if line.startswith("| `"))}
+    rows = {
+        cells[1].strip(" `"): cells[2]
+        for cells in (line.split("|") for line in readme.splitlines() if line.startswith("| `"))
+    }
     assert set(rows) == set(groups())
     for group, listed in rows.items():
         assert [name.strip(" `") for name in listed.split(",")] == choices(group)

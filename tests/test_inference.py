@@ -19,7 +19,7 @@ from fontgan.data.pack import open_pack
 from fontgan.errors import DataError
 from fontgan.inference import load
 
-from .conftest import SOURCE, error_line, fontgan
+from .conftest import SOURCE, Here, error_line, fontgan
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +33,11 @@ def pngs(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.glob("*.png") if p.name != "_sheet.png")
 
 
-def test_a_folder_of_glyphs_keeps_its_names(tiny_run: Path, glyph_folder: Path, tmp_path: Path) -> None:
+def test_a_folder_of_glyphs_keeps_its_names(tiny_run: Path, glyph_folder: Path, tmp_path: Path, here: Here) -> None:
     shutil.copytree(glyph_folder, tmp_path / "in")
     (tmp_path / "in" / "U+4E00.png").rename(tmp_path / "in" / "my first glyph.png")
     out = tmp_path / "out"
-    result = fontgan("infer", f"checkpoint={tiny_run}", f"input={tmp_path / 'in'}", f"out={out}", "style=kai")
+    result = here("infer", f"checkpoint={tiny_run}", f"input={tmp_path / 'in'}", f"out={out}", "style=kai")
     assert result.returncode == 0, result.stderr
     assert pngs(out) == ["U+56FD.png", "U+662F.png", "U+6C38.png", "my first glyph.png"]
     assert np.asarray(Image.open(out / "U+56FD.png")).shape == (64, 64)
@@ -47,11 +47,13 @@ def test_a_folder_of_glyphs_keeps_its_names(tiny_run: Path, glyph_folder: Path, 
     assert manifest["cell_to_canvas"]["scale"] > 0
 
 
-def test_a_folder_and_its_font_give_nearly_the_same(tiny_run: Path, glyph_folder: Path, tmp_path: Path) -> None:
+def test_a_folder_and_its_font_give_nearly_the_same(
+    tiny_run: Path, glyph_folder: Path, tmp_path: Path, here: Here
+) -> None:
     """The run's own preprocessing brings a folder rendered at another size onto the canvas trained on."""
     for name, what in (("a", f"input={glyph_folder}"), ("b", "text=永国一是")):
         assert (
-            fontgan(
+            here(
                 "infer", f"checkpoint={tiny_run}", what, f"out={tmp_path / name}", "style=brush", "precision=fp32"
             ).returncode
             == 0
@@ -61,44 +63,42 @@ def test_a_folder_and_its_font_give_nearly_the_same(tiny_run: Path, glyph_folder
         assert np.abs(one - other).mean() < 3
 
 
-def test_all_styles_and_mixtures(tiny_run: Path, tmp_path: Path) -> None:
-    assert (
-        fontgan("infer", f"checkpoint={tiny_run}", "text=永国", f"out={tmp_path / 'all'}", "style=all").returncode == 0
-    )
+def test_all_styles_and_mixtures(tiny_run: Path, tmp_path: Path, here: Here) -> None:
+    assert here("infer", f"checkpoint={tiny_run}", "text=永国", f"out={tmp_path / 'all'}", "style=all").returncode == 0
     assert sorted(p.name for p in (tmp_path / "all").iterdir()) == ["brush", "kai", "xiaowei"]
-    mixed = fontgan(
+    mixed = here(
         "infer", f"checkpoint={tiny_run}", "text=永国", f"out={tmp_path / 'mix'}", "style={kai: 0.6, brush: 0.4}"
     )
     assert mixed.returncode == 0, mixed.stderr
     assert pngs(tmp_path / "mix") == ["U+56FD.png", "U+6C38.png"]
 
 
-def test_results_that_are_there_are_kept_unless_asked(tiny_run: Path, tmp_path: Path) -> None:
+def test_results_that_are_there_are_kept_unless_asked(tiny_run: Path, tmp_path: Path, here: Here) -> None:
     command = ["infer", f"checkpoint={tiny_run}", f"out={tmp_path}", "style=kai"]
-    assert fontgan(*command, "text=永国").returncode == 0
+    assert here(*command, "text=永国").returncode == 0
     mine = np.zeros((64, 64), np.uint8)
     Image.fromarray(mine).save(tmp_path / "U+6C38.png")
-    again = fontgan(*command, "text=永国一")
+    again = here(*command, "text=永国一")
     assert "2 results are there already" in again.stderr
     assert np.array_equal(np.asarray(Image.open(tmp_path / "U+6C38.png")), mine)
     assert (tmp_path / "U+4E00.png").is_file()
-    assert fontgan(*command, "text=永国一", "overwrite=true").returncode == 0
+    assert here(*command, "text=永国一", "overwrite=true").returncode == 0
     assert not np.array_equal(np.asarray(Image.open(tmp_path / "U+6C38.png")), mine)
 
 
-def test_a_folder_with_another_styles_results_is_refused(tiny_run: Path, tmp_path: Path) -> None:
-    assert fontgan("infer", f"checkpoint={tiny_run}", "text=永", f"out={tmp_path}", "style=kai").returncode == 0
-    line = error_line(fontgan("infer", f"checkpoint={tiny_run}", "text=永", f"out={tmp_path}", "style=brush"))
+def test_a_folder_with_another_styles_results_is_refused(tiny_run: Path, tmp_path: Path, here: Here) -> None:
+    assert here("infer", f"checkpoint={tiny_run}", "text=永", f"out={tmp_path}", "style=kai").returncode == 0
+    line = error_line(here("infer", f"checkpoint={tiny_run}", "text=永", f"out={tmp_path}", "style=brush"))
     assert "results of another style (kai)" in line
 
 
-def test_unreadable_images_are_listed_and_the_rest_is_done(tiny_run: Path, glyph_folder: Path, tmp_path: Path) -> None:
+def test_unreadable_images_are_listed_and_the_rest_is_done(
+    tiny_run: Path, glyph_folder: Path, tmp_path: Path, here: Here
+) -> None:
     shutil.copytree(glyph_folder, tmp_path / "in")
     (tmp_path / "in" / "zero.png").write_bytes(b"")
     (tmp_path / "in" / "cut.png").write_bytes((glyph_folder / "U+56FD.png").read_bytes()[:90])
-    result = fontgan(
-        "infer", f"checkpoint={tiny_run}", f"input={tmp_path / 'in'}", f"out={tmp_path / 'out'}", "style=kai"
-    )
+    result = here("infer", f"checkpoint={tiny_run}", f"input={tmp_path / 'in'}", f"out={tmp_path / 'out'}", "style=kai")
     assert result.returncode == 1
     assert pngs(tmp_path / "out") == pngs(glyph_folder)
     assert "2 of 6 images could not be read; the rest is done." in result.stderr
@@ -151,12 +151,12 @@ def test_wrong_checkpoints_and_empty_folders_get_one_line(
         assert says in refused("infer", "out=out", "style=kai", *arguments)
 
 
-def test_the_python_api_draws_as_the_command_does(tiny_run: Path, tmp_path: Path) -> None:
+def test_the_python_api_draws_as_the_command_does(tiny_run: Path, tmp_path: Path, here: Here) -> None:
     run = package.load(tiny_run)
     assert run.styles == ["kai", "brush", "xiaowei"]
     images = run.draw("永国", style="kai")
     assert [image.size for image in images] == [(64, 64)] * 2
-    assert fontgan("infer", f"checkpoint={tiny_run}", "text=永国", f"out={tmp_path}", "style=kai").returncode == 0
+    assert here("infer", f"checkpoint={tiny_run}", "text=永国", f"out={tmp_path}", "style=kai").returncode == 0
     assert np.abs(np.asarray(images[0]).astype(int) - np.asarray(Image.open(tmp_path / "U+6C38.png"))).max() <= 2
     (from_picture,) = run.draw_images(
         [Image.open(tmp_path / "U+6C38.png").convert("RGB")], style={"kai": 1, "brush": 1}

@@ -21,19 +21,19 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from fontgan.build import build, build_generator, choices, compose_config
-from fontgan.commands.train import main as train
+from fontgan.commands.train import build_parts
 from fontgan.data.augment import Augmentation
-from fontgan.data.batches import PairSampler, gather, to_image, to_pixels
+from fontgan.data.batches import PairSampler, gather, pairs_of, to_image, to_pixels
 from fontgan.data.pack import make_pack
 from fontgan.data.pairs import plan_pairs
-from fontgan.device import autocast
+from fontgan.device import autocast, pick_precision
 from fontgan.errors import RunError
 from fontgan.metrics.pixels import naive, scores
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.step import TrainStep
 from fontgan.training.trainer import Schedule
 
-from .conftest import KAI, SOURCE, TINY, error_line, fontgan
+from .conftest import KAI, SOURCE, TINY, Here, error_line, fontgan
 
 
 def weights(run: Path, step: int) -> dict[str, dict[str, torch.Tensor]]:
@@ -242,29 +242,62 @@ def test_a_checkpoint_describes_itself(tiny_run: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("adversarial", [False, True])
-def test_two_and_two_steps_equal_four_bit_for_bit(adversarial: bool, tmp_path: Path) -> None:
-    more = (
-        ("loss=zi2zi", "discriminator=zi2zi", "discriminator.ndf=4", "generator.dropout=0.5", "generator/norm=batch")
-        if adversarial
-        else ()
-    )
-    assert fontgan("train", *TINY, *more, f"out={tmp_path / 'four'}").returncode == 0
-    part = fontgan("train", *TINY, *more, f"out={tmp_path / 'two'}", "trainer.stop_at=2")
+def test_two_and_two_steps_equal_four_bit_for_bit(tmp_path: Path) -> None:
+    """In processes of their own, as a user would stop and resume."""
+    assert fontgan("train", *TINY, f"out={tmp_path / 'four'}").returncode == 0
+    part = fontgan("train", *TINY, f"out={tmp_path / 'two'}", "trainer.stop_at=2")
     assert part.returncode == 0, part.stderr
     assert "stopped at step 2 of 4" in part.stderr
-    rest = fontgan("train", *TINY, *more, f"out={tmp_path / 'two'}")
+    rest = fontgan("train", *TINY, f"out={tmp_path / 'two'}")
     assert rest.returncode == 0, rest.stderr
     assert "goes on from step 2" in rest.stderr
-    assert_same_weights(tmp_path / "four", tmp_path / "two", 4)
-    metrics = [(tmp_path / run / "metrics.jsonl").read_text().splitlines() for run in ("four", "two")]
-    assert metrics[0][-1] == metrics[1][-1]
-    assert len(metrics[0]) == len(metrics[1])
+    assert_same_run(tmp_path / "four", tmp_path / "two")
 
 
-def test_a_finished_run_started_again_does_nothing_more(tiny_run: Path) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resuming_is_exact_with_every_part_at_work(precision: str, tmp_path: Path, here: Here) -> None:
+    """Batch norm, dropout, attention, both networks' optimisers, accumulation, no averaging."""
+    more = (
+        "loss=zi2zi", "discriminator=zi2zi", "discriminator.ndf=4", "generator/up=resskip", "generator.dropout=0.5",
+        "generator/norm=batch", "generator.attention_levels=[3]", "trainer.accumulate=2", "trainer.ema=0",
+        f"trainer.precision={precision}",
+    )  # fmt: skip
+    assert here("train", *TINY, *more, f"out={tmp_path / 'four'}").returncode == 0
+    assert here("train", *TINY, *more, f"out={tmp_path / 'two'}", "trainer.stop_at=2").returncode == 0
+    assert here("train", *TINY, *more, f"out={tmp_path / 'two'}").returncode == 0
+    assert_same_run(tmp_path / "four", tmp_path / "two")
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    assert_same_weights(one, other, 4)
+    metrics = [(run / "metrics.jsonl").read_text().splitlines() for run in (one, other)]
+    assert metrics[0] == metrics[1]
+    assert len(metrics[0]) == 4  # three baselines and one evaluation, none of them twice
+
+
+def test_leftovers_of_a_killed_process_are_cleared(tiny_run: Path, tmp_path: Path, here: Here) -> None:
+    shutil.copytree(tiny_run, tmp_path / "run")
+    leftover = tmp_path / "run" / "checkpoints" / ".step-killed"
+    leftover.mkdir()
+    (leftover / "generator.safetensors").write_bytes(b"half")
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 4, "ki')
+    assert here("train", *TINY, f"out={tmp_path / 'run'}").returncode == 0
+    assert not leftover.exists()
+    for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines():
+        json.loads(line)
+
+
+def test_with_nothing_held_out_there_is_still_a_sheet(tmp_path: Path, here: Here) -> None:
+    result = here("train", *TINY, "data.holdout=0", f"out={tmp_path / 'run'}")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "run" / "sheet.png").is_file()
+    assert checkpoints.find(tmp_path / "run", "best").score is None
+
+
+def test_a_finished_run_started_again_does_nothing_more(tiny_run: Path, here: Here) -> None:
     before = weights(tiny_run, 4)
-    result = fontgan("train", *TINY, f"out={tiny_run}")
+    result = here("train", *TINY, f"out={tiny_run}")
     assert result.returncode == 0
     assert "finished at step 4" in result.stderr
     for name, tensors in weights(tiny_run, 4).items():
@@ -314,22 +347,22 @@ def test_a_refused_command_leaves_no_folder_behind(tmp_path: Path, refused: Call
     assert not out.exists()
 
 
-def test_two_trainings_in_one_folder_are_refused(tiny_run: Path) -> None:
+def test_two_trainings_in_one_folder_are_refused(tiny_run: Path, here: Here) -> None:
     from fontgan.files import locked
 
     with locked(tiny_run, "a test"):
-        assert "another training is at work there" in error_line(fontgan("train", *TINY, f"out={tiny_run}"))
+        assert "another training is at work there" in error_line(here("train", *TINY, f"out={tiny_run}"))
 
 
-def test_a_longer_training_may_go_on_from_a_finished_one(tiny_run: Path, tmp_path: Path) -> None:
+def test_a_longer_training_may_go_on_from_a_finished_one(tiny_run: Path, tmp_path: Path, here: Here) -> None:
     shutil.copytree(tiny_run, tmp_path / "run")
-    result = fontgan("train", *TINY, "trainer.max_steps=6", f"out={tmp_path / 'run'}")
+    result = here("train", *TINY, "trainer.max_steps=6", f"out={tmp_path / 'run'}")
     assert result.returncode == 0, result.stderr
     assert checkpoints.find(tmp_path / "run", "last").step == 6
 
 
-def test_a_loss_that_is_not_finite_stops_and_names_step_losses_and_characters(tmp_path: Path) -> None:
-    result = fontgan(
+def test_a_loss_that_is_not_finite_stops_and_names_step_losses_and_characters(tmp_path: Path, here: Here) -> None:
+    result = here(
         "train", *TINY, "optim.lr=1e30", "trainer.grad_clip=0", "trainer.max_steps=50", "trainer.save_every=1",
         "trainer.precision=fp32", "optim.warmup_steps=0", f"out={tmp_path / 'run'}",
     )  # fmt: skip
@@ -450,16 +483,36 @@ def test_a_sweep_runs_each_job_in_its_own_folder_and_a_failed_one_does_not_end_i
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+GPU = pytest.param(
+    "cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")]
+)
+
+
+@pytest.mark.parametrize("device", ["cpu", GPU])
 @pytest.mark.parametrize("experiment", choices("experiment"))
-def test_experiments_take_steps_on_the_gpu(experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    overrides = [
-        f"experiment={experiment}",
-        "trainer.device=cuda",
-        "trainer.max_steps=3",
-        "trainer.batch_size=4",
-        "out=run",
-    ]
-    assert train(compose_config("train", overrides)) == 0
+def test_every_experiment_takes_a_step(experiment: str, device: str) -> None:
+    cfg = compose_config(
+        "train", [f"experiment={experiment}", "trainer.batch_size=2", "data.charset=的一是不了在人有我他"]
+    )
+    where = torch.device(device)
+    _, step, sampler = build_parts(cfg, where, pick_precision(cfg.trainer.precision, where))
+    report = step([sampler.batch(0).to(where)], 0.99, 0)  # late, so that every term is at work
+    assert all(value.isfinite() for value in report.values())
+    assert ("adversarial" in report) == (cfg.loss.adversarial > 0)
+
+
+@pytest.mark.parametrize("device", [GPU])
+def test_a_run_on_the_gpu_finishes_and_resumes(device: str, tmp_path: Path, here: Here) -> None:
+    settings = [*(o for o in TINY if "device" not in o), f"trainer.device={device}", f"out={tmp_path / 'run'}"]
+    assert here("train", *settings, "trainer.stop_at=2").returncode == 0
+    assert here("train", *settings).returncode == 0
+    assert checkpoints.find(tmp_path / "run", "last").step == 4
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for the CPU with g++")
+def test_a_compiled_generator_draws_the_same(pack) -> None:  # type: ignore[no-untyped-def]
+    step = make_step("generator.depth=3")
+    batch = gather(pack, pairs_of(pack, pack.trained)[:2])
+    compiled = torch.compile(step.generator.eval())
+    with torch.no_grad():
+        assert torch.allclose(compiled(batch.source, batch.style), step.generator(batch.source, batch.style), atol=1e-4)

@@ -51,7 +51,7 @@ def main(cfg: DictConfig) -> int:
         precision = pick_precision(cfg.trainer.precision, device)
         if cfg.trainer.threads:
             torch.set_num_threads(cfg.trainer.threads)
-        pack, train_step, sampler = _build(cfg, device, precision)
+        pack, train_step, sampler = build_parts(cfg, device, precision)
         if last is not None and last.facts["pack"] != pack.path.name:
             raise RunError(
                 f"out={out}: its glyphs have changed since (a font, a folder or the way they are drawn). "
@@ -59,11 +59,15 @@ def main(cfg: DictConfig) -> int:
             )
         out.mkdir(parents=True, exist_ok=True)
         with locked(out, "another training"), _into_file(messages, out / "train.log"):
+            checkpoints.clear_leftovers(out)
             return _train(cfg, out, last, pack, train_step, sampler, device, precision)
 
 
-def _build(cfg: DictConfig, device: torch.device, precision: str) -> tuple[Pack, TrainStep, PairSampler]:
-    """Networks first, then data: what is quick to refuse is refused first."""
+def build_parts(cfg: DictConfig, device: torch.device, precision: str) -> tuple[Pack, TrainStep, PairSampler]:
+    """The data's pack, the networks with their optimisers, and the sampler, as the config says.
+
+    Raises: UserError; what is quick to refuse is refused first.
+    """
     check_depth(cfg.data.size, cfg.generator.depth)
     objective, augment = build(cfg.loss, "loss"), build(cfg.data.augment, "data.augment")
     plan = checked_plan(cfg)
@@ -249,6 +253,9 @@ def _look_into(out: Path, cfg: DictConfig) -> checkpoints.Checkpoint | None:
         raise RunError(
             f"out={out}: holds a different run ({shown}{more}). Name another out=, or repeat that run's settings to resume it."
         )
+    for key, (old, new) in changed.items():
+        if key != "out":
+            log.info("%s: %s -> %s since the run was started", key, old, new)
     there = checkpoints.all_checkpoints(out)
     return there[-1] if there else None
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 BLANK_SHARE = 0.2  # a glyph with less than this share of the true one's ink counts as blank
 
@@ -21,6 +20,9 @@ def scores(drawn: Tensor, truth: Tensor) -> dict[str, float]:
         ssim: structural similarity as torchmetrics computes it (Gaussian window of 11 px, sigma 1.5), 1 is best.
         blank: share of glyphs with less than ``BLANK_SHARE`` of the true ink.
     """
+    # Here and not above: this import takes seconds, and only scoring needs it.
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
     difference = drawn - truth
     ink, true_ink = drawn.flatten(1).sum(1), truth.flatten(1).sum(1)
     ssim = structural_similarity_index_measure(drawn, truth, data_range=1.0)

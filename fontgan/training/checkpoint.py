@@ -118,6 +118,12 @@ def save(
     return saved
 
 
+def clear_leftovers(run: Path) -> None:
+    """Removes half-written checkpoints that a killed process left; call it while holding the run's lock."""
+    for folder in (run / "checkpoints").glob(".step-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def all_checkpoints(run: Path) -> list[Checkpoint]:
     """The whole checkpoints of a run, oldest first."""
     folders = [f for f in (run / "checkpoints").glob("step-*") if _STEP.fullmatch(f.name) and f.is_dir()]

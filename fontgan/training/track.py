@@ -132,10 +132,13 @@ class Tracker:
         self.writer.add_image("held_out/sheet", np.asarray(image)[None], step)
 
     def _choose_sheet_chars(self, count: int) -> list[str]:
-        """Held-out characters spread over the charset, those that every style has first."""
+        """Held-out characters spread over the charset, those that every style has first.
+
+        Where nothing is held out, training characters: better than no picture at all.
+        """
         held_out = self.pack.held_out
         in_all = [c for c in held_out if all(c in self.pack.rows[s] for s in self.pack.styles)]
-        pool = in_all or held_out
+        pool = in_all or held_out or self.pack.trained
         if len(pool) <= count:
             return pool
         return [pool[i * len(pool) // count] for i in range(count)]
