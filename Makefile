@@ -12,11 +12,11 @@ install: .venv/.installed
 	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'
 	touch $@
 
-# The main job on the bundled fonts: train, then draw a line of held-out characters in all three styles.
+# The main job on the bundled fonts: train, then draw characters it was not trained on in all three styles.
 demo: install
 	$(BIN)/fontgan check
 	$(BIN)/fontgan train experiment=quickstart out=demo/run
-	$(BIN)/fontgan infer checkpoint=demo/run out=demo/drawn style=all text=春夜闻雨花好月圆龙马飞天
+	$(BIN)/fontgan infer checkpoint=demo/run out=demo/drawn style=all text=望乡夜雨诗情松石初晚闻道
 	@echo "Look at demo/run/sheet.png and demo/drawn/*/_sheet.png; tensorboard --logdir demo/run"
 
 test: install

@@ -8,6 +8,7 @@ import importlib
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ def groups() -> list[str]:
 
 # What Hydra's grammar takes in a value; paths and glyphs need more (Var.ttf@wght=600, ~/字体, A.ttc#1).
 _PLAIN = re.compile(r"""[^\w/+.$%*@?|,:{}\[\]'"\\ \t-]|[^\x00-\x7f]""")
+_SWEEP_FUNCTION = re.compile(r"(range|glob|choice|interval|shuffle|sort)\(")
 _ESCAPED = re.compile(r"__u([0-9a-f]+)__")
 
 
@@ -74,7 +76,8 @@ def prepare_overrides(overrides: Iterable[str], *, sweep: bool = False) -> list[
     prepared = []
     for override in overrides:
         key, equals, value = override.partition("=")
-        value = _PLAIN.sub(lambda match: f"__u{ord(match[0]):x}__", value)
+        if not (sweep and _SWEEP_FUNCTION.match(value)):
+            value = _PLAIN.sub(lambda match: f"__u{ord(match[0]):x}__", value)
         if not sweep and "," in value and value[0] not in "[{'\"":
             value = "'" + value.replace("'", "\\'") + "'"
         override = f"{key}{equals}{value}"
@@ -105,20 +108,25 @@ def job_folder(override_dirname: str) -> str:
 
 
 OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
+OmegaConf.register_new_resolver("readable", readable, replace=True)
 
 
 def compose_config(verb: str, overrides: list[str]) -> DictConfig:
-    """Composes and checks the config of a verb.
+    """Composes and checks the config of a verb from overrides as typed.
 
     Raises: ConfigError, in one line, for an unknown key, choice or type.
     """
-    overrides = prepare_overrides(overrides)
+    return compose_prepared(verb, prepare_overrides(overrides))
+
+
+def compose_prepared(verb: str, overrides: list[str]) -> DictConfig:
+    """The same from overrides that ``prepare_overrides`` made."""
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(config_folder()), version_base="1.3"):
             cfg = compose(verb, overrides)
     except (HydraException, OmegaConfBaseException) as error:
-        raise explain(verb, overrides, error) from error
+        raise ConfigError(readable(str(explain(verb, overrides, error)))) from error
     return check_config(verb, cfg)
 
 
@@ -140,7 +148,11 @@ def check_config(verb: str, cfg: DictConfig) -> DictConfig:
         # Nested targets are checked on their own; their place in the signature takes an object.
         plain = {key: node for key, node in keys.items() if not (isinstance(node, DictConfig) and "_target_" in node)}
         _check_keys(schema, keys, path)
-        _merge(schema, OmegaConf.create(plain), path)
+        typed = OmegaConf.create(plain)
+        _merge(schema, typed, path)
+        for key in typed:
+            if not isinstance(typed._get_node(key), DictConfig):
+                node[key] = typed._get_node(key)
     try:
         OmegaConf.resolve(cfg)
     except OmegaConfBaseException as error:
@@ -156,15 +168,29 @@ def _check_keys(schema: DictConfig, keys: Iterable[Any], path: str) -> None:
 
 
 def _merge(schema: DictConfig, node: DictConfig, path: str) -> None:
-    """Raises: ConfigError where a key or type of ``node`` is not in the schema."""
+    """Checks a node and takes over its values as the schema reads them: ``off`` is False, 2024 as a name is "2024".
+
+    Raises: ConfigError where a key or type of ``node`` is not in the schema.
+    """
     _check_keys(schema, node, path)
     try:
-        OmegaConf.merge(schema, node)
+        merged = OmegaConf.merge(schema, node)
     except OmegaConfBaseException as error:
         key = str(error.full_key or "")
         if isinstance(error, ConfigKeyError) and isinstance(error.parent_node, DictConfig):
             raise unknown_key(f"{path}.{key}".lstrip("."), [str(k) for k in error.parent_node]) from error
         raise ConfigError(f"{f'{path}.{key}'.strip('.')}: {_first_line(error)}.") from error
+    _take_over(node, merged)
+
+
+def _take_over(node: DictConfig, merged: Any) -> None:
+    for key in node:
+        child = node._get_node(key)
+        if isinstance(child, DictConfig):
+            if is_dataclass(OmegaConf.get_type(merged, key)):
+                _take_over(child, merged[key])
+        elif not OmegaConf.is_interpolation(node, key):
+            node[key] = merged[key]
 
 
 def explain(verb: str, overrides: list[str], error: Exception) -> ConfigError:
@@ -347,6 +373,11 @@ def check_discriminator(cfg: DictConfig) -> None:
         raise ConfigError(
             "discriminator: would never be used, since loss.adversarial and loss.category are 0. "
             "Use discriminator=none, or loss=ink_gan, or loss.adversarial=0.02."
+        )
+    layers = cfg.discriminator.get("layers", 0)
+    if given and cfg.data.size >> layers < 1:
+        raise ConfigError(
+            f"discriminator.layers={layers}: {cfg.data.size} px can be halved {cfg.data.size.bit_length() - 1} times at most."
         )
     if cfg.loss.category > 0 and cfg.discriminator.get("head", "category") != "category":
         raise ConfigError(

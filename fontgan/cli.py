@@ -21,6 +21,12 @@ VERBS = {
     "check": "say what is wrong with fonts or glyph folders before training",
 }
 
+# Whose keys fontgan train --help explains; the other variants of these groups have the same or fewer.
+HELP_FILES = (
+    "generator/unet.yaml", "generator/up/resize/interpolate_conv.yaml", "discriminator/patch.yaml", "loss/ink_gan.yaml",
+    "optim/adamw.yaml", "trainer/default.yaml",
+)  # fmt: skip
+
 EXAMPLES = {
     "train": (
         "fontgan train",
@@ -71,6 +77,9 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
     unknown = flags - {"-m", "--multirun", "--verbose", "--cfg"}
     if unknown:
         print(f"fontgan {verb}: {min(unknown)}: no such flag. There are --help, --cfg, --verbose, -m; settings are written key=value.", file=sys.stderr)  # fmt: skip
+        return 2
+    if sweep and show:
+        print(f"fontgan {verb}: --cfg: shows one run, and -m asks for several. Leave one of them out.", file=sys.stderr)
         return 2
     if sweep and verb != "train":
         print(f"fontgan {verb}: -m: only fontgan train sweeps.", file=sys.stderr)
@@ -164,7 +173,7 @@ def verb_help(verb: str) -> str:
     if "- data:" in own:
         files.append(config_folder() / "data" / "_shared.yaml")
     if verb == "train":
-        files += [config_folder() / f for f in ("generator/unet.yaml", "trainer/default.yaml")]
+        files += [config_folder() / f for f in HELP_FILES]
     for file in files:
         parts.append(_settings(file))
     return "\n\n".join(parts)
@@ -172,6 +181,8 @@ def verb_help(verb: str) -> str:
 
 def _settings(file: Path) -> str:
     """A config file without its composition, as ``key: value  # meaning`` lines."""
+    from fontgan.build import config_folder
+
     lines = file.read_text(encoding="utf-8").splitlines()
     kept, skipping = [], False
     for line in lines:
@@ -179,11 +190,18 @@ def _settings(file: Path) -> str:
             skipping = True
         elif line and not line.startswith((" ", "#")):
             skipping = False
-        if line.startswith("#") or not line or skipping or "_target_" in line:
+        if line.startswith("#") or not line or skipping or "_target_" in line or "_partial_" in line:
             continue
         kept.append(f"  {line}")
-    group = "" if file.parent.name == "configs" else f"{file.parent.name}."
-    title = "settings:" if not group else f"{group.rstrip('.')} settings (written {group}key=value):"
+    group = (
+        "" if file.parent.name == "configs" else file.parent.relative_to(config_folder()).as_posix().replace("/", ".")
+    )
+    if not group:
+        title = "settings:"
+    elif file.stem.startswith("_"):
+        title = f"{group} settings (written {group}.key=value):"
+    else:
+        title = f"{group} settings (written {group}.key=value), here of {file.stem}:"
     return "\n".join([title, *kept])
 
 

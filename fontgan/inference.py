@@ -43,7 +43,7 @@ def load(
         device: auto, cpu or cuda.   precision: auto, bf16 or fp32.
     Raises: RunError or ConfigError if there is no usable checkpoint.
     """
-    found = find(Path(checkpoint), which)
+    found = find(Path(checkpoint).expanduser(), which)
     config = load_config(found.folder / "config.yaml")
     where = pick_device(device)
     try:
@@ -111,9 +111,12 @@ class Run:
         """
         glyphs = open_glyphs(font or self.source_spec)
         chars = list(chars)
-        lacking = [char for char in chars if char not in set(glyphs.survey(chars).present)]
+        there = set(glyphs.survey(chars).present)
+        lacking = [char for char in chars if char not in there]
         if lacking:
             raise DataError(f"{glyphs.path}: lacks {' '.join(lacking)}. Leave them out or use another font.")
+        if not chars:
+            return []
         return [Image.fromarray(p) for p in self.stylise(self.source_pixels(glyphs, chars), style)]
 
     def draw_images(self, images: Sequence[Image.Image], style: Style) -> list[Image.Image]:
@@ -122,7 +125,7 @@ class Run:
         for image in images:
             grey, _ = grey_of(image)
             sources.append(resample(grey, square_cell(grey).inverse().then(self.source_frame), self.size))
-        return [Image.fromarray(p) for p in self.stylise(np.stack(sources), style)]
+        return [Image.fromarray(p) for p in self.stylise(np.stack(sources), style)] if sources else []
 
     def source_pixels(self, glyphs: GlyphSource, chars: Sequence[str]) -> np.ndarray:
         """Source glyphs on the run's canvas: (N, size, size) uint8, 0 ink .. 255 paper."""

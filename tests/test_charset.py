@@ -62,7 +62,7 @@ def test_literal_and_font() -> None:
     assert resolve("font") is None
 
 
-@pytest.mark.parametrize("wrong", ["gb2312-9", "hiragna", "missing.txt", "  ", "\n"])
+@pytest.mark.parametrize("wrong", ["gb2312-9", "hiragna", "ascii+永", "missing.txt", "  ", "\n"])
 def test_a_typo_is_refused_and_the_choices_are_listed(wrong: str) -> None:
     with pytest.raises(DataError, match="gb2312-1, gb2312-2"):
         resolve(wrong)
@@ -78,3 +78,12 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 @given(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), min_size=1))
 def test_any_han_literal_is_its_own_characters(text: str) -> None:
     assert resolve(text) == list(dict.fromkeys(text))
+
+
+def test_names_may_be_written_in_capitals() -> None:
+    assert resolve("GB2312-1") == resolve("gb2312-1")
+
+
+def test_marks_are_composed_and_compatibility_ideographs_kept() -> None:
+    assert resolve("か\u3099") == ["が"]
+    assert resolve("\uf900\u8c48") == ["\uf900", "\u8c48"]

@@ -19,7 +19,7 @@ from fontgan.data.pack import open_pack
 from fontgan.errors import DataError
 from fontgan.inference import load
 
-from .conftest import SOURCE, Here, error_line, fontgan
+from .conftest import KAI, SOURCE, Here, error_line, fontgan
 
 
 @pytest.fixture(scope="module")
@@ -196,3 +196,46 @@ def test_mixtures_weigh_styles_and_their_alignment(tiny_run: Path) -> None:
     kai, brush = run.style_align("kai"), run.style_align("brush")
     mixed = run.style_align({"kai": 0.5, "brush": 0.5})
     assert mixed.scale == pytest.approx((kai.scale + brush.scale) / 2)
+
+
+def test_results_never_take_the_place_of_sources(tiny_run: Path, glyph_folder: Path, here: Here) -> None:
+    before = {p.name: p.read_bytes() for p in glyph_folder.iterdir()}
+    line = error_line(
+        here(
+            "infer",
+            f"checkpoint={tiny_run}",
+            f"input={glyph_folder}",
+            f"out={glyph_folder}",
+            "style=kai",
+            "overwrite=true",
+        )
+    )
+    assert "is the input folder" in line
+    assert {p.name: p.read_bytes() for p in glyph_folder.iterdir()} == before
+
+
+def test_images_of_the_user_are_not_overwritten(tiny_run: Path, tmp_path: Path, here: Here) -> None:
+    Image.new("L", (9, 9)).save(tmp_path / "U+6C38.png")
+    before = (tmp_path / "U+6C38.png").read_bytes()
+    assert "fontgan did not make" in error_line(
+        here("infer", f"checkpoint={tiny_run}", "text=永", f"out={tmp_path}", "style=kai")
+    )
+    assert "fontgan did not make" in error_line(here("render", f"font={SOURCE}", "charset=永", f"out={tmp_path}"))
+    assert (tmp_path / "U+6C38.png").read_bytes() == before
+
+
+def test_results_of_another_source_are_refused(tiny_run: Path, glyph_folder: Path, tmp_path: Path, here: Here) -> None:
+    command = ["infer", f"checkpoint={tiny_run}", f"out={tmp_path}", "style=kai"]
+    assert here(*command, "text=永").returncode == 0
+    assert "another drawn_from" in error_line(here(*command, f"input={glyph_folder}"))
+    assert "another drawn_from" in error_line(here(*command, "text=永", f"font={KAI}"))
+
+
+def test_switches_and_numbers_mean_what_they_say(
+    tiny_run: Path, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``overwrite=no`` is false, and a folder may be called 2024."""
+    monkeypatch.chdir(tmp_path)
+    command = ["infer", f"checkpoint={tiny_run}", "text=永", "out=2024", "style=kai", "overwrite=no"]
+    assert here(*command).returncode == 0
+    assert "1 results are there already" in here(*command).stderr

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fontgan.build import build, build_generator, choices, compose_config
 from fontgan.errors import ConfigError
+from fontgan.models.attention import SelfAttention
 from fontgan.models.fusion import align_to
 from fontgan.models.init import SCHEMES, initialise
 from fontgan.models.unet import UnetGenerator, image_from_logits
@@ -157,19 +158,16 @@ def test_align_crops_and_pads_the_last_row_and_column() -> None:
 
 
 def test_attention_begins_as_the_identity() -> None:
-    plain, attending = generator(), generator("generator.attention_levels=[2,3]")
-    attending.load_state_dict(
-        plain.state_dict()
-        | {
-            k: v
-            for k, v in attending.state_dict().items()
-            if "qkv" in k or "project" in k or "gain" in k or ".norm." in k
-        },
-        strict=False,
-    )
-    gains = [p for name, p in attending.named_parameters() if name.endswith("gain")]
-    assert len(gains) == 2
-    assert all(float(gain.detach()) == 0 for gain in gains)
+    plain, attending = generator().eval(), generator("generator.attention_levels=[2,3]").eval()
+    missing, unexpected = attending.load_state_dict(plain.state_dict(), strict=False)
+    assert missing
+    assert not unexpected
+    source, weights = torch.rand(1, 1, 32, 32), torch.eye(3)[:1]
+    assert torch.equal(plain(source, weights), attending(source, weights))
+    for module in attending.modules():
+        if isinstance(module, SelfAttention):
+            torch.nn.init.ones_(module.gain)
+    assert not torch.equal(plain(source, weights), attending(source, weights))
 
 
 def test_encode_gives_the_innermost_map() -> None:

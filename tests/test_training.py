@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from fontgan.build import build, build_generator, choices, compose_config
 from fontgan.commands.train import build_parts
@@ -28,7 +28,7 @@ from fontgan.data.pack import make_pack
 from fontgan.data.pairs import plan_pairs
 from fontgan.device import autocast, pick_precision
 from fontgan.errors import RunError
-from fontgan.metrics.pixels import naive, scores
+from fontgan.metrics.pixels import NAIVE, scores
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.step import TrainStep
 from fontgan.training.trainer import Schedule
@@ -126,9 +126,10 @@ def test_scores_have_their_known_values() -> None:
     assert blank["rmse"] == pytest.approx(0.25)
     assert blank["blank"] == 1
     assert blank["ssim"] < 0.9
-    drawn = naive(truth, truth)
+    drawn = {name: draw(truth, truth[0]) for name, draw in NAIVE.items()}
     assert set(drawn) == {"copy_source", "blank_page", "mean_glyph"}
     assert torch.equal(drawn["mean_glyph"], truth)
+    assert float(drawn["blank_page"].sum()) == 0
 
 
 # -- the step -------------------------------------------------------------------------------
@@ -153,7 +154,9 @@ def make_step(*overrides: str, ema: float = 0.0, lr: float = 1e-3) -> TrainStep:
 def test_accumulated_batches_equal_one_large_batch(pack) -> None:  # type: ignore[no-untyped-def]
     large = PairSampler(pack, batch_size=4, seed=1, augment=Augmentation(strength=0)).batch(0)
     small = PairSampler(pack, batch_size=2, seed=1, augment=Augmentation(strength=0))
-    whole, parts = make_step(), make_step()
+    # Instance norm: batch norm would see other statistics in the parts than in the whole.
+    settings = ["loss=ink", "discriminator=none", "generator/norm=instance"]
+    whole, parts = make_step(*settings), make_step(*settings)
     first = whole([large], 0.7, 0)
     second = parts([small.batch(0), small.batch(1)], 0.7, 0)
     assert {k: float(v) for k, v in first.items()} == pytest.approx({k: float(v) for k, v in second.items()}, rel=1e-4)
@@ -185,7 +188,7 @@ def test_the_averaged_generator_follows(pack) -> None:  # type: ignore[no-untype
     step([sampler.batch(0)], 0.5, 0)
     for s, a, g in zip(start, step.averaged.parameters(), step.generator.parameters(), strict=True):
         assert torch.allclose(a, s + 0.9 * (g - s), atol=1e-6)  # at step 0 the average forgets with (1 + 0) / (10 + 0)
-    assert make_step().averaged is not None
+    assert make_step().averaged is not step.averaged
 
 
 def test_a_few_steps_learn(pack) -> None:  # type: ignore[no-untyped-def]
@@ -370,9 +373,43 @@ def test_a_loss_that_is_not_finite_stops_and_names_step_losses_and_characters(tm
     assert "a loss is not finite" in line
     assert "ink_bce=" in line
     assert "kai:" in line or "brush:" in line or "xiaowei:" in line
-    there = checkpoints.all_checkpoints(tmp_path / "run")
-    assert f"the checkpoint of step {there[-1].step} stands" in line
-    assert (there[-1].folder / "training.pt").is_file()
+    if there := checkpoints.all_checkpoints(tmp_path / "run"):
+        assert f"the checkpoint of step {there[-1].step} stands" in line
+        for tensors in weights(tmp_path / "run", there[-1].step).values():
+            assert all(tensor.isfinite().all() for tensor in tensors.values())
+    else:
+        assert "there is no checkpoint yet" in line
+    assert "is not finite" in (tmp_path / "run" / "train.log").read_text()
+
+
+def test_weights_that_are_not_finite_are_never_saved(tiny_run: Path, tmp_path: Path, here: Here) -> None:
+    """A finite loss can have gradients that are not: the step that follows must not become a checkpoint."""
+    shutil.copytree(tiny_run, tmp_path / "run")
+    file = tmp_path / "run" / "checkpoints" / "step-00000004" / "generator_training.safetensors"
+    tensors = load_file(file)
+    tensors["unet.down.0.weight"][0, 0, 0, 0] = float("nan")
+    save_file(tensors, file)
+    line = error_line(here("train", *TINY, "trainer.max_steps=5", f"out={tmp_path / 'run'}"))
+    assert "not finite" in line
+    assert "the checkpoint of step 4 stands" in line
+
+
+def test_stop_at_below_the_resumed_step_stops_at_once(tiny_run: Path, tmp_path: Path, here: Here) -> None:
+    shutil.copytree(tiny_run, tmp_path / "run")
+    result = here("train", *TINY, "trainer.max_steps=9", "trainer.stop_at=2", f"out={tmp_path / 'run'}")
+    assert result.returncode == 0
+    assert "stopped at step 4 of 9" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "weights_of_loss",
+    [("loss.ink_bce=0", "loss.dice=0", "loss.edge=0"), ("loss.l1=0", "loss.dice=0", "loss.edge=0"), ("loss.ink_bce=0", "loss.l1=0")],
+)  # fmt: skip
+def test_any_part_of_the_loss_trains_alone(weights_of_loss: tuple[str, ...], pack) -> None:  # type: ignore[no-untyped-def]
+    step = make_step("loss=ink", "discriminator=none", *weights_of_loss)
+    batch = PairSampler(pack, batch_size=2, seed=1, augment=Augmentation()).batch(0)
+    for progress in (0.0, 0.5, 1.0):
+        assert step([batch], progress, 0)
 
 
 def limit_file_size(megabytes: float) -> None:
@@ -395,21 +432,32 @@ def test_a_checkpoint_that_does_not_fit_on_the_disk_leaves_the_older_one(tmp_pat
     assert weights(out, 2).keys() == before.keys()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk_is_one_line_and_the_same_command_goes_on_later(tmp_path: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 32 MB with 2 MB free."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(disk)], capture_output=True).returncode:
         pytest.skip("this machine does not allow mounting")
-    try:
-        filler = disk / "filler"
-        filler.write_bytes(b"x" * 30 * 2**20)
-        assert "disk is full" in error_line(fontgan("train", *TINY, f"out={disk / 'run'}"))
-        filler.unlink()
-        result = fontgan("train", *TINY, f"out={disk / 'run'}")
-        assert result.returncode == 0, result.stderr
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    (disk / "filler").write_bytes(b"x" * 30 * 2**20)
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on_later(small_disk: Path) -> None:
+    assert "disk is full" in error_line(fontgan("train", *TINY, f"out={small_disk / 'run'}"))
+    (small_disk / "filler").unlink()
+    result = fontgan("train", *TINY, f"out={small_disk / 'run'}")
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_full_disk_of_packs_is_one_line_too(small_disk: Path, tmp_path: Path) -> None:
+    command = ["train", *TINY, "data.size=256", f"data.cache={small_disk / 'cache'}", f"out={tmp_path / 'run'}"]
+    assert "disk is full" in error_line(fontgan(*command))
+    assert not list((small_disk / "cache" / "packs").iterdir())
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(
@@ -452,7 +500,7 @@ def test_a_planted_pickle_does_not_run(tiny_run: Path, tmp_path: Path, monkeypat
 
 def test_best_and_last_are_kept(tmp_path: Path) -> None:
     def save(step: int, ssim: float | None) -> None:
-        facts = {"scores": {} if ssim is None else {"kai": {"ssim": ssim}}}
+        facts = {"scores": {} if ssim is None else {"kai": {"ssim": ssim, "blank": 0.0}}}
         checkpoints.save(
             tmp_path, step=step, facts=facts, config_yaml="", networks={"generator": torch.nn.Linear(1, 1)}, training={}
         )
@@ -465,22 +513,30 @@ def test_best_and_last_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_sweep_runs_each_job_in_its_own_folder_and_a_failed_one_does_not_end_it(tmp_path: Path) -> None:
-    out = tmp_path / "sweep"
-    result = fontgan(
-        "train",
-        "-m",
-        *TINY,
-        "generator/up=deconv,gated",
-        "generator.depth=3,9",
-        "trainer.max_steps=1",
-        f"out={out}",
-        cwd=tmp_path,
-    )
+    swept = ["generator/up=deconv,gated", "generator.depth=9,3", "trainer.max_steps=1", "out=字/sweep"]
+    result = fontgan("train", "-m", *TINY, *swept, cwd=tmp_path)
     assert result.returncode == 1
-    finished = [folder for folder in out.iterdir() if (folder / "checkpoints").is_dir()]
-    assert len(finished) == 2
     assert "2 jobs done, 2 failed" in result.stderr
     assert "Traceback" not in result.stderr
+    folders = {folder.name for folder in (tmp_path / "字" / "sweep").iterdir() if folder.is_dir()}
+    assert {"generator-up=deconv,generator.depth=3", "generator-up=gated,generator.depth=3"} <= {
+        ",".join(sorted(name.split(","))) for name in folders
+    }
+    for name in folders:
+        made = (tmp_path / "字" / "sweep" / name / "checkpoints").is_dir()
+        assert made == ("depth=3" in name)
+    assert os.listdir(tmp_path) == ["字"]
+
+
+@pytest.mark.parametrize(
+    ("swept", "says"),
+    [("generator/up=deconv,nope", "generator/up=nope: no such variant"), ("trainer.sed=1,2", "Did you mean seed?"), ("optim.lr=0.1,fast", "fast")],
+)  # fmt: skip
+def test_a_sweep_is_checked_before_its_first_job(
+    swept: str, says: str, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    assert says in refused("train", "-m", *TINY, swept, f"out={tmp_path / 'sweep'}")
+    assert not (tmp_path / "sweep").exists()
 
 
 GPU = pytest.param(

@@ -47,10 +47,10 @@ def checked_plan(cfg: DictConfig) -> PairPlan:
 
 
 def summary(plan: PairPlan) -> str:
-    held_out = set(plan.held_out)
+    held_out, chars = set(plan.held_out), set(plan.chars)
     lines = [f"{len(plan.chars)} characters, {len(plan.held_out)} of them held out, at {plan.size} px"]
     for style in plan.styles:
-        pairs = [char for char in style.survey.present if char in set(plan.chars)]
+        pairs = [char for char in style.survey.present if char in chars]
         trained = sum(char not in held_out for char in pairs)
         lines.append(f"{style.name}: {trained} pairs to train on, {len(pairs) - trained} held out")
     return "\n".join(lines)

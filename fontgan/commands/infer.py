@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -41,6 +42,8 @@ class Sources:
     cells: CellFinder | None = None
     unreadable: list[str] = field(default_factory=list)
     boxes: list[Any] = field(default_factory=list)
+    drawn_from: str = ""  # what the manifest calls these sources
+    inverted: list[str] = field(default_factory=list)
 
     def pixels(self, name: str) -> np.ndarray | None:
         """The source on the run's canvas, or None (and noted) if it cannot be read."""
@@ -48,10 +51,12 @@ class Sources:
             return self.glyphs.draw(self.chars[name], self.run.source_frame, self.run.size)
         assert self.cells is not None
         try:
-            grey, _ = read_grey(self.files[name])
+            grey, inverted = read_grey(self.files[name])
         except DataError as error:
             self.unreadable.append(str(error))
             return None
+        if inverted:
+            self.inverted.append(self.files[name].name)
         to_cell = self.cells.cell_to_image(grey).inverse()
         box = ink_box(grey)
         if box is not None:
@@ -65,12 +70,21 @@ def main(cfg: DictConfig) -> int:
         raise ConfigError(f"batch_size={cfg.batch_size}: 1 or more is needed.")
     run = load(cfg.checkpoint, which=cfg.which, device=cfg.device, precision=cfg.precision, batch_size=cfg.batch_size)
     log.info("step %d of %s", run.checkpoint.step, run.checkpoint.folder)
-    jobs = choose_styles(run, cfg.style, Path(cfg.out))
+    jobs = choose_styles(run, cfg.style, Path(cfg.out).expanduser())
     for style, _ in jobs:
         run.weights(style)  # an unknown name is refused before anything is written
     sources = find_sources(run, cfg)
+    if cfg.input is not None and any(out.resolve() == Path(cfg.input).expanduser().resolve() for _, out in jobs):
+        raise ConfigError(
+            f"out={cfg.out}: is the input folder; results would take the place of sources. Name another out=."
+        )
     for style, out in jobs:
         draw_folder(run, sources, style, out, overwrite=cfg.overwrite)
+    inverted = list(dict.fromkeys(sources.inverted))
+    if inverted:
+        log.info(
+            "%d of %d images are light on dark and were inverted: %s", len(inverted), len(sources.names), some(inverted)
+        )
     warn_of_other_framing(run, sources)
     failed = list(dict.fromkeys(sources.unreadable))
     for message in failed:
@@ -124,7 +138,7 @@ def find_sources(run: Run, cfg: DictConfig) -> Sources:
                     f"{file}: has the same name as {named[file.stem].name}, and their results would collide. Rename one."
                 )
             named[file.stem] = file
-        return Sources(list(named), run, files=named, cells=CellFinder(folder))
+        return Sources(list(named), run, files=named, cells=CellFinder(folder), drawn_from=str(folder.resolve()))
     if not from_font:
         raise ConfigError(
             "input: what to draw? Add input=FOLDER, or text=... or charset=... (with font=A.ttf for another font)."
@@ -142,7 +156,9 @@ def find_sources(run: Run, cfg: DictConfig) -> Sources:
     if not survey.present:
         raise DataError(f"{glyphs.path}: has none of the characters asked for.")
     chars = {name_from_char(char): char for char in survey.present}
-    return Sources(list(chars), run, glyphs=glyphs, chars=chars)
+    return Sources(
+        list(chars), run, glyphs=glyphs, chars=chars, drawn_from=f"{glyphs.path.name} {glyphs.fingerprint([])[:16]}"
+    )
 
 
 def draw_folder(run: Run, sources: Sources, style: Style, out: Path, *, overwrite: bool) -> None:
@@ -150,8 +166,8 @@ def draw_folder(run: Run, sources: Sources, style: Style, out: Path, *, overwrit
 
     Raises: DataError if ``out`` holds results of something else; OSError if it cannot be written.
     """
-    facts = describe_results(run, style)
-    prepare_folder(out, facts, overwrite=overwrite, same=("checkpoint", "style", "size"))
+    facts = describe_results(run, style, sources.drawn_from)
+    prepare_folder(out, facts, overwrite=overwrite, same=("checkpoint", "style", "drawn_from", "weights"))
     todo = [name for name in sources.names if overwrite or not (out / f"{name}.png").exists()]
     if len(todo) < len(sources.names):
         log.info(
@@ -181,14 +197,17 @@ def batches(sources: Sources, names: Sequence[str], size: int) -> Iterator[tuple
             yield [name for name, _ in readable], np.stack([pixels for _, pixels in readable])
 
 
-def describe_results(run: Run, style: Style) -> dict[str, Any]:
+def describe_results(run: Run, style: Style, drawn_from: str) -> dict[str, Any]:
+    """What the manifest says, and what a later start must agree with to add to these results."""
+    weights = (run.checkpoint.folder / "generator.safetensors").read_bytes()
     return {
         "made_by": "fontgan infer",
         "checkpoint": f"{run.checkpoint.folder.resolve().parent.parent.name}/{run.checkpoint.folder.name}",
+        "weights": hashlib.sha256(weights).hexdigest()[:16],
         "style": style,
+        "drawn_from": drawn_from,
         "size": run.size,
         "cell_to_canvas": run.manifest["cell_to_canvas"],
-        "source": next(entry for entry in run.manifest["members"] if entry["name"] == "source"),
     }
 
 
@@ -207,6 +226,8 @@ def prepare_folder(out: Path, facts: dict[str, Any], *, overwrite: bool, same: t
             raise DataError(
                 f"out={out}: holds results of another {other[0]} ({there.get(other[0])}). Name another out=, or overwrite=true."
             )
+    if not file.is_file() and not overwrite and out.is_dir() and image_files(out):
+        raise DataError(f"out={out}: holds images that fontgan did not make. Name another out=, or overwrite=true.")
     out.mkdir(parents=True, exist_ok=True)
     write_whole(file, json.dumps(facts, ensure_ascii=False, indent=1))
 
@@ -217,8 +238,9 @@ def draw_sheet(run: Run, sources: Sources, out: Path) -> None:
     rows: list[tuple[str, list[np.ndarray]]] = []
     for start in range(0, len(names), SHEET_COLUMNS):
         part = names[start : start + SHEET_COLUMNS]
-        originals = [sources.pixels(name) for name in part]
-        rows.append(("source", [o for o in originals if o is not None]))
+        read = {name: pixels for name in part if (pixels := sources.pixels(name)) is not None}
+        part = list(read)
+        rows.append(("source", list(read.values())))
         rows.append(("drawn", [np.asarray(Image.open(out / f"{name}.png").convert("L")) for name in part]))
     if rows:
         save_png(contact_sheet(rows, cell_px=min(run.size, 96)), out / SHEET)

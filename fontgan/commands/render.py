@@ -37,7 +37,7 @@ def main(cfg: DictConfig) -> int:
     clipped = [char for char, box in boxes.items() if clips(canvas.box(box), cfg.size)]
     if clipped:
         log.warning("%d glyphs reach over the edge of the canvas and are clipped: %s", len(clipped), some(clipped))
-    out = Path(cfg.out)
+    out = Path(cfg.out).expanduser()
     facts = {
         "made_by": "fontgan render",
         "font": glyphs.describe(),

@@ -21,7 +21,7 @@ from fontgan.commands.check import checked_plan
 from fontgan.data.batches import PairSampler
 from fontgan.data.pack import Pack, cache_folder, make_pack
 from fontgan.device import autocast, describe, pick_device, pick_precision
-from fontgan.errors import ConfigError, RunError
+from fontgan.errors import ConfigError, RunError, UserError
 from fontgan.files import locked, write_whole
 from fontgan.models.draw import draw_glyphs
 from fontgan.training import checkpoint as checkpoints
@@ -41,7 +41,7 @@ FREE_ON_RESUME = (
 
 def main(cfg: DictConfig) -> int:
     """Trains in ``cfg.out``, from the start or from its last checkpoint. Returns: exit code."""
-    out = Path(cfg.out)
+    out = Path(cfg.out).expanduser()
     # Until all parts are built nothing is written: a refused command leaves no half-made run behind.
     with _kept_messages() as messages:
         check_trainer(cfg)
@@ -52,7 +52,7 @@ def main(cfg: DictConfig) -> int:
         if cfg.trainer.threads:
             torch.set_num_threads(cfg.trainer.threads)
         pack, train_step, sampler = build_parts(cfg, device, precision)
-        if last is not None and last.facts["pack"] != pack.path.name:
+        if last is not None and last.facts.get("pack") != pack.path.name:
             raise RunError(
                 f"out={out}: its glyphs have changed since (a font, a folder or the way they are drawn). "
                 "Train in another out=, or bring the old files back."
@@ -60,6 +60,9 @@ def main(cfg: DictConfig) -> int:
         out.mkdir(parents=True, exist_ok=True)
         with locked(out, "another training"), _into_file(messages, out / "train.log"):
             checkpoints.clear_leftovers(out)
+            last = _look_into(out, cfg)  # once more: another process may have trained while this one waited
+            if last is None:
+                write_whole(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
             return _train(cfg, out, last, pack, train_step, sampler, device, precision)
 
 
@@ -73,6 +76,8 @@ def build_parts(cfg: DictConfig, device: torch.device, precision: str) -> tuple[
     plan = checked_plan(cfg)
     torch.manual_seed(cfg.trainer.seed)
     layout = torch.channels_last if cfg.trainer.channels_last else torch.contiguous_format
+    if len(plan.styles) > 1 and cfg.generator.style.get("_target_", "").endswith("NoStyle"):
+        log.warning("generator/style=none with %d styles: all of them will be drawn alike.", len(plan.styles))
     generator = build_generator(cfg, len(plan.styles)).to(device).to(memory_format=layout)  # type: ignore[call-overload]
     discriminator = build(cfg.discriminator, "discriminator", styles=len(plan.styles))
     optimiser_d = None
@@ -140,8 +145,8 @@ def _train(
     )
     if last is not None:
         trainer.resume(last)
+        write_whole(out / "config.yaml", config_yaml)  # with what may differ from the earlier start
         log.info("goes on from step %d in %s", last.step, out)
-    write_whole(out / "config.yaml", config_yaml)
     tracker.writer.add_text("config", f"```yaml\n{config_yaml}\n```", trainer.step)
     parameters = sum(parameter.numel() for parameter in train_step.generator.parameters())
     log.info("generator of %.2f M parameters on %s", parameters / 1e6, describe(device, precision))
@@ -173,10 +178,17 @@ def _kept_messages() -> Iterator[MemoryHandler]:
         handler.close()
 
 
+class _LogFile(logging.FileHandler):
+    """A log file whose own failure to write says nothing: the full disk is told once, by what must be saved."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        return
+
+
 @contextmanager
 def _into_file(messages: MemoryHandler, file: Path) -> Iterator[None]:
     """Writes kept and coming messages into ``train.log``."""
-    target = logging.FileHandler(file, encoding="utf-8")
+    target = _LogFile(file, encoding="utf-8")
     target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     messages.setTarget(target)
     messages.flush()
@@ -185,6 +197,9 @@ def _into_file(messages: MemoryHandler, file: Path) -> Iterator[None]:
     logger.addHandler(target)
     try:
         yield
+    except (UserError, OSError) as error:
+        target.handle(logging.makeLogRecord({"levelname": "ERROR", "msg": " ".join(str(error).split())}))
+        raise
     finally:
         logger.removeHandler(target)
         target.close()
@@ -223,9 +238,9 @@ def check_trainer(cfg: DictConfig) -> None:
 
 
 def wants_compile(setting: str | bool, device: torch.device) -> bool:
-    """auto compiles on CUDA. Raises: ConfigError where compiling is asked for and there is no C++ compiler."""
+    """auto compiles on CUDA where there is a C compiler. Raises: ConfigError where compiling is asked for and there is no C++ compiler."""
     if setting == "auto":
-        return device.type == "cuda"
+        return device.type == "cuda" and any(map(shutil.which, ("cc", "gcc", "clang")))  # Triton needs one
     if setting and device.type == "cpu" and not (shutil.which("g++") or shutil.which("clang++")):
         raise ConfigError(
             "trainer.compile=true: torch needs a C++ compiler for the CPU. Install g++ or use compile=false."

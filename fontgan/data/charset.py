@@ -5,6 +5,7 @@ The sets come from Python's own codecs and from Unicode's block ranges, so nothi
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -89,8 +90,10 @@ def unique(chars: Iterable[str]) -> list[str]:
 
 
 def visible(text: str) -> list[str]:
-    """The visible characters of a text in order, without repeats."""
-    return unique(char for char in unicodedata.normalize("NFC", text) if unicodedata.category(char)[0] not in "CZ")
+    """The visible characters of a text in order, without repeats; letters and their combining marks composed."""
+    # Only marks are composed: Unicode's NFC would also replace compatibility ideographs, which are glyphs of their own.
+    composed = re.sub(r"\w[\u0300-\u036f\u3099\u309a]+", lambda match: unicodedata.normalize("NFC", match[0]), text)
+    return unique(char for char in composed if unicodedata.category(char)[0] not in "CZ")
 
 
 def resolve(spec: str) -> list[str] | None:
@@ -104,11 +107,14 @@ def resolve(spec: str) -> list[str] | None:
     """
     if spec == FONT:
         return None
-    names = spec.split("+")
-    if all(name in NAMED for name in names):
+    names = spec.casefold().split("+")
+    unknown = [name for name in names if name not in NAMED]
+    if not unknown:
         return unique(char for name in names for char in NAMED[name]())
+    if len(unknown) < len(names):
+        raise DataError(f"charset={spec}: {unknown[0]} is no set. {_CHOICES}")
     if _looks_like_path(spec):
-        path = Path(spec)
+        path = Path(spec).expanduser()
         if not path.is_file():
             raise DataError(f"charset={spec}: no such file, and no set of that name. {_CHOICES}")
         try:

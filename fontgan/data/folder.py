@@ -31,18 +31,20 @@ _HEX_NAME = re.compile(r"(?:[uU]\+|uni|[uU])?([0-9A-Fa-f]{4,6})")
 def char_from_name(stem: str) -> str | None:
     """The character a file name stands for, or None.
 
-    ``U+4E00``, ``4E00``, ``uni4E00``, ``u1F600`` and the character itself (in any Unicode normalisation).
+    ``U+4E00``, ``4E00``, ``uni4E00``, ``u1F600`` and the character itself, also where a file system has taken it
+    apart (か + ゛ for が).
     """
-    stem = unicodedata.normalize("NFC", stem)
-    if len(stem) == 1:
-        return stem if unicodedata.category(stem)[0] not in "CZ" else None
-    match = _HEX_NAME.fullmatch(stem)
-    if not match:
+    composed = stem if len(stem) == 1 else unicodedata.normalize("NFC", stem)
+    if len(composed) == 1:
+        char = composed
+    elif match := _HEX_NAME.fullmatch(stem):
+        if int(match[1], 16) > 0x10FFFF:
+            return None
+        char = chr(int(match[1], 16))
+    else:
         return None
-    code = int(match[1], 16)
-    if code > 0x10FFFF or unicodedata.category(chr(code))[0] in "CZ":
-        return None
-    return unicodedata.normalize("NFC", chr(code))
+    category = unicodedata.category(char)
+    return None if category[0] == "Z" or category in ("Cc", "Cf", "Cs", "Cn") else char
 
 
 def name_from_char(char: str) -> str:
@@ -236,6 +238,13 @@ class FolderGlyphs:
                     "note",
                     f"{self.path}: images of {len(sizes)} sizes: {some(sizes_text, 5)}; each is taken as a whole em cell.",
                     "Cut them all to the same cell if they are not.",
+                )
+            )
+        if left_out["missing"]:
+            findings.append(
+                Finding(
+                    "note",
+                    f"{self.path}: {len(left_out['missing'])} characters left out as missing: {some(left_out['missing'])}.",
                 )
             )
         if left_out["empty"]:

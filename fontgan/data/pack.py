@@ -143,17 +143,20 @@ def _write(plan: PairPlan, folder: Path) -> None:
     chars = set(plan.chars)
     jobs = [(member, [c for c in member.survey.present if c in chars]) for member in plan.members]
     total = sum(len(drawn) for _, drawn in jobs)
-    pixels = np.lib.format.open_memmap(
-        folder / "pixels.npy", mode="w+", dtype=np.uint8, shape=(total, plan.size, plan.size)
-    )
-    row = 0
-    with tqdm(total=total, unit="glyph", desc="drawing glyphs", leave=False) as bar:
+    shape = (total, plan.size, plan.size)
+    with (
+        (folder / "pixels.npy").open("wb") as file,
+        tqdm(total=total, unit="glyph", desc="packing", leave=False) as bar,
+    ):
+        # Written plainly: through a memory map a full disk would kill the process instead of raising OSError.
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
         for member, drawn in jobs:
             frame = plan.frame(member)
             for char in drawn:
-                pixels[row] = member.glyphs.draw(char, frame, plan.size)
-                row += 1
+                file.write(member.glyphs.draw(char, frame, plan.size).tobytes())
                 bar.update()
-    pixels.flush()
+        file.flush()
+        os.fsync(file.fileno())
     index = {"rows": {member.name: "".join(drawn) for member, drawn in jobs}, "manifest": manifest(plan)}
     (folder / "index.json").write_text(json.dumps(index, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -126,12 +126,14 @@ def plan_pairs(
                     "Give it more characters or hold out fewer.",
                 )
             )
-        if align and shared:
+        if shared:
             # Fitted on training characters alone: what is held out must not be looked at.
-            style.align = fit_median([style.boxes[c] for c in shared], [source_member.boxes[c] for c in shared])
-            findings.append(_say_alignment(style, source_member, shared))
+            fitted = fit_median([style.boxes[c] for c in shared], [source_member.boxes[c] for c in shared])
+            findings.append(_say_alignment(style, fitted, shared, applied=align))
+            style.align = fitted if align else Frame()
     boxes = [source_member.boxes[char] for char in chars]
-    boxes += [style.align.box(box) for style in styles for box in style.boxes.values()]
+    # Styles twice: aligned, as they are trained on, and as they are, since output undoes the alignment.
+    boxes += [frame.box(box) for style in styles for frame in (style.align, Frame()) for box in style.boxes.values()]
     plan = PairPlan(source_member, styles, chars, held_out, fit_canvas(boxes, size, margin), size, findings)
     findings += _say_clipped(plan)
     return plan
@@ -167,6 +169,8 @@ def find_duplicates(plan: PairPlan) -> list[Finding]:
     """Draws every style's glyphs small and names characters that share one image (a sign of placeholders)."""
     findings = []
     for member in plan.members:
+        if not member.boxes:
+            continue  # nothing in common with the source: that is an error of its own
         small = fit_canvas(list(member.boxes.values()), 48, 0.0)
         images = {char: member.glyphs.draw(char, small, 48) for char in member.survey.present}
         groups = duplicate_images(images)
@@ -181,18 +185,25 @@ def find_duplicates(plan: PairPlan) -> list[Finding]:
             )
         blank = [char for char, image in images.items() if image.min() == PAPER]
         if blank:
-            findings.append(Finding("warning", f"{member.name}: {len(blank)} characters draw blank: {some(blank)}."))
+            findings.append(
+                Finding(
+                    "warning",
+                    f"{member.name}: {len(blank)} characters draw blank: {some(blank)}.",
+                    "Draw them or take them out.",
+                )
+            )
     return findings
 
 
 def manifest(plan: PairPlan) -> dict[str, Any]:
     """What a run needs to know of its data later, and what a user wants to read: names, licences, counts."""
+    held_out = set(plan.held_out)
     return {
         "size": plan.size,
         "cell_to_canvas": plan.canvas.as_dict(),
         "characters": len(plan.chars),
         "held_out": "".join(plan.held_out),
-        "trained": "".join(char for char in plan.chars if char not in set(plan.held_out)),
+        "trained": "".join(char for char in plan.chars if char not in held_out),
         "members": [
             {
                 "name": member.name,
@@ -232,16 +243,22 @@ def _name_styles(targets: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     return named
 
 
-def _say_alignment(style: Member, source: Member, shared: Sequence[str]) -> Finding:
+def _say_alignment(style: Member, fitted: Frame, shared: Sequence[str], *, applied: bool) -> Finding:
     have = median_box([style.boxes[c] for c in shared])
-    frame = style.align
-    shift_x = (frame.scale - 1) * (have.x0 + have.x1) / 2 + frame.dx
-    shift_y = (frame.scale - 1) * (have.y0 + have.y1) / 2 + frame.dy
-    far = not 0.5 < frame.scale < 2 or abs(shift_x) > 0.3 or abs(shift_y) > 0.3
+    shift_x = (fitted.scale - 1) * (have.x0 + have.x1) / 2 + fitted.dx
+    shift_y = (fitted.scale - 1) * (have.y0 + have.y1) / 2 + fitted.dy
+    measure = f"scale {fitted.scale:.3f} and a shift of its centre by {shift_x:+.3f}, {shift_y:+.3f} em"
+    if not applied:
+        far = not 0.9 < fitted.scale < 1.1 or max(abs(shift_x), abs(shift_y)) > 0.05
+        return Finding(
+            "warning" if far else "note",
+            f"{style.name}: lies off the source by {measure}, and data.align=false leaves it there.",
+            "Use data.align=true." if far else "",
+        )
+    far = not 0.5 < fitted.scale < 2 or max(abs(shift_x), abs(shift_y)) > 0.3
     return Finding(
         "warning" if far else "note",
-        f"{style.name}: aligned to the source by scale {frame.scale:.3f} and a shift of its centre by "
-        f"{shift_x:+.3f}, {shift_y:+.3f} em (undone on output).",
+        f"{style.name}: aligned to the source by {measure} (undone on output).",
         "That is far; look whether the glyphs fill their cells as they should." if far else "",
     )
 
@@ -250,7 +267,14 @@ def _say_clipped(plan: PairPlan) -> list[Finding]:
     findings = []
     for member in plan.members:
         frame = plan.frame(member)
-        over = [char for char in plan.chars if char in member.boxes and clips(frame.box(member.boxes[char]), plan.size)]
+        over = [
+            char
+            for char in plan.chars
+            if char in member.boxes
+            and (
+                clips(frame.box(member.boxes[char]), plan.size) or clips(plan.canvas.box(member.boxes[char]), plan.size)
+            )
+        ]
         if over:
             findings.append(
                 Finding(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import math
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -40,23 +41,29 @@ class FontGlyphs:
         self.index = index
         self.instance = instance
         try:
-            self._data = path.read_bytes()
-            self._tables = _read_tables(path, index)
-            self._face = freetype.Face(str(path), index or 0)
-        except (TTLibError, freetype.FT_Exception, OSError, ValueError, KeyError, AssertionError, EOFError) as error:
-            if isinstance(error, DataError):
-                raise
+            self._open()
+        except DataError:
+            raise
+        except (
+            TTLibError, freetype.FT_Exception, OSError, ValueError, KeyError, AssertionError, EOFError,
+            ImportError, AttributeError, IndexError, struct.error,
+        ) as error:  # what fontTools and FreeType raise on broken or unknown files  # fmt: skip
             raise DataError(
                 f"{path}: not a font that can be read ({error or type(error).__name__}). "
                 "Give a TTF, OTF, TTC or WOFF file with outlines."
             ) from error
+
+    def _open(self) -> None:
+        self._data = self.path.read_bytes()
+        self._tables = _read_tables(self.path, self.index)
+        self._face = freetype.Face(str(self.path), self.index or 0)
         if not self._face.is_scalable:
             raise DataError(
-                f"{path}: holds bitmaps only, and outlines are needed. Give it as a folder of glyph images."
+                f"{self.path}: holds bitmaps only, and outlines are needed. Give it as a folder of glyph images."
             )
         if "cmap" not in self._tables or not self._tables.getBestCmap():
-            raise DataError(f"{path}: has no Unicode cmap, so its glyphs cannot be found by character.")
-        self.location = self._set_instance(instance)
+            raise DataError(f"{self.path}: has no Unicode cmap, so its glyphs cannot be found by character.")
+        self.location = self._set_instance(self.instance)
         self.units_per_em: int = self._face.units_per_EM
         ascent, descent = _vertical_metrics(self._tables)
         # The em square is laid centred on ascent..descent; for 880/-120 of 1000 the baseline comes to 0.88.

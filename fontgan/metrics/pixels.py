@@ -5,6 +5,8 @@ Ink images are (N, 1, H, W) float32, 0 paper .. 1 ink.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -34,15 +36,9 @@ def scores(drawn: Tensor, truth: Tensor) -> dict[str, float]:
     }
 
 
-def naive(source: Tensor, training_targets: Tensor) -> dict[str, Tensor]:
-    """Three ways to draw glyphs without learning: the source itself, a blank page, the mean training glyph.
-
-    Args:
-        source: (N, 1, H, W) the source glyphs of the characters to draw.
-        training_targets: (M, 1, H, W) the style's training glyphs.
-    """
-    return {
-        "copy_source": source,
-        "blank_page": torch.zeros_like(source),
-        "mean_glyph": training_targets.mean(0, keepdim=True).expand_as(source),
-    }
+# Ways to draw without learning, to compare with: (source ink, the style's mean training glyph (1, H, W)) -> ink.
+NAIVE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "copy_source": lambda source, mean: source,
+    "blank_page": lambda source, mean: torch.zeros_like(source),
+    "mean_glyph": lambda source, mean: mean.expand_as(source),
+}

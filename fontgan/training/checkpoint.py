@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import pickle
 import re
@@ -31,6 +32,8 @@ from torch import Tensor, nn
 
 from fontgan.errors import RunError
 
+log = logging.getLogger(__name__)
+
 FORMAT = 1
 _STEP = re.compile(r"step-(\d{8,})")
 
@@ -45,9 +48,14 @@ class Checkpoint:
 
     @property
     def score(self) -> float | None:
-        """Mean held-out SSIM, or None where nothing is held out."""
+        """Mean held-out SSIM less the share of blank glyphs, or None where nothing is held out.
+
+        The blank share, because where ink is scarce a blank page can win by SSIM alone.
+        """
         scores = self.facts.get("scores")
-        return None if not scores else sum(style["ssim"] for style in scores.values()) / len(scores)
+        if not scores:
+            return None
+        return sum(style["ssim"] - style["blank"] for style in scores.values()) / len(scores)
 
     def load_network(self, network: nn.Module, name: str) -> None:
         """Fills a network from ``<name>.safetensors``. Raises: RunError if the file is damaged or does not fit."""
@@ -104,9 +112,14 @@ def save(
         _write(aside / "config.yaml", config_yaml.encode())
         description = {"format": FORMAT, "step": step, **facts}
         _write(aside / "run.json", json.dumps(description, ensure_ascii=False, indent=1).encode())
-        if folder.is_dir():  # the same step saved twice: the same content, since a step's result is determined
-            shutil.rmtree(folder)
-        aside.rename(folder)
+        if folder.is_dir():
+            # The same step saved before: moved aside, so that at no moment there is no checkpoint.
+            before = aside.with_name(f"{aside.name}-before")
+            folder.rename(before)
+            aside.rename(folder)
+            shutil.rmtree(before)
+        else:
+            aside.rename(folder)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
@@ -125,13 +138,27 @@ def clear_leftovers(run: Path) -> None:
 
 
 def all_checkpoints(run: Path) -> list[Checkpoint]:
-    """The whole checkpoints of a run, oldest first."""
-    folders = [f for f in (run / "checkpoints").glob("step-*") if _STEP.fullmatch(f.name) and f.is_dir()]
-    return sorted((open_checkpoint(folder) for folder in folders), key=lambda checkpoint: checkpoint.step)
+    """The whole checkpoints of a run, oldest first; damaged ones are named in the log and passed over.
+
+    Raises: RunError if all of them are damaged.
+    """
+    found: list[Checkpoint] = []
+    damaged: list[RunError] = []
+    for folder in sorted((run / "checkpoints").glob("step-*")):
+        if not _STEP.fullmatch(folder.name) or not folder.is_dir():
+            continue
+        try:
+            found.append(open_checkpoint(folder))
+        except RunError as error:
+            damaged.append(error)
+            log.warning("%s", error)
+    if damaged and not found:
+        raise damaged[0]
+    return sorted(found, key=lambda checkpoint: checkpoint.step)
 
 
 def best(checkpoints: list[Checkpoint]) -> Checkpoint:
-    """The one of the highest held-out SSIM; the newest where nothing is held out."""
+    """The one of the highest score; the newest where nothing is held out."""
     return max(checkpoints, key=lambda c: (c.score if c.score is not None else -1.0, c.step))
 
 

@@ -45,9 +45,14 @@ class Objective:
         for name in ("l1", "ink_bce", "dice", "edge", "adversarial", "category", "constancy"):
             if getattr(self, name) < 0:
                 raise ValueError(f"loss.{name}={getattr(self, name)}: a weight of 0 or more is needed.")
-        for name in ("handover", "adversarial_from"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"loss.{name}={getattr(self, name)}: a share of the training from 0 to 1 is needed.")
+        if not 0 <= self.adversarial_from < 1:
+            raise ValueError(
+                f"loss.adversarial_from={self.adversarial_from}: a share of the training from 0 to below 1 is needed."
+            )
+        if self.adversarial_from and not any((self.l1, self.ink_bce, self.dice, self.edge)):
+            raise ValueError("loss.adversarial_from: until then no weight above 0 draws the glyph. Use 0, or raise l1.")
+        if not 0 <= self.handover <= 1:
+            raise ValueError(f"loss.handover={self.handover}: a share of the training from 0 to 1 is needed.")
         if self.gan not in GAN_LOSSES:
             raise ValueError(f"loss.gan={self.gan}: choose one of {', '.join(GAN_LOSSES)}.")
         if not any((self.l1, self.ink_bce, self.dice, self.edge, self.adversarial)):
@@ -61,8 +66,10 @@ class Objective:
     def reconstruction(self, logits: Tensor, target: Tensor, progress: float) -> dict[str, Tensor]:
         """Weighted terms that compare the drawn glyph with the true one."""
         fake = image_from_logits(logits)
-        late = min(1.0, progress / self.handover) if self.handover else 1.0
-        early = 1.0 - late if self.handover else 1.0
+        # With only one of the two there is nothing to hand over to or from.
+        share = self.handover if self.l1 and self.ink_bce else 0.0
+        late = min(1.0, progress / share) if share else 1.0
+        early = 1.0 - late if share else 1.0
         terms = {}
         if self.ink_bce * early > 0:
             terms["ink_bce"] = self.ink_bce * early * losses.ink_bce(logits, target)

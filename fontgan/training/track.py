@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,16 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from fontgan.data.batches import gather, pairs_of, to_pixels
+from fontgan.data.batches import GlyphBatch, gather, pairs_of, to_pixels
 from fontgan.data.pack import SOURCE, Pack
 from fontgan.files import write_whole
 from fontgan.losses import ink_of
-from fontgan.metrics.pixels import naive, scores
+from fontgan.metrics.pixels import NAIVE, scores
 from fontgan.sheet import contact_sheet, save_png
 
 log = logging.getLogger(__name__)
+
+SCORED_AT_ONCE = 64  # glyphs
 
 Scores = dict[str, dict[str, float]]  # style -> score name -> value
 
@@ -50,7 +53,7 @@ class Tracker:
         self.from_step = from_step
         self.pairs = pairs_of(pack, pack.held_out)
         self.sheet_chars = self._choose_sheet_chars(sheet_chars)
-        self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=from_step + 1 if from_step else None)
+        self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=from_step + 1 if from_step else 0)
         self._drop_lines_after(from_step)
 
     def close(self) -> None:
@@ -64,16 +67,13 @@ class Tracker:
 
     def evaluate(self, step: int) -> Scores:
         """Scores every held-out pair and appends a line to ``metrics.jsonl``; {} if nothing is held out."""
-        if not self.pairs:
-            return {}
-        batch = gather(self.pack, self.pairs)
-        drawn, truth = ink_of(self.draw(batch.source, batch.style)), ink_of(batch.target)
         found = {}
-        for name in self.pack.styles:
-            of_style = torch.tensor([style == name for style, _ in self.pairs])
-            if of_style.any():
-                found[name] = scores(drawn[of_style], truth[of_style])
-        self._append({"step": step, "kind": "held_out", "styles": found})
+        for style in self.pack.styles:
+            pairs = [pair for pair in self.pairs if pair[0] == style]
+            if pairs:
+                found[style] = self._score(pairs, lambda batch: ink_of(self.draw(batch.source, batch.style)))
+        if found:
+            self._append({"step": step, "kind": "held_out", "styles": found})
         for style, values in found.items():
             self.scalars(step, {f"held_out/{style}/{name}": value for name, value in values.items()})
         return found
@@ -86,17 +86,34 @@ class Tracker:
         found: dict[str, Scores] = {}
         for style in self.pack.styles:
             pairs = [pair for pair in self.pairs if pair[0] == style]
-            training = [pair for pair in pairs_of(self.pack, self.pack.trained) if pair[0] == style]
-            if not pairs or not training:
+            if not pairs:
                 continue
-            batch = gather(self.pack, pairs)
-            for name, ink in naive(ink_of(batch.source), ink_of(gather(self.pack, training).target)).items():
-                found.setdefault(name, {})[style] = scores(ink, ink_of(batch.target))
+            mean = self._mean_training_glyph(style)
+            for name, draw in NAIVE.items():
+                found.setdefault(name, {})[style] = self._score(pairs, partial(_naive_ink, draw, mean))
         for name, by_style in found.items() if self.from_step == 0 else ():
+            log.info("naive answer %s: %s", name.replace("_", " "), say_scores(by_style, {}))
             self._append({"step": 0, "kind": f"baseline/{name}", "styles": by_style})
             for style, values in by_style.items():
                 self.scalars(0, {f"baseline/{name}/{style}/{k}": v for k, v in values.items()})
         return found
+
+    def _score(self, pairs: list[tuple[str, str]], draw: Callable[[GlyphBatch], Tensor]) -> dict[str, float]:
+        """Mean scores over pairs, a few at a time, so that memory does not grow with their number."""
+        totals: dict[str, float] = {}
+        for start in range(0, len(pairs), SCORED_AT_ONCE):
+            batch = gather(self.pack, pairs[start : start + SCORED_AT_ONCE])
+            for name, value in scores(draw(batch), ink_of(batch.target)).items():
+                totals[name] = totals.get(name, 0.0) + value * len(batch.names)
+        return {name: total / len(pairs) for name, total in totals.items()}
+
+    def _mean_training_glyph(self, style: str) -> Tensor:
+        """(1, H, W) ink."""
+        rows = [self.pack.rows[style][char] for char in self.pack.trained if char in self.pack.rows[style]]
+        total = np.zeros((self.pack.size, self.pack.size))
+        for start in range(0, len(rows), SCORED_AT_ONCE):
+            total += self.pack.pixels[rows[start : start + SCORED_AT_ONCE]].sum(axis=0, dtype=np.float64)
+        return torch.from_numpy(1 - total / (255 * max(1, len(rows)))).float()[None]
 
     # -- pictures -------------------------------------------------------------------------------
 
@@ -163,14 +180,17 @@ class Tracker:
             write_whole(file, "".join(line + "\n" for line in kept))
 
 
+def _naive_ink(draw: Callable[[Tensor, Tensor], Tensor], mean: Tensor, batch: GlyphBatch) -> Tensor:
+    return draw(ink_of(batch.source), mean)
+
+
 def say_scores(found: Scores, baselines: dict[str, Scores]) -> str:
-    """One line: each style's L1, RMSE and SSIM, beside the best naive baseline's."""
+    """One line: each style's L1, RMSE and SSIM, in brackets the best of the baselines if there are any."""
     parts = []
     for style, values in found.items():
-        naive_best = {
-            key: pick(by_style[style][key] for by_style in baselines.values())
-            for key, pick in (("l1", min), ("rmse", min), ("ssim", max))
-        }
-        text = " ".join(f"{key} {values[key]:.3f} ({naive_best[key]:.3f})" for key in ("l1", "rmse", "ssim"))
-        parts.append(f"{style}: {text}" + (f", {values['blank']:.0%} blank" if values["blank"] else ""))
+        texts = []
+        for key, pick in (("l1", min), ("rmse", min), ("ssim", max)):
+            best = pick((by_style[style][key] for by_style in baselines.values()), default=None)
+            texts.append(f"{key} {values[key]:.3f}" + ("" if best is None else f" ({best:.3f})"))
+        parts.append(f"{style}: {' '.join(texts)}" + (f", {values['blank']:.0%} blank" if values["blank"] else ""))
     return "; ".join(parts)

@@ -110,6 +110,8 @@ class Trainer:
         self._signal: int | None = None
         self._baselines: dict[str, Scores] = {}
         self._scored: tuple[int, Scores] = (-1, {})
+        self._saved_step = -1
+        self._started = (0.0, 0)  # when this start of the run began stepping, and at which step
         self._last_log = (0.0, 0)  # when, and at which step
 
     # -- the loop -------------------------------------------------------------------------------
@@ -119,14 +121,15 @@ class Trainer:
 
         Raises: RunError if a loss is not finite; OSError if the run's folder cannot be written.
         """
-        self._baselines = self.tracker.baselines()
         if self.step == 0:
             self.tracker.sheet(0)
+        self._baselines = self.tracker.baselines()
         unchecked: tuple[dict[str, Tensor], list[str]] | None = None
         started, minutes_before = time.monotonic(), self.minutes
-        self._last_log = started, self.step
-        with self._signals(), logging_redirect_tqdm(), self._progress_bar() as bar:
-            while not self._done() and self._signal is None and self.step != self.stop_at:
+        self._last_log = self._started = started, self.step
+        fontgan_log = [logging.getLogger("fontgan")]
+        with self._signals(), logging_redirect_tqdm(fontgan_log), self._progress_bar() as bar:
+            while not self._done() and self._signal is None and not self._stop_asked():
                 first = self.step * self.accumulate
                 batches = [self.sampler.batch(first + i).to(self.device) for i in range(self.accumulate)]
                 self._set_rates()
@@ -141,15 +144,17 @@ class Trainer:
                 if self._due(self.cadence.log):
                     self._check_finite(self.step, *unchecked)
                     self._log(report, bar)
-                if self._due(self.cadence.evaluate) or self._done():
+                evaluate = self._due(self.cadence.evaluate) or self._done()
+                if evaluate:
                     self._check_finite(self.step, *unchecked)
                     self._evaluate()
-                if self._due(self.cadence.save) or self._done():
+                # What was scored is saved too: it may be the best.
+                if evaluate or self._due(self.cadence.save):
                     self._check_finite(self.step, *unchecked)
                     self.save()
-            if not self._done() and unchecked:
+            if unchecked:
                 self._check_finite(self.step, *unchecked)
-                self.save()
+            self.save()
         return FINISHED if self._done() else STOPPED
 
     @property
@@ -159,6 +164,9 @@ class Trainer:
 
     def _done(self) -> bool:
         return self.schedule.progress(self.step, self.minutes) >= 1
+
+    def _stop_asked(self) -> bool:
+        return self.stop_at is not None and self.step >= self.stop_at
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0
@@ -174,11 +182,14 @@ class Trainer:
         if all(math.isfinite(value) for value in values.values()):
             return
         shown = ", ".join(f"{name}={value:g}" for name, value in values.items())
+        raise RunError(f"step {step}: a loss is not finite ({shown}) on {' '.join(names)}; {self._what_stands()}")
+
+    def _what_stands(self) -> str:
         there = checkpoints.all_checkpoints(self.run)
         last = f"the checkpoint of step {there[-1].step} stands" if there else "there is no checkpoint yet"
-        raise RunError(
-            f"step {step}: a loss is not finite ({shown}) on {' '.join(names)}; {last}. "
-            "Lower optim.lr, set trainer.grad_clip=1 or trainer.precision=fp32, and start again in another out=."
+        return (
+            f"{last}. Lower optim.lr, set trainer.grad_clip=1 or trainer.precision=fp32, "
+            "and start again in another out=."
         )
 
     # -- what is left behind --------------------------------------------------------------------
@@ -193,7 +204,17 @@ class Trainer:
         glyphs = (self.step - step_then) * self.sampler.batch_size * self.accumulate / max(now - then, 1e-9)
         self.tracker.scalars(self.step, {"speed/glyphs_per_second": glyphs})
         losses = " ".join(f"{name} {value:.3f}" for name, value in values.items())
+        bar.total = self._expected_steps(now)
         bar.set_postfix_str(f"{glyphs:.0f} glyphs/s {losses}", refresh=False)
+
+    def _expected_steps(self, now: float) -> int:
+        """Where the run will end at the present pace, for the time left."""
+        if not self.schedule.max_minutes:
+            return self.schedule.max_steps
+        started, first_step = self._started
+        seconds_a_step = (now - started) / max(1, self.step - first_step)
+        seconds_left = 60 * (self.schedule.max_minutes - self.minutes)
+        return min(self.schedule.max_steps, self.step + math.ceil(max(0.0, seconds_left) / seconds_a_step))
 
     def _evaluate(self) -> None:
         found = self.tracker.evaluate(self.step)
@@ -203,12 +224,20 @@ class Trainer:
             log.info("step %d, held-out (best naive): %s", self.step, say_scores(found, self._baselines))
 
     def save(self) -> None:
-        """Writes a checkpoint of this step."""
+        """Writes a checkpoint of this step, unless it has been written.
+
+        Raises: RunError if a weight is not finite; the older checkpoints stand. OSError if it cannot be written.
+        """
+        if self.step == self._saved_step:
+            return
         networks: dict[str, nn.Module] = {"generator": self.train_step.averaged}
         if self.train_step.ema:
             networks["generator_training"] = self.train_step.generator
         if self.train_step.discriminator is not None:
             networks["discriminator"] = self.train_step.discriminator
+        for name, network in networks.items():
+            if not all(bool(t.isfinite().all()) for t in network.state_dict().values() if t.is_floating_point()):
+                raise RunError(f"step {self.step}: a weight of {name} is not finite; {self._what_stands()}")
         training = {
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
             "random": torch.get_rng_state(),
@@ -227,6 +256,7 @@ class Trainer:
             networks=networks,
             training=training,
         )
+        self._saved_step = self.step
 
     def resume(self, saved: checkpoints.Checkpoint) -> None:
         """Goes back to where a checkpoint stands. Raises: RunError if it is damaged or does not fit."""
@@ -236,13 +266,18 @@ class Trainer:
         if self.train_step.discriminator is not None:
             saved.load_network(self.train_step.discriminator, "discriminator")
         state = saved.training_state()
-        for name, optimiser in self._optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-        torch.set_rng_state(state["random"])
-        if state["random_cuda"] and self.device.type == "cuda":
-            torch.cuda.set_rng_state_all(state["random_cuda"])
-        self.step = saved.step
-        self.minutes = float(saved.facts["minutes"])
+        try:
+            for name, optimiser in self._optimisers.items():
+                optimiser.load_state_dict(state["optimisers"][name])
+            torch.set_rng_state(state["random"])
+            if state["random_cuda"] and self.device.type == "cuda":
+                torch.cuda.set_rng_state_all(state["random_cuda"])
+            self.minutes = float(saved.facts["minutes"])
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise RunError(
+                f"{saved.folder / 'training.pt'}: does not fit this run ({type(error).__name__}: {error})."
+            ) from error
+        self.step = self._saved_step = saved.step
 
     # -- the outside ----------------------------------------------------------------------------
 
