@@ -72,7 +72,7 @@ def test_the_command_line_beats_the_experiment() -> None:
         ("generator/up/refine=nope", ["resskip_depthwise, resskip_standard"]),
         ("generatr/up=deconv", ["generatr/up", "Did you mean generator/up?"]),
         ("experiment=slow", [", ".join(EXPERIMENTS)]),
-        ("generator.up.resize.kernal=3", ["Did you mean kernel?", "icnr"]),
+        ("generator.up.resize.kernal=3", ["Did you mean kernel?", "bias"]),
         ("+generator.up.resize.more=3", ["generator.up.resize.more", "kernel"]),
         ("trainer.max_steps=many", ["trainer.max_steps", "many", "Integer"]),
         ("trainer.channels_last=7.5", ["trainer.channels_last", "bool"]),

@@ -90,5 +90,6 @@ def _check_every_choice(verb: str, parsed: list[Override]) -> None:
 
 def _name_folders_by_what_varies(parsed: list[Override]) -> str:
     """The Hydra override that leaves settings which all jobs share out of the jobs' folder names."""
-    shared = sorted({override.key_or_group for override in parsed if not override.is_sweep_override()} | {"out"})
+    swept = {override.key_or_group for override in parsed if override.is_sweep_override()}
+    shared = sorted(({override.key_or_group for override in parsed} | {"out"}) - swept)
     return f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]"
