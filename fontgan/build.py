@@ -143,16 +143,7 @@ def check_config(verb: str, cfg: DictConfig) -> DictConfig:
         raise ConfigError(f"{key}: needs a value. Add {hints.get(key, key + '=...')}; see fontgan {verb} --help.")
     _merge(OmegaConf.structured(VERBS[verb]), cfg, "")
     for path, node in _target_nodes(cfg):
-        schema = OmegaConf.structured(signature_schema(_locate(path, node["_target_"])))
-        keys = {key: node._get_node(key) for key in node if key not in SPECIAL_KEYS}
-        # Nested targets are checked on their own; their place in the signature takes an object.
-        plain = {key: node for key, node in keys.items() if not (isinstance(node, DictConfig) and "_target_" in node)}
-        _check_keys(schema, keys, path)
-        typed = OmegaConf.create(plain)
-        _merge(schema, typed, path)
-        for key in typed:
-            if not isinstance(typed._get_node(key), DictConfig):
-                node[key] = typed._get_node(key)
+        _check_target(path, node)
     try:
         OmegaConf.resolve(cfg)
     except OmegaConfBaseException as error:
@@ -160,8 +151,26 @@ def check_config(verb: str, cfg: DictConfig) -> DictConfig:
     return cfg
 
 
-def _check_keys(schema: DictConfig, keys: Iterable[Any], path: str) -> None:
-    known = [str(key) for key in schema]
+def _check_target(path: str, node: DictConfig) -> None:
+    """Checks a node's keys and types against the signature of its target."""
+    schema = OmegaConf.structured(signature_schema(_locate(path, node["_target_"])))
+    keys = [key for key in _keys(node) if key not in SPECIAL_KEYS]
+    _check_keys(schema, keys, path)
+    # Nested nodes are checked on their own; their place in the signature takes the object made of them.
+    typed = OmegaConf.create(
+        {key: node._get_node(key) for key in keys if not isinstance(node._get_node(key), DictConfig)}
+    )
+    _merge(schema, typed, path)
+    for key in _keys(typed):
+        node[key] = typed._get_node(key)
+
+
+def _keys(node: DictConfig) -> list[str]:
+    return [str(key) for key in node]
+
+
+def _check_keys(schema: DictConfig, keys: Iterable[str], path: str) -> None:
+    known = _keys(schema)
     for key in keys:
         if key not in known:
             raise unknown_key(f"{path}.{key}".lstrip("."), known)
@@ -172,19 +181,19 @@ def _merge(schema: DictConfig, node: DictConfig, path: str) -> None:
 
     Raises: ConfigError where a key or type of ``node`` is not in the schema.
     """
-    _check_keys(schema, node, path)
+    _check_keys(schema, _keys(node), path)
     try:
         merged = OmegaConf.merge(schema, node)
     except OmegaConfBaseException as error:
         key = str(error.full_key or "")
         if isinstance(error, ConfigKeyError) and isinstance(error.parent_node, DictConfig):
-            raise unknown_key(f"{path}.{key}".lstrip("."), [str(k) for k in error.parent_node]) from error
+            raise unknown_key(f"{path}.{key}".lstrip("."), _keys(error.parent_node)) from error
         raise ConfigError(f"{f'{path}.{key}'.strip('.')}: {_first_line(error)}.") from error
     _take_over(node, merged)
 
 
 def _take_over(node: DictConfig, merged: Any) -> None:
-    for key in node:
+    for key in _keys(node):
         child = node._get_node(key)
         if isinstance(child, DictConfig):
             if is_dataclass(OmegaConf.get_type(merged, key)):
@@ -253,7 +262,7 @@ def _unknown_override(verb: str, key: str, overrides: list[str]) -> ConfigError:
 def unknown_key(key: str, known: list[str]) -> ConfigError:
     name = key.rpartition(".")[2]
     known = [k for k in known if k not in SPECIAL_KEYS]
-    return ConfigError(f"{key}: no such config key.{_did_you_mean(name, known)} Keys here: {', '.join(known)}.")
+    return ConfigError(f"{key}: no such config key.{_did_you_mean(name, known)} Keys here: {', '.join(known) or 'none'}.")
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:
@@ -273,9 +282,9 @@ def _target_nodes(cfg: Any, path: str = "") -> Iterator[tuple[str, DictConfig]]:
     if isinstance(cfg, DictConfig):
         if cfg.get("_target_") is not None:
             yield path, cfg
-        for key in cfg:
+        for key in _keys(cfg):
             if not OmegaConf.is_missing(cfg, key):
-                yield from _target_nodes(cfg._get_node(key), f"{path}.{key}" if path else str(key))
+                yield from _target_nodes(cfg._get_node(key), f"{path}.{key}".lstrip("."))
     elif isinstance(cfg, ListConfig):
         for index in range(len(cfg)):
             yield from _target_nodes(cfg._get_node(index), f"{path}[{index}]")
@@ -419,6 +428,6 @@ def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     container = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
     if isinstance(container, dict):
         for key, value in container.items():
-            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+            yield from _leaves(value, f"{path}.{key!s}".lstrip("."))
     else:
         yield path, container
