@@ -32,7 +32,7 @@ class Objective:
 
     l1: float = 1.0
     ink_bce: float = 1.0
-    handover: float = 1.0
+    handover: float = 0.5
     dice: float = 0.5
     edge: float = 1.0
     adversarial: float = 0.0
