@@ -33,7 +33,7 @@ class GlyphBatch:
 
 def to_image(pixels: np.ndarray) -> Tensor:
     """(..., H, W) uint8, 0 ink .. 255 paper -> (..., 1, H, W) float32, -1 ink .. +1 paper."""
-    return torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(127.5).sub_(1).unsqueeze(-3)
+    return torch.from_numpy(np.array(pixels)).float().div_(127.5).sub_(1).unsqueeze(-3)
 
 
 def to_pixels(image: Tensor) -> np.ndarray:
