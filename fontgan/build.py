@@ -262,7 +262,9 @@ def _unknown_override(verb: str, key: str, overrides: list[str]) -> ConfigError:
 def unknown_key(key: str, known: list[str]) -> ConfigError:
     name = key.rpartition(".")[2]
     known = [k for k in known if k not in SPECIAL_KEYS]
-    return ConfigError(f"{key}: no such config key.{_did_you_mean(name, known)} Keys here: {', '.join(known) or 'none'}.")
+    return ConfigError(
+        f"{key}: no such config key.{_did_you_mean(name, known)} Keys here: {', '.join(known) or 'none'}."
+    )
 
 
 def _did_you_mean(name: str, known: list[str]) -> str:

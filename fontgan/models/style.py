@@ -56,8 +56,8 @@ class FilmStyle(nn.Module):
         return x * (1 + scale) + shift
 
 
-class AdainStyle(nn.Module):
-    """Takes the map's own mean and spread away and gives it those of the style.
+class AdainStyle(FilmStyle):
+    """Takes the map's own mean and spread away and gives it those of the style: FiLM of a normalised map.
 
     Statistics go over the places of each channel. A map of one pixel has none (every value would become
     0 and the glyph be lost), so there they go over the channels instead.
@@ -65,19 +65,9 @@ class AdainStyle(nn.Module):
     Source: Huang & Belongie 2017, arXiv:1703.06868.
     """
 
-    def __init__(self, channels: int, styles: int, *, dim: int = 128):
-        super().__init__()
-        self.table = StyleTable(styles, dim)
-        self.affine = nn.Linear(dim, 2 * channels)
-        self.out_channels = channels
-
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
-        if x.shape[-2] * x.shape[-1] == 1:
-            x = F.layer_norm(x, x.shape[1:])
-        else:
-            x = F.instance_norm(x)
-        scale, shift = self.affine(self.table(weights)).to(x.dtype)[:, :, None, None].chunk(2, dim=1)
-        return x * (1 + scale) + shift
+        one_pixel = x.shape[-2] * x.shape[-1] == 1
+        return super().forward(F.layer_norm(x, x.shape[1:]) if one_pixel else F.instance_norm(x), weights)
 
 
 class NoStyle(nn.Module):
