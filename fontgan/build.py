@@ -397,10 +397,6 @@ def check_discriminator(cfg: DictConfig) -> None:
         )
 
 
-def save_config(cfg: DictConfig, file: Path) -> None:
-    file.write_text(OmegaConf.to_yaml(cfg, resolve=True), encoding="utf-8")
-
-
 def load_config(file: Path) -> DictConfig:
     """Reads a run's saved config and checks it like a typed one. Raises: ConfigError."""
     try:

@@ -110,11 +110,6 @@ class FontGlyphs:
         em = self.units_per_em
         return Box(box.xMin / em, (self._baseline - box.yMax) / em, box.xMax / em, (self._baseline - box.yMin) / em)
 
-    def advance(self, char: str) -> float:
-        """Advance width in font units."""
-        self._load(char)
-        return float(self._face.glyph.linearHoriAdvance)
-
     # -- pixels -------------------------------------------------------------------------------
 
     def to_cell(self) -> dict[str, float]:
