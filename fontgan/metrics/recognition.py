@@ -1,0 +1,98 @@
+"""Can it be read: a recogniser that others made and that has never seen the glyphs.
+
+It is PP-OCR's text recogniser as RapidOCR ships it inside its package (``pip install 'fontgan[ocr]'``); the lines it
+was made to read are single glyphs here.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from fontgan.errors import ConfigError
+
+CHOICES = ("auto", "rapidocr", "none")
+LINE_HEIGHT = 48  # px, of the recogniser's input
+
+
+def find_recogniser(choice: str) -> Recogniser | None:
+    """The recogniser asked for, or None.
+
+    Raises: ConfigError for an unknown name, or one that is not installed.
+    """
+    if choice not in CHOICES:
+        raise ConfigError(f"recogniser={choice}: choose one of {', '.join(CHOICES)}.")
+    there = all(importlib.util.find_spec(name) is not None for name in ("rapidocr", "onnxruntime"))
+    if choice == "rapidocr" and not there:
+        raise ConfigError(
+            "recogniser=rapidocr: is not installed. Run pip install 'fontgan[ocr]', or use recogniser=none."
+        )
+    return _rapidocr() if there and choice != "none" else None
+
+
+@cache
+def _rapidocr() -> Recogniser:
+    return Recogniser()
+
+
+class Recogniser:
+    """Reads one glyph at a time."""
+
+    def __init__(self) -> None:
+        """Raises: ConfigError if the package lacks its model: nothing is downloaded."""
+        import onnxruntime
+        import rapidocr
+
+        version = importlib.metadata.version("rapidocr")
+        models = sorted((Path(rapidocr.__file__).parent / "models").glob("*_rec_*.onnx"))
+        if not models:
+            raise ConfigError(
+                f"recogniser: rapidocr {version} came without a recognition model, and none is downloaded. "
+                "Install a version that ships one (3.10 does), or use recogniser=none."
+            )
+        self.name = f"rapidocr {version}, {models[-1].stem}"
+        self._engine = rapidocr.RapidOCR(
+            params={
+                "Global.log_level": "warning",
+                "Global.use_det": False,
+                "Global.use_cls": False,
+                "Global.text_score": 0.0,
+                "EngineConfig.onnxruntime.intra_op_num_threads": torch.get_num_threads(),
+                "Rec.model_path": str(models[-1]),
+                # One glyph is as wide as high; the 320 px of a text line would be nine parts padding.
+                "Rec.rec_img_shape": [3, LINE_HEIGHT, LINE_HEIGHT],
+            }
+        )
+        facts = onnxruntime.InferenceSession(str(models[-1]), providers=["CPUExecutionProvider"]).get_modelmeta()
+        self.knows = set(facts.custom_metadata_map["character"].splitlines())
+
+    def read(self, glyphs: np.ndarray) -> list[tuple[str, float]]:
+        """(N, H, W) uint8, 0 ink .. 255 paper -> text and confidence (0 to 1) of each; equal glyphs are read once."""
+        unique = {glyph.tobytes(): glyph for glyph in glyphs}
+        found = {}
+        for key, glyph in tqdm(unique.items(), desc="reading", unit="glyph", leave=False):
+            result: Any = self._engine(np.repeat(glyph[..., None], 3, axis=2))
+            found[key] = (result.txts[0], float(result.scores[0])) if result.txts else ("", 0.0)
+        return [found[glyph.tobytes()] for glyph in glyphs]
+
+
+def weighted(read: Sequence[tuple[str, float]], chars: Sequence[str], knows: set[str]) -> np.ndarray:
+    """The confidence where the right character was read, 0 where another; NaN for what the recogniser cannot know.
+
+    Returns: (N,), 0 to 1.
+    """
+    return np.array(
+        [
+            (confidence if text.strip() == char else 0.0) if char in knows else np.nan
+            for (text, confidence), char in zip(read, chars, strict=True)
+        ],
+        dtype=np.float64,
+    )
