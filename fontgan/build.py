@@ -8,11 +8,13 @@ import importlib
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_FOLDER_NAME = 200  # bytes; file systems end at 255
 SPECIAL_KEYS = ("_target_", "_partial_")
+SETTLED_KEYS = {"generator": ("match_params",)}  # by node: what ``settle`` reads and no target takes
+EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray", "optuna": "optuna"}
 ALLOWED_TARGETS = ("fontgan.", "torch.nn.", "torch.optim.")
 
 
@@ -57,7 +61,7 @@ def groups() -> list[str]:
 
 # What Hydra's grammar takes in a value; paths and glyphs need more (Var.ttf@wght=600, ~/字体, A.ttc#1).
 _PLAIN = re.compile(r"""[^\w/+.$%*@?|,:{}\[\]'"\\ \t-]|[^\x00-\x7f]""")
-_SWEEP_FUNCTION = re.compile(r"(range|glob|choice|interval|shuffle|sort)\(")
+_SWEEP_FUNCTION = re.compile(r"(range|glob|choice|interval|shuffle|sort|tag)\(")
 _ESCAPED = re.compile(r"__u([0-9a-f]+)__")
 
 
@@ -111,23 +115,62 @@ OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
 OmegaConf.register_new_resolver("readable", readable, replace=True)
 
 
-def compose_config(verb: str, overrides: list[str]) -> DictConfig:
-    """Composes and checks the config of a verb from overrides as typed.
+@contextmanager
+def hydra_here() -> Iterator[Hydra]:
+    """Hydra over ``configs/``; in a sweep's job the sweep's own Hydra is put back afterwards."""
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(config_folder()), job_name="fontgan", version_base="1.3"):
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None
+            yield hydra
+    finally:
+        GlobalHydra.instance().hydra = before
 
-    Raises: ConfigError, in one line, for an unknown key, choice or type.
+
+def compose_config(verb: str, overrides: list[str]) -> DictConfig:
+    """Composes, checks and settles the config of a verb from overrides as typed.
+
+    Raises: ConfigError, in one line, for an unknown key, choice or type, or what only a sweep can use.
     """
-    return compose_prepared(verb, prepare_overrides(overrides))
+    for override in overrides:
+        key = override.partition("=")[0].lstrip("+~")
+        if key == "launcher" or key.startswith(("hydra.", "hydra/")):
+            raise ConfigError(f"{override}: is for the jobs of a sweep. Add -m, or leave it out.")
+    cfg = compose_prepared(verb, prepare_overrides(overrides))
+    for sentence in settle(cfg):
+        log.info("%s", sentence)
+    return cfg
 
 
 def compose_prepared(verb: str, overrides: list[str]) -> DictConfig:
-    """The same from overrides that ``prepare_overrides`` made."""
-    GlobalHydra.instance().clear()
+    """The same from overrides that ``prepare_overrides`` made, and not settled."""
     try:
-        with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        with hydra_here():
             cfg = compose(verb, overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(readable(str(explain(verb, overrides, error)))) from error
-    return check_config(verb, cfg)
+    cfg = check_config(verb, cfg)
+    _refuse_what_would_be_ignored(cfg, {override.partition("=")[0] for override in overrides})
+    return cfg
+
+
+def hydra_choices(verb: str, overrides: list[str]) -> dict[str, str]:
+    """Hydra's own groups -> the choices that these prepared overrides make: launcher, sweeper."""
+    with hydra_here():
+        chosen = compose(verb, overrides, return_hydra_config=True).hydra.runtime.choices
+    return {str(group): str(choice) for group, choice in chosen.items() if str(group).startswith("hydra/")}
+
+
+def _refuse_what_would_be_ignored(cfg: DictConfig, typed: set[str]) -> None:
+    """Raises: ConfigError where a setting as typed would be replaced by what another one chooses."""
+    if cfg.get("sweep") and cfg.sweep.budget is not None:
+        for key in sorted(typed & {"trainer.max_steps", "trainer.max_minutes"}):
+            raise ConfigError(f"{key}: sweep.budget={cfg.sweep.budget} sets it. Leave one of the two out.")
+    wanted = cfg.get("generator") and cfg.generator.get("match_params")
+    if wanted is not None and str(wanted) not in choices("generator/up") and "generator.ngf" in typed:
+        raise ConfigError(f"generator.ngf: generator.match_params={wanted} chooses it. Leave one of the two out.")
 
 
 def check_config(verb: str, cfg: DictConfig) -> DictConfig:
@@ -154,8 +197,9 @@ def check_config(verb: str, cfg: DictConfig) -> DictConfig:
 def _check_target(path: str, node: DictConfig) -> None:
     """Checks a node's keys and types against the signature of its target."""
     schema = OmegaConf.structured(signature_schema(_locate(path, node["_target_"])))
-    keys = [key for key in _keys(node) if key not in SPECIAL_KEYS]
-    _check_keys(schema, keys, path)
+    settled = SETTLED_KEYS.get(path, ())
+    keys = [key for key in _keys(node) if key not in (*SPECIAL_KEYS, *settled)]
+    _check_keys(schema, keys, path, also=settled)
     # Nested nodes are checked on their own; their place in the signature takes the object made of them.
     typed = OmegaConf.create(
         {key: node._get_node(key) for key in keys if not isinstance(node._get_node(key), DictConfig)}
@@ -169,8 +213,8 @@ def _keys(node: DictConfig) -> list[str]:
     return [str(key) for key in node]
 
 
-def _check_keys(schema: DictConfig, keys: Iterable[str], path: str) -> None:
-    known = _keys(schema)
+def _check_keys(schema: DictConfig, keys: Iterable[str], path: str, also: Iterable[str] = ()) -> None:
+    known = [*_keys(schema), *also]
     for key in keys:
         if key not in known:
             raise unknown_key(f"{path}.{key}".lstrip("."), known)
@@ -206,6 +250,10 @@ def explain(verb: str, overrides: list[str], error: Exception) -> ConfigError:
     """Turns a Hydra error into one line that lists the choices."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
+        if group.startswith("hydra/") and name in EXTRAS:
+            return ConfigError(
+                f"{group}={name}: its Hydra plugin is not installed. pip install 'fontgan[{EXTRAS[name]}]' installs it."
+            )
         known = choices(group) if group else []
         if known:
             return ConfigError(
@@ -244,8 +292,8 @@ def _unknown_override(verb: str, key: str, overrides: list[str]) -> ConfigError:
         return ConfigError(f"{key}: no such config group.{_did_you_mean(key, known)} Groups: {', '.join(known)}.")
     chosen = [o for o in overrides if "=" in o and o.partition("=")[0].lstrip("+~") in groups()]
     try:
-        with initialize_config_dir(str(config_folder()), version_base="1.3"):
-            node: Any = compose(verb, chosen)
+        with hydra_here():
+            node: Any = compose(verb, chosen, return_hydra_config=key.startswith("hydra."))
     except HydraException:
         return ConfigError(f"{key}: no such config key.")
     path: list[str] = []
@@ -320,6 +368,8 @@ def build(cfg: Any, path: str, **supplied: Any) -> Any:
         return None
     for where, node in _target_nodes(cfg, path):
         _locate(where, node["_target_"])
+    if path in SETTLED_KEYS:
+        cfg = OmegaConf.masked_copy(cfg, [key for key in _keys(cfg) if key not in SETTLED_KEYS[path]])
     try:
         return instantiate(cfg, **supplied)
     except HydraException as error:
@@ -333,6 +383,103 @@ def build_generator(cfg: DictConfig, styles: int) -> UnetGenerator:
     """A generator of ``styles`` styles, its weights freshly drawn. Raises: ConfigError."""
     check_depth(cfg.data.size, cfg.generator.depth)
     return build(cfg.generator, "generator", styles=styles)
+
+
+# -- settings that follow from others -------------------------------------------------------
+
+_COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)")
+
+
+def settle(cfg: DictConfig) -> list[str]:
+    """Puts in place what other settings ask for: generator.match_params scales ``generator.ngf``, sweep.budget sets
+    ``trainer.max_steps`` and ``trainer.max_minutes``.
+
+    For a config as composed; a saved one is settled, and its checkpoint fits no other width.
+    Returns: what was chosen, in sentences.
+    Raises: ConfigError where that is impossible.
+    """
+    return [*_match_params(cfg), *_keep_to_budget(cfg)]
+
+
+def _match_params(cfg: DictConfig) -> list[str]:
+    wanted = cfg.get("generator") and cfg.generator.get("match_params")
+    if wanted is None:
+        return []
+    from fontgan.models.cost import WIDEST, closest_width
+
+    presets = choices("generator/up")
+    match = _COUNT.fullmatch(str(wanted).strip())
+    if match:
+        count = round(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]])
+    elif wanted in presets:
+        with hydra_here():
+            preset = compose("train", [f"generator/up={wanted}"]).generator.up
+        count = _count_parameters(cfg, cfg.generator.ngf, up=preset)
+    else:
+        raise ConfigError(
+            f"generator.match_params={wanted}: cannot be read. Write a count (8M, 800k, 8000000), or a preset of "
+            f"generator/up: {', '.join(presets)}."
+        )
+    for ngf, beyond in ((1, count.__lt__), (WIDEST, count.__gt__)):
+        if beyond(there := _count_parameters(cfg, ngf)):
+            raise ConfigError(
+                f"generator.match_params={wanted}: generator.ngf={ngf} has {there:,} parameters, and ngf goes from "
+                f"1 to {WIDEST}. Ask for another count, or change generator.depth."
+            )
+    cfg.generator.ngf = closest_width(lambda ngf: _count_parameters(cfg, ngf), count)
+    found = _count_parameters(cfg, cfg.generator.ngf)
+    return [
+        f"generator.match_params={wanted}: {count:,} parameters asked for; generator.ngf={cfg.generator.ngf} "
+        f"gives {found:,} ({found / count - 1:+.1%})"
+    ]
+
+
+def _count_parameters(cfg: DictConfig, ngf: int, up: DictConfig | None = None) -> int:
+    from fontgan.models.cost import parameters
+
+    changed: dict[str, Any] = {"ngf": ngf} if up is None else {"ngf": ngf, "up": up}
+    return parameters(_weightless(cfg, "generator", {**cfg.generator, **changed}))
+
+
+def _weightless(cfg: DictConfig, path: str, node: Any) -> Any:
+    """A network of ``cfg`` whose weights take no memory, to count with."""
+    import torch
+
+    check_depth(cfg.data.size, cfg.generator.depth)
+    targets = cfg.data.targets
+    styles = 1 if isinstance(targets, str) else max(1, len(targets or ()))
+    with torch.device("meta"):
+        return build(OmegaConf.create(node), path, styles=styles)
+
+
+def _keep_to_budget(cfg: DictConfig) -> list[str]:
+    if cfg.get("sweep") is None or cfg.sweep.budget is None:
+        return []
+    from fontgan.training.budget import NO_END, parse_budget, step_flops
+
+    budget = parse_budget(cfg.sweep.budget)
+    if budget.unit == "minutes":
+        cfg.trainer.max_steps, cfg.trainer.max_minutes = NO_END, budget.amount
+        return [f"sweep.budget={cfg.sweep.budget}: trainer.max_minutes={budget.amount:g}, however many steps"]
+    if budget.unit == "steps":
+        cfg.trainer.max_steps, cfg.trainer.max_minutes = int(budget.amount), None
+        return [f"sweep.budget={cfg.sweep.budget}: trainer.max_steps={cfg.trainer.max_steps}"]
+    check_discriminator(cfg)
+    a_step = step_flops(
+        _weightless(cfg, "generator", cfg.generator),
+        _weightless(cfg, "discriminator", cfg.discriminator),
+        build(cfg.loss, "loss"),
+        size=cfg.data.size,
+        batch_size=cfg.trainer.batch_size,
+        accumulate=cfg.trainer.accumulate,
+    )
+    steps = round(budget.amount / a_step)
+    if steps < 1:
+        raise ConfigError(
+            f"sweep.budget={cfg.sweep.budget}: a step of this training takes {a_step:.3g} FLOP. Allow more."
+        )
+    cfg.trainer.max_steps, cfg.trainer.max_minutes = steps, None
+    return [f"sweep.budget={cfg.sweep.budget}: trainer.max_steps={steps}, of {a_step:.4g} FLOP each"]
 
 
 def check_depth(size: int, depth: int) -> None:
@@ -413,12 +560,10 @@ def load_config(file: Path) -> DictConfig:
 
 
 def differences(old: DictConfig, new: DictConfig) -> dict[str, tuple[Any, Any]]:
-    """Dotted key -> (old value, new value) wherever two configs differ."""
+    """Dotted key -> (old value, new value) wherever two configs differ; a key that an older run lacks is null."""
     before, after = dict(_leaves(old)), dict(_leaves(new))
     return {
-        key: (before.get(key), after.get(key))
-        for key in sorted({*before, *after})
-        if before.get(key, ...) != after.get(key, ...)
+        key: (before.get(key), after.get(key)) for key in sorted({*before, *after}) if before.get(key) != after.get(key)
     }
 
 

@@ -59,6 +59,12 @@ class TrainerConfig:
 
 
 @dataclass
+class SweepConfig:
+    over: Any = MISSING
+    budget: str | None = MISSING
+
+
+@dataclass
 class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     generator: Any = MISSING
@@ -66,6 +72,7 @@ class TrainConfig:
     loss: Any = MISSING
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
     name: str = MISSING
     out: str = MISSING
 
@@ -101,11 +108,44 @@ class RenderConfig:
     overwrite: bool = MISSING
 
 
+@dataclass
+class EvaluateConfig:
+    run: str | None = MISSING
+    which: str = MISSING
+    pred: str | None = MISSING
+    truth: str | None = MISSING
+    source: str | None = MISSING
+    out: str | None = MISSING
+    sheet: str | None = MISSING
+    recogniser: str = MISSING
+    replicates: int = MISSING
+    seed: int = MISSING
+    batch_size: int = MISSING
+    device: str = MISSING
+    precision: str = MISSING
+
+
+@dataclass
+class ReportConfig:
+    runs: str = MISSING
+    out: str = MISSING
+    which: str = MISSING
+    recogniser: str = MISSING
+    replicates: int = MISSING
+    seed: int = MISSING
+    rates: bool = MISSING
+    batch_size: int = MISSING
+    device: str = MISSING
+    precision: str = MISSING
+
+
 VERBS: dict[str, type] = {
     "train": TrainConfig,
     "check": CheckConfig,
     "infer": InferConfig,
     "render": RenderConfig,
+    "evaluate": EvaluateConfig,
+    "report": ReportConfig,
 }
 
 

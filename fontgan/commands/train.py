@@ -7,6 +7,7 @@ import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from fontgan.data.pack import Pack, cache_folder, make_pack
 from fontgan.device import autocast, describe, pick_device, pick_precision
 from fontgan.errors import ConfigError, RunError, UserError
 from fontgan.files import locked, write_whole
+from fontgan.models.cost import parameters
 from fontgan.models.draw import draw_glyphs
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.step import TrainStep
@@ -35,18 +37,34 @@ log = logging.getLogger(__name__)
 FREE_ON_RESUME = (
     "out", "data.cache", "trainer.device", "trainer.compile", "trainer.threads", "trainer.max_steps",
     "trainer.max_minutes", "trainer.stop_at", "trainer.log_every", "trainer.eval_every", "trainer.save_every",
-    "trainer.sheet_chars",
+    "trainer.sheet_chars", "generator.match_params", "sweep.budget",
 )  # fmt: skip
 
+Settings = dict[str, str | int | float | bool]
 
-def main(cfg: DictConfig) -> int:
-    """Trains in ``cfg.out``, from the start or from its last checkpoint. Returns: exit code."""
+
+def main(cfg: DictConfig, swept: Settings | None = None) -> int:
+    """Trains in ``cfg.out``, from the start or from its last checkpoint; a finished run is left as it is.
+
+    Args:
+        swept: settings that tell this run from the others of its sweep, for TensorBoard's HParams.
+    Returns: exit code.
+    """
     out = Path(cfg.out).expanduser()
+    if cfg.sweep.over:
+        raise ConfigError(
+            f"sweep.over: asks for several runs, over {', '.join(cfg.sweep.over)}. Add -m, or use sweep=none."
+        )
     # Until all parts are built nothing is written: a refused command leaves no half-made run behind.
     with _kept_messages() as messages:
         check_trainer(cfg)
         check_discriminator(cfg)
         last = _look_into(out, cfg)
+        if last is not None and is_finished(cfg, last):
+            with locked(out, "another training"):
+                checkpoints.clear_leftovers(out)
+            log.info("finished at step %d before; nothing is left to do in %s", last.step, out)
+            return 0
         device = pick_device(cfg.trainer.device)
         precision = pick_precision(cfg.trainer.precision, device)
         if cfg.trainer.threads:
@@ -63,7 +81,16 @@ def main(cfg: DictConfig) -> int:
             last = _look_into(out, cfg)  # once more: another process may have trained while this one waited
             if last is None:
                 write_whole(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-            return _train(cfg, out, last, pack, train_step, sampler, device, precision)
+            return _train(cfg, out, last, pack, train_step, sampler, device, precision, swept or {})
+
+
+def is_finished(cfg: DictConfig, last: checkpoints.Checkpoint) -> bool:
+    """Whether the training that ``cfg`` asks for ended with this checkpoint."""
+    return _schedule(cfg).progress(last.step, float(last.facts.get("minutes", 0))) >= 1
+
+
+def _schedule(cfg: DictConfig) -> Schedule:
+    return Schedule(cfg.trainer.max_steps, cfg.trainer.max_minutes, cfg.optim.warmup_steps, cfg.optim.final_lr_share)
 
 
 def build_parts(cfg: DictConfig, device: torch.device, precision: str) -> tuple[Pack, TrainStep, PairSampler]:
@@ -118,6 +145,7 @@ def _train(
     sampler: PairSampler,
     device: torch.device,
     precision: str,
+    swept: Settings,
 ) -> int:
     config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
     compute = autocast(device, precision)
@@ -133,9 +161,7 @@ def _train(
         train_step,
         sampler,
         tracker=tracker,
-        schedule=Schedule(
-            cfg.trainer.max_steps, cfg.trainer.max_minutes, cfg.optim.warmup_steps, cfg.optim.final_lr_share
-        ),
+        schedule=_schedule(cfg),
         cadence=Cadence(cfg.trainer.log_every, cfg.trainer.eval_every, cfg.trainer.save_every),
         accumulate=cfg.trainer.accumulate,
         device=device,
@@ -148,21 +174,50 @@ def _train(
         write_whole(out / "config.yaml", config_yaml)  # with what may differ from the earlier start
         log.info("goes on from step %d in %s", last.step, out)
     tracker.writer.add_text("config", f"```yaml\n{config_yaml}\n```", trainer.step)
-    parameters = sum(parameter.numel() for parameter in train_step.generator.parameters())
-    log.info("generator of %.2f M parameters on %s", parameters / 1e6, describe(device, precision))
+    millions = parameters(train_step.generator) / 1e6
+    log.info("generator of %.2f M parameters (ngf %d) on %s", millions, cfg.generator.ngf, describe(device, precision))
     try:
         result = trainer.fit()
+        if result != STOPPED:
+            there = checkpoints.all_checkpoints(out)
+            last_scores, best_scores = (c.facts["scores"] for c in (there[-1], checkpoints.best(there)))
+            tracker.result(trainer.step, _settings_to_compare(cfg) | swept, last_scores, best_scores)
     finally:
         tracker.close()
     if result == STOPPED:
-        log.info(
-            "stopped at step %d of %d and saved; the same command goes on (out=%s)",
-            trainer.step, cfg.trainer.max_steps, out,
-        )  # fmt: skip
+        limit = cfg.trainer.max_minutes
+        of = f" after {trainer.minutes:.1f} of {limit:g} minutes" if limit else f" of {cfg.trainer.max_steps}"
+        log.info("stopped at step %d%s and saved; the same command goes on (out=%s)", trainer.step, of, out)
         return 128 + trainer.stopped_by if trainer.stopped_by else 0
     log.info("finished at step %d after %.1f minutes; look at %s", trainer.step, trainer.minutes, out / "sheet.png")
     log.info("draw with it: fontgan infer checkpoint=%s out=DIR style=%s text=...", out, pack.styles[0])
     return 0
+
+
+def _settings_to_compare(cfg: DictConfig) -> Settings:
+    """The settings of a run that people compare, flat."""
+    parts = {
+        key: str(OmegaConf.select(cfg, key).get("_target_")).rpartition(".")[2]
+        for key in (
+            "generator.up.resize",
+            "generator.up.fusion",
+            "generator.up.refine",
+            "generator.style",
+            "generator.norm",
+            "discriminator",
+        )
+    }
+    numbers = (
+        "generator.ngf",
+        "generator.depth",
+        "data.size",
+        "loss.adversarial",
+        "optim.lr",
+        "trainer.batch_size",
+        "trainer.max_steps",
+        "trainer.seed",
+    )
+    return parts | {key: OmegaConf.select(cfg, key) for key in numbers}
 
 
 @contextmanager
@@ -256,7 +311,10 @@ def _look_into(out: Path, cfg: DictConfig) -> checkpoints.Checkpoint | None:
     if out.exists() and not out.is_dir():
         raise RunError(f"out={out}: is a file. Name a folder.")
     if not (out / "config.yaml").is_file():
-        strangers = [p.name for p in out.iterdir() if p.name not in (".lock", "train.log")] if out.is_dir() else []
+        # A half-written config.yaml is what a process leaves that was killed at its very start.
+        ours = (".lock", "train.log", ".config.yaml-*")
+        found = [p.name for p in out.iterdir()] if out.is_dir() else []
+        strangers = [name for name in found if not any(fnmatch(name, pattern) for pattern in ours)]
         if strangers:
             raise RunError(f"out={out}: holds files that are no run ({strangers[0]}, ...). Name a new or empty folder.")
         return None

@@ -196,7 +196,7 @@ class FolderGlyphs:
             raise DataError(
                 f"{path}: the folder holds {what}. Put glyph images there, named U+4E00.png, 4E00.png, uni4E00.png or 一.png."
             )
-        self.cells = CellFinder(path)
+        self._cells = CellFinder(path)
         self._boxes: dict[str, Box] = {}
         self._hashes: dict[str, str] = {}
 
@@ -267,10 +267,10 @@ class FolderGlyphs:
 
     def draw(self, char: str, frame: Frame, size: int) -> np.ndarray:
         grey, _ = read_grey(self.files[char])
-        return resample(grey, self.cells.cell_to_image(grey).inverse().then(frame), size)
+        return resample(grey, self._cells.cell_to_image(grey).inverse().then(frame), size)
 
     def fingerprint(self, chars: list[str]) -> str:
-        key = hashlib.sha256(f"{READER}|{self.cells.canvas}|{self.cells.size}".encode())
+        key = hashlib.sha256(f"{READER}|{self._cells.canvas}|{self._cells.size}".encode())
         for char in chars:
             digest = self._hashes.get(char) or hashlib.sha256(self.files[char].read_bytes()).hexdigest()
             key.update(f"{char}{digest}".encode())
@@ -284,7 +284,7 @@ class FolderGlyphs:
     def _measure(self, grey: np.ndarray) -> Box | None:
         """The ink's box in cell coordinates, or None for a blank image."""
         box = ink_box(grey)
-        return None if box is None else self.cells.cell_to_image(grey).inverse().box(box)
+        return None if box is None else self._cells.cell_to_image(grey).inverse().box(box)
 
     def _say_polarity(self, inverted: list[str], count: int) -> list[Finding]:
         if not inverted:

@@ -12,7 +12,7 @@ import numpy as np
 
 from fontgan.build import build_plan, load_config
 from fontgan.data.batches import gather, pairs_of, to_pixels
-from fontgan.data.folder import FolderGlyphs, image_files, read_grey, resample, square_cell
+from fontgan.data.folder import CellFinder, char_from_name, image_files, read_grey, resample, square_cell
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import open_glyphs
 from fontgan.data.pack import SOURCE, Pack, cache_folder, make_pack
@@ -170,8 +170,9 @@ def add_gate(glyphs: GlyphSet, style: str, expected: np.ndarray, right: np.ndarr
 
 
 def glyph_set_of_folders(pred: Path, truth: Path, source: str | None = None, *, seed: int = 1) -> GlyphSet:
-    """Pairs two folders of glyph images by character; subfolders that both have are styles.
+    """Pairs two folders of glyph images; subfolders that both have are styles.
 
+    Images belong together whose names stand for the same character, or where they stand for none, are the same.
     Images of another size than most true ones are brought to that size.  Blank images count like all others.
 
     Args:
@@ -185,7 +186,7 @@ def glyph_set_of_folders(pred: Path, truth: Path, source: str | None = None, *, 
         raise ConfigError(f"pred={pred}: is the same folder as truth. Name the folder of drawn glyphs.")
     notes: list[str] = []
     folders = _styles_of(pred, truth, notes)
-    opened = {style: (FolderGlyphs(p), FolderGlyphs(t)) for style, (p, t) in folders.items()}
+    opened = {style: (_Folder(p, notes), _Folder(t, notes)) for style, (p, t) in folders.items()}
     pairs: list[Pair] = []
     for style, (drawn, true) in opened.items():
         pairs += [(style, char) for char in _shared(style, drawn, true, notes)]
@@ -215,6 +216,22 @@ def glyph_set_of_folders(pred: Path, truth: Path, source: str | None = None, *, 
     return found
 
 
+class _Folder:
+    """One folder's images by character, or by name where that stands for none."""
+
+    def __init__(self, path: Path, notes: list[str]):
+        self.files: dict[str, Path] = {}
+        self.cells = CellFinder(path)
+        doubled = []
+        for file in image_files(path):
+            key = char_from_name(file.stem) or file.stem
+            if key in self.files:
+                doubled.append(f"{file.name} (also {self.files[key].name})")
+            self.files.setdefault(key, file)
+        if doubled:
+            notes.append(f"{path}: {len(doubled)} files repeat a character and are left out: {some(doubled)}.")
+
+
 def _styles_of(pred: Path, truth: Path, notes: list[str]) -> dict[str, tuple[Path, Path]]:
     """Style name -> folder of drawn, folder of true glyphs."""
     if image_files(truth) and image_files(pred):
@@ -224,7 +241,7 @@ def _styles_of(pred: Path, truth: Path, notes: list[str]) -> dict[str, tuple[Pat
     if not shared:
         empty = truth if not image_files(truth) and not inside else pred
         raise DataError(
-            f"{empty}: holds no glyph images (U+4E00.png, 一.png, ...), nor subfolders named as in the other folder. "
+            f"{empty}: holds no images, nor subfolders named as in the other folder. "
             "Name two folders of images, or two folders with one subfolder a style."
         )
     lacking = [name for name in inside if name not in shared]
@@ -233,7 +250,7 @@ def _styles_of(pred: Path, truth: Path, notes: list[str]) -> dict[str, tuple[Pat
     return shared
 
 
-def _shared(style: str, drawn: FolderGlyphs, true: FolderGlyphs, notes: list[str]) -> list[str]:
+def _shared(style: str, drawn: _Folder, true: _Folder, notes: list[str]) -> list[str]:
     missing = [char for char in true.files if char not in drawn.files]
     extra = [char for char in drawn.files if char not in true.files]
     if missing:
@@ -247,9 +264,7 @@ def _shared(style: str, drawn: FolderGlyphs, true: FolderGlyphs, notes: list[str
     return [char for char in true.files if char in drawn.files]
 
 
-def _read_pair(
-    drawn: FolderGlyphs, true: FolderGlyphs, char: str, notes: list[str]
-) -> tuple[np.ndarray, np.ndarray] | None:
+def _read_pair(drawn: _Folder, true: _Folder, char: str, notes: list[str]) -> tuple[np.ndarray, np.ndarray] | None:
     greys = []
     for folder in (drawn, true):
         try:
@@ -263,9 +278,7 @@ def _read_pair(
     return greys[0], greys[1]
 
 
-def _frames(
-    drawn: FolderGlyphs, true: FolderGlyphs, greys: tuple[np.ndarray, np.ndarray], size: int
-) -> tuple[Frame, Frame]:
+def _frames(drawn: _Folder, true: _Folder, greys: tuple[np.ndarray, np.ndarray], size: int) -> tuple[Frame, Frame]:
     """Image pixels -> the common canvas; the identity where an image can stay as it is.
 
     Where both folders say how their em squares lie, em square comes on em square; otherwise image on image.
@@ -299,9 +312,7 @@ def _say_sizes(
             )
 
 
-def _sources(
-    spec: str, pairs: list[Pair], opened: dict[str, tuple[FolderGlyphs, FolderGlyphs]], size: int
-) -> np.ndarray:
+def _sources(spec: str, pairs: list[Pair], opened: dict[str, tuple[_Folder, _Folder]], size: int) -> np.ndarray:
     glyphs = open_glyphs(spec)
     there = set(glyphs.survey(list(dict.fromkeys(char for _, char in pairs))).present)
     lacking = [char for _, char in pairs if char not in there]

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
 from fontgan.data.batches import GlyphBatch, gather, pairs_of, to_pixels
 from fontgan.data.pack import SOURCE, Pack
@@ -64,6 +65,22 @@ class Tracker:
     def scalars(self, step: int, values: dict[str, float]) -> None:
         for name, value in values.items():
             self.writer.add_scalar(name, value, step)
+
+    def result(self, step: int, settings: dict[str, str | int | float | bool], last: Scores, best: Scores) -> None:
+        """What TensorBoard's HParams tab compares runs by: settings, and the mean scores over styles.
+
+        Args:
+            last, best: scores of the last and of the best checkpoint; {} where nothing is held out.
+        """
+        found = {
+            f"{when}/{key}": sum(style[key] for style in scored.values()) / len(scored)
+            for when, scored in (("last", last), ("best", best))
+            if scored
+            for key in ("l1", "ssim")
+        }
+        for summary in hparams(settings, found):  # type: ignore[no-untyped-call]
+            self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
+        self.scalars(step, found)
 
     def evaluate(self, step: int) -> Scores:
         """Scores every held-out pair and appends a line to ``metrics.jsonl``; {} if nothing is held out."""

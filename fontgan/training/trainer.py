@@ -283,7 +283,8 @@ class Trainer:
 
     def _progress_bar(self) -> tqdm[Any]:
         return tqdm(
-            total=self.schedule.max_steps,
+            # Where minutes end the run, the first log tells about how many steps they allow.
+            total=None if self.schedule.max_minutes else self.schedule.max_steps,
             initial=self.step,
             unit="step",
             desc="training",

@@ -1,0 +1,87 @@
+"""How long a training may be, so that variants can be compared at equal cost: in steps, minutes or operations."""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from fontgan.data.batches import GlyphBatch
+from fontgan.device import autocast
+from fontgan.errors import ConfigError
+from fontgan.models.unet import UnetGenerator
+from fontgan.training.objective import Objective
+from fontgan.training.step import TrainStep
+
+NO_END = 1_000_000_000  # steps: of a training that only its minutes end
+_FORM = re.compile(r"(\d+(?:\.\d+)?(?:e\+?\d+)?)\s*(steps?|min|minutes?|([kMGTPE]?)FLOPs?)")
+_PREFIX = {prefix: 1000**power for power, prefix in enumerate(("", "k", "M", "G", "T", "P", "E"))}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """``amount`` of "steps", "minutes" or "FLOP"."""
+
+    amount: float
+    unit: str
+
+
+def parse_budget(text: str) -> Budget:
+    """Reads ``2000steps``, ``5min``, ``30PFLOP``; a space before the unit is allowed. Raises: ConfigError."""
+    match = _FORM.fullmatch(text.strip())
+    if not match or not float(match[1]):
+        raise ConfigError(
+            f"sweep.budget={text}: cannot be read. Write steps, minutes or operations, such as 2000steps, 5min, 30PFLOP."
+        )
+    number, unit, prefix = float(match[1]), match[2], match[3]
+    if unit.startswith("step"):
+        if number != int(number):
+            raise ConfigError(f"sweep.budget={text}: a whole number of steps is needed.")
+        return Budget(number, "steps")
+    if unit.startswith("min"):
+        return Budget(number, "minutes")
+    return Budget(number * _PREFIX[prefix or ""], "FLOP")
+
+
+def step_flops(
+    generator: UnetGenerator,
+    discriminator: nn.Module | None,
+    objective: Objective,
+    *,
+    size: int,
+    batch_size: int,
+    accumulate: int,
+) -> float:
+    """Operations of a training step, forward and backward through both networks, a multiply-add counted as two.
+
+    The mean over a training: the discriminator and its terms may start late.  A real step is counted, on torch's
+    meta device, where nothing is computed.
+    """
+    generator = copy.deepcopy(generator).to("meta")
+    discriminator = copy.deepcopy(discriminator).to("meta") if discriminator is not None else None
+    step = TrainStep(
+        generator,
+        discriminator,
+        objective,
+        optimiser_g=torch.optim.SGD(generator.parameters(), 0.0),
+        optimiser_d=torch.optim.SGD(discriminator.parameters(), 0.0) if discriminator is not None else None,
+        autocast=autocast(torch.device("cpu"), "fp32"),
+    )
+    with torch.device("meta"):
+        image, style = torch.zeros(batch_size, 1, size, size), torch.zeros(batch_size, generator.styles)
+    batches = [GlyphBatch(image, image, style, [""] * batch_size)] * accumulate
+
+    def count(progress: float) -> int:
+        with FlopCounterMode(display=False) as counter:
+            step(batches, progress, 0)
+        return int(counter.get_total_flops())
+
+    late = count(1.0)
+    if not objective.uses_discriminator(1.0):
+        return late
+    alone = objective.adversarial_from
+    return alone * count(0.0) + (1 - alone) * late if alone else late
