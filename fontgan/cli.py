@@ -19,12 +19,14 @@ VERBS = {
     "infer": "draw a folder of glyphs, or characters of a font, in a trained style",
     "render": "draw a font's characters into a folder of glyph images",
     "check": "say what is wrong with fonts or glyph folders before training",
+    "evaluate": "measure a run on its held-out characters, or any folder of glyphs against the true ones",
+    "report": "compare runs in one page: which variant wins, by how much, at what cost",
 }
 
 # Whose keys fontgan train --help explains; the other variants of these groups have the same or fewer.
 HELP_FILES = (
     "generator/unet.yaml", "generator/up/resize/interpolate_conv.yaml", "discriminator/patch.yaml", "loss/ink_gan.yaml",
-    "optim/adamw.yaml", "trainer/default.yaml",
+    "optim/adamw.yaml", "trainer/default.yaml", "sweep/none.yaml",
 )  # fmt: skip
 
 EXAMPLES = {
@@ -34,6 +36,7 @@ EXAMPLES = {
         "fontgan train data=folder data.source=DIR 'data.targets={kai: DIR, brush: DIR}' out=runs/mine",
         "fontgan train generator/up=gated generator/up/refine=resskip_depthwise trainer.max_steps=2000",
         "fontgan train -m generator/up=deconv,gated trainer.seed=1,2 out=runs/sweep",
+        "fontgan train -m sweep=up_blocks sweep.budget=30TFLOP out=runs/up_blocks",
     ),
     "infer": (
         "fontgan infer checkpoint=runs/quickstart input=FOLDER out=DIR style=kai",
@@ -45,6 +48,11 @@ EXAMPLES = {
         "fontgan check data=fonts data.source=A.ttf 'data.targets=[B.ttf]'",
         "fontgan check data=folder data.source=DIR 'data.targets={mine: DIR}'",
     ),
+    "evaluate": (
+        "fontgan evaluate run=runs/quickstart out=evaluation.json sheet=worst.png",
+        "fontgan evaluate pred=DIR truth=DIR",
+    ),
+    "report": ("fontgan report runs=runs/sweep out=report.html",),
 }
 
 

@@ -1,0 +1,302 @@
+"""A folder of runs -> variants: runs whose configs differ in nothing but their seed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from fontgan.build import differences, load_config
+from fontgan.commands.train import FREE_ON_RESUME
+from fontgan.errors import RunError, UserError
+from fontgan.training.checkpoint import Checkpoint, all_checkpoints, best
+
+log = logging.getLogger(__name__)
+
+# How long a run trains is free when it is resumed, but it shapes what comes out.
+HOW_LONG = ("trainer.max_steps", "trainer.max_minutes", "trainer.stop_at")
+SEED = "trainer.seed"
+SAME_VARIANT = {*FREE_ON_RESUME, SEED, "name"} - {*HOW_LONG}
+
+_PARTS_OF_A_RUN = ("checkpoints", "sheets", "tensorboard")
+_SEED_IN_A_NAME = re.compile(r"[-_.,+ ]*(trainer[.-])?seed[=_-]?\d+$")
+
+
+@dataclass
+class TrainedRun:
+    """A run with its config, the checkpoint that is measured, and how its scores went."""
+
+    folder: Path
+    name: str  # the folder as seen from the reported one
+    config: DictConfig
+    checkpoint: Checkpoint
+    last_step: int
+    finished: bool
+    history: list[dict[str, Any]] = field(default_factory=list)  # lines of metrics.jsonl
+
+    @property
+    def seed(self) -> int:
+        return int(self.config.trainer.seed)
+
+
+@dataclass
+class LeftOut:
+    """A run or a sweep's job that is not compared, and why."""
+
+    name: str
+    status: str  # damaged, failed, unfinished, waiting, ...
+    reason: str
+
+
+@dataclass
+class Variant:
+    """Runs of one config, the seed aside."""
+
+    label: str
+    runs: list[TrainedRun]
+
+    @property
+    def config(self) -> DictConfig:
+        return self.runs[0].config
+
+    @property
+    def seeds(self) -> list[int]:
+        return sorted({run.seed for run in self.runs})
+
+
+@dataclass
+class Job:
+    """What a sweep noted about one of its runs."""
+
+    folder: Path
+    status: str
+    error: str
+    overrides: dict[str, str]
+
+
+@dataclass
+class Collection:
+    variants: list[Variant]
+    left_out: list[LeftOut]
+    notes: list[str]
+
+
+def collect(root: Path, which: str) -> Collection:
+    """Finds the runs below a folder (and the folder itself, if it is one) and groups them.
+
+    Args:
+        which: "best" (by held-out SSIM) or "last" checkpoint of each run.
+    Raises: RunError if there is no run that could be compared.
+    """
+    if which not in ("best", "last"):
+        raise RunError(f"which={which}: choose best or last.")
+    if not root.is_dir():
+        raise RunError(f"runs={root}: no such folder. Give the folder of a sweep, or of one run.")
+    jobs = {job.folder: job for job in read_jobs(root)}
+    folders = sorted(run_folders(root))
+    if not folders and not jobs:
+        raise RunError(f"runs={root}: holds no run (a folder with config.yaml and checkpoints). Train first: fontgan train out={root}.")  # fmt: skip
+    runs: list[TrainedRun] = []
+    left_out: list[LeftOut] = []
+    for folder in folders:
+        job, name = jobs.pop(folder.resolve(), None), _seen_from(root, folder)
+        try:
+            run = open_run(folder, name, which)
+        except UserError as error:
+            status = job.status if job and job.status != "done" else "damaged"
+            left_out.append(LeftOut(name, status, (job.error if job else "") or " ".join(str(error).split())))
+            continue
+        if job and job.status == "failed":
+            reason = job.error or "the sweep says so and not why; its train.log may"
+            left_out.append(LeftOut(name, "failed", f"{reason} (at step {run.last_step})"))
+        else:
+            runs.append(run)
+    for job in jobs.values():
+        status = "missing" if job.status == "done" else job.status
+        reason = job.error or ("its folder is gone" if status == "missing" else "it left no run")
+        left_out.append(LeftOut(job.folder.name, status, reason))
+    runs, unfinished, notes = _finished_ones(runs)
+    left_out += unfinished
+    if not runs:
+        first = f" ({left_out[0].name}: {left_out[0].reason.rstrip('.')})" if left_out else ""
+        raise RunError(f"runs={root}: holds no run that could be compared{first}. Train first: fontgan train -m ... out={root}.")  # fmt: skip
+    _check_sizes(runs)
+    overrides = {job.folder: job.overrides for job in read_jobs(root)}
+    groups = group(runs)
+    labels = label([settings_of(runs, overrides) for runs in groups], [runs[0].name for runs in groups])
+    variants = [Variant(label, runs) for label, runs in zip(labels, groups, strict=True)]
+    return Collection(variants, sorted(left_out, key=lambda entry: entry.name), notes)
+
+
+# -- finding --------------------------------------------------------------------------------
+
+
+def run_folders(root: Path) -> Iterator[Path]:
+    """Every folder that a training has been at work in."""
+    for folder, subfolders, files in os.walk(root):
+        if "config.yaml" in files and ({"checkpoints", "tensorboard"} & set(subfolders) or "train.log" in files):
+            yield Path(folder)
+        subfolders[:] = [name for name in subfolders if name not in _PARTS_OF_A_RUN and not name.startswith(".")]
+
+
+def read_jobs(root: Path) -> list[Job]:
+    """What the sweeps below a folder noted in their ``sweep.json``."""
+    jobs = []
+    for folder, subfolders, files in os.walk(root):
+        subfolders[:] = [name for name in subfolders if name not in _PARTS_OF_A_RUN and not name.startswith(".")]
+        if "sweep.json" not in files:
+            continue
+        file = Path(folder) / "sweep.json"
+        try:
+            noted = json.loads(file.read_text(encoding="utf-8"))["jobs"]
+            jobs += [
+                Job(
+                    _job_folder(Path(folder), str(job["folder"])),
+                    str(job["status"]),
+                    " ".join(str(job.get("error") or "").split()),
+                    {str(key): str(value) for key, value in (job.get("overrides") or {}).items()},
+                )
+                for job in noted
+            ]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("%s: cannot be read (%s); the runs are found without it", file, type(error).__name__)
+    return jobs
+
+
+def _job_folder(sweep: Path, written: str) -> Path:
+    """Where a job's run lies now: a sweep's folder may have been moved since it was written."""
+    there = sweep / written
+    return (there if there.exists() else sweep / Path(written).name).resolve()
+
+
+def open_run(folder: Path, name: str, which: str) -> TrainedRun:
+    """Raises: RunError or ConfigError if there is no usable checkpoint or config."""
+    config = load_config(folder / "config.yaml")
+    checkpoints = all_checkpoints(folder)
+    if not checkpoints:
+        raise RunError(f"{name}: holds no checkpoint yet.")
+    last = checkpoints[-1]
+    chosen = best(checkpoints) if which == "best" else last
+    try:
+        int(chosen.facts["data"]["size"]), list(chosen.facts["data"]["held_out"]), list(chosen.facts["styles"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{name}: run.json of its checkpoint lacks {error}. Use another checkpoint.") from error
+    trainer = config.trainer
+    by_time = trainer.max_minutes is not None and float(last.facts.get("minutes", 0)) >= trainer.max_minutes
+    finished = last.step >= trainer.max_steps or by_time
+    return TrainedRun(folder, name, config, chosen, last.step, finished, read_history(folder / "metrics.jsonl"))
+
+
+def read_history(file: Path) -> list[dict[str, Any]]:
+    """The lines of a run's ``metrics.jsonl``; half-written ones are named in the log and passed over."""
+    if not file.is_file():
+        return []
+    lines = []
+    for text in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            line = json.loads(text)
+            lines.append({"step": int(line["step"]), "kind": str(line["kind"]), "styles": dict(line["styles"])})
+        except (ValueError, KeyError, TypeError):
+            log.warning("%s: passed over a half-written line", file)
+    return lines
+
+
+def _finished_ones(runs: list[TrainedRun]) -> tuple[list[TrainedRun], list[LeftOut], list[str]]:
+    """Leaves out runs that were cut short, as they would be compared unfairly; where none is finished, none."""
+    finished = [run for run in runs if run.finished]
+    if not finished and runs:
+        steps = sorted({run.last_step for run in runs})
+        span = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
+        return runs, [], [f"None of these runs has trained to its end yet; they stand at step {span}."]
+    unfinished = [
+        LeftOut(run.name, "unfinished", f"stands at step {run.last_step} of {run.config.trainer.max_steps}")
+        for run in runs
+        if not run.finished
+    ]
+    return finished, unfinished, []
+
+
+def _check_sizes(runs: Sequence[TrainedRun]) -> None:
+    """Raises: RunError where glyphs differ in size; said before any is drawn."""
+    for run in runs[1:]:
+        ours, theirs = (each.checkpoint.facts["data"]["size"] for each in (runs[0], run))
+        if ours != theirs:
+            raise RunError(f"runs: {runs[0].name} draws at {ours} px and {run.name} at {theirs} px, which cannot be compared. Report on each size by itself.")  # fmt: skip
+
+
+def _seen_from(root: Path, folder: Path) -> str:
+    return folder.name or str(folder) if folder == root else folder.relative_to(root).as_posix()
+
+
+# -- grouping and naming --------------------------------------------------------------------
+
+
+def group(runs: Sequence[TrainedRun]) -> list[list[TrainedRun]]:
+    """Runs by variant, in the order they were found; a variant's runs by seed."""
+    groups: list[list[TrainedRun]] = []
+    for run in runs:
+        for there in groups:
+            if not differences(there[0].config, run.config).keys() - SAME_VARIANT:
+                there.append(run)
+                break
+        else:
+            groups.append([run])
+    return [sorted(there, key=lambda run: run.seed) for there in groups]
+
+
+def settings_of(runs: Sequence[TrainedRun], overrides: dict[Path, dict[str, str]]) -> dict[str, str]:
+    """What a sweep set for a variant, the seed aside: as it noted, or as it named the folder; {} if neither is there."""
+    for run in runs:
+        noted = overrides.get(run.folder.resolve()) or settings_in_name(run.folder.name)
+        settings = {key.lstrip("+"): value for key, value in noted.items() if not key.endswith("seed")}
+        if settings:
+            return settings
+    return {}
+
+
+def settings_in_name(name: str) -> dict[str, str]:
+    """``generator-up=deconv,trainer.seed=1`` -> its settings; {} if the name is of another kind."""
+    settings: dict[str, str] = {}
+    key = ""
+    for part in name.split(","):
+        if "=" in part:
+            key, _, settings[key] = part.partition("=")
+        elif key:  # a value with a comma in it
+            settings[key] += f",{part}"
+        else:
+            return {}
+    return settings
+
+
+def label(settings: Sequence[dict[str, str]], names: Sequence[str]) -> list[str]:
+    """Short unique names of variants: what a sweep varied, else their folders' names.
+
+    Args:
+        settings: what was set for each variant.   names: a folder of each.
+    """
+    if all(settings):
+        keys = list(dict.fromkeys(key for each in settings for key in each))
+        varied = [key for key in keys if len({each.get(key) for each in settings}) > 1] or keys
+        labels = [_say({key: each[key] for key in varied if key in each}, alone=len(varied) == 1) for each in settings]
+    else:
+        labels = [_SEED_IN_A_NAME.sub("", name) or name for name in names]
+    labels = [text or name for text, name in zip(labels, names, strict=True)]
+    seen: dict[str, int] = {}
+    unique = []
+    for text in labels:
+        seen[text] = seen.get(text, 0) + 1
+        unique.append(text if seen[text] == 1 else f"{text} ({seen[text]})")
+    return unique
+
+
+def _say(settings: dict[str, str], *, alone: bool) -> str:
+    if alone:
+        return next(iter(settings.values()), "")
+    return ", ".join(f"{re.split(r'[/.-]', key)[-1]}={value}" for key, value in settings.items())

@@ -1,0 +1,157 @@
+"""What a variant costs: parameters, FLOPs, and rates measured side by side in one process."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from tqdm import tqdm
+
+from fontgan.build import build_generator
+from fontgan.commands.train import build_parts
+from fontgan.device import autocast, pick_device, pick_precision
+from fontgan.errors import RunError
+from fontgan.models.cost import forward_flops, parameters
+from fontgan.models.draw import draw_glyphs
+from fontgan.report.measure import quiet
+
+ROUNDS = 5
+SECONDS_A_TURN = 0.2  # what is quicker is done several times in a turn
+WARM_UP = 2
+
+
+@dataclass
+class Rate:
+    """How fast something goes, and how that compares to the fastest variant.
+
+    Attributes:
+        share: of the fastest variant's rate, the median over rounds, each round's overall speed taken out.
+        low, high: the smallest and largest of these.
+    """
+
+    glyphs_per_second: float
+    share: float
+    low: float
+    high: float
+
+
+@dataclass
+class Cost:
+    parameters: int
+    flops: int  # of drawing one glyph
+    training: Rate | None = None
+    inference: Rate | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def count(config: DictConfig, styles: int) -> Cost:
+    """Parameters of a variant's generator, and the floating-point operations of drawing one glyph with it."""
+    generator = build_generator(config, styles)
+    return Cost(parameters(generator), forward_flops(generator, config.data.size))
+
+
+def measure_rates(
+    configs: Sequence[DictConfig], *, device: str, precision: str, batch_size: int
+) -> tuple[list[Rate], list[Rate]]:
+    """Times training steps and drawing of every variant, one after the other, round after round.
+
+    Taking turns makes whatever else the machine does meet all variants alike.  Steps are those of late training,
+    when every loss is at work, and are not compiled.
+
+    Args:
+        batch_size: glyphs drawn at once; training takes each run's own batch.
+    Returns: training rates and inference rates, in the order of ``configs``.
+    Raises: RunError if the device's memory does not hold all variants at once.
+    """
+    where = pick_device(device)
+    compute = pick_precision(precision, where)
+    tasks: list[tuple[Callable[[], None], int]] = []
+    try:
+        with quiet():
+            for config in configs:
+                tasks += _tasks(config, where, compute, batch_size)
+        seconds = take_turns([task for task, _ in tasks], lambda: _wait_for(where))
+    except torch.OutOfMemoryError as error:
+        raise RunError("rates: the device's memory does not hold all variants at once. Use rates=false.") from error
+    glyphs = [glyphs for _, glyphs in tasks]
+    return as_rates(seconds[0::2], glyphs[0::2]), as_rates(seconds[1::2], glyphs[1::2])
+
+
+def _tasks(
+    config: DictConfig, device: torch.device, precision: str, batch_size: int
+) -> list[tuple[Callable[[], None], int]]:
+    """One training step and one batch of drawing, each with the number of its glyphs."""
+    config = OmegaConf.merge(config, {"trainer": {"compile": False}})  # type: ignore[assignment]
+    pack, train_step, sampler = build_parts(config, device, pick_precision(config.trainer.precision, device))
+    batches = [sampler.batch(index).to(device) for index in range(config.trainer.accumulate)]
+    generator = build_generator(config, len(pack.styles)).to(device).to(memory_format=torch.channels_last).eval()
+    source = batches[0].source.cpu().repeat(-(-batch_size // len(batches[0].names)), 1, 1, 1)[:batch_size]
+    style = torch.zeros(batch_size, len(pack.styles))
+    style[:, 0] = 1
+
+    def train() -> None:
+        train_step(batches, progress=1.0, step=1000)
+
+    def draw() -> None:
+        draw_glyphs(
+            generator, source, style, device=device, autocast=autocast(device, precision), batch_size=batch_size
+        )
+
+    return [(train, sum(len(batch.names) for batch in batches)), (draw, batch_size)]
+
+
+def take_turns(tasks: Sequence[Callable[[], None]], wait: Callable[[], None]) -> list[list[float]]:
+    """Seconds that each task took once, in each round.
+
+    Args:
+        wait: returns when the device has done all it was asked for.
+    """
+    repeats = []
+    with tqdm(total=len(tasks) * (ROUNDS + 1), unit="turn", desc="timing") as bar:
+        for task in tasks:
+            for _ in range(WARM_UP):
+                task()
+            wait()
+            once = _timed(task, 1, wait)
+            repeats.append(max(1, min(1000, round(SECONDS_A_TURN / max(once, 1e-6)))))
+            bar.update()
+        seconds: list[list[float]] = [[] for _ in tasks]
+        for turn in range(ROUNDS):
+            order = range(len(tasks)) if turn % 2 == 0 else range(len(tasks) - 1, -1, -1)
+            for place in order:
+                seconds[place].append(_timed(tasks[place], repeats[place], wait))
+                bar.update()
+    return seconds
+
+
+def _timed(task: Callable[[], None], times: int, wait: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    for _ in range(times):
+        task()
+    wait()
+    return (time.perf_counter() - started) / times
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def as_rates(seconds: Sequence[Sequence[float]], glyphs: Sequence[int]) -> list[Rate]:
+    """Each variant's seconds by round -> its rate, and its share of that of the fastest."""
+    rates = [[n / s for s in rounds] for rounds, n in zip(seconds, glyphs, strict=True)]
+    # A round in which the machine was slow must not count for or against anyone.
+    levels = [statistics.geometric_mean(of_round) for of_round in zip(*rates, strict=True)]
+    freed = [[rate / level for rate, level in zip(rounds, levels, strict=True)] for rounds in rates]
+    fastest = max(statistics.median(rounds) for rounds in freed)
+    return [
+        Rate(statistics.median(rate), statistics.median(free) / fastest, min(free) / fastest, max(free) / fastest)
+        for rate, free in zip(rates, freed, strict=True)
+    ]

@@ -1,0 +1,322 @@
+"""Runs -> their scores of every held-out glyph, kept beside the run so that the next report is quick."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from fontgan import __version__
+from fontgan.device import pick_device, pick_precision
+from fontgan.errors import RunError, UserError
+from fontgan.files import write_whole
+from fontgan.metrics.evaluation import evaluate
+from fontgan.metrics.glyph_set import glyph_set_of_run
+from fontgan.report.collect import LeftOut, TrainedRun, Variant
+from fontgan.report.ranking import Bootstrap, Interval, Standing, rank
+
+log = logging.getLogger(__name__)
+
+KEPT_IN = "report-cache.json"  # in the run's folder; evaluation.json is a name that users give to their own
+FORMAT = 1
+
+Pair = tuple[str, str]  # (style, character)
+
+
+@dataclass
+class Settings:
+    """How runs are measured; the same for all."""
+
+    recogniser: str = "auto"
+    replicates: int = 1000
+    seed: int = 1
+    batch_size: int = 32
+    device: str = "auto"
+    precision: str = "auto"
+
+
+@dataclass
+class Measured:
+    """A run's evaluation, and a fingerprint of the true glyph behind each of its entries."""
+
+    run: TrainedRun
+    evaluation: dict[str, Any]
+    truth: dict[Pair, str]
+
+    @property
+    def glyphs(self) -> dict[Pair, dict[str, Any]]:
+        """The worst first."""
+        return {(entry["style"], entry["char"]): entry for entry in self.evaluation["glyphs"]}
+
+
+@dataclass
+class MeasuredVariant:
+    label: str
+    runs: list[Measured]
+
+
+@dataclass
+class Metric:
+    """A score of all variants.
+
+    Attributes:
+        standings: the best first, of a metric of single glyphs; empty for one of whole sets.
+        of_sets: one interval a variant, of a metric of whole sets: the mean over its runs, and the widest of their ends.
+    """
+
+    key: str
+    title: str
+    higher_is_better: bool
+    how: str
+    of: str
+    blank_wins: bool
+    baselines: dict[str, float]
+    ceiling: float | None  # what the true glyphs themselves reach, where that is not perfect
+    standings: list[Standing]
+    of_sets: list[Interval | None]
+
+
+@dataclass
+class Comparison:
+    size: int
+    pairs: list[Pair]  # what all runs were scored on
+    metrics: dict[str, Metric]
+    main: str  # the metric that ranks
+
+    @property
+    def styles(self) -> list[str]:
+        return list(dict.fromkeys(style for style, _ in self.pairs))
+
+
+# -- measuring ------------------------------------------------------------------------------
+
+
+def measure(variants: Sequence[Variant], settings: Settings) -> tuple[list[MeasuredVariant], list[LeftOut]]:
+    """Measures every run. Returns: also the runs that could not be measured, with the reason."""
+    measured, left_out = [], []
+    with tqdm(total=sum(len(variant.runs) for variant in variants), unit="run", desc="measuring") as bar:
+        for variant in variants:
+            there = MeasuredVariant(variant.label, [])
+            for run in variant.runs:
+                bar.set_postfix_str(run.name, refresh=True)
+                try:
+                    there.runs.append(measure_run(run, settings))
+                except UserError as error:
+                    left_out.append(LeftOut(run.name, "not measured", " ".join(str(error).split())))
+                bar.update()
+            if there.runs:
+                measured.append(there)
+    return measured, left_out
+
+
+def measure_run(run: TrainedRun, settings: Settings) -> Measured:
+    """A run's evaluation, from where it was kept if nothing that shapes it has changed.
+
+    Raises: UserError if the run cannot be drawn or measured.
+    """
+    key = _what_shapes_it(run, settings)
+    file = run.folder / KEPT_IN
+    kept = _read_kept(file, key)
+    if kept is None:
+        kept = {"format": FORMAT, "key": key, **_measure_anew(run, settings)}
+        try:
+            write_whole(file, json.dumps(kept, ensure_ascii=False, allow_nan=False))
+        except OSError as error:
+            log.warning("%s: cannot be written (%s); the next report measures this run again", file, error.strerror)
+    truth = {(style, char): fingerprint for style, char, fingerprint in kept["truth"]}
+    return Measured(run, kept["evaluation"], truth)
+
+
+def _measure_anew(run: TrainedRun, settings: Settings) -> dict[str, Any]:
+    with quiet():
+        glyphs = glyph_set_of_run(
+            run.checkpoint.folder,
+            batch_size=settings.batch_size,
+            device=settings.device,
+            precision=settings.precision,
+            seed=settings.seed,
+        )
+    return {
+        "evaluation": evaluate(
+            glyphs, recogniser=settings.recogniser, replicates=settings.replicates, seed=settings.seed
+        ),
+        "truth": [
+            [style, char, _fingerprint(image)] for (style, char), image in zip(glyphs.names, glyphs.truth, strict=True)
+        ],
+    }
+
+
+def _what_shapes_it(run: TrainedRun, settings: Settings) -> dict[str, Any]:
+    """Raises: RunError if the checkpoint lacks its weights."""
+    device = pick_device(settings.device)
+    recogniser = settings.recogniser
+    if recogniser == "auto":
+        recogniser = f"auto, rapidocr {'there' if importlib.util.find_spec('rapidocr') else 'not there'}"
+    try:
+        weights = (run.checkpoint.folder / "generator.safetensors").read_bytes()
+        config = (run.checkpoint.folder / "config.yaml").read_bytes()
+    except OSError as error:
+        raise RunError(f"{error.filename}: cannot be read ({error.strerror}). Use another checkpoint.") from error
+    return {
+        "fontgan": __version__,
+        "step": run.checkpoint.step,
+        "weights": hashlib.sha256(weights).hexdigest(),
+        "config": hashlib.sha256(config).hexdigest(),
+        "recogniser": recogniser,
+        "replicates": settings.replicates,
+        "seed": settings.seed,
+        "device": device.type,
+        "precision": pick_precision(settings.precision, device),
+    }
+
+
+def _read_kept(file: Path, key: dict[str, Any]) -> dict[str, Any] | None:
+    """What was kept for this very key; None if there is nothing, or it is stale or damaged."""
+    if not file.is_file():
+        return None
+    try:
+        kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if kept["format"] != FORMAT or kept["key"] != key:
+            return None
+        found = {(entry["style"], entry["char"]) for entry in kept["evaluation"]["glyphs"]}
+        whole = found == {(style, char) for style, char, _ in kept["truth"]} and "metrics" in kept["evaluation"]
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        log.warning("%s: is damaged; the run is measured again", file)
+        return None
+    return kept
+
+
+def _fingerprint(image: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps what opening the data says out of the terminal: the trainings have said it."""
+    loggers = [logging.getLogger(name) for name in ("fontgan.commands", "fontgan.data")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+# -- comparing ------------------------------------------------------------------------------
+
+
+def compare(variants: Sequence[MeasuredVariant], settings: Settings) -> Comparison:
+    """Ranks variants on the glyphs that all of them drew and whose true glyphs are the same, pixel by pixel.
+
+    Raises: RunError if there are none.
+    """
+    runs = [measured for variant in variants for measured in variant.runs]
+    first = runs[0]
+    pairs = dict.fromkeys(_in_order(first))
+    for other in runs[1:]:
+        shared = {pair: None for pair in pairs if other.truth.get(pair) == first.truth[pair]}
+        if not shared:
+            raise RunError(f"runs: {first.run.name} and {other.run.name} share no held-out glyph ({_why_none(first, other)}). Report on each by itself.")  # fmt: skip
+        pairs = shared
+    compared = list(pairs)
+    metrics = _metrics(variants, compared, settings)
+    ranked = [key for key, metric in metrics.items() if metric.standings]
+    if not ranked:
+        raise RunError("runs: no score could be computed for every run. Measure one by itself: fontgan evaluate run=RUN.")  # fmt: skip
+    return Comparison(first.evaluation["size"], compared, metrics, "ssim" if "ssim" in ranked else ranked[0])
+
+
+def _in_order(measured: Measured) -> list[Pair]:
+    """A run's pairs by style, then in the order of its charset."""
+    styles = list(measured.evaluation["styles"])
+    held_out = {char: place for place, char in enumerate(measured.run.checkpoint.facts["data"]["held_out"])}
+    return sorted(measured.truth, key=lambda pair: (styles.index(pair[0]), held_out.get(pair[1], 0), pair[1]))
+
+
+def _why_none(first: Measured, other: Measured) -> str:
+    ours, theirs = first.evaluation["styles"], other.evaluation["styles"]
+    if not set(ours) & set(theirs):
+        return f"styles {', '.join(ours)} and {', '.join(theirs)}"
+    if not first.truth.keys() & other.truth.keys():
+        return "other characters were held out"
+    return "their true glyphs are drawn from other fonts or otherwise placed"
+
+
+def _metrics(variants: Sequence[MeasuredVariant], pairs: Sequence[Pair], settings: Settings) -> dict[str, Metric]:
+    runs = [measured for variant in variants for measured in variant.runs]
+    everywhere = [k for k in runs[0].evaluation["metrics"] if all(k in run.evaluation["metrics"] for run in runs)]
+    names = list(dict.fromkeys(style for style, _ in pairs))
+    styles = np.array([names.index(style) for style, _ in pairs])
+    bootstraps: dict[bytes, Bootstrap] = {}
+    found = {}
+    for key in everywhere:
+        described = [run.evaluation["metrics"][key] for run in runs]
+        metric = Metric(
+            key,
+            title=str(described[0]["title"]),
+            higher_is_better=described[0]["better"] == "higher",
+            how=str(described[0].get("how") or ""),
+            of=str(described[0]["of"]),
+            blank_wins=any(each.get("blank_wins") for each in described),
+            baselines=_baselines(described),
+            ceiling=described[0].get("ceiling"),
+            standings=[],
+            of_sets=[],
+        )
+        if metric.of == "glyph":
+            values = [np.stack([_values(run, key, pairs) for run in variant.runs]) for variant in variants]
+            there = np.isfinite(np.concatenate(values)).all(axis=0)
+            if not there.any():
+                continue
+            if there.tobytes() not in bootstraps:
+                bootstraps[there.tobytes()] = Bootstrap(
+                    styles[there], replicates=settings.replicates, seed=settings.seed
+                )
+            known = [of_runs[:, there] for of_runs in values]
+            metric.standings = rank(known, bootstraps[there.tobytes()], higher_is_better=metric.higher_is_better)
+        else:
+            metric.of_sets = [_widest([run.evaluation["metrics"][key] for run in variant.runs]) for variant in variants]
+        found[key] = metric
+    return found
+
+
+def _values(measured: Measured, key: str, pairs: Sequence[Pair]) -> np.ndarray:
+    glyphs = measured.glyphs
+    return np.array([_number(glyphs[pair].get(key)) for pair in pairs])
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _baselines(described: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The naive answers' scores, which are the same for runs on the same glyphs."""
+    found: dict[str, float] = {}
+    for each in described:
+        for name, value in (each.get("baselines") or {}).items():
+            if value is not None:
+                found.setdefault(str(name), float(value))
+    return found
+
+
+def _widest(described: Sequence[dict[str, Any]]) -> Interval | None:
+    known = [each for each in described if each.get("mean") is not None]
+    if not known:
+        return None
+    mean = float(np.mean([each["mean"] for each in known]))
+    lows = [each["low"] for each in known if each.get("low") is not None]
+    highs = [each["high"] for each in known if each.get("high") is not None]
+    return Interval(mean, min(lows, default=mean), max(highs, default=mean))

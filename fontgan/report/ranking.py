@@ -1,0 +1,176 @@
+"""Scores of the same glyphs by several variants -> who is best, by how much, how sure.
+
+The bootstrap draws styles, then characters within a style, and the runs (seeds) of each variant.  Glyphs are drawn
+once for all variants, so that differences are paired: what makes a character hard is hard for everyone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+PERCENTILES = (2.5, 97.5)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def holds_zero(self) -> bool:
+        return self.low <= 0 <= self.high
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a variant does by one metric."""
+
+    variant: int  # place in the given order
+    score: Interval
+    behind: Interval | None  # this less the winner, of the same glyphs; None for the winner
+    best_in: float  # share of the resamplings in which it is the best
+
+    @property
+    def level_with_winner(self) -> bool:
+        """Whether the resampling cannot tell it from the winner (who is level with itself)."""
+        return self.behind is None or self.behind.holds_zero
+
+
+class Bootstrap:
+    """Weights of glyphs in each resampling, drawn once and used for every variant and metric.
+
+    Args:
+        styles: the style of each glyph, as numbers from 0.
+    """
+
+    def __init__(self, styles: np.ndarray, *, replicates: int, seed: int):
+        self.replicates = replicates
+        self.seed = seed
+        rng = np.random.default_rng(seed)
+        present = np.unique(styles)
+        style_weights = rng.multinomial(len(present), np.full(len(present), 1 / len(present)), size=replicates)
+        self.plain = np.zeros(len(styles))
+        self.weights = np.zeros((replicates, len(styles)), np.float32)
+        for place, style in enumerate(present):
+            where = np.flatnonzero(styles == style)
+            self.plain[where] = 1 / (len(present) * len(where))
+            drawn = rng.multinomial(len(where), np.full(len(where), 1 / len(where)), size=replicates) / len(where)
+            self.weights[:, where] = style_weights[:, place, None] / len(present) * drawn
+
+    def mean(self, values: np.ndarray) -> float:
+        """(runs, glyphs) -> the mean over glyphs within a style, then styles and runs."""
+        return float((values @ self.plain).mean())
+
+    def means(self, values: np.ndarray, variant: int) -> np.ndarray:
+        """(runs, glyphs) -> the mean in each resampling; a variant's runs are drawn apart from the others'."""
+        rng = np.random.default_rng([self.seed, variant + 1])
+        runs = seed_weights(len(values), self.replicates, rng)
+        of_runs = self.weights @ np.asarray(values, np.float64).T
+        return np.einsum("br,br->b", of_runs, runs)
+
+
+def seed_weights(count: int, replicates: int, rng: np.random.Generator) -> np.ndarray:
+    """(replicates, count) weights, each row summing to 1, of ``count`` runs drawn with replacement.
+
+    Drawing n from n gives means whose variance is too small by (n - 1) / n, with two seeds by half.  The weights'
+    distance from 1 / n is stretched to make up for it, which is exact for means.
+    """
+    drawn = rng.multinomial(count, np.full(count, 1 / count), size=replicates) / count
+    stretch = np.sqrt(count / (count - 1)) if count > 1 else 1.0
+    return 1 / count + stretch * (drawn - 1 / count)
+
+
+def rank(values: Sequence[np.ndarray], bootstrap: Bootstrap, *, higher_is_better: bool) -> list[Standing]:
+    """Orders variants by their mean, the best first.
+
+    Args:
+        values: (runs, glyphs) scores of each variant on the same glyphs.
+    """
+    sign = 1 if higher_is_better else -1
+    means = np.array([bootstrap.mean(of_runs) for of_runs in values])
+    drawn = np.stack([bootstrap.means(of_runs, variant) for variant, of_runs in enumerate(values)])  # (V, B)
+    best = drawn == (sign * drawn).max(axis=0) * sign
+    best_in = (best / best.sum(axis=0)).mean(axis=1)  # equals share a resampling
+    order = np.argsort(-sign * means, kind="stable")
+    winner = order[0]
+    return [
+        Standing(
+            variant=int(variant),
+            score=interval(means[variant], drawn[variant]),
+            behind=None if variant == winner else interval(means[variant] - means[winner], drawn[variant] - drawn[winner]),
+            best_in=float(best_in[variant]),
+        )
+        for variant in order
+    ]  # fmt: skip
+
+
+def interval(mean: float, drawn: np.ndarray) -> Interval:
+    low, high = np.percentile(drawn, PERCENTILES)
+    return Interval(float(mean), float(low), float(high))
+
+
+def answer(
+    title: str, standings: Sequence[Standing], labels: Sequence[str], *, higher_is_better: bool, replicates: int
+) -> str:
+    """The comparison in one sentence: which variant, by how much, how sure; or that there is no clear winner."""
+    first, *others = standings
+    name = labels[first.variant]
+    if not others:
+        return (
+            f"{name} draws held-out characters with {title} {first.score.mean:.3f} "
+            f"({say_interval(first.score)}); there is no other variant to compare it with."
+        )
+    level = [labels[standing.variant] for standing in others if standing.level_with_winner]
+    second = others[0]
+    assert second.behind is not None
+    lead = _lead(second.behind, higher_is_better)
+    digits = min(6, max(3, 1 - math.floor(math.log10(abs(lead.mean) or 1))))  # two that count
+    by_how_much = (
+        f"{say(lead.mean, digits)} {'above' if higher_is_better else 'below'} {labels[second.variant]} "
+        f"({say_interval(lead, digits)})"
+    )
+    how_often = f"it is best in {say_share(first.best_in)} of {replicates} resamplings"
+    if level:
+        return (
+            f"No clear winner: {name} has the best {title}, {first.score.mean:.3f}, {by_how_much}; "
+            f"resampling cannot tell it from {say_list(level)}, and {how_often}."
+        )
+    return (
+        f"{name} draws held-out characters closest to the truth: {title} {first.score.mean:.3f}, {by_how_much}; "
+        f"{how_often}."
+    )
+
+
+def _lead(behind: Interval, higher_is_better: bool) -> Interval:
+    """How far the winner's score lies above the other's, or below it where less is better."""
+    if higher_is_better:
+        return Interval(-behind.mean, -behind.high, -behind.low)
+    return behind
+
+
+def say(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def say_interval(interval: Interval, digits: int = 3) -> str:
+    return f"95 % interval {say(interval.low, digits)} to {say(interval.high, digits)}"
+
+
+def say_share(share: float) -> str:
+    """A share in per cent; never 100 % or 0 % of something that was resampled unless it is that."""
+    if 0.995 <= share < 1:
+        return "over 99 %"
+    if 0 < share < 0.005:
+        return "under 1 %"
+    return f"{share:.0%}".replace("%", " %")
+
+
+def say_list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
