@@ -7,7 +7,7 @@ import hashlib
 import importlib
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -103,15 +103,45 @@ def _readable(value: Any) -> Any:
 # -- composing ------------------------------------------------------------------------------
 
 
-def job_folder(override_dirname: str) -> str:
-    """A sweep job's folder name: its swept settings, with what file systems dislike replaced."""
-    name = re.sub(r"[^\w=.,+-]", "-", readable(override_dirname)) or "default"
+_ODD_IN_A_NAME = re.compile(r"[^\w=.,+-]")
+
+
+def own_settings(overrides: Iterable[str], shared: Collection[str]) -> dict[str, str]:
+    """What tells a sweep's job from the others: setting -> value as typed, of its overrides less the shared keys."""
+    settings = {}
+    for override in overrides:
+        key, _, value = override.partition("=")
+        key = key.lstrip("+")
+        if not key.startswith("~") and key.partition("@")[0] not in shared:
+            settings[key] = readable(value)
+    return settings
+
+
+def job_folder(settings: dict[str, str]) -> str:
+    """The name of a job's folder: its own settings, with what file systems dislike replaced."""
+    pairs = sorted(settings.items(), key="=".join)
+    name = ",".join(f"{_ODD_IN_A_NAME.sub('-', key)}={_file_name(value)}" for key, value in pairs) or "default"
     if len(name.encode()) <= LONGEST_FOLDER_NAME:
         return name
-    return name[: LONGEST_FOLDER_NAME // 4] + "-" + hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{name[: LONGEST_FOLDER_NAME // 4]}-{_hash(name)[:12]}"
 
 
-OmegaConf.register_new_resolver("job_folder", job_folder, replace=True)
+def _file_name(value: str) -> str:
+    """The value itself, or where characters were replaced one with a hash, since ``a/b`` and ``a-b`` are two."""
+    name = _ODD_IN_A_NAME.sub("-", value)
+    return name if name == value else f"{name}-{_hash(value)[:8]}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _job_folder(overrides: ListConfig, shared: ListConfig) -> str:
+    written: Any = OmegaConf.to_container(overrides)  # with interpolations as they were typed
+    return job_folder(own_settings(written, shared))
+
+
+OmegaConf.register_new_resolver("job_folder", _job_folder, replace=True)
 OmegaConf.register_new_resolver("readable", readable, replace=True)
 
 

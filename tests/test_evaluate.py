@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fontgan.metrics.glyph_set import glyph_set_of_folders, glyph_set_of_run
+from fontgan.metrics.folder_pairs import glyph_set_of_folders
+from fontgan.metrics.glyph_set import glyph_set_of_run
 from tests.conftest import KAI, SOURCE, Here
 
 CHARS = "的一是不了在人有我他这个们"
@@ -158,6 +160,64 @@ def test_names_that_stand_for_no_character_pair_as_they_are(here: Here, own: tup
     assert result.returncode == 0, result.stderr
 
 
+def test_what_the_source_lacks_is_listed_and_left_out(own: tuple[Path, Path]) -> None:
+    for folder in own:
+        (folder / "U+4E00.png").rename(folder / "glyph-1.png")
+        Image.new("L", (64, 64), 255).save(folder / "U+16A0.png")  # a rune that the source font lacks
+    found = glyph_set_of_folders(*own, source=str(SOURCE))
+    assert len(found.names) == len(CHARS) - 1
+    assert "source: lacks 2 characters, which are not counted" in "\n".join(found.notes)
+    assert found.source is not None
+
+
+def test_without_a_source_the_gate_still_tells_right_from_wrong(own: tuple[Path, Path], here: Here) -> None:
+    """Held against the true glyphs: another size of the same glyphs passes, other characters do not."""
+    pred, truth = own
+    for file in pred.glob("*.png"):
+        file.unlink()
+    names = sorted(file.name for file in truth.glob("*.png"))
+    for number, name in enumerate(names):
+        wrong = number < 4
+        image = Image.open(truth / (names[number + 5] if wrong else name)).convert("L")
+        image.resize((80, 80), Image.Resampling.BICUBIC).save(pred / name)
+    found = glyph_set_of_folders(pred, truth)
+    confidence = dict(
+        zip((name for _, name in found.names), found.gates["pred"].confidence(found.truth, found.drawn), strict=True)
+    )
+    wrong_chars = {chr(int(name[2:6], 16)) for name in names[:4]}
+    assert max(confidence[char] for char in wrong_chars) < 0.5
+    assert min(confidence[char] for char in confidence if char not in wrong_chars) > 0.5
+    assert found.gates["pred"].calibration.glyphs == len(CHARS)
+
+
+def test_a_black_glyph_is_not_taken_for_light_on_dark(own: tuple[Path, Path]) -> None:
+    pred, truth = own
+    Image.new("L", (64, 64), 0).save(pred / "U+4E00.png")
+    found = glyph_set_of_folders(pred, truth)
+    assert found.drawn[[char for _, char in found.names].index("一")].max() == 0
+    for file in truth.glob("*.png"):
+        image = Image.open(file).convert("L")
+        image.point(lambda level: 255 - level).save(file)
+    turned = glyph_set_of_folders(pred, truth)
+    assert (turned.truth == found.truth).all()
+    assert [note for note in turned.notes if "light ink on dark paper" in note] == [
+        f"{truth}: light ink on dark paper; all images are inverted."
+    ]
+
+
+def test_names_that_are_no_utf8_do_not_end_it(here: Here, own: tuple[Path, Path], tmp_path: Path) -> None:
+    for folder in own:
+        source = folder / "U+4E00.png"
+        source.rename(folder / os.fsdecode(b"\xd7\xd6.png"))  # a name in GBK
+    (own[1] / os.fsdecode(b"\xb5\xc4.png")).write_bytes((own[1] / "U+4E0D.png").read_bytes())
+    out = tmp_path / "e.json"
+    result = here("evaluate", f"pred={own[0]}", f"truth={own[1]}", f"out={out}", "recogniser=none", "replicates=5")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert found["count"] == len(CHARS)
+    assert len(found["missing"]["pred"]) == 1
+
+
 def test_subfolders_are_styles(folders: tuple[Path, Path], tmp_path: Path) -> None:
     for name in ("one", "two", "three"):
         shutil.copytree(folders[1], tmp_path / "truth" / name)
@@ -166,7 +226,7 @@ def test_subfolders_are_styles(folders: tuple[Path, Path], tmp_path: Path) -> No
     found = glyph_set_of_folders(tmp_path / "pred", tmp_path / "truth")
     assert found.styles == ["one", "two"]
     assert len(found.names) == 2 * len(CHARS)
-    assert "pred lacks 1 of 3 styles: three." in found.notes
+    assert "pred lacks 1 of the 3 styles of truth: three." in found.notes
 
 
 def test_em_squares_are_laid_on_each_other_where_both_folders_tell_them(here: Here, tmp_path: Path) -> None:
@@ -202,7 +262,8 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
         (*both, "out=e.txt"): "name a .json file",
         (*both, f"out={tmp_path}/no/e.json"): "its folder does not exist",
         (*both, "source=none.ttf"): "no such font file",
+        (*both, f"source={other}"): "shares no readable character",
     }
     for arguments, expected in cases.items():
         assert expected in refused("evaluate", *arguments), arguments
-    assert len(cases) == 14
+    assert len(cases) == 15

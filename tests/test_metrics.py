@@ -182,6 +182,10 @@ def test_intervals_are_wide_where_styles_differ_and_paired_where_they_do_not() -
     assert own.high - own.low < 0.02
     paired = resampler.with_interval(mean_of(values - level))
     assert paired.high - paired.low < 0.02
+    # Three styles 0.4 apart: the variance of their mean, which plain percentiles of three clusters fall short of.
+    spread = np.std([0.1, 0.5, 0.9], ddof=1) / np.sqrt(3)
+    replicates = Resampler(styles, replicates=3000, seed=1).with_interval(mean_of(values))
+    assert replicates.high - replicates.low > 3 * spread
     weights = [2.0, 3.0, 4.0]
     assert interval(3.0, weights)[1] < 3.0 < interval(3.0, weights)[2]
     assert math.isnan(resampler.overall(mean_of(np.full(150, np.nan))))

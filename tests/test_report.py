@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,13 +20,15 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from fontgan.cli import main
+from fontgan.commands import report
 from fontgan.errors import RunError
+from fontgan.metrics.intervals import Interval
 from fontgan.report import charts, collect, cost, measure
 from fontgan.report.content import wall_chars
 from fontgan.report.measure import Measured, MeasuredVariant, Settings, compare
 from fontgan.report.page import breakable, number, render_page
 from fontgan.report.pictures import Pictures, wall_pairs
-from fontgan.report.ranking import Bootstrap, answer, rank, say_share, seed_weights
+from fontgan.report.ranking import Bootstrap, answer, few_weights, rank, say_share
 from fontgan.training.checkpoint import Checkpoint
 from tests.conftest import BRUSH, KAI, TINY, fontgan
 
@@ -97,11 +100,13 @@ def test_seeds_that_disagree_widen_the_interval():
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
-def test_resampled_seeds_vary_as_means_of_so_many_do(count):
+def test_resampled_runs_and_styles_vary_as_means_of_so_many_do(count):
     values = RNG.normal(size=count)
-    weights = seed_weights(count, 40_000, RNG)
+    weights = few_weights(count, 40_000, RNG)
     assert weights.sum(axis=1) == pytest.approx(np.ones(40_000))
     assert (weights @ values).var() == pytest.approx(values.var(ddof=1) / count, rel=0.05)
+    of_styles = bootstrap(np.arange(count), 40_000).weights @ values
+    assert of_styles.var() == pytest.approx(values.var(ddof=1) / count, rel=0.05)
 
 
 def test_every_style_counts_alike():
@@ -165,8 +170,20 @@ def test_a_glyph_without_a_score_in_one_run_counts_in_none():
 
 def test_scores_of_sets_are_the_mean_of_the_runs_and_the_widest_interval():
     found = compare(of(planted("one", {("kai", "永"): 0.5})), Settings(replicates=100))
-    assert found.metrics["spread"].of_sets == [measure.Interval(0.64, 0.1, 0.9)]
+    assert found.metrics["spread"].of_sets == [Interval(0.64, 0.1, 0.9)]
     assert found.metrics["spread"].baselines == {}
+    assert found.metrics["spread"].of_runs == [[0.64]]
+
+
+def test_where_runs_share_only_some_glyphs_nothing_is_said_of_whole_sets():
+    one = planted("one", {("kai", "永"): 0.5, ("kai", "和"): 0.9})
+    other = planted("other", {("kai", "永"): 0.4})
+    one.evaluation["metrics"]["ssim"] |= {"baselines": {"blank_page": 0.6}, "ceiling": 1.0, "blank_wins": True}
+    found = compare(of(one, other), Settings(replicates=100))
+    assert not found.whole
+    assert list(found.metrics) == ["ssim"]
+    ssim = found.metrics["ssim"]
+    assert (ssim.baselines, ssim.ceiling, ssim.blank_wins, ssim.of_runs) == ({}, None, False, [[0.5], [0.4]])
 
 
 @pytest.mark.parametrize(
@@ -320,6 +337,12 @@ def test_what_is_not_compared_is_listed_with_the_reason(content):
     assert len(left_out) == 3
 
 
+def test_the_page_says_first_how_rough_its_intervals_are(reported, content):
+    caution = "With 2 styles and 2 seeds a variant, these intervals are a rough guide and too narrow."
+    assert content["how_sure"][0] == caution
+    assert re.search(rf"<h1 id=.answer.>[^<]*</h1>\s*<p class=.sure.>{caution}", reported.read_text())
+
+
 def test_page_csv_and_json_agree(reported, content):
     page = reported.read_text()
     assert content["answer"] in page
@@ -425,10 +448,12 @@ def test_another_setting_measures_again(reported, sweep, tmp_path):
 
 def test_a_run_alone_makes_a_page(sweep, tmp_path, here):
     run = next(sweep.glob("generator-up=subpixel*seed=2"))
-    result = here("report", f"runs={run}", f"out={tmp_path / 'page.html'}", "rates=false", *QUICK)
+    result = here("report", f"runs={run}", f"out={tmp_path / 'page.html'}", "rates=false", "which=best", *QUICK)
     assert result.returncode == 0, result.stderr
     assert "there is no other variant to compare it with" in result.stdout
-    assert "With one seed a variant, nothing can be said" in (tmp_path / "page.html").read_text()
+    page = (tmp_path / "page.html").read_text()
+    assert "With one seed a variant, nothing can be said" in page
+    assert "chosen as the best on these very held-out glyphs" in page
 
 
 def test_runs_of_other_sizes_are_refused_in_one_line_before_any_is_measured(sweep, tmp_path, refused):
@@ -510,7 +535,8 @@ def test_folders_and_errors_of_strangers_are_escaped(sweep, tmp_path, here):
         (("runs=EMPTY", "out=report.pdf"), "Name a file that ends in .html"),
         (("runs=EMPTY", "replicates=10"), "replicates=10: 100 or more is needed"),
         (("runs=EMPTY", "batch_size=0"), "batch_size=0: 1 or more is needed"),
-        (("runs=EMPTY", "which=newest"), "which=newest: choose best or last"),
+        (("runs=EMPTY", "which=newest"), "which=newest: choose last or best"),
+        (("runs=EMPTY", "recogniser=typo"), "recogniser=typo: choose one of"),
         (("runs=EMPTY", "precision=fp8"), "precision=fp8: choose one of"),
     ],
 )
@@ -544,6 +570,107 @@ def test_a_sweep_notes_that_cannot_be_read_are_done_without(sweep, tmp_path, cap
     shutil.copytree(next(sweep.glob("generator-up=deconv*seed=1")), tmp_path / "run")
     (tmp_path / "sweep.json").write_text('{"jobs": [{"status": "done"}]}')
     assert [variant.label for variant in collect.collect(tmp_path, "last").variants] == ["run"]
+
+
+def test_a_run_that_minutes_would_have_ended_is_unfinished_in_minutes(sweep, tmp_path):
+    run = next(sweep.glob("generator-up=deconv*seed=1"))
+    shutil.copytree(run, tmp_path / "done")
+    shutil.copytree(run, tmp_path / "short")
+    text = (tmp_path / "short" / "config.yaml").read_text()
+    text = text.replace("max_steps: 4", "max_steps: 1000000000").replace("max_minutes: null", "max_minutes: 5")
+    (tmp_path / "short" / "config.yaml").write_text(text)
+    (left_out,) = collect.collect(tmp_path, "last").left_out
+    assert re.fullmatch(r"stands at minute 0\.\d of 5", left_out.reason)
+
+
+def test_a_report_cut_short_while_it_is_written_can_be_made_again(reported, sweep, tmp_path, monkeypatch, here):
+    command = ("report", f"runs={sweep}", f"out={tmp_path / 'page.html'}", "rates=false", *QUICK)
+    with monkeypatch.context() as patched:
+        patched.setattr(report, "to_csv", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert here(*command).returncode == 130
+    assert {file.name for file in tmp_path.iterdir()} == {"page.html", "page.json"}
+    assert here(*command).returncode == 0
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_measured(
+    sweep, tmp_path, monkeypatch, refused
+):
+    monkeypatch.setattr(report, "measure", lambda *_: pytest.fail("measured"))
+    (tmp_path / "file").write_text("")
+    assert "cannot be written to" in refused(
+        "report", f"runs={sweep}", f"out={tmp_path / 'file' / 'page.html'}", *QUICK
+    )
+
+
+def test_runs_with_other_held_out_glyphs_are_compared_on_those_they_share(reported, sweep, tmp_path, here):
+    runs = tmp_path / "runs"
+    for up in ("deconv", "subpixel"):
+        shutil.copytree(next(sweep.glob(f"generator-up={up}*seed=1")), runs / up)
+    file = runs / "deconv" / measure.KEPT_IN
+    kept = json.loads(file.read_text())
+    style, char, _ = kept["truth"].pop()
+    glyphs = kept["evaluation"]["glyphs"]
+    kept["evaluation"]["glyphs"] = [g for g in glyphs if (g["style"], g["char"]) != (style, char)]
+    file.write_text(json.dumps(kept))
+    result = here("report", f"runs={runs}", f"out={tmp_path / 'page.html'}", "rates=false", *QUICK)
+    assert result.returncode == 0, result.stderr
+    content = json.loads((tmp_path / "page.json").read_text())
+    assert content["compared"]["glyphs"] == len(glyphs) - 1
+    assert all(metric["of"] == "glyph" and not metric["baselines"] for metric in content["metrics"].values())
+    for variant in content["variants"]:
+        assert variant["runs"][0]["scores"]["ssim"] == pytest.approx(variant["scores"]["ssim"]["mean"])
+    page = (tmp_path / "page.html").read_text()
+    assert "did not hold out the same glyphs" in page
+    assert "naive answers, which a variant should beat" not in page
+
+
+def test_a_run_whose_fonts_have_gone_since_is_shown_in_numbers(reported, sweep, tmp_path, here):
+    runs, fonts = tmp_path / "runs", tmp_path / "fonts"
+    shutil.copytree(next(sweep.glob("generator-up=deconv*seed=1")), runs / "stays")
+    fonts.mkdir()
+    for font in (KAI, BRUSH):
+        shutil.copy(font, fonts)
+    targets = f"data.targets={{kai: {fonts / KAI.name}, brush: {fonts / BRUSH.name}}}"
+    assert main(["train", *TINY, "generator/up=subpixel", targets, f"out={runs / 'moved'}"]) == 0
+    command = ("report", f"runs={runs}", f"out={tmp_path / 'page.html'}", *QUICK)
+    assert here(*command).returncode == 0
+    shutil.rmtree(fonts)
+    result = here(*command)
+    assert result.returncode == 0, result.stderr
+    content = json.loads((tmp_path / "page.json").read_text())
+    rates = {variant["label"]: variant["cost"]["training"] for variant in content["variants"]}
+    assert rates.keys() == {"stays", "moved"}
+    assert rates["moved"] is None
+    assert rates["stays"]["share"] == 1
+    assert any("moved: measured before; now neither drawn nor timed" in note for note in content["notes"])
+    page = (tmp_path / "page.html").read_text()
+    assert "drawn by stays" in page
+    assert "drawn by moved" not in page
+    shutil.rmtree(runs / "stays")  # then there is nothing to draw at all
+    assert here(*command).returncode == 0
+    assert "<img" not in (tmp_path / "page.html").read_text()
+
+
+def test_a_folder_whose_name_is_no_utf_8_is_reported(reported, sweep, tmp_path, here):
+    shutil.copytree(next(sweep.glob("generator-up=deconv*seed=1")), tmp_path / "runs" / os.fsdecode(b"caf\xe9"))
+    result = here("report", f"runs={tmp_path / 'runs'}", f"out={tmp_path / 'page.html'}", "rates=false", *QUICK)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("caf\\udce9 draws")
+    assert "caf\\udce9" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize("what", ["METRICS_REVISION", "ALEXNET", "find_recogniser"])
+def test_what_was_kept_is_known_by_what_it_was_measured_with(monkeypatch, what):
+    class Other:
+        name = "another reader"
+
+        def find(self) -> str:
+            return "weights"
+
+    before = measure._tools(Settings(recogniser="none"))
+    other = {"METRICS_REVISION": 0, "ALEXNET": Other(), "find_recogniser": lambda _: Other()}
+    monkeypatch.setattr(measure, what, other[what])
+    assert measure._tools(Settings(recogniser="none")) != before
 
 
 # -- in a browser ---------------------------------------------------------------------------

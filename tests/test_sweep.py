@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,20 +18,23 @@ from typing import Any
 import pytest
 import torch
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from torch.utils.flop_counter import FlopCounterMode
 
-from fontgan.build import build, build_generator, choices, compose_config, config_folder
+from fontgan import jobs
+from fontgan.build import build, build_generator, choices, compose_config, config_folder, job_folder
 from fontgan.commands import sweep
 from fontgan.commands.train import build_parts
 from fontgan.data.batches import GlyphBatch
 from fontgan.errors import ConfigError, RunError
 from fontgan.files import locked
 from fontgan.models.cost import closest_width, forward_flops, parameters
+from fontgan.report import collect
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.budget import Budget, parse_budget, step_flops
 
-from .conftest import TINY, Here, fontgan
+from .conftest import SOURCE, TINY, Here, fontgan
 
 READY = [name for name in choices("sweep") if name != "none"]
 GRIDS = [name for name in READY if name != "optuna"]
@@ -86,6 +90,13 @@ def test_each_job_has_its_own_folder_and_a_failed_one_does_not_end_the_sweep(tmp
         ("generator.match_params=800k,huge", "generator.match_params=huge: cannot be read"),
         ("sweep.budget=2steps,3", "sweep.budget=3: cannot be read"),
         ("launcher=slum", "Did you mean slurm?"),
+        ("generator/up=glob(z*)", "there is no such variant of generator/up"),
+        ("trainer.seed=glob(*)", "there is no such variant of trainer.seed"),
+        ("trainer.seed=range(3,3)", "stands for no value"),
+        ("trainer.seed=range(1,3,0)", "must not be zero"),
+        ("sweep.over=foo", "sweep.over=foo: settings with their values are needed"),
+        ("sweep.over=null", "sweep.over=null: settings with their values are needed"),
+        ("sweep.budget=1e999FLOP", "sweep.budget=1e999FLOP: cannot be read"),
     ],
 )
 def test_a_sweep_is_checked_before_its_first_job(
@@ -147,6 +158,59 @@ def test_a_ready_sweep_lists_its_jobs_and_gives_way_to_what_is_typed(
         assert listed(tmp_path)[0]["overrides"] == {"generator/up": "deconv", "trainer.seed": "1"}
 
 
+@pytest.mark.parametrize(
+    ("swept", "values"),
+    [
+        ("data.targets=[a/b.ttf],[a-b.ttf]", ["[a/b.ttf]", "[a-b.ttf]"]),
+        ("data.targets={mine: 字.ttf},{mine: 体.ttf}", ["{mine:字.ttf}", "{mine:体.ttf}"]),
+        ("data.source=a/b.ttf,a-b.ttf", ["a/b.ttf", "a-b.ttf"]),
+        ("data.charset=、,。", ["、", "。"]),
+        ("data.charset=的一,不是", ["的一", "不是"]),
+    ],
+)
+def test_jobs_are_listed_by_the_folders_they_run_in(
+    swept: str, values: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = swept.partition("=")[0]
+    ran: dict[str, Any] = {}
+
+    def fail(cfg: Any, settings: dict[str, Any]) -> int:
+        ran[Path(cfg.out).name] = settings[key]
+        raise RunError("stopped here")
+
+    monkeypatch.setattr(sweep.train, "main", fail)
+    kept = [setting for setting in TINY if "charset" not in setting]
+    assert sweep.main("train", [*kept, swept, f"out={tmp_path}"]) == 1
+    assert [job["folder"] for job in listed(tmp_path)] == list(ran)
+    assert [job["overrides"] for job in listed(tmp_path)] == [{key: value} for value in values]
+    assert statuses(tmp_path) == ["failed", "failed"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == sorted(ran)
+    if "targets" not in key:
+        assert list(ran.values()) == values  # what HParams show
+    assert not any("__u" in f"{name}{shown}" for name, shown in ran.items())
+
+
+def test_folders_are_named_by_plain_values_and_told_apart_by_a_hash_of_others() -> None:
+    assert job_folder({"trainer.seed": "1", "generator/up": "deconv"}) == "generator-up=deconv,trainer.seed=1"
+    assert job_folder({"data.charset": "的一"}) == "data.charset=的一"
+    assert job_folder({}) == "default"
+    names = {job_folder({"data.source": value}) for value in ("a/b.ttf", "a-b.ttf", "a b.ttf", "a:b.ttf")}
+    assert len(names) == 4
+    assert "data.source=a-b.ttf" in names
+    assert all(re.fullmatch(r"data\.source=a-b\.ttf(-[0-9a-f]{8})?", name) for name in names)
+    long = {job_folder({"data.charset": "的" * 200 + last}) for last in "一、。"}
+    assert len(long) == 3
+    assert all(len(name.encode()) <= 200 for name in long)
+
+
+def test_a_pattern_stands_for_the_variants_that_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep.train, "main", lambda cfg, swept: (_ for _ in ()).throw(RunError("stopped here")))
+    assert sweep.main("train", [*TINY, "generator/up=glob(*,exclude=[c*,d*])", f"out={tmp_path}"]) == 1
+    names = [job["overrides"]["generator/up"] for job in listed(tmp_path)]
+    assert names == [name for name in choices("generator/up") if name[0] not in "cd"]
+    assert len(names) >= 4
+
+
 def test_every_ready_grid_is_counted_above() -> None:
     assert set(GRIDS) == {"up_blocks", "style_by_up"}
 
@@ -157,36 +221,52 @@ def test_two_sweeps_in_one_folder_are_refused(tmp_path: Path, refused: Callable[
 
 
 def test_the_list_of_jobs_keeps_finished_ones_and_is_never_half_written(tmp_path: Path) -> None:
-    one, two = sweep.Job("a", {"trainer.seed": "1"}), sweep.Job("b", {"trainer.seed": "2"})
-    sweep._list_jobs(tmp_path, [one, two])
+    one, two = jobs.Job("a", {"trainer.seed": "1"}), jobs.Job("b", {"trainer.seed": "2"})
+    jobs.list_jobs(tmp_path, [one, two])
     assert statuses(tmp_path) == ["waiting", "waiting"]
-    sweep.record(tmp_path, one, status=sweep.DONE)
-    sweep.record(tmp_path, two, status=sweep.FAILED, error="because")
+    jobs.record(tmp_path, one, status=jobs.DONE)
+    jobs.record(tmp_path, two, status=jobs.FAILED, error="because")
     assert listed(tmp_path)[1] == {
-        "folder": "b", "overrides": {"trainer.seed": "2"}, "status": "failed", "error": "because",
+        "folder": "b", "overrides": {"trainer.seed": "2"}, "status": "failed", "error": "because", "starts": 0,
     }  # fmt: skip
-    sweep._list_jobs(tmp_path, [two, sweep.Job("c")])
-    assert [(job.folder, job.status, job.error) for job in sweep.read_jobs(tmp_path)] == [
+    jobs.list_jobs(tmp_path, [two, jobs.Job("c")])
+    assert [(job.folder, job.status, job.error) for job in jobs.read_jobs(tmp_path)] == [
         ("a", "done", None),
         ("b", "waiting", None),
         ("c", "waiting", None),
     ]
     (tmp_path / "sweep.json").write_text('{"format": 1, "jo')
     with pytest.raises(RunError, match="is damaged"):
-        sweep.read_jobs(tmp_path)
+        jobs.read_jobs(tmp_path)
     (tmp_path / "sweep.json").write_text('{"format": 7, "jobs": []}')
     with pytest.raises(RunError, match="has format 7"):
-        sweep.read_jobs(tmp_path)
+        jobs.read_jobs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"format": 1, "jo', '{"format": 7, "jobs": []}', "[]", '{"format": 1, "jobs": [{"folder": 3}]}',
+     '{"format": 1, "jobs": [{"folder": "a", "overrides": [1]}]}'],
+)  # fmt: skip
+def test_a_list_that_cannot_be_read_is_noted_by_the_report(text: str, tiny_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run, tmp_path / "run")
+    (tmp_path / "sweep.json").write_text(text)
+    with pytest.raises(RunError):
+        jobs.read_jobs(tmp_path)
+    found = collect.collect(tmp_path, "last")
+    assert [len(variant.runs) for variant in found.variants] == [1]
+    (note,) = found.notes
+    assert note.startswith(str(tmp_path / "sweep.json"))
 
 
 def test_jobs_of_many_processes_write_the_list_at_once(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from fontgan.commands import sweep\n"
-        "for i in range(20): sweep.record(Path(sys.argv[1]), sweep.Job(f'{sys.argv[2]}{i}'), status=sweep.DONE)"
+        "import sys; from pathlib import Path; from fontgan import jobs\n"
+        "for i in range(20): jobs.record(Path(sys.argv[1]), jobs.Job(f'{sys.argv[2]}{i}'), status=jobs.DONE)"
     )
     processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in "ab"]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    assert {job.folder for job in sweep.read_jobs(tmp_path)} == {f"{name}{i}" for name in "ab" for i in range(20)}
+    assert {job.folder for job in jobs.read_jobs(tmp_path)} == {f"{name}{i}" for name in "ab" for i in range(20)}
 
 
 # -- killed and started again; HParams --------------------------------------------------------
@@ -277,7 +357,23 @@ def test_budgets_are_read(text: str, budget: Budget) -> None:
     assert parse_budget(text) == budget
 
 
-@pytest.mark.parametrize("text", ["2000", "steps", "0min", "-3min", "5h", "1.5steps", "30PFLOPS/s", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2000",
+        "steps",
+        "0min",
+        "-3min",
+        "5h",
+        "1.5steps",
+        "30PFLOPS/s",
+        "",
+        "1e999FLOP",
+        "1e300EFLOP",
+        "1e999min",
+        "1e999steps",
+    ],
+)
 def test_other_budgets_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"sweep\.budget"):
         parse_budget(text)
@@ -451,6 +547,17 @@ def test_a_sweep_runs_through_a_launcher(launcher: str, settings: tuple[str, ...
     assert "finished at step 4" in (run / "train.log").read_text()
 
 
+@needs("joblib_launcher")
+def test_bad_data_of_the_first_job_ends_that_job_alone(tmp_path: Path) -> None:
+    result = fontgan(
+        "train", "-m", *NO_STEPS, "trainer.max_steps=1", f"data.source=gone.ttf,{SOURCE}", "launcher=joblib",
+        "hydra.launcher.n_jobs=2", "out=sweep", cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 1, result.stderr
+    assert statuses(tmp_path / "sweep") == ["failed", "done"]
+    assert "gone.ttf" in listed(tmp_path / "sweep")[0]["error"]
+
+
 def test_the_launchers_are_found_and_each_selects_one_of_hydra() -> None:
     from fontgan.build import hydra_choices
 
@@ -521,3 +628,25 @@ def test_a_search_without_anything_held_out_is_refused(tmp_path: Path, refused: 
     line = refused("train", "-m", *TINY, "data.holdout=0", "sweep=optuna", f"out={tmp_path / 'sweep'}")
     assert "a search needs held-out characters" in line
     assert not (tmp_path / "sweep").exists()
+
+
+@needs("optuna_sweeper")
+def test_failed_trials_of_an_earlier_search_are_not_held_against_a_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = jobs.FAILED
+
+    def run(cfg: Any) -> float:
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        jobs.record(tmp_path, jobs.Job(folder.name), status=jobs.RUNNING)
+        jobs.record(tmp_path, jobs.Job(folder.name), status=outcome)
+        return 0.5
+
+    monkeypatch.setattr(sweep, "run_job", run)
+    command = [*TINY, "sweep=optuna", "hydra.sweeper.n_trials=1", f"out={tmp_path}"]
+    assert sweep.main("train", command) == 1
+    assert sweep.main("train", command) == 1  # the same trial, failed once more
+    assert [(job["status"], job["starts"]) for job in listed(tmp_path)] == [("failed", 2)]
+    outcome = jobs.DONE
+    assert sweep.main("train", [*command, "hydra.sweeper.sampler.seed=2"]) == 0
+    assert statuses(tmp_path) == ["failed", "done"]

@@ -14,7 +14,8 @@ from fontgan import __version__
 from fontgan.errors import ConfigError
 from fontgan.files import write_whole
 from fontgan.metrics.evaluation import evaluate
-from fontgan.metrics.glyph_set import GlyphSet, glyph_set_of_folders, glyph_set_of_run
+from fontgan.metrics.folder_pairs import glyph_set_of_folders
+from fontgan.metrics.glyph_set import GlyphSet, glyph_set_of_run
 from fontgan.metrics.recognition import find_recogniser
 from fontgan.metrics.structure import SURE
 from fontgan.sheet import contact_sheet, save_png
@@ -62,6 +63,8 @@ def check_settings(cfg: DictConfig) -> None:
     folders = cfg.pred is not None or cfg.truth is not None
     if cfg.run is not None and (folders or cfg.source is not None):
         raise ConfigError("run and pred/truth/source: measure either a run or two folders. Leave one of them out.")
+    if cfg.run is not None and not Path(cfg.run).expanduser().is_dir():
+        raise ConfigError(f"run={cfg.run}: no such folder. Give a run's folder, such as runs/quickstart.")
     if cfg.run is None and (cfg.pred is None or cfg.truth is None):
         raise ConfigError("evaluate: needs run=RUN, or both pred=DIR and truth=DIR; see fontgan evaluate --help.")
     for key, lowest in (("replicates", 1), ("batch_size", 1), ("seed", 0)):

@@ -6,8 +6,9 @@ import json
 import logging
 import platform
 import shlex
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ from fontgan.build import compose_config
 from fontgan.device import describe, pick_device, pick_precision
 from fontgan.errors import ConfigError, RunError
 from fontgan.files import write_whole
+from fontgan.metrics.recognition import find_recogniser
 from fontgan.report import cost
 from fontgan.report.collect import collect
 from fontgan.report.content import content_of, to_csv
 from fontgan.report.measure import MeasuredVariant, Settings, compare, measure
 from fontgan.report.page import render_page
-from fontgan.report.pictures import draw_pictures
+from fontgan.report.pictures import draw_pictures, open_first_runs
 
 log = logging.getLogger(__name__)
 
@@ -45,25 +47,26 @@ def main(cfg: DictConfig) -> int:
         precision=cfg.precision,
     )
     collection = collect(root, cfg.which)
+    _make_room(out)
     variants, not_measured = measure(collection.variants, settings)
     if not variants:
         raise RunError(f"runs={root}: no run could be measured. {not_measured[0].name}: {not_measured[0].reason}")
     comparison = compare(variants, settings)
-    costs = _costs(variants, cfg)
-    content = content_of(
-        collection, variants, comparison, costs, [*collection.left_out, *not_measured], _made(cfg, root, out)
-    )
-    page = render_page(content, draw_pictures(variants, content, settings))
-    out.parent.mkdir(parents=True, exist_ok=True)
+    opened, notes = open_first_runs(variants, settings)
+    costs = _costs(variants, cfg, opened)
+    left_out = [*collection.left_out, *not_measured]
+    content = content_of(collection, variants, comparison, costs, left_out, notes, _made(cfg, root, out))
+    page = render_page(content, draw_pictures(opened, content))
     numbers = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+    write_whole(out, page)  # first: it says whose the others are, so that a report cut short here can be made again
     write_whole(out.with_suffix(".json"), numbers + "\n")
     write_whole(out.with_suffix(".csv"), to_csv(content))
-    write_whole(out, page)
     for entry in content["left_out"]:
         log.info("left out: %s: %s (%s)", entry["name"], entry["reason"], entry["status"])
     for note in content["notes"]:
         log.info("%s", note)
     print(content["answer"])
+    log.info("%s", " ".join(content["how_sure"]))
     log.info("%s (%.1f MB), with %s beside it", out, len(page) / 1e6, " and ".join(_beside(out)))
     return 0
 
@@ -84,19 +87,35 @@ def _check(cfg: DictConfig) -> Path:
     if taken:
         raise ConfigError(f"out={out}: {taken[0]} is there already and would be written too. Name another file.")
     pick_precision(cfg.precision, pick_device(cfg.device))
+    find_recogniser(cfg.recogniser)
     return out
 
 
-def _costs(variants: Sequence[MeasuredVariant], cfg: DictConfig) -> list[cost.Cost]:
+def _make_room(out: Path) -> None:
+    """Raises: ConfigError if the page could not be written; said before anything is measured."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise ConfigError(f"out={out}: its folder cannot be written to ({error.strerror}). Name another.") from error
+
+
+def _costs(variants: Sequence[MeasuredVariant], cfg: DictConfig, timed: Container[str]) -> list[cost.Cost]:
+    """Counts every variant's parameters and operations, and measures the rates of those in ``timed``."""
     configs = [variant.runs[0].run.config for variant in variants]
     styles = [len(variant.runs[0].run.checkpoint.facts["styles"]) for variant in variants]
     costs = [cost.count(config, count) for config, count in zip(configs, styles, strict=True)]
-    if cfg.rates:
+    places = [place for place, variant in enumerate(variants) if variant.label in timed]
+    if cfg.rates and places:
         training, inference = cost.measure_rates(
-            configs, device=cfg.device, precision=cfg.precision, batch_size=cfg.batch_size
+            [configs[place] for place in places],
+            device=cfg.device,
+            precision=cfg.precision,
+            batch_size=cfg.batch_size,
         )
-        for each, train, draw in zip(costs, training, inference, strict=True):
-            each.training, each.inference = train, draw
+        for place, train, draw in zip(places, training, inference, strict=True):
+            costs[place].training, costs[place].inference = train, draw
     return costs
 
 

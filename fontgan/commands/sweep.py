@@ -1,38 +1,33 @@
 """fontgan train -m: one run for each combination of the settings swept over, through Hydra's multirun.
 
-The sweep's folder holds a folder for each job, and ``sweep.json``: {"format": 1, "jobs": [job, ...]} with
-
-    folder      the job's folder in the sweep's
-    overrides   what tells it from the others, setting -> value as typed
-    status      waiting, running, done or failed; a job whose process was killed stays "running" until it runs again
-    error       why it failed, in one line, or null
+The sweep's folder holds a folder for each job, and ``sweep.json``, which fontgan/jobs.py describes.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fontgan.build import (
     build_plan,
     check_config,
+    choices,
     compose_prepared,
     hydra_choices,
     hydra_here,
     job_folder,
+    own_settings,
     prepare_overrides,
     readable,
     settle,
@@ -41,23 +36,11 @@ from fontgan.cli import set_up_logging
 from fontgan.commands import train
 from fontgan.data.pack import cache_folder, make_pack
 from fontgan.errors import ConfigError, RunError, UserError
-from fontgan.files import locked, write_whole
+from fontgan.files import locked
+from fontgan.jobs import DONE, FAILED, RUNNING, WAITING, Job, list_jobs, read_jobs, record
 from fontgan.training import checkpoint as checkpoints
 
 log = logging.getLogger(__name__)
-
-FORMAT = 1
-WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
-
-
-@dataclass(frozen=True)
-class Job:
-    """A line of ``sweep.json``."""
-
-    folder: str
-    overrides: dict[str, str] = field(default_factory=dict)
-    status: str = WAITING
-    error: str | None = None
 
 
 def main(verb: str, overrides: list[str]) -> int:
@@ -73,41 +56,47 @@ def main(verb: str, overrides: list[str]) -> int:
     _check_every_choice(parsed)
     some_job = [_choices_of(override)[0] for override in parsed]
     chosen = hydra_choices("train", some_job)
-    jobs = _jobs(parsed) if chosen["hydra/sweeper"] == "basic" else []
+    shared = _shared(parsed)
+    jobs = _jobs(parsed, shared) if chosen["hydra/sweeper"] == "basic" else []
     if not jobs and not first.data.holdout and not first.data.holdout_chars:
         raise ConfigError("data.holdout=0: a search needs held-out characters to score its trials by. Hold some out.")
 
     out = Path(first.out).expanduser().absolute()
     if chosen["hydra/launcher"] != "basic":
-        # Here once, where the jobs would each begin with it.
-        cfg = compose_prepared("train", some_job)
-        make_pack(build_plan(cfg), cache_folder(cfg.data.cache))
+        # Here once, where the jobs would each begin with it. One whose data is bad says so itself.
+        with suppress(UserError):
+            cfg = compose_prepared("train", some_job)
+            make_pack(build_plan(cfg), cache_folder(cfg.data.cache))
     out.mkdir(parents=True, exist_ok=True)
     with locked(out, "another sweep"):
-        _list_jobs(out, jobs)
+        before = {job.folder: job.starts for job in list_jobs(out, jobs)}
         log.info("sweep: %s", f"{len(jobs)} jobs in {out}" if jobs else f"a search in {out}")
         lines = [override.input_line or "" for override in parsed]
-        lines += [_name_folders_by_what_varies(parsed), f"hydra.sweep.dir={_quoted(str(out))}"]
+        lines += [
+            f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]",
+            f"hydra.sweep.dir={_quoted(str(out))}",
+        ]
         try:
             with hydra_here() as hydra:
                 hydra.multirun("train", run_job, lines, with_log_configuration=False)
         except Exception as error:
             # A job keeps its errors to itself, so these are words of the launcher or the search.
-            _say_how_it_went(out, jobs)
+            _say_how_it_went(out, before)
             words = " ".join(str(error).split()).rstrip(".")
             raise RunError(
                 f"sweep: stopped ({type(error).__name__}: {words}). The same command goes on; finished jobs are kept."
             ) from error
-    return 1 if _say_how_it_went(out, jobs) else 0
+    return 1 if _say_how_it_went(out, before) else 0
 
 
-def _say_how_it_went(folder: Path, jobs: list[Job]) -> list[Job]:
-    """Counts the jobs and lists the failed ones; of a search all, since it cannot tell its jobs beforehand.
+def _say_how_it_went(folder: Path, before: dict[str, int]) -> list[Job]:
+    """Counts the jobs that have been started since, and lists the failed ones.
 
+    Args:
+        before: how often each job had been started before; a search cannot tell its jobs beforehand.
     Returns: the failed ones.
     """
-    names = {job.folder for job in jobs}
-    ran = [job for job in read_jobs(folder) if job.folder in names or not names]
+    ran = [job for job in read_jobs(folder) if job.starts > before.get(job.folder, 0)]
     failed = [job for job in ran if job.status == FAILED]
     done = sum(job.status == DONE for job in ran)
     for job in failed:
@@ -125,12 +114,9 @@ def run_job(cfg: DictConfig) -> float | None:
         set_up_logging(verbose=False)  # in a process of its own
     hydra = HydraConfig.get()
     out = Path(hydra.runtime.output_dir)
-    swept = {
-        override.key_or_group: override
-        for override in _parse(list(hydra.overrides.task))
-        if override.key_or_group not in hydra.job.config.override_dirname.exclude_keys
-    }
-    job = Job(out.name, {key: readable(override.get_value_element_as_str()) for key, override in swept.items()})
+    overrides: Any = OmegaConf.to_container(hydra.overrides.task)
+    own = own_settings(overrides, hydra.job.config.override_dirname.exclude_keys)
+    job = Job(out.name, own)
     record(out.parent, job, status=RUNNING)
     log.info("job %d: %s", hydra.job.num + 1, out.name)
     error = None
@@ -140,7 +126,8 @@ def run_job(cfg: DictConfig) -> float | None:
         cfg = check_config("train", cfg)
         for sentence in settle(cfg):
             log.info("%s", sentence)
-        code = train.main(cfg, {key: _plain(override.value()) for key, override in swept.items()})
+        values = {override.get_key_element().lstrip("+"): override.value() for override in _parse(overrides)}
+        code = train.main(cfg, {key: _plain(values[key]) for key in own})
     except (UserError, OSError) as problem:
         error = " ".join(str(problem).split())
         log.error("%s: error: %s", out.name, error)
@@ -166,14 +153,16 @@ def run_job(cfg: DictConfig) -> float | None:
 def _ready_made(cfg: DictConfig, typed: list[str]) -> list[str]:
     """The settings of ``sweep.over`` as overrides, but for those that were typed."""
     known = {override.key_or_group for override in _parse(typed)}
-    over = OmegaConf.to_container(cfg.sweep.over)
-    if not isinstance(over, dict):
+    over = cfg.sweep.over
+    if not isinstance(over, DictConfig):
+        said = "null" if over is None else over
         raise ConfigError(
-            f"sweep.over={over}: settings with their values are needed, such as {{trainer.seed: [1, 2]}}."
+            f"sweep.over={said}: settings with their values are needed, such as {{trainer.seed: [1, 2]}}."
         )
+    lists: Any = OmegaConf.to_container(over)
     ready = [
         f"{key!s}={','.join(map(_as_typed, values)) if isinstance(values, list) else _as_typed(values)}"
-        for key, values in over.items()
+        for key, values in lists.items()
         if key not in known
     ]
     return prepare_overrides(ready, sweep=True)
@@ -185,23 +174,37 @@ def _as_typed(value: Any) -> str:
 
 def _parse(prepared: list[str]) -> list[Override]:
     """Raises: ConfigError if Hydra's grammar does not take an override."""
+    parser = OverridesParser.create()
     parsed = []
-    for override in prepared:
+    for line in prepared:
         try:
-            parsed.append(OverridesParser.create().parse_override(override))
+            override = parser.parse_override(line)
+            names = override.value()
+            if isinstance(names, Glob):  # listed here, since not every sweeper can
+                variants = names.filter(choices(override.key_or_group))
+                if not variants:
+                    raise ConfigError(f"{readable(line)}: there is no such variant of {override.key_or_group}.")
+                override = parser.parse_override(f"{override.get_key_element()}=choice({','.join(variants)})")
         except HydraException as error:
-            raise ConfigError(f"{readable(override)}: cannot be read. Put the value in quotes.") from error
+            raise ConfigError(f"{readable(line)}: cannot be read. Put the value in quotes.") from error
+        parsed.append(override)
     return parsed
 
 
 def _choices_of(override: Override) -> list[str]:
-    """The overrides that a swept one stands for; of an interval its ends."""
+    """The overrides that a swept one stands for; of an interval its ends. Raises: ConfigError if there is none."""
     if not override.is_sweep_override():
         return [override.input_line or ""]
     key, values = override.get_key_element(), override.value()
     if isinstance(values, IntervalSweep):
         return [f"{key}={values.start}", f"{key}={values.end}"]
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    try:
+        lines = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    except (HydraException, ValueError) as error:
+        raise ConfigError(f"{readable(override.input_line or key)}: {str(error).rstrip('.')}.") from error
+    if not lines:
+        raise ConfigError(f"{readable(override.input_line or key)}: stands for no value at all.")
+    return lines
 
 
 def _check_every_choice(parsed: list[Override]) -> None:
@@ -214,29 +217,24 @@ def _check_every_choice(parsed: list[Override]) -> None:
             settle(compose_prepared("train", [*first[:place], line, *first[place + 1 :]]))
 
 
-def _jobs(parsed: list[Override]) -> list[Job]:
+def _shared(parsed: list[Override]) -> list[str]:
+    """The settings that all jobs share, which are left out of their folders' names."""
+    swept = {override.key_or_group for override in parsed if override.is_sweep_override()}
+    return sorted(({override.key_or_group for override in parsed} | {"out"}) - swept)
+
+
+def _jobs(parsed: list[Override], shared: Collection[str]) -> list[Job]:
     """The jobs that Hydra's own sweeper makes of the overrides, in its order.
 
     Raises: ConfigError for an interval, which only a search can sweep over.
     """
-    swept = {override.get_key_element(): override.key_or_group for override in parsed if override.is_sweep_override()}
     try:
         (combinations,) = BasicSweeper.split_arguments(parsed, None)
     except HydraException as error:
+        swept = [override.key_or_group for override in parsed if override.is_interval_sweep()]
         raise ConfigError(f"{' '.join(swept)}: an interval is swept over by a search. Add sweep=optuna.") from error
-    jobs = []
-    for lines in combinations:
-        own = [line for line in lines if line.partition("=")[0] in swept]
-        values = {swept[line.partition("=")[0]]: readable(line.partition("=")[2]) for line in own}
-        jobs.append(Job(job_folder(",".join(sorted(own))), values))
-    return jobs
-
-
-def _name_folders_by_what_varies(parsed: list[Override]) -> str:
-    """The Hydra override that leaves settings which all jobs share out of the jobs' folder names."""
-    swept = {override.key_or_group for override in parsed if override.is_sweep_override()}
-    shared = sorted(({override.key_or_group for override in parsed} | {"out"}) - swept)
-    return f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]"
+    settings = [own_settings(lines, shared) for lines in combinations]
+    return [Job(job_folder(own), own) for own in settings]
 
 
 def _quoted(text: str) -> str:
@@ -244,53 +242,4 @@ def _quoted(text: str) -> str:
 
 
 def _plain(value: Any) -> str | int | float | bool:
-    return value if isinstance(value, str | int | float | bool) else str(value)
-
-
-# -- sweep.json -----------------------------------------------------------------------------
-
-
-def read_jobs(folder: Path) -> list[Job]:
-    """The jobs that a sweep's folder lists. Raises: RunError if the list cannot be read."""
-    file = folder / "sweep.json"
-    if not file.is_file():
-        return []
-    try:
-        listed = json.loads(file.read_text(encoding="utf-8"))
-        if listed["format"] != FORMAT:
-            raise RunError(f"{file}: has format {listed['format']}, and this version reads {FORMAT}.")
-        return [Job(**job) for job in listed["jobs"]]
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, RunError):
-            raise
-        raise RunError(f"{file}: is damaged ({type(error).__name__}). Delete it; it is made again.") from error
-
-
-def record(folder: Path, job: Job, *, status: str, error: str | None = None) -> None:
-    """Writes a job's status into ``sweep.json``; jobs of other processes may do so at the same moment."""
-    with _alone(folder):
-        jobs = {known.folder: known for known in read_jobs(folder)}
-        jobs[job.folder] = Job(job.folder, job.overrides, status, error)
-        _write(folder, list(jobs.values()))
-
-
-def _list_jobs(folder: Path, jobs: list[Job]) -> None:
-    """Writes the jobs to come into ``sweep.json``, where finished ones and those of other sweeps stay."""
-    with _alone(folder):
-        listed = {known.folder: known for known in read_jobs(folder)}
-        for job in jobs:
-            if job.folder not in listed or listed[job.folder].status != DONE:
-                listed[job.folder] = job
-        _write(folder, list(listed.values()))
-
-
-def _write(folder: Path, jobs: list[Job]) -> None:
-    content = {"format": FORMAT, "jobs": [asdict(job) for job in jobs]}
-    write_whole(folder / "sweep.json", json.dumps(content, ensure_ascii=False, indent=1))
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    with (folder / ".sweep.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return value if isinstance(value, int | float | bool) else readable(str(value))

@@ -72,7 +72,7 @@ def evaluate(glyphs: GlyphSet, *, recogniser: str = "auto", replicates: int = 10
         notes += _read(reader, glyphs, sets, each)
     elif recogniser == "auto":
         notes.append(
-            "recognition: no recogniser is installed (pip install 'fontgan[ocr]'), so legibility was not measured."
+            "recognition: no recogniser with its model is installed (pip install 'fontgan[ocr]'), so legibility was not measured."
         )
     if glyphs.gates:
         metrics["structure"] = Metric(
@@ -101,6 +101,8 @@ def evaluate(glyphs: GlyphSet, *, recogniser: str = "auto", replicates: int = 10
         "metrics": {name: found[name] for name in sorted(found, key=_place)},
         "structure": {style: asdict(gate.calibration) for style, gate in glyphs.gates.items()},
         "matrix": _matrix(glyphs),
+        "missing": glyphs.missing,
+        "extra": glyphs.extra,
         "notes": notes,
         "glyphs": _glyph_lines(glyphs, each["drawn"]),
     }
@@ -163,7 +165,7 @@ def _recognition_metric(reader: Recogniser) -> Metric:
 def _read(
     reader: Recogniser, glyphs: GlyphSet, sets: dict[str, np.ndarray], each: dict[str, dict[str, np.ndarray]]
 ) -> list[str]:
-    """Reads drawn, true and naive glyphs; a blank page needs no reading."""
+    """Reads drawn, true and naive glyphs."""
     chars = [char for _, char in glyphs.names]
     unknown = sorted({char for char in chars if char not in reader.knows})
     for kind, images in {**sets, "truth": glyphs.truth}.items():
@@ -200,7 +202,7 @@ def _set_measures(glyphs: GlyphSet, sets: dict[str, np.ndarray]) -> dict[str, tu
         "glyph_frechet": (
             Metric("glyph Frechet", "lower", "Frechet distance of the embeddings of fontgan's own glyph encoder (not FID), "
                    "style by style; depends on the number of glyphs", "set"),
-            _frechet(lambda images: np.concatenate([embeddings(_ink(images[i : i + AT_ONCE])).double().numpy() for i in range(0, len(images), AT_ONCE)]), glyphs, sets),
+            _frechet(lambda ink: embeddings(ink).double().numpy(), glyphs, sets),
         ),
         "phase_spread": (
             Metric("phase spread", "lower", "how unevenly the error falls on the four places of the 2x2 pixel grid (standard "
@@ -213,14 +215,19 @@ def _set_measures(glyphs: GlyphSet, sets: dict[str, np.ndarray]) -> dict[str, tu
         how = "torch-fidelity's Inception weights of 2015-12-05, found locally; depends on the number of glyphs"
         found["fid"] = (
             Metric("FID", "lower", how, "set"),
-            _frechet(lambda images: inception(_ink(images)), glyphs, sets),
+            _frechet(inception, glyphs, sets),
         )
     return found
 
 
 def _frechet(
-    features: Callable[[np.ndarray], np.ndarray], glyphs: GlyphSet, sets: dict[str, np.ndarray]
+    embed: Callable[[Tensor], np.ndarray], glyphs: GlyphSet, sets: dict[str, np.ndarray]
 ) -> dict[str, Statistic]:
+    def features(images: np.ndarray) -> np.ndarray:
+        return np.concatenate(
+            [embed(_ink(images[start : start + AT_ONCE])) for start in range(0, len(images), AT_ONCE)]
+        )
+
     true = features(glyphs.truth)
 
     def statistic(of: np.ndarray) -> Statistic:

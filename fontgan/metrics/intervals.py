@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -29,6 +30,10 @@ class Resampler:
         styles: the style of each glyph, (N,).
         replicates: how often to draw.
     Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap; the two levels are its cluster bootstrap.
+
+    Drawing k styles from k gives means whose variance between styles is too small by (k - 1) / k; the part of a
+    replicate that comes from which styles were drawn is stretched to make up for it.  That makes the variance right,
+    not the shape: with three styles or fewer the intervals still cover less than their 95 % of all styles.
     """
 
     def __init__(self, styles: Sequence[str], *, replicates: int, seed: int):
@@ -38,15 +43,14 @@ class Resampler:
         self.seed = seed
 
     @cached_property
-    def draws(self) -> list[list[np.ndarray]]:
-        """For each replicate the drawn rows, one array a drawn style."""
+    def draws(self) -> list[list[tuple[str, np.ndarray]]]:
+        """For each replicate the drawn styles, each with its drawn rows."""
         random = np.random.default_rng(self.seed)
         return [self._draw(random) for _ in range(self.replicates)]
 
-    def _draw(self, random: np.random.Generator) -> list[np.ndarray]:
-        picked = random.integers(len(self.names), size=len(self.names))
-        rows = [self.rows[self.names[style]] for style in picked]
-        return [random.choice(own, size=len(own)) for own in rows]
+    def _draw(self, random: np.random.Generator) -> list[tuple[str, np.ndarray]]:
+        picked = [self.names[style] for style in random.integers(len(self.names), size=len(self.names))]
+        return [(name, random.choice(self.rows[name], size=len(self.rows[name]))) for name in picked]
 
     def overall(self, statistic: Callable[[np.ndarray], float]) -> float:
         """The mean over styles of a statistic of a style's rows."""
@@ -54,7 +58,15 @@ class Resampler:
 
     def with_interval(self, statistic: Callable[[np.ndarray], float]) -> Interval:
         """The same with its interval."""
-        return interval(self.overall(statistic), [_mean([statistic(rows) for rows in drawn]) for drawn in self.draws])
+        count = len(self.names)
+        stretch = math.sqrt(count / (count - 1)) if count > 1 else 1.0
+        own = {name: statistic(self.rows[name]) for name in self.names}
+        mean = _mean(list(own.values()))
+        replicates = []
+        for drawn in self.draws:
+            between = _mean([own[name] for name, _ in drawn]) - mean
+            replicates.append(_mean([statistic(rows) for _, rows in drawn]) + (stretch - 1) * between)
+        return interval(mean, replicates)
 
     def of_style(self, name: str, statistic: Callable[[np.ndarray], float]) -> Interval:
         """A statistic of one style's rows, with its interval over its glyphs."""
@@ -75,6 +87,8 @@ def interval(value: float, replicates: Sequence[float]) -> Interval:
     if not np.isfinite(value) or not len(drawn):
         return Interval(float(value), float("nan"), float("nan"))
     low, high = np.quantile(drawn - drawn.mean() + value, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if value >= 0 and drawn.min() >= 0:
+        low = max(0.0, low)  # a distance stays one
     return Interval(float(value), float(low), float(high))
 
 

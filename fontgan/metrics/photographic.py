@@ -74,7 +74,10 @@ def find_lpips() -> Callable[[Tensor, Tensor], Tensor] | None:
 def find_inception() -> Callable[[Tensor], np.ndarray] | None:
     """Ink (N, 1, H, W) -> (N, 2048) features of FID's Inception; None where weights or torch-fidelity are missing."""
     weights = INCEPTION.find()
-    if weights is None or importlib.util.find_spec("torch_fidelity") is None:
+    if weights is None:
+        return None
+    if importlib.util.find_spec("torch_fidelity") is None:
+        log.warning("%s: is there, but FID needs torch-fidelity: pip install 'fontgan[fid]'.", weights)
         return None
     from torchmetrics.image.fid import NoTrainInceptionV3
 

@@ -1,4 +1,4 @@
-"""Can it be read: a recogniser that others made and that has never seen the glyphs.
+"""Can it be read: by a recogniser that others made, for other purposes, from other data.
 
 It is PP-OCR's text recogniser as RapidOCR ships it inside its package (``pip install 'fontgan[ocr]'``); the lines it
 was made to read are single glyphs here.
@@ -30,12 +30,21 @@ def find_recogniser(choice: str) -> Recogniser | None:
     """
     if choice not in CHOICES:
         raise ConfigError(f"recogniser={choice}: choose one of {', '.join(CHOICES)}.")
-    there = all(importlib.util.find_spec(name) is not None for name in ("rapidocr", "onnxruntime"))
+    installed = all(importlib.util.find_spec(name) is not None for name in ("rapidocr", "onnxruntime"))
+    there = installed and (choice == "rapidocr" or packaged_model() is not None)
     if choice == "rapidocr" and not there:
         raise ConfigError(
             "recogniser=rapidocr: is not installed. Run pip install 'fontgan[ocr]', or use recogniser=none."
         )
     return _rapidocr() if there and choice != "none" else None
+
+
+def packaged_model() -> Path | None:
+    """The recognition model that came inside rapidocr's package; what other programs have put beside it does not count."""
+    for file in importlib.metadata.files("rapidocr") or []:
+        if file.match("*_rec_*.onnx"):
+            return Path(str(file.locate()))
+    return None
 
 
 @cache
@@ -52,13 +61,13 @@ class Recogniser:
         import rapidocr
 
         version = importlib.metadata.version("rapidocr")
-        models = sorted((Path(rapidocr.__file__).parent / "models").glob("*_rec_*.onnx"))
-        if not models:
+        model = packaged_model()
+        if model is None:
             raise ConfigError(
                 f"recogniser: rapidocr {version} came without a recognition model, and none is downloaded. "
                 "Install a version that ships one (3.10 does), or use recogniser=none."
             )
-        self.name = f"rapidocr {version}, {models[-1].stem}"
+        self.name = f"rapidocr {version}, {model.stem}"
         self._engine = rapidocr.RapidOCR(
             params={
                 "Global.log_level": "warning",
@@ -66,12 +75,12 @@ class Recogniser:
                 "Global.use_cls": False,
                 "Global.text_score": 0.0,
                 "EngineConfig.onnxruntime.intra_op_num_threads": torch.get_num_threads(),
-                "Rec.model_path": str(models[-1]),
+                "Rec.model_path": str(model),
                 # One glyph is as wide as high; the 320 px of a text line would be nine parts padding.
                 "Rec.rec_img_shape": [3, LINE_HEIGHT, LINE_HEIGHT],
             }
         )
-        facts = onnxruntime.InferenceSession(str(models[-1]), providers=["CPUExecutionProvider"]).get_modelmeta()
+        facts = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"]).get_modelmeta()
         self.knows = set(facts.custom_metadata_map["character"].splitlines())
 
     def read(self, glyphs: np.ndarray) -> list[tuple[str, float]]:

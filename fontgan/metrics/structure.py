@@ -11,10 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 from scipy.optimize import minimize
+from torch.nn import functional as F
 from tqdm import tqdm
+
+from fontgan.data.augment import Augmentation
 
 GRID = 16  # cells a side of the density map
 INK = 128  # grey level (of 255) below which a pixel is ink
@@ -25,6 +29,7 @@ FEWEST = 8  # glyphs to fit on
 MOST = 240  # glyphs to fit on; more change little and take time
 SIMILAR_AMONG = 24  # a wrong character is the most similar of so many
 RIDGE = 1e-2
+HAND = Augmentation(shift=0.02, scale=0.05, rotate=2.0, shear=0.04)
 NARROWEST = 0.5  # of the canvas side: an ink box is taken to be no narrower, or 一 would become a block
 ROOM = 0.06  # of the ink box, left free around it
 FEATURES = ("density", "missing", "missing_local", "extra", "extra_local")
@@ -130,6 +135,20 @@ def without_component(glyph: np.ndarray, random: np.random.Generator) -> np.ndar
     result = glyph.copy()
     result[(lost, slice(None)) if axis == 0 else (slice(None), lost)] = 255
     return result
+
+
+def varied(glyphs: np.ndarray, seed: int) -> np.ndarray:
+    """The glyphs as another careful hand might draw them: moved a little, bolder or lighter, and right.
+
+    What is right must not be the very shape it is held against, or the gate would take every deviation for a fault.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    ink = 1 - torch.from_numpy(np.array(glyphs)).float()[:, None] / 255
+    ink = HAND(ink, generator)
+    bolder, lighter = F.max_pool2d(ink, 3, 1, 1), -F.max_pool2d(-ink, 3, 1, 1)
+    weight = torch.rand(len(ink), 1, 1, 1, generator=generator) * 1.6 - 0.8
+    ink = ink + weight.clamp_min(0) * (bolder - ink) + (-weight).clamp_min(0) * (lighter - ink)
+    return (255 * (1 - ink[:, 0])).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
 def wrong_characters(glyphs: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -14,8 +14,10 @@ from typing import Any
 from omegaconf import DictConfig
 
 from fontgan.build import differences, load_config
-from fontgan.commands.train import FREE_ON_RESUME
+from fontgan.commands.train import FREE_ON_RESUME, is_finished
 from fontgan.errors import RunError, UserError
+from fontgan.jobs import Job, read_jobs
+from fontgan.training.budget import NO_END
 from fontgan.training.checkpoint import Checkpoint, all_checkpoints, best
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class TrainedRun:
     last_step: int
     finished: bool
     history: list[dict[str, Any]] = field(default_factory=list)  # lines of metrics.jsonl
+    last_minutes: float = 0.0
 
     @property
     def seed(self) -> int:
@@ -72,16 +75,6 @@ class Variant:
 
 
 @dataclass
-class Job:
-    """What a sweep noted about one of its runs."""
-
-    folder: Path
-    status: str
-    error: str
-    overrides: dict[str, str]
-
-
-@dataclass
 class Collection:
     variants: list[Variant]
     left_out: list[LeftOut]
@@ -92,14 +85,15 @@ def collect(root: Path, which: str) -> Collection:
     """Finds the runs below a folder (and the folder itself, if it is one) and groups them.
 
     Args:
-        which: "best" (by held-out SSIM) or "last" checkpoint of each run.
+        which: "last" checkpoint of each run, or "best" by held-out SSIM.
     Raises: RunError if there is no run that could be compared.
     """
     if which not in ("best", "last"):
-        raise RunError(f"which={which}: choose best or last.")
+        raise RunError(f"which={which}: choose last or best.")
     if not root.is_dir():
         raise RunError(f"runs={root}: no such folder. Give the folder of a sweep, or of one run.")
-    jobs = {job.folder: job for job in read_jobs(root)}
+    jobs, notes = jobs_below(root)
+    overrides = {folder: job.overrides for folder, job in jobs.items()}
     folders = sorted(run_folders(root))
     if not folders and not jobs:
         raise RunError(f"runs={root}: holds no run (a folder with config.yaml and checkpoints). Train first: fontgan train out={root}.")  # fmt: skip
@@ -118,20 +112,20 @@ def collect(root: Path, which: str) -> Collection:
             left_out.append(LeftOut(name, "failed", f"{reason} (at step {run.last_step})"))
         else:
             runs.append(run)
-    for job in jobs.values():
+    for gone, job in jobs.items():
         status = "missing" if job.status == "done" else job.status
         reason = job.error or ("its folder is gone" if status == "missing" else "it left no run")
-        left_out.append(LeftOut(job.folder.name, status, reason))
-    runs, unfinished, notes = _finished_ones(runs)
+        left_out.append(LeftOut(gone.name, status, reason))
+    runs, unfinished, more = _finished_ones(runs)
     left_out += unfinished
+    notes += more
     if not runs:
         first = f" ({left_out[0].name}: {left_out[0].reason.rstrip('.')})" if left_out else ""
         raise RunError(f"runs={root}: holds no run that could be compared{first}. Train first: fontgan train -m ... out={root}.")  # fmt: skip
     _check_sizes(runs)
-    overrides = {job.folder: job.overrides for job in read_jobs(root)}
     groups = group(runs)
     labels = label([settings_of(runs, overrides) for runs in groups], [runs[0].name for runs in groups])
-    variants = [Variant(label, runs) for label, runs in zip(labels, groups, strict=True)]
+    variants = [Variant(printable(label), runs) for label, runs in zip(labels, groups, strict=True)]
     return Collection(variants, sorted(left_out, key=lambda entry: entry.name), notes)
 
 
@@ -146,28 +140,17 @@ def run_folders(root: Path) -> Iterator[Path]:
         subfolders[:] = [name for name in subfolders if name not in _PARTS_OF_A_RUN and not name.startswith(".")]
 
 
-def read_jobs(root: Path) -> list[Job]:
-    """What the sweeps below a folder noted in their ``sweep.json``."""
-    jobs = []
-    for folder, subfolders, files in os.walk(root):
+def jobs_below(root: Path) -> tuple[dict[Path, Job], list[str]]:
+    """The jobs that sweeps list, by their folders, and notes on lists that cannot be read."""
+    jobs: dict[Path, Job] = {}
+    notes = []
+    for folder, subfolders, _ in os.walk(root):
         subfolders[:] = [name for name in subfolders if name not in _PARTS_OF_A_RUN and not name.startswith(".")]
-        if "sweep.json" not in files:
-            continue
-        file = Path(folder) / "sweep.json"
         try:
-            noted = json.loads(file.read_text(encoding="utf-8"))["jobs"]
-            jobs += [
-                Job(
-                    _job_folder(Path(folder), str(job["folder"])),
-                    str(job["status"]),
-                    " ".join(str(job.get("error") or "").split()),
-                    {str(key): str(value) for key, value in (job.get("overrides") or {}).items()},
-                )
-                for job in noted
-            ]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            log.warning("%s: cannot be read (%s); the runs are found without it", file, type(error).__name__)
-    return jobs
+            jobs |= {_job_folder(Path(folder), job.folder): job for job in read_jobs(Path(folder))}
+        except (RunError, OSError) as error:
+            notes.append(f"{error} The runs were found without it.")
+    return jobs, notes
 
 
 def _job_folder(sweep: Path, written: str) -> Path:
@@ -188,10 +171,16 @@ def open_run(folder: Path, name: str, which: str) -> TrainedRun:
         int(chosen.facts["data"]["size"]), list(chosen.facts["data"]["held_out"]), list(chosen.facts["styles"])
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{name}: run.json of its checkpoint lacks {error}. Use another checkpoint.") from error
-    trainer = config.trainer
-    by_time = trainer.max_minutes is not None and float(last.facts.get("minutes", 0)) >= trainer.max_minutes
-    finished = last.step >= trainer.max_steps or by_time
-    return TrainedRun(folder, name, config, chosen, last.step, finished, read_history(folder / "metrics.jsonl"))
+    return TrainedRun(
+        folder,
+        name,
+        config,
+        chosen,
+        last.step,
+        is_finished(config, last),
+        read_history(folder / "metrics.jsonl"),
+        float(last.facts.get("minutes", 0)),
+    )
 
 
 def read_history(file: Path) -> list[dict[str, Any]]:
@@ -215,12 +204,15 @@ def _finished_ones(runs: list[TrainedRun]) -> tuple[list[TrainedRun], list[LeftO
         steps = sorted({run.last_step for run in runs})
         span = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
         return runs, [], [f"None of these runs has trained to its end yet; they stand at step {span}."]
-    unfinished = [
-        LeftOut(run.name, "unfinished", f"stands at step {run.last_step} of {run.config.trainer.max_steps}")
-        for run in runs
-        if not run.finished
-    ]
+    unfinished = [LeftOut(run.name, "unfinished", f"stands at {_place(run)}") for run in runs if not run.finished]
     return finished, unfinished, []
+
+
+def _place(run: TrainedRun) -> str:
+    trainer = run.config.trainer
+    if trainer.max_minutes and trainer.max_steps >= NO_END:
+        return f"minute {run.last_minutes:.1f} of {trainer.max_minutes:g}"
+    return f"step {run.last_step} of {trainer.max_steps}"
 
 
 def _check_sizes(runs: Sequence[TrainedRun]) -> None:
@@ -232,7 +224,12 @@ def _check_sizes(runs: Sequence[TrainedRun]) -> None:
 
 
 def _seen_from(root: Path, folder: Path) -> str:
-    return folder.name or str(folder) if folder == root else folder.relative_to(root).as_posix()
+    return printable(folder.name or str(folder) if folder == root else folder.relative_to(root).as_posix())
+
+
+def printable(text: str) -> str:
+    """Text that every file and terminal takes: bytes of a file's name that are no UTF-8 are written as \\udcff."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 # -- grouping and naming --------------------------------------------------------------------

@@ -12,17 +12,18 @@ from omegaconf import DictConfig, OmegaConf
 
 from fontgan.build import choices, compose_config, differences
 from fontgan.errors import ConfigError
-from fontgan.report.collect import SAME_VARIANT, Collection, LeftOut, TrainedRun
+from fontgan.metrics.glyph_set import Pair
+from fontgan.report.collect import SAME_VARIANT, Collection, LeftOut, TrainedRun, printable
 from fontgan.report.cost import Cost
-from fontgan.report.measure import Comparison, Measured, MeasuredVariant, Metric, Pair
-from fontgan.report.ranking import Interval, answer, say_list
+from fontgan.report.measure import Comparison, Measured, MeasuredVariant, Metric
+from fontgan.report.ranking import answer, say_list
 
 FORMAT = 1
 CURVES = ("ssim", "l1")  # scores that metrics.jsonl holds and that are drawn over the steps
 WALL_CHARS = 12  # of each style
 WALL_GLYPHS = 600  # in all, of each variant; more styles get fewer characters
 WORST_GLYPHS = 8
-FEW_STYLES = 5  # below, intervals from resampled styles are crude
+FEW = 10  # styles or seeds; below, percentile intervals cover clearly less than their 95 %
 
 NAIVE_NAMES = {
     "copy_source": "the source, copied",
@@ -37,11 +38,13 @@ def content_of(
     comparison: Comparison,
     costs: Sequence[Cost],
     left_out: Sequence[LeftOut],
+    notes: Sequence[str],
     made: dict[str, Any],
 ) -> dict[str, Any]:
     """Everything the report says, JSON-able; variants stand in the order of their rank.
 
     Args:
+        notes: what else a reader must know.
         made: how it was measured: versions, device, date, command.
     """
     main = comparison.metrics[comparison.main]
@@ -49,8 +52,7 @@ def content_of(
     labels = [variant.label for variant in variants]
     described = [_variant(variants[i], i, rank + 1, comparison, costs[i]) for rank, i in enumerate(order)]
     runs = [measured for variant in variants for measured in variant.runs]
-    notes = [*collection.notes, *_notes_on_seeds(variants), *_notes_on_steps(variants), *_notes_of_runs(runs)]
-    return {
+    return _printable({
         "format": FORMAT,
         "answer": answer(
             main.title,
@@ -70,13 +72,29 @@ def content_of(
         "main": comparison.main,
         "metrics": {key: _metric(metric) for key, metric in comparison.metrics.items()},
         "variants": described,
-        "curves": _curves([variants[i] for i in order]),
+        "curves": _curves([variants[i] for i in order], naive=comparison.whole),
         "wall": wall_chars(comparison.pairs),
         "config_differences": config_differences([variants[i] for i in order]),
         "left_out": [asdict(entry) for entry in left_out],
-        "notes": notes,
+        "notes": [
+            *_notes_on_choice(comparison, made["which"]),
+            *collection.notes,
+            *_notes_on_seeds(variants),
+            *_notes_on_steps(variants),
+            *_notes_of_runs(runs),
+            *notes,
+        ],
         "made": made,
-    }
+    })  # fmt: skip
+
+
+def _printable(value: Any) -> Any:
+    """Texts as every file and terminal takes them, at any depth."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {printable(str(key)): _printable(of) for key, of in value.items()}
+    return [_printable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def how_sure(variants: Sequence[MeasuredVariant], comparison: Comparison) -> list[str]:
@@ -86,11 +104,16 @@ def how_sure(variants: Sequence[MeasuredVariant], comparison: Comparison) -> lis
     characters = len({char for _, char in comparison.pairs})
     fewest, most = min(seeds.values()), max(seeds.values())
     span = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-    said = [
+    said = []
+    if min(len(styles), fewest) < FEW:
+        said.append(
+            f"With {_count(len(styles), 'style')} and {span} seed{'s' * (most > 1)} a variant, these intervals are a rough guide "
+            "and too narrow."
+        )
+    said.append(
         f"Every variant drew the same {len(comparison.pairs)} glyphs: {characters} held-out characters "
-        f"in {len(styles)} style{'s' * (len(styles) > 1)}, at {comparison.size} px, "
-        f"with {span} seed{'s' * (most > 1)} a variant."
-    ]
+        f"in {_count(len(styles), 'style')}, at {comparison.size} px."
+    )
     alone = [label for label, count in seeds.items() if count == 1]
     if len(alone) == len(seeds):
         said.append(
@@ -106,12 +129,14 @@ def how_sure(variants: Sequence[MeasuredVariant], comparison: Comparison) -> lis
         said.append(f"The intervals include luck in training as far as {span} seeds can show it.")
     if len(styles) == 1:
         said.append("With one style, nothing can be said about others.")
-    elif len(styles) < FEW_STYLES:
-        said.append(f"{len(styles)} styles are a rough guide to others.")
     main = comparison.metrics[comparison.main]
     if main.blank_wins:
         said.append(f"A blank page does better by {main.title} than a run here: rely on the other scores.")
     return said
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number > 1)}"
 
 
 # -- variants -------------------------------------------------------------------------------
@@ -125,7 +150,10 @@ def _variant(variant: MeasuredVariant, place: int, rank: int, comparison: Compar
         "rank": rank,
         "label": variant.label,
         "seeds": [measured.run.seed for measured in variant.runs],
-        "runs": [_run(measured) for measured in variant.runs],
+        "runs": [
+            _run(measured, {key: metric.of_runs[place][i] for key, metric in comparison.metrics.items()})
+            for i, measured in enumerate(variant.runs)
+        ],
         "scores": {key: _score(metric, place) for key, metric in comparison.metrics.items()},
         "cost": cost.as_dict(),
         "worst": [
@@ -137,7 +165,7 @@ def _variant(variant: MeasuredVariant, place: int, rank: int, comparison: Compar
     }
 
 
-def _run(measured: Measured) -> dict[str, Any]:
+def _run(measured: Measured, scores: dict[str, float | None]) -> dict[str, Any]:
     run = measured.run
     return {
         "folder": run.name,
@@ -146,18 +174,18 @@ def _run(measured: Measured) -> dict[str, Any]:
         "last_step": run.last_step,
         "minutes": run.checkpoint.facts.get("minutes"),
         "made_with": run.checkpoint.facts.get("made_with"),
-        "scores": {key: metric.get("mean") for key, metric in measured.evaluation["metrics"].items()},
+        "scores": scores,
     }
 
 
 def _score(metric: Metric, place: int) -> dict[str, Any] | None:
     if metric.of_sets:
         known = metric.of_sets[place]
-        return None if known is None else asdict(known)
+        return None if known is None else known._asdict()
     standing = next(standing for standing in metric.standings if standing.variant == place)
     behind = standing.behind
-    return asdict(standing.score) | {
-        "behind": None if behind is None else asdict(behind),
+    return standing.score._asdict() | {
+        "behind": None if behind is None else behind._asdict(),
         "best_in": standing.best_in,
         "level_with_winner": standing.level_with_winner,
     }
@@ -173,6 +201,22 @@ def _metric(metric: Metric) -> dict[str, Any]:
         "baselines": metric.baselines,
         "ceiling": metric.ceiling,
     }
+
+
+def _notes_on_choice(comparison: Comparison, which: str) -> list[str]:
+    """What flatters, and what is left out where the runs did not hold out the same glyphs."""
+    notes = []
+    if which == "best":
+        notes.append(
+            "Each run's checkpoint was chosen as the best on these very held-out glyphs (which=best), "
+            "which flatters its scores; which=last does not."
+        )
+    if not comparison.whole:
+        notes.append(
+            "The runs did not hold out the same glyphs. Their scores are of the glyphs that all of them share; scores of "
+            "whole sets, the naive answers' and the true glyphs' are left out, and learning curves are of each run's own."
+        )
+    return notes
 
 
 def _notes_on_seeds(variants: Sequence[MeasuredVariant]) -> list[str]:
@@ -209,7 +253,7 @@ def _notes_of_runs(runs: Sequence[Measured]) -> list[str]:
 # -- curves, wall, configs ------------------------------------------------------------------
 
 
-def _curves(variants: Sequence[MeasuredVariant]) -> dict[str, Any]:
+def _curves(variants: Sequence[MeasuredVariant], *, naive: bool) -> dict[str, Any]:
     """Score -> what each run reached at each step, the mean over styles, and the best naive answer."""
     runs = [measured.run for variant in variants for measured in variant.runs]
     return {
@@ -218,7 +262,7 @@ def _curves(variants: Sequence[MeasuredVariant]) -> dict[str, Any]:
                 {"label": variant.label, "runs": [_points(measured.run, score) for measured in variant.runs]}
                 for variant in variants
             ],
-            "naive": _best_naive(runs, score),
+            "naive": _best_naive(runs, score) if naive else None,
         }
         for score in CURVES
     }
@@ -336,6 +380,5 @@ def to_csv(content: dict[str, Any]) -> str:
     return file.getvalue()
 
 
-def _columns(key: str, interval: dict[str, Any] | Interval) -> dict[str, Any]:
-    assert isinstance(interval, dict)
+def _columns(key: str, interval: dict[str, Any]) -> dict[str, Any]:
     return {key: interval.get("mean"), f"{key}_low": interval.get("low"), f"{key}_high": interval.get("high")}

@@ -20,16 +20,18 @@ from fontgan.device import pick_device, pick_precision
 from fontgan.errors import RunError, UserError
 from fontgan.files import write_whole
 from fontgan.metrics.evaluation import evaluate
-from fontgan.metrics.glyph_set import glyph_set_of_run
+from fontgan.metrics.glyph_set import Pair, glyph_set_of_run
+from fontgan.metrics.intervals import Interval
+from fontgan.metrics.photographic import ALEXNET, INCEPTION
+from fontgan.metrics.recognition import find_recogniser
 from fontgan.report.collect import LeftOut, TrainedRun, Variant
-from fontgan.report.ranking import Bootstrap, Interval, Standing, rank
+from fontgan.report.ranking import Bootstrap, Standing, rank
 
 log = logging.getLogger(__name__)
 
 KEPT_IN = "report-cache.json"  # in the run's folder; evaluation.json is a name that users give to their own
 FORMAT = 1
-
-Pair = tuple[str, str]  # (style, character)
+METRICS_REVISION = 2  # raise it when a metric's code changes, so that what was kept is measured anew
 
 
 @dataclass
@@ -71,9 +73,9 @@ class Metric:
     Attributes:
         standings: the best first, of a metric of single glyphs; empty for one of whole sets.
         of_sets: one interval a variant, of a metric of whole sets: the mean over its runs, and the widest of their ends.
+        of_runs: the mean of each run of each variant.
     """
 
-    key: str
     title: str
     higher_is_better: bool
     how: str
@@ -83,12 +85,14 @@ class Metric:
     ceiling: float | None  # what the true glyphs themselves reach, where that is not perfect
     standings: list[Standing]
     of_sets: list[Interval | None]
+    of_runs: list[list[float | None]]
 
 
 @dataclass
 class Comparison:
     size: int
     pairs: list[Pair]  # what all runs were scored on
+    whole: bool  # whether these are all that any of them was scored on
     metrics: dict[str, Metric]
     main: str  # the metric that ranks
 
@@ -103,13 +107,14 @@ class Comparison:
 def measure(variants: Sequence[Variant], settings: Settings) -> tuple[list[MeasuredVariant], list[LeftOut]]:
     """Measures every run. Returns: also the runs that could not be measured, with the reason."""
     measured, left_out = [], []
+    tools = _tools(settings)
     with tqdm(total=sum(len(variant.runs) for variant in variants), unit="run", desc="measuring") as bar:
         for variant in variants:
             there = MeasuredVariant(variant.label, [])
             for run in variant.runs:
                 bar.set_postfix_str(run.name, refresh=True)
                 try:
-                    there.runs.append(measure_run(run, settings))
+                    there.runs.append(measure_run(run, settings, tools))
                 except UserError as error:
                     left_out.append(LeftOut(run.name, "not measured", " ".join(str(error).split())))
                 bar.update()
@@ -118,18 +123,20 @@ def measure(variants: Sequence[Variant], settings: Settings) -> tuple[list[Measu
     return measured, left_out
 
 
-def measure_run(run: TrainedRun, settings: Settings) -> Measured:
+def measure_run(run: TrainedRun, settings: Settings, tools: dict[str, Any]) -> Measured:
     """A run's evaluation, from where it was kept if nothing that shapes it has changed.
 
+    Args:
+        tools: what there is on this machine to measure with.
     Raises: UserError if the run cannot be drawn or measured.
     """
-    key = _what_shapes_it(run, settings)
+    key = _what_shapes_it(run, settings, tools)
     file = run.folder / KEPT_IN
     kept = _read_kept(file, key)
     if kept is None:
         kept = {"format": FORMAT, "key": key, **_measure_anew(run, settings)}
         try:
-            write_whole(file, json.dumps(kept, ensure_ascii=False, allow_nan=False))
+            write_whole(file, json.dumps(kept, allow_nan=False))
         except OSError as error:
             log.warning("%s: cannot be written (%s); the next report measures this run again", file, error.strerror)
     truth = {(style, char): fingerprint for style, char, fingerprint in kept["truth"]}
@@ -155,12 +162,24 @@ def _measure_anew(run: TrainedRun, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _what_shapes_it(run: TrainedRun, settings: Settings) -> dict[str, Any]:
+def _tools(settings: Settings) -> dict[str, Any]:
+    """The recogniser and the standard weights that are there, which shape every run's evaluation.
+
+    Raises: ConfigError if the recogniser is not there.
+    """
+    reader = find_recogniser(settings.recogniser)
+    fid = INCEPTION.find() is not None and importlib.util.find_spec("torch_fidelity") is not None
+    return {
+        "metrics": METRICS_REVISION,
+        "recogniser": settings.recogniser if reader is None else reader.name,
+        "lpips": ALEXNET.find() is not None,
+        "fid": fid,
+    }
+
+
+def _what_shapes_it(run: TrainedRun, settings: Settings, tools: dict[str, Any]) -> dict[str, Any]:
     """Raises: RunError if the checkpoint lacks its weights."""
     device = pick_device(settings.device)
-    recogniser = settings.recogniser
-    if recogniser == "auto":
-        recogniser = f"auto, rapidocr {'there' if importlib.util.find_spec('rapidocr') else 'not there'}"
     try:
         weights = (run.checkpoint.folder / "generator.safetensors").read_bytes()
         config = (run.checkpoint.folder / "config.yaml").read_bytes()
@@ -168,10 +187,10 @@ def _what_shapes_it(run: TrainedRun, settings: Settings) -> dict[str, Any]:
         raise RunError(f"{error.filename}: cannot be read ({error.strerror}). Use another checkpoint.") from error
     return {
         "fontgan": __version__,
+        **tools,
         "step": run.checkpoint.step,
         "weights": hashlib.sha256(weights).hexdigest(),
         "config": hashlib.sha256(config).hexdigest(),
-        "recogniser": recogniser,
         "replicates": settings.replicates,
         "seed": settings.seed,
         "device": device.type,
@@ -232,11 +251,12 @@ def compare(variants: Sequence[MeasuredVariant], settings: Settings) -> Comparis
             raise RunError(f"runs: {first.run.name} and {other.run.name} share no held-out glyph ({_why_none(first, other)}). Report on each by itself.")  # fmt: skip
         pairs = shared
     compared = list(pairs)
-    metrics = _metrics(variants, compared, settings)
+    whole = all(len(run.truth) == len(compared) for run in runs)
+    metrics = _metrics(variants, compared, settings, whole=whole)
     ranked = [key for key, metric in metrics.items() if metric.standings]
     if not ranked:
         raise RunError("runs: no score could be computed for every run. Measure one by itself: fontgan evaluate run=RUN.")  # fmt: skip
-    return Comparison(first.evaluation["size"], compared, metrics, "ssim" if "ssim" in ranked else ranked[0])
+    return Comparison(first.evaluation["size"], compared, whole, metrics, "ssim" if "ssim" in ranked else ranked[0])
 
 
 def _in_order(measured: Measured) -> list[Pair]:
@@ -255,7 +275,14 @@ def _why_none(first: Measured, other: Measured) -> str:
     return "their true glyphs are drawn from other fonts or otherwise placed"
 
 
-def _metrics(variants: Sequence[MeasuredVariant], pairs: Sequence[Pair], settings: Settings) -> dict[str, Metric]:
+def _metrics(
+    variants: Sequence[MeasuredVariant], pairs: Sequence[Pair], settings: Settings, *, whole: bool
+) -> dict[str, Metric]:
+    """Scores of all variants on the pairs.
+
+    Args:
+        whole: whether these are all that were measured; if not, what the evaluations say of whole sets is left out.
+    """
     runs = [measured for variant in variants for measured in variant.runs]
     everywhere = [k for k in runs[0].evaluation["metrics"] if all(k in run.evaluation["metrics"] for run in runs)]
     names = list(dict.fromkeys(style for style, _ in pairs))
@@ -265,16 +292,16 @@ def _metrics(variants: Sequence[MeasuredVariant], pairs: Sequence[Pair], setting
     for key in everywhere:
         described = [run.evaluation["metrics"][key] for run in runs]
         metric = Metric(
-            key,
             title=str(described[0]["title"]),
             higher_is_better=described[0]["better"] == "higher",
             how=str(described[0].get("how") or ""),
             of=str(described[0]["of"]),
-            blank_wins=any(each.get("blank_wins") for each in described),
-            baselines=_baselines(described),
-            ceiling=described[0].get("ceiling"),
+            blank_wins=whole and any(each.get("blank_wins") for each in described),
+            baselines=_baselines(described) if whole else {},
+            ceiling=described[0].get("ceiling") if whole else None,
             standings=[],
             of_sets=[],
+            of_runs=[],
         )
         if metric.of == "glyph":
             values = [np.stack([_values(run, key, pairs) for run in variant.runs]) for variant in variants]
@@ -285,21 +312,23 @@ def _metrics(variants: Sequence[MeasuredVariant], pairs: Sequence[Pair], setting
                 bootstraps[there.tobytes()] = Bootstrap(
                     styles[there], replicates=settings.replicates, seed=settings.seed
                 )
+            bootstrap = bootstraps[there.tobytes()]
             known = [of_runs[:, there] for of_runs in values]
-            metric.standings = rank(known, bootstraps[there.tobytes()], higher_is_better=metric.higher_is_better)
+            metric.standings = rank(known, bootstrap, higher_is_better=metric.higher_is_better)
+            metric.of_runs = [[bootstrap.mean(run[None]) for run in of_runs] for of_runs in known]
+        elif whole:
+            sets = [[run.evaluation["metrics"][key] for run in variant.runs] for variant in variants]
+            metric.of_sets = [_widest(of_runs) for of_runs in sets]
+            metric.of_runs = [[each.get("mean") for each in of_runs] for of_runs in sets]
         else:
-            metric.of_sets = [_widest([run.evaluation["metrics"][key] for run in variant.runs]) for variant in variants]
+            continue
         found[key] = metric
     return found
 
 
 def _values(measured: Measured, key: str, pairs: Sequence[Pair]) -> np.ndarray:
     glyphs = measured.glyphs
-    return np.array([_number(glyphs[pair].get(key)) for pair in pairs])
-
-
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
+    return np.array([glyphs[pair].get(key) for pair in pairs], dtype=np.float64)  # None becomes NaN
 
 
 def _baselines(described: Sequence[dict[str, Any]]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from dataclasses import dataclass
 
@@ -33,18 +34,18 @@ class Budget:
 def parse_budget(text: str) -> Budget:
     """Reads ``2000steps``, ``5min``, ``30PFLOP``; a space before the unit is allowed. Raises: ConfigError."""
     match = _FORM.fullmatch(text.strip())
-    if not match or not float(match[1]):
+    number = float(match[1]) * _PREFIX[match[3] or ""] if match else 0.0
+    if not match or not 0 < number < math.inf:
         raise ConfigError(
             f"sweep.budget={text}: cannot be read. Write steps, minutes or operations, such as 2000steps, 5min, 30PFLOP."
         )
-    number, unit, prefix = float(match[1]), match[2], match[3]
-    if unit.startswith("step"):
+    if match[2].startswith("step"):
         if number != int(number):
             raise ConfigError(f"sweep.budget={text}: a whole number of steps is needed.")
         return Budget(number, "steps")
-    if unit.startswith("min"):
+    if match[2].startswith("min"):
         return Budget(number, "minutes")
-    return Budget(number * _PREFIX[prefix or ""], "FLOP")
+    return Budget(number, "FLOP")
 
 
 def step_flops(
