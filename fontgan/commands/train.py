@@ -53,9 +53,7 @@ def main(cfg: DictConfig, swept: Settings | None = None) -> int:
     out = Path(cfg.out).expanduser()
     if cfg.sweep.over:
         over = ", ".join(map(str, cfg.sweep.over)) if isinstance(cfg.sweep.over, DictConfig) else cfg.sweep.over
-        raise ConfigError(
-            f"sweep.over: asks for several runs, over {over}. Add -m, or use sweep=none."
-        )
+        raise ConfigError(f"sweep.over: asks for several runs, over {over}. Add -m, or use sweep=none.")
     # Until all parts are built nothing is written: a refused command leaves no half-made run behind.
     with _kept_messages() as messages:
         check_trainer(cfg)
