@@ -34,6 +34,7 @@ class Metric(NamedTuple):
     better: str  # "lower" or "higher"
     how: str
     of: str = "glyph"  # "glyph": one value each; "set": one for a style's glyphs together
+    top: float = math.inf  # no value can be above; the stretch of the intervals knows nothing of that
 
 
 def evaluate(glyphs: GlyphSet, *, recogniser: str = "auto", replicates: int = 1000, seed: int = 1) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def evaluate(glyphs: GlyphSet, *, recogniser: str = "auto", replicates: int = 10
         metrics["structure"] = Metric(
             "structure", "higher",
             "confidence, 0 to 1, that no stroke is wrong or missing, from ink density and skeleton distances to the "
-            + ("source" if glyphs.source is not None else "true") + " glyph, calibrated on planted errors",
+            + ("source" if glyphs.source is not None else "true") + " glyph, calibrated on planted errors", top=1.0,
         )  # fmt: skip
         for kind, images in sets.items():
             each[kind]["structure"] = _structure(glyphs, images)
@@ -126,13 +127,13 @@ def _pixel_measures(size: int) -> dict[str, tuple[Metric, Measure]]:
         "l1_per_ink": (Metric("L1 per ink", "lower", "summed absolute difference over the true ink; a blank page has 1"), pixels.l1_per_ink),
         "rmse": (Metric("RMSE", "lower", "root of the mean squared difference of ink, 0 to 1"), pixels.rmse),
         "psnr": (Metric("PSNR", "higher", f"decibels, at most {pixels.HIGHEST_PSNR:g}"), pixels.psnr),
-        "ssim": (Metric("SSIM", "higher", "torchmetrics, Gaussian window of 11 px"), pixels.ssim),
-        "ms_ssim": (Metric("MS-SSIM", "higher", f"torchmetrics, {scales} of the paper's 5 scales fit {size} px"), pixels.ms_ssim),
+        "ssim": (Metric("SSIM", "higher", "torchmetrics, Gaussian window of 11 px", top=1.0), pixels.ssim),
+        "ms_ssim": (Metric("MS-SSIM", "higher", f"torchmetrics, {scales} of the paper's 5 scales fit {size} px", top=1.0), pixels.ms_ssim),
         "glyph_perceptual": (
             Metric("glyph perceptual", "lower", "distance of the features of fontgan's own glyph encoder (not LPIPS)"),
             perceptual_distance,
         ),
-        "blank": (Metric("blank", "lower", f"share of glyphs with less than {pixels.BLANK_SHARE:.0%} of the true ink"), pixels.blank),
+        "blank": (Metric("blank", "lower", f"share of glyphs with less than {pixels.BLANK_SHARE:.0%} of the true ink", top=1.0), pixels.blank),
     }  # fmt: skip
 
 
@@ -159,7 +160,9 @@ def _structure(glyphs: GlyphSet, images: np.ndarray) -> np.ndarray:
 
 
 def _recognition_metric(reader: Recogniser) -> Metric:
-    return Metric("recognition", "higher", f"confidence of {reader.name} where it reads the right character, else 0")
+    return Metric(
+        "recognition", "higher", f"confidence of {reader.name} where it reads the right character, else 0", top=1.0
+    )
 
 
 def _read(
@@ -252,7 +255,7 @@ def _phase_spread(errors: np.ndarray) -> Statistic:
 def _summary(metric: Metric, resampler: Resampler, statistics: dict[str, Statistic]) -> dict[str, Any]:
     """A metric's place in the result, from its statistic for the drawn glyphs and for each naive set."""
     drawn = resampler.with_interval(statistics["drawn"])
-    styles = {style: _interval(resampler.of_style(style, statistics["drawn"])) for style in resampler.names}
+    styles = {style: _interval(resampler.of_style(style, statistics["drawn"]), metric.top) for style in resampler.names}
     naive = {
         kind: resampler.overall(statistic) for kind, statistic in statistics.items() if kind not in ("drawn", "truth")
     }
@@ -263,15 +266,15 @@ def _summary(metric: Metric, resampler: Resampler, statistics: dict[str, Statist
         "better": metric.better,
         "of": metric.of,
         "how": metric.how,
-        **_interval(drawn),
+        **_interval(drawn, metric.top),
         "styles": styles,
         "baselines": {kind: _number(value) for kind, value in naive.items()},
         "blank_wins": bool(blank_wins),
     }
 
 
-def _interval(found: Interval) -> dict[str, float | None]:
-    return {name: _number(value) for name, value in found._asdict().items()}
+def _interval(found: Interval, top: float) -> dict[str, float | None]:
+    return {name: _number(min(value, top)) for name, value in found._asdict().items()}
 
 
 def _number(value: float) -> float | None:
