@@ -1,4 +1,4 @@
-"""Can it be read: by a recogniser that others made, for other purposes, from other data.
+"""Can it be read: by a recogniser that others made, for other purposes.
 
 It is PP-OCR's text recogniser as RapidOCR ships it inside its package (``pip install 'fontgan[ocr]'``); the lines it
 was made to read are single glyphs here.

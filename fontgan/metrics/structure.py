@@ -32,7 +32,6 @@ RIDGE = 1e-2
 HAND = Augmentation(shift=0.02, scale=0.05, rotate=2.0, shear=0.04)
 NARROWEST = 0.5  # of the canvas side: an ink box is taken to be no narrower, or 一 would become a block
 ROOM = 0.06  # of the ink box, left free around it
-FEATURES = ("density", "missing", "missing_local", "extra", "extra_local")
 
 
 def differences(expected: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -42,7 +41,7 @@ def differences(expected: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 
     Args:
         expected, drawn: (H, W) uint8, 0 ink .. 255 paper.
-    Returns: (10,), 0 is no difference; twice, as in ``FEATURES``:
+    Returns: (10,), 0 is no difference; these five twice:
         density: 1 - cosine of the 16x16 ink densities.
         missing, missing_local: mean and 95th percentile of the distances from the expected skeleton to the
             drawn one, as a fraction of the canvas side: expected strokes that are not there.

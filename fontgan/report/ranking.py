@@ -4,7 +4,7 @@ The bootstrap draws styles, then characters within a style, and the runs (seeds)
 once for all variants, so that differences are paired: what makes a character hard is hard for everyone.
 
 Styles and runs are few.  Their weights are stretched so that the variance is right; the quantiles are not those of
-Student's t, so with three styles and two seeds an interval covers less than its 95 % (87 to 91 % in simulations).
+Student's t, so with three styles and two seeds an interval covers less than its 95 %.
 """
 
 from __future__ import annotations
