@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import hashlib
 import importlib
@@ -26,6 +27,7 @@ from fontgan.errors import ConfigError
 from fontgan.schema import VERBS, signature_schema
 
 if TYPE_CHECKING:
+    from fontgan.data.frame import Frame
     from fontgan.data.pairs import PairPlan
     from fontgan.models.unet import UnetGenerator
 
@@ -168,8 +170,9 @@ def compose_config(verb: str, overrides: list[str]) -> DictConfig:
         key = override.partition("=")[0].lstrip("+~")
         if key == "launcher" or key.startswith(("hydra.", "hydra/")):
             raise ConfigError(f"{override}: is for the jobs of a sweep. Add -m, or leave it out.")
-    cfg = compose_prepared(verb, prepare_overrides(overrides))
-    for sentence in settle(cfg):
+    prepared = prepare_overrides(overrides)
+    cfg = compose_prepared(verb, prepared)
+    for sentence in settle(cfg, prepared):
         log.info("%s", sentence)
     return cfg
 
@@ -405,13 +408,22 @@ def build(cfg: Any, path: str, **supplied: Any) -> Any:
     except HydraException as error:
         cause = error.__cause__ if error.__cause__ is not None else error
         if isinstance(cause, ValueError | TypeError | RuntimeError):
-            raise ConfigError(_first_line(cause)) from error
+            raise ConfigError(_with_path(_first_line(cause), cfg, path)) from error
         raise
+
+
+def _with_path(message: str, cfg: DictConfig, path: str) -> str:
+    """Puts the config's path before a part's own ``key=value: ...``; the part does not know where it is used."""
+    match = re.match(r"(\w+)=(.+?): ", message)
+    for where, node in _target_nodes(cfg, path) if match else ():
+        if match and match[1] in node and match[2] in (str(node[match[1]]), str([node[match[1]]])):
+            return f"{where}.{message}"
+    return message
 
 
 def build_generator(cfg: DictConfig, styles: int) -> UnetGenerator:
     """A generator of ``styles`` styles, its weights freshly drawn. Raises: ConfigError."""
-    check_depth(cfg.data.size, cfg.generator.depth)
+    check_depth(cfg)
     return build(cfg.generator, "generator", styles=styles)
 
 
@@ -420,15 +432,117 @@ def build_generator(cfg: DictConfig, styles: int) -> UnetGenerator:
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)")
 
 
-def settle(cfg: DictConfig) -> list[str]:
-    """Puts in place what other settings ask for: generator.match_params scales ``generator.ngf``, sweep.budget sets
-    ``trainer.max_steps`` and ``trainer.max_minutes``.
+def settle(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
+    """Puts in place what other settings ask for: init_from brings a run's ``generator`` and ``data``,
+    generator.match_params scales ``generator.ngf``, sweep.budget sets ``trainer.max_steps`` and ``trainer.max_minutes``.
 
     For a config as composed; a saved one is settled, and its checkpoint fits no other width.
+    Args:
+        overrides: as ``prepare_overrides`` made them.
     Returns: what was chosen, in sentences.
     Raises: ConfigError where that is impossible.
     """
-    return [*_match_params(cfg), *_keep_to_budget(cfg)]
+    _name_presets(cfg)
+    return [*_inherit(cfg, overrides), *_match_params(cfg), *_keep_to_budget(cfg)]
+
+
+def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
+    """Takes ``generator`` and ``data`` from the run that ``init_from`` names, but for what was typed."""
+    if cfg.get("init_from") is None:
+        return []
+    typed = {}
+    for override in overrides:
+        key, _, value = override.partition("=")
+        typed[key.lstrip("+~").replace("/", ".")] = readable(value)
+    if typed.get("generator.match_params", "null") != "null":
+        raise ConfigError(
+            "generator.match_params: the network comes from init_from, and so does its width. Leave it out."
+        )
+    old = _config_to_inherit(cfg)
+    for key in ("size", "margin"):
+        if f"data.{key}" in typed and cfg.data[key] != old.data[key]:
+            raise ConfigError(
+                f"data.{key}={cfg.data[key]}: the network of init_from={cfg.init_from} knows {old.data[key]}. Leave it out."
+            )
+    for key in typed:
+        if key.startswith("generator."):
+            _refuse_other_targets(cfg, old, key, typed[key])
+            OmegaConf.update(old, key, OmegaConf.select(cfg, key), merge=False, force_add=True)
+    old.generator.match_params = None
+    cfg.generator = old.generator
+    brought = ["generator"]
+    for key in _keys(old.data):
+        # A typed choice of the group, data=sample, stands for all it sets; the canvas is the network's all the same.
+        settable = key not in ("size", "margin") and (key != "source" or cfg.data.source)
+        if key == "cache" or ("data" in typed and settable) or f"data.{key}" in typed:
+            continue
+        inner = [name for name in typed if name.startswith(f"data.{key}.")]
+        for name in inner:
+            OmegaConf.update(old, name, OmegaConf.select(cfg, name), merge=False, force_add=True)
+        cfg.data[key] = old.data[key]
+        brought.append(f"data.{key}")
+    return [f"init_from={cfg.init_from}: brings {', '.join(brought)}"]
+
+
+def _config_to_inherit(cfg: DictConfig) -> DictConfig:
+    """The config of the run that ``init_from`` names; where ``out`` has started from it already its own, since the
+    old run may be gone."""
+    from fontgan.training.checkpoint import find
+
+    own = Path(cfg.out).expanduser() / "config.yaml"
+    if own.is_file():
+        there = load_config(own)
+        if there.get("init_from") == cfg.init_from:
+            return there
+    return load_config(find(Path(cfg.init_from).expanduser(), "best", key="init_from").folder / "config.yaml")
+
+
+def _refuse_other_targets(cfg: DictConfig, old: DictConfig, key: str, value: str) -> None:
+    """Raises: ConfigError where a typed setting would put another part into the network of init_from."""
+
+    def targets(whole: DictConfig) -> dict[str, str]:
+        return {path: node["_target_"] for path, node in _target_nodes(OmegaConf.select(whole, key), key)}
+
+    wanted, there = targets(cfg), targets(old)
+    if wanted != there:
+        path = next(path for path in {**wanted, **there} if wanted.get(path) != there.get(path))
+        raise ConfigError(
+            f"{key}={value}: init_from={cfg.init_from} has another architecture ({path} is {there.get(path, 'absent')} "
+            "there). Leave it out; the network comes from that run."
+        )
+
+
+def _name_presets(cfg: DictConfig) -> None:
+    """Replaces the preset names in generator/up=hybrid by the presets, so that a saved config needs no names."""
+    up = cfg.get("generator") and cfg.generator.up
+    if not up or "switch" not in up:
+        return
+    for key in ("inner", "outer"):
+        if isinstance(up[key], str):
+            up[key] = _preset(up[key], f"generator.up.{key}")
+    levels = up.get("levels") or {}
+    if isinstance(levels, ListConfig):
+        levels = {level: name for level, name in enumerate(levels, start=1) if name is not None}
+    elif not isinstance(levels, dict | DictConfig):
+        raise ConfigError(f"generator.up.levels={levels}: write a map, {{2: deconv}}, or a list from level 1 inwards.")
+    named: dict[str, Any] = {}
+    for place, name in levels.items():
+        level = str(place)
+        if not level.isdigit():
+            raise ConfigError(f"generator.up.levels: {level} is no level. Levels count from 1, the outermost.")
+        named[level] = _preset(name, f"generator.up.levels.{level}") if isinstance(name, str) else name
+    up.levels = named
+
+
+def _preset(name: str, where: str) -> DictConfig:
+    """The preset of generator/up of that name. Raises: ConfigError if there is none, or it is a hybrid itself."""
+    known = [preset for preset in choices("generator/up") if preset != "hybrid"]
+    if name not in known:
+        raise ConfigError(
+            f"{where}={name}: no such preset.{_did_you_mean(name, known)} Choose one of {', '.join(known)}."
+        )
+    with hydra_here():
+        return compose("train", [f"generator/up={name}"]).generator.up
 
 
 def _match_params(cfg: DictConfig) -> list[str]:
@@ -443,8 +557,9 @@ def _match_params(cfg: DictConfig) -> list[str]:
         count = round(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]])
     elif wanted in presets:
         with hydra_here():
-            preset = compose("train", [f"generator/up={wanted}"]).generator.up
-        count = _count_parameters(cfg, cfg.generator.ngf, up=preset)
+            other = compose("train", [f"generator/up={wanted}"])
+        _name_presets(other)
+        count = _count_parameters(cfg, cfg.generator.ngf, up=other.generator.up)
     else:
         raise ConfigError(
             f"generator.match_params={wanted}: cannot be read. Write a count (8M, 800k, 8000000), or a preset of "
@@ -475,7 +590,7 @@ def _weightless(cfg: DictConfig, path: str, node: Any) -> Any:
     """A network of ``cfg`` whose weights take no memory, to count with."""
     import torch
 
-    check_depth(cfg.data.size, cfg.generator.depth)
+    check_depth(cfg)
     targets = cfg.data.targets
     styles = 1 if isinstance(targets, str) else max(1, len(targets or ()))
     with torch.device("meta"):
@@ -512,18 +627,43 @@ def _keep_to_budget(cfg: DictConfig) -> list[str]:
     return [f"sweep.budget={cfg.sweep.budget}: trainer.max_steps={steps}, of {a_step:.4g} FLOP each"]
 
 
-def check_depth(size: int, depth: int) -> None:
-    deepest = int(size).bit_length() - 1
+def check_depth(cfg: DictConfig) -> None:
+    """Raises: ConfigError if the images are too small to be halved as often as the generator halves them."""
+    size, depth = int(cfg.data.size), cfg.generator.depth
+    kept = 1 if cfg.generator.get("innermost_stride") == 1 else 0  # levels that do not halve
+    deepest = size.bit_length() - 1 + kept
     if depth > deepest:
-        larger = f" or data.size={2**depth}" if 2**depth <= 512 else ""
+        larger = f" or data.size={2 ** (depth - kept)}" if 2 ** (depth - kept) <= 512 else ""
         raise ConfigError(
-            f"data.size={size} with generator.depth={depth}: {size} px can be halved {deepest} times at most. "
+            f"data.size={size} with generator.depth={depth}: {size} px can be halved {deepest - kept} times at most. "
             f"Use generator.depth={deepest}{larger}."
         )
 
 
-def build_plan(cfg: DictConfig) -> PairPlan:
-    """Opens the data that ``cfg.data`` names."""
+def check_single_pixels(cfg: DictConfig, generator: UnetGenerator) -> None:
+    """Raises: ConfigError if a norm would meet a map of one pixel, of which it leaves nothing, so torch refuses it."""
+    import torch
+
+    size, reader = cfg.data.size, generator.reference_style
+    meta = copy.deepcopy(generator).to("meta").train()
+    with torch.device("meta"), torch.no_grad():
+        style = torch.zeros(2, reader.shots, size, size) if reader else torch.zeros(2, generator.styles)
+        try:
+            meta(torch.zeros(2, 1, size, size), style)
+        except ValueError as error:
+            raise ConfigError(
+                f"data.size={size} with generator.depth={cfg.generator.depth}: a norm meets a map of a single pixel and "
+                f"would leave nothing of it ({_first_line(error)}). Use a smaller generator.depth, norm=none in that "
+                "block, or generator.encoder_refine_levels without the innermost."
+            ) from error
+
+
+def build_plan(cfg: DictConfig, canvas: Frame | None = None) -> PairPlan:
+    """Opens the data that ``cfg.data`` names.
+
+    Args:
+        canvas: that of the network the glyphs are for; None fits one to them.
+    """
     from fontgan.data.pairs import plan_pairs
 
     data = cfg.data
@@ -545,6 +685,7 @@ def build_plan(cfg: DictConfig) -> PairPlan:
         align=data.align,
         holdout=data.holdout,
         holdout_chars=data.holdout_chars,
+        canvas=canvas,
     )
 
 

@@ -20,7 +20,9 @@ VERBS = {
     "render": "draw a font's characters into a folder of glyph images",
     "check": "say what is wrong with fonts or glyph folders before training",
     "evaluate": "measure a run on its held-out characters, or any folder of glyphs against the true ones",
+    "diagnose": "say how much of a run's glyphs is artefact, and which stage of its decoder brings it in",
     "report": "compare runs in one page: which variant wins, by how much, at what cost",
+    "report blocks": "measure what every block of the generator costs, each swapped alone into the same one",
 }
 
 # Whose keys fontgan train --help explains; the other variants of these groups have the same or fewer.
@@ -35,6 +37,7 @@ EXAMPLES = {
         "fontgan train data=fonts data.source=A.ttf 'data.targets=[B.ttf,C.otf]' out=runs/mine",
         "fontgan train data=folder data.source=DIR 'data.targets={kai: DIR, brush: DIR}' out=runs/mine",
         "fontgan train generator/up=gated generator/up/refine=resskip_depthwise trainer.max_steps=2000",
+        "fontgan train init_from=runs/mine 'data.targets={hand: DIR}' trainer.train_only=style out=runs/with-hand",
         "fontgan train -m generator/up=deconv,gated trainer.seed=1,2 out=runs/sweep",
         "fontgan train -m sweep=up_blocks sweep.budget=30TFLOP out=runs/up_blocks",
     ),
@@ -52,7 +55,9 @@ EXAMPLES = {
         "fontgan evaluate run=runs/quickstart out=evaluation.json sheet=worst.png",
         "fontgan evaluate pred=DIR truth=DIR",
     ),
+    "diagnose": ("fontgan diagnose checkpoint=runs/quickstart out=diagnosis.json picture=diagnosis.png",),
     "report": ("fontgan report runs=runs/sweep out=report.html",),
+    "report blocks": ("fontgan report blocks out=blocks.md", "fontgan report blocks size=128 ngf=64 device=cuda"),
 }
 
 
@@ -65,13 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"fontgan {__version__}")
         return 0
-    verb, *overrides = arguments
+    words = 2 if " ".join(arguments[:2]) in VERBS else 1
+    verb, overrides = " ".join(arguments[:words]), arguments[words:]
     if verb not in VERBS:
         print(
             f"fontgan: {verb}: no such command. Choose one of {', '.join(VERBS)}; see fontgan --help.", file=sys.stderr
         )
         return 2
     return run_verb(verb, overrides)
+
+
+def file_name(verb: str) -> str:
+    """What a verb's config, schema and modules are called: ``report blocks`` -> ``report_blocks``."""
+    return verb.replace(" ", "_")
 
 
 def run_verb(verb: str, arguments: Sequence[str]) -> int:
@@ -108,13 +119,13 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
             return sweep_main(verb, overrides)
         from fontgan.build import compose_config
 
-        cfg = compose_config(verb, overrides)
+        cfg = compose_config(file_name(verb), overrides)
         if show:
             from omegaconf import OmegaConf
 
             print(OmegaConf.to_yaml(cfg), end="")
             return 0
-        return int(importlib.import_module(f"fontgan.commands.{verb}").main(cfg))
+        return int(importlib.import_module(f"fontgan.commands.{file_name(verb)}").main(cfg))
     except UserError as error:
         return tell(verb, str(error), error, verbose)
     except KeyboardInterrupt:
@@ -158,7 +169,7 @@ def set_up_logging(verbose: bool) -> None:
 
 
 def help_text() -> str:
-    verbs = "\n".join(f"  {verb:<8} {summary}" for verb, summary in VERBS.items())
+    verbs = "\n".join(f"  {verb:<13} {summary}" for verb, summary in VERBS.items())
     return (
         "fontgan: font style transfer you can train yourself\n\n"
         f"usage: fontgan <verb> [key=value ...]\n\nverbs:\n{verbs}\n\n"
@@ -173,11 +184,11 @@ def verb_help(verb: str) -> str:
 
     parts = [f"fontgan {verb}: {VERBS[verb]}", f"usage: fontgan {verb} [key=value ...]", "examples:"]
     parts[-1] += "".join(f"\n  {example}" for example in EXAMPLES[verb])
-    own = (config_folder() / f"{verb}.yaml").read_text(encoding="utf-8")
+    own = (config_folder() / f"{file_name(verb)}.yaml").read_text(encoding="utf-8")
     shown = [group for group in groups() if f"- {group.partition('/')[0]}:" in own]
     if shown:
         parts.append("groups (group=variant):" + "".join(f"\n  {g:<22} {', '.join(choices(g))}" for g in shown))
-    files = [config_folder() / f"{verb}.yaml"]
+    files = [config_folder() / f"{file_name(verb)}.yaml"]
     if "- data:" in own:
         files.append(config_folder() / "data" / "_shared.yaml")
     if verb == "train":

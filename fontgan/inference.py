@@ -8,6 +8,8 @@ images = run.draw_images([picture], style={"kai": 0.6, "brush": 0.4})
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,16 +22,20 @@ from torch import Tensor
 from fontgan.build import build_generator, load_config
 from fontgan.data.batches import to_image, to_pixels
 from fontgan.data.folder import grey_of, resample, square_cell
-from fontgan.data.frame import Box, Frame
-from fontgan.data.glyphs import GlyphSource, open_glyphs
+from fontgan.data.frame import Box, Frame, fit_median
+from fontgan.data.glyphs import GlyphSource, open_glyphs, style_name
 from fontgan.data.pack import SOURCE, member_frame
+from fontgan.data.references import Reference, read_references
 from fontgan.device import autocast, pick_device, pick_precision
 from fontgan.errors import DataError, RunError
 from fontgan.models.draw import draw_glyphs
 from fontgan.models.unet import UnetGenerator
 from fontgan.training.checkpoint import Checkpoint, find
 
+log = logging.getLogger(__name__)
+
 Style = str | Mapping[str, float]
+REFERENCES = 64  # glyphs that a style given as images is read off at most
 
 
 def load(
@@ -59,6 +65,7 @@ def load(
         styles=styles,
         manifest=manifest,
         source_spec=str(config.data.source),
+        align=config.data.align,
         device=where,
         precision=pick_precision(precision, where),
         batch_size=batch_size,
@@ -76,6 +83,7 @@ class Run:
         styles: list[str],
         manifest: dict[str, Any],
         source_spec: str,
+        align: bool,
         device: torch.device,
         precision: str,
         batch_size: int,
@@ -85,6 +93,7 @@ class Run:
         self.styles = styles
         self.manifest = manifest
         self.source_spec = source_spec
+        self.align = align  # whether styles are brought onto the source's ink box
         self.device = device
         self.precision = precision
         self.batch_size = batch_size
@@ -156,6 +165,61 @@ class Run:
         undo = aligned.inverse().then(canvas)
         return np.stack([resample(image, undo, self.size) for image in drawn])
 
+    def add_style(self, spec: str, name: str | None = None, *, most: int = REFERENCES) -> str:
+        """Makes a style of reference glyphs known to this run, as long as it is loaded.
+
+        They are brought onto the source's ink box and the canvas as the styles trained on were. Their order does
+        not matter, and which characters they show need not be known.
+
+        Args:
+            spec: a folder of glyph images, or a font.
+            name: what the style is called; None takes the name of the folder or font.
+            most: at most so many references, spread evenly over what there is.
+        Returns: the name.
+        Raises: DataError if the style cannot be read or named so; RunError if this run does not read styles off glyphs.
+        """
+        reader = self.generator.reference_style
+        if reader is None:
+            raise RunError(
+                f"{self.checkpoint.folder}: knows its styles by name and cannot read one off images. Train with "
+                "generator/style=reference, or add the style to this run: fontgan train init_from=RUN data.targets=..."
+            )
+        name = name or style_name(spec)
+        if name in (*self.styles, "all", SOURCE):
+            raise DataError(
+                f"{spec}: a style cannot be called {name} here, as that is taken. Rename the folder or font."
+            )
+        references = read_references(spec, list(self.manifest["trained"]), most)
+        align = self._fit_to_source(references) if self.align else Frame()
+        frame = align.then(Frame.from_dict(self.manifest["cell_to_canvas"]))
+        pixels = np.stack([reference.draw(frame, self.size) for reference in references])
+        reader.add(to_image(pixels).squeeze(1).to(self.device))
+        entry = {
+            "name": name,
+            "file": Path(spec).name,
+            "align": align.as_dict(),
+            "references": len(references),
+            "pixels": hashlib.sha256(pixels.tobytes()).hexdigest()[:16],
+        }
+        self.styles = [*self.styles, name]
+        self.manifest = {**self.manifest, "members": [*self.manifest["members"], entry]}
+        log.info("style %s: read off %d glyphs of %s", name, len(references), spec)
+        return name
+
+    def _fit_to_source(self, references: Sequence[Reference]) -> Frame:
+        """The references' cell -> the source's, fitted on characters that the source has too, else on its median."""
+        known = {reference.char: reference.box for reference in references if reference.char is not None}
+        try:
+            source = open_glyphs(self.source_spec)
+            shared = source.survey(list(known)).present
+        except DataError as error:
+            log.info("aligned without the source's own glyphs: %s", error)
+            shared = []
+        if shared:
+            return fit_median([known[char] for char in shared], [source.ink_box(char) for char in shared])
+        median = self.source_ink_box()
+        return fit_median([reference.box for reference in references], [median]) if median else Frame()
+
     def weights(self, style: Style) -> Tensor:
         """A style or mixture as (1, styles) weights that sum to 1.
 
@@ -174,12 +238,20 @@ class Run:
         """The style's own cell -> the source's; for a mixture the weighted mean."""
         weights = self.weights(style)[0].tolist()
         frames = [Frame.from_dict(e["align"]) for name in self.styles for e in self._entries(name)]
+        scale = sum(w * frame.scale for w, frame in zip(weights, frames, strict=True))
+        if not scale > 0:
+            raise DataError(f"style={style}: lies so far beyond the styles that its glyphs would have no size left.")
         return Frame(
             *(
                 sum(w * getattr(frame, key) for w, frame in zip(weights, frames, strict=True))
                 for key in ("scale", "dx", "dy")
             )
         )
+
+    @property
+    def references(self) -> dict[str, str]:
+        """Of each style added to the loaded run, a hash of the glyphs that it was read off."""
+        return {entry["name"]: entry["pixels"] for entry in self.manifest["members"] if "pixels" in entry}
 
     def source_ink_box(self) -> Box | None:
         """The training source's median ink box in cell coordinates."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fontgan.metrics.encoder import feature_distance, loss_encoder
 from fontgan.models.discriminator import Verdict
 
 
@@ -44,9 +45,18 @@ def soft_dice(fake: Tensor, real: Tensor) -> Tensor:
     return (1 - (2 * overlap + 1) / (f.square().sum(1) + r.square().sum(1) + 1)).mean()
 
 
-def edge(fake: Tensor, real: Tensor) -> Tensor:
-    """Mean absolute difference of the Sobel gradients, in ink per pixel; borders are edge-padded."""
-    return (sobel(ink_of(fake)) - sobel(ink_of(real))).abs().mean()
+def edge(fake: Tensor, real: Tensor, scales: int = 1) -> Tensor:
+    """Mean absolute difference of the Sobel gradients, in ink per pixel; borders are edge-padded.
+
+    Args:
+        scales: 1 compares at full size; more add half, quarter ... the size, averaged 2x2, and take the mean of all.
+    """
+    f, r = ink_of(fake), ink_of(real)
+    total = (sobel(f) - sobel(r)).abs().mean()
+    for _ in range(scales - 1):
+        f, r = F.avg_pool2d(f, 2), F.avg_pool2d(r, 2)
+        total = total + (sobel(f) - sobel(r)).abs().mean()
+    return total / scales
 
 
 def sobel(ink: Tensor) -> Tensor:
@@ -60,6 +70,31 @@ def sobel(ink: Tensor) -> Tensor:
     horizontal = columns[..., 2:] - columns[..., :-2]
     vertical = rows[..., 2:, :] - rows[..., :-2, :]
     return torch.cat([horizontal, vertical], dim=1) / 8
+
+
+def total_variation(fake: Tensor) -> Tensor:
+    """Mean absolute difference of the ink of neighbours in a row, plus that of neighbours in a column.
+
+    Looks at the drawing alone: it counts outline, and speckles are mostly outline.
+
+    Source: Rudin et al. 1992, "Nonlinear total variation based noise removal algorithms", in its anisotropic form.
+    """
+    ink = ink_of(fake)
+    return ink.diff(dim=-1).abs().mean() + ink.diff(dim=-2).abs().mean()
+
+
+def perceptual(fake: Tensor, real: Tensor) -> Tensor:
+    """Distance of two glyphs as a small encoder sees them that has learned to tell characters and fonts apart.
+
+    The encoder is the one of ``glyph_perceptual`` with other weights, frozen and in full precision; glyphs are
+    brought to its 64 px.
+
+    Source: Johnson et al. 2016, arXiv:1603.08155; distance as in Zhang et al. 2018, arXiv:1801.03924.
+    """
+    encoder = loss_encoder(fake.device)
+    with torch.no_grad():
+        seen = encoder.features(ink_of(real))
+    return feature_distance(encoder.features(ink_of(fake)), seen).mean()
 
 
 def constancy(source_map: Tensor, fake_map: Tensor) -> Tensor:
@@ -80,14 +115,66 @@ def hinge_g(fake: Verdict) -> Tensor:
     return -fake.realness.mean()
 
 
-def bce_d(real: Verdict, fake: Verdict) -> Tensor:
+def least_squares_d(real: Verdict, fake: Verdict) -> Tensor:
+    """Real to 1, fake to 0, by halved squares. Source: Mao et al. 2017 (LSGAN), arXiv:1611.04076."""
+    return ((real.realness - 1).square().mean() + fake.realness.square().mean()) / 2
+
+
+def least_squares_g(fake: Verdict) -> Tensor:
+    """Fake to 1: a glyph far on the right side is pulled back as one on the wrong side is."""
+    return (fake.realness - 1).square().mean() / 2
+
+
+def non_saturating_d(real: Verdict, fake: Verdict) -> Tensor:
     """Cross-entropy of the discriminator: real up, fake down. Source: Goodfellow et al. 2014, arXiv:1406.2661."""
     return F.softplus(-real.realness).mean() + F.softplus(fake.realness).mean()
 
 
-def bce_g(fake: Verdict) -> Tensor:
-    """Non-saturating cross-entropy of the generator."""
+def non_saturating_g(fake: Verdict) -> Tensor:
+    """Cross-entropy of the generator, turned round so that its gradient is large where the discriminator is sure."""
     return F.softplus(-fake.realness).mean()
+
+
+def relativistic_d(real: Verdict, fake: Verdict) -> Tensor:
+    """Real above fake, each patch against the same patch of the same character, by cross-entropy.
+
+    Source: Jolicoeur-Martineau 2018 (RSGAN), arXiv:1807.00734.  Its pairs are drawn at random; here they are the true
+    and the drawn glyph of one source.
+    """
+    return F.softplus(fake.realness - real.realness).mean()
+
+
+def relativistic_g(fake: Verdict, real: Verdict) -> Tensor:
+    """Fake above real."""
+    return F.softplus(real.realness - fake.realness).mean()
+
+
+def feature_matching(fake: Verdict, real: Verdict) -> Tensor:
+    """Mean absolute difference of the discriminator's maps of the drawn and the true glyph, averaged over its layers.
+
+    Raises: ValueError if the discriminator gives no maps.
+    Source: Wang et al. 2018 (pix2pixHD), arXiv:1711.11585.
+    """
+    if not fake.features:
+        raise ValueError(
+            "loss.feature_matching is above 0 but the discriminator gives no features. "
+            "Use discriminator=patch or zi2zi, or loss.feature_matching=0."
+        )
+    differences = [F.l1_loss(f.float(), r.detach().float()) for f, r in zip(fake.features, real.features, strict=True)]
+    return torch.stack(differences).mean()
+
+
+def r1(real: Verdict, glyph: Tensor) -> Tensor:
+    """Half the squared gradient of the realness of true glyphs with respect to their pixels, per patch.
+
+    Args:
+        glyph: (B, 1, H, W), what it judged, requiring a gradient.
+    Source: Mescheder et al. 2018, arXiv:1801.04406.  The gradient is that of the sum over a glyph's patches; its square
+        is divided by their number, so that one weight serves all sizes.  With one patch it is the paper's.
+    """
+    (gradient,) = torch.autograd.grad(real.realness.sum(), glyph, create_graph=True)
+    patches = real.realness[0].numel()
+    return gradient.square().sum(dim=(1, 2, 3)).mean() / (2 * patches)
 
 
 def category(verdict: Verdict, style: Tensor) -> Tensor:

@@ -52,6 +52,8 @@ class TrainerConfig:
     seed: int = MISSING
     ema: float = MISSING
     grad_clip: float = MISSING
+    freeze: list[str] | None = MISSING
+    train_only: str | None = MISSING
     log_every: int = MISSING
     eval_every: int = MISSING
     save_every: int = MISSING
@@ -73,6 +75,7 @@ class TrainConfig:
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
+    init_from: str | None = MISSING
     name: str = MISSING
     out: str = MISSING
 
@@ -87,6 +90,11 @@ class InferConfig:
     checkpoint: str = MISSING
     which: str = MISSING
     style: Any = MISSING
+    style_images: str | None = MISSING
+    style_images_max: int | None = MISSING
+    style_path: Any = MISSING
+    frames: int | None = MISSING
+    extrapolate: float | None = MISSING
     out: str = MISSING
     input: str | None = MISSING
     font: str | None = MISSING
@@ -126,6 +134,18 @@ class EvaluateConfig:
 
 
 @dataclass
+class DiagnoseConfig:
+    checkpoint: str = MISSING
+    which: str = MISSING
+    out: str | None = MISSING
+    picture: str | None = MISSING
+    glyphs: int = MISSING
+    batch_size: int = MISSING
+    device: str = MISSING
+    precision: str = MISSING
+
+
+@dataclass
 class ReportConfig:
     runs: str = MISSING
     out: str = MISSING
@@ -139,13 +159,26 @@ class ReportConfig:
     precision: str = MISSING
 
 
+@dataclass
+class ReportBlocksConfig:
+    out: str = MISSING
+    size: int = MISSING
+    batch_size: int = MISSING
+    ngf: int = MISSING
+    seed: int = MISSING
+    device: str = MISSING
+    precision: str = MISSING
+
+
 VERBS: dict[str, type] = {
     "train": TrainConfig,
     "check": CheckConfig,
     "infer": InferConfig,
     "render": RenderConfig,
     "evaluate": EvaluateConfig,
+    "diagnose": DiagnoseConfig,
     "report": ReportConfig,
+    "report_blocks": ReportBlocksConfig,
 }
 
 

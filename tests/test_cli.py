@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from fontgan.build import choices, config_folder
-from fontgan.cli import EXAMPLES, VERBS, main
+from fontgan.cli import EXAMPLES, VERBS, file_name, main
 from fontgan.schema import VERBS as SCHEMAS
 
 from .conftest import BRUSH, FONTS, KAI, SOURCE, TINY, error_line, fontgan
@@ -32,13 +32,13 @@ def test_help_lists_the_verbs_and_does_not_import_torch() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_has_help_a_schema_a_config_and_a_script(verb: str) -> None:
-    result = fontgan(verb, "--help")
+    result = fontgan(*verb.split(), "--help")
     assert result.returncode == 0
     assert EXAMPLES[verb][0] in result.stdout
-    assert verb in SCHEMAS
-    assert (config_folder() / f"{verb}.yaml").is_file()
+    assert file_name(verb) in SCHEMAS
+    assert (config_folder() / f"{file_name(verb)}.yaml").is_file()
     script = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / f"{verb}.py"), "--help"], capture_output=True, text=True
+        [sys.executable, str(ROOT / "scripts" / f"{file_name(verb)}.py"), "--help"], capture_output=True, text=True
     )
     assert script.stdout == result.stdout
 
@@ -51,7 +51,7 @@ def test_train_help_names_every_variant() -> None:
 
 
 def test_scripts_and_verbs_are_the_same_set() -> None:
-    assert {p.stem for p in (ROOT / "scripts").glob("*.py")} == set(VERBS)
+    assert {p.stem for p in (ROOT / "scripts").glob("*.py")} == {file_name(verb) for verb in VERBS}
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,8 @@ def test_scripts_and_verbs_are_the_same_set() -> None:
         (["train", "--fast"], "no such flag"),
         (["train", "fast"], "key=value"),
         (["infer", "-m"], "only fontgan train"),
+        (["report", "walls"], "walls: settings are written key=value"),
+        (["report", "blocks", "small"], "fontgan report blocks: small: settings are written key=value"),
     ],
 )
 def test_wrong_usage(arguments: list[str], says: str) -> None:

@@ -18,6 +18,7 @@ from fontgan.data.frame import Frame
 from fontgan.data.pack import open_pack
 from fontgan.errors import DataError
 from fontgan.inference import load
+from fontgan.stylepath import path_weights, say_mixture
 
 from .conftest import KAI, SOURCE, Here, error_line, fontgan
 
@@ -123,6 +124,18 @@ def test_unreadable_images_are_listed_and_the_rest_is_done(
         (["style=kai", "text=永", "precision=int8"], "choose one of auto, bf16, fp32"),
         (["style=kai", "text=永", "batch_size=0"], "1 or more"),
         (["style=kai", "text=永", "colour=red"], "Keys here"),
+        (["text=永", "style=kai", "style_path=[kai, brush]"], "style and style_path"),
+        (["text=永", "style_path=[kai]"], "2 or more"),
+        (["text=永", "style_path=kai"], "a list of styles is needed"),
+        (["text=永", "style_path=[kai, kai]"], "twice in a row"),
+        (["text=永", "style_path=[kai, gothic]"], "the run knows kai, brush, xiaowei"),
+        (["text=永", "style_path=[kai, brush]", "frames=1"], "frames=1: 2 or more"),
+        (["text=永", "style_path=[kai, brush]", "extrapolate=-1"], "0 or more is needed"),
+        (["text=永", "style_path=[kai, brush]", "extrapolate=1e9"], "no size left"),
+        (["style_path=[kai, brush]"], "what to draw?"),
+        (["style=kai", "text=永", "frames=3"], "belongs to style_path"),
+        (["style=kai", "text=永", "extrapolate=0.5"], "belongs to style_path"),
+        (["style=kai", "text=永", "style_images_max=3"], "belongs to style_images"),
     ],
 )
 def test_wrong_requests_get_one_line(
@@ -239,3 +252,54 @@ def test_switches_and_numbers_mean_what_they_say(
     command = ["infer", f"checkpoint={tiny_run}", "text=永", "out=2024", "style=kai", "overwrite=no"]
     assert here(*command).returncode == 0
     assert "1 results are there already" in here(*command).stderr
+
+
+# -- paths between styles -------------------------------------------------------------------
+
+
+def test_a_path_goes_through_its_styles_at_even_distances() -> None:
+    path = path_weights(["kai", "brush", "kai"], 9, extrapolate=0.5)
+    assert all(sum(weights.values()) == pytest.approx(1) for weights in path)
+    assert [say_mixture(weights) for weights in path] == [
+        "kai 150 %", "kai 112 %", "brush 25 %", "brush 62 %", "brush", "kai 38 %", "kai 75 %", "kai 112 %", "kai 150 %",
+    ]  # fmt: skip
+    assert path[0] == {"kai": 1.5, "brush": -0.5}
+
+
+def test_a_path_leaves_a_strip_and_an_animation(tiny_run: Path, tmp_path: Path, here: Here) -> None:
+    command = ["infer", f"checkpoint={tiny_run}", "text=永国一", "style_path=[kai, brush, xiaowei]", f"out={tmp_path}"]
+    result = here(*command, "frames=5", "extrapolate=0.25")
+    assert result.returncode == 0, result.stderr
+    with Image.open(tmp_path / "strip.png") as strip:
+        assert strip.width > 6 * 64  # the source and five places
+        assert 3 * 64 < strip.height < 4 * 64
+    with Image.open(tmp_path / "path.gif") as animation:
+        assert animation.info["loop"] == 0
+        assert animation.n_frames == 8  # there and back, the ends once
+        assert animation.width == 3 * 64
+    assert json.loads((tmp_path / "manifest.json").read_text())["style_path"] == ["kai", "brush", "xiaowei"]
+    before = (tmp_path / "strip.png").read_bytes()
+    (tmp_path / "path.gif").write_bytes(b"mine")
+    assert "are there already and kept" in here(*command, "frames=5", "extrapolate=0.25").stderr
+    assert "another path" in error_line(here(*command, "frames=4"))
+    assert (tmp_path / "path.gif").read_bytes() == b"mine"
+    assert here(*command, "frames=4", "overwrite=true").returncode == 0
+    assert (tmp_path / "strip.png").read_bytes() != before
+
+
+def test_the_ends_of_a_path_are_the_styles_themselves(
+    tiny_run: Path, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[np.ndarray] = []
+    monkeypatch.setattr(
+        "fontgan.commands.infer.strip_picture",
+        lambda _, drawn, *__, **___: shown.extend(drawn) or Image.new("L", (1, 1)),
+    )
+    run = load(tiny_run)
+    command = ["infer", f"checkpoint={tiny_run}", f"text={''.join(run.manifest['trained'])}"]
+    result = here(*command, "style_path=[kai, brush]", "frames=2", f"out={tmp_path}")
+    assert "shows the first 16 of" in result.stderr
+    assert [len(glyphs) for glyphs in shown] == [16, 16]
+    for glyphs, style in zip(shown, ("kai", "brush"), strict=True):
+        alone = np.stack([np.asarray(image) for image in run.draw(list(run.manifest["trained"])[:16], style)])
+        assert np.abs(glyphs.astype(int) - alone).max() <= 2

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from fontgan import losses
-from fontgan.build import build, choices, compose_config
+from fontgan.build import build, build_generator, choices, compose_config, config_folder
+from fontgan.commands.train import build_parts
+from fontgan.data.batches import GlyphBatch
+from fontgan.device import autocast
+from fontgan.metrics.encoder import LOSS_WEIGHTS, WEIGHTS, feature_distance, loss_encoder
 from fontgan.models.discriminator import Verdict
 from fontgan.models.unet import image_from_logits
-from fontgan.training.objective import Objective
+from fontgan.training import objective as objectives
+from fontgan.training.budget import step_flops
+from fontgan.training.objective import GAN_LOSSES, Objective
+from fontgan.training.step import TrainStep
+
+from .conftest import TINY
 
 PAPER, INK = 1.0, -1.0
 
@@ -57,6 +70,68 @@ def test_edge_of_a_step() -> None:
     assert float(losses.edge(step, torch.full_like(step, PAPER))) == pytest.approx(0.5 * 8 / 32)
 
 
+def test_edge_at_several_scales() -> None:
+    step = torch.full((1, 1, 4, 4), PAPER)
+    step[..., 2:] = INK
+    # Half the size: two columns, paper and ink, with a horizontal slope of 0.5 at each of four pixels.
+    expected = (0.5 * 8 / 32 + 0.5 * 4 / 8) / 2
+    assert float(losses.edge(step, torch.full_like(step, PAPER), scales=2)) == pytest.approx(expected)
+
+
+def test_total_variation() -> None:
+    # One of twelve pairs in the rows, one of twelve in the columns.
+    assert float(losses.total_variation(page((0, 0)))) == pytest.approx(2 / 12)
+    assert float(losses.total_variation(page())) == 0
+
+
+def test_feature_distance() -> None:
+    def vector(*values: float) -> torch.Tensor:
+        return torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1)
+
+    # (0.6, 0.8) to (1, 0): 0.16 + 0.64; opposite vectors: 4.
+    drawn, truth = [vector(3, 4), vector(5, 0)], [vector(2, 0), vector(-1, 0)]
+    assert feature_distance(drawn, truth).tolist() == pytest.approx([(0.8 + 4) / 2])
+
+
+@pytest.mark.parametrize("side", [64, 96])
+def test_perceptual_is_a_loss_on_frozen_features(side: int) -> None:
+    real = page(*((row, column) for row in range(10, 50) for column in range(30, 34)), side=side)
+    near = page(*((row, column) for row in range(10, 50) for column in range(31, 35)), side=side)
+    fake = F.avg_pool2d(real, 5, 1, 2).requires_grad_()
+    assert float(losses.perceptual(real, real)) == 0
+    assert 0 < float(losses.perceptual(near, real)) < float(losses.perceptual(page(side=side), real))
+    descent = torch.optim.Adam([fake], 0.05)
+    found = []
+    for _ in range(15):
+        loss = losses.perceptual(fake, real)
+        descent.zero_grad()
+        loss.backward()
+        descent.step()
+        found.append((loss.item(), float(losses.l1(fake.detach().clamp(INK, PAPER), real))))
+    assert found[-1][0] < 0.5 * found[0][0]
+    assert found[-1][1] < found[0][1]  # the pixels come closer too
+    encoder = loss_encoder(fake.device)
+    assert not encoder.training
+    assert not any(p.requires_grad or p.grad is not None for p in encoder.parameters())
+
+
+def test_loading_the_encoder_leaves_the_random_state_alone() -> None:
+    loss_encoder.cache_clear()
+    before = torch.get_rng_state()
+    losses.perceptual(page(side=64), page(side=64))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_encoder_of_the_loss_is_not_the_one_that_measures() -> None:
+    ours, theirs = load_file(LOSS_WEIGHTS), load_file(WEIGHTS)
+    assert ours.keys() == theirs.keys()
+    learned = [name for name in ours if name.endswith("weight")]
+    assert len(learned) > 10
+    for name in learned:
+        together = torch.stack([ours[name].flatten(), theirs[name].flatten()])
+        assert together.shape[1] < 100 or abs(float(torch.corrcoef(together)[0, 1])) < 0.5, name
+
+
 def test_constancy() -> None:
     assert float(losses.constancy(torch.zeros(1, 2, 1, 1), torch.tensor([1.0, 3.0]).view(1, 2, 1, 1))) == pytest.approx(
         5
@@ -67,8 +142,51 @@ def test_adversarial_losses() -> None:
     real, fake = (Verdict(torch.tensor([[[[value]]]]), None) for value in (0.5, -2.0))
     assert float(losses.hinge_d(real, fake)) == pytest.approx(0.5)
     assert float(losses.hinge_g(fake)) == pytest.approx(2.0)
-    assert float(losses.bce_d(real, fake)) == pytest.approx(math.log(1 + math.exp(-0.5)) + math.log(1 + math.exp(-2)))
-    assert float(losses.bce_g(fake)) == pytest.approx(math.log(1 + math.exp(2)))
+    assert float(losses.non_saturating_d(real, fake)) == pytest.approx(
+        math.log(1 + math.exp(-0.5)) + math.log(1 + math.exp(-2))
+    )
+    assert float(losses.non_saturating_g(fake)) == pytest.approx(math.log(1 + math.exp(2)))
+    assert float(losses.least_squares_d(real, fake)) == pytest.approx(0.5 * (0.5**2 + 2**2))
+    assert float(losses.least_squares_g(fake)) == pytest.approx(0.5 * 3**2)
+    assert float(losses.relativistic_d(real, fake)) == pytest.approx(math.log(1 + math.exp(-2.5)))
+    assert float(losses.relativistic_g(fake, real)) == pytest.approx(math.log(1 + math.exp(2.5)))
+
+
+@pytest.mark.parametrize("name", GAN_LOSSES)
+def test_every_gan_loss_parts_real_from_fake_and_pulls_fake_to_real(name: str) -> None:
+    values = torch.tensor([0.5, 0.5], requires_grad=True)
+    real, fake = (Verdict(value.view(1, 1, 1, 1), None) for value in values)
+    gan = GAN_LOSSES[name]
+    (slope,) = torch.autograd.grad(gan.discriminator(real, fake), values, retain_graph=True)
+    assert slope[0] < 0 < slope[1]
+    (slope,) = torch.autograd.grad(gan.generator(fake, real) if gan.paired else gan.generator(fake), values)
+    assert slope[1] < 0
+
+
+def test_feature_matching() -> None:
+    drawn = torch.tensor([[1.0, 3.0]], requires_grad=True)
+    true = torch.tensor([[0.0, 0.0]], requires_grad=True)
+    fake = Verdict(torch.zeros(1, 1, 1, 1), None, (drawn, torch.zeros(1, 4)))
+    real = Verdict(torch.zeros(1, 1, 1, 1), None, (true, torch.ones(1, 4)))
+    loss = losses.feature_matching(fake, real)
+    assert loss.item() == pytest.approx((2 + 1) / 2)
+    loss.backward()
+    assert drawn.grad is not None
+    assert true.grad is None
+    with pytest.raises(ValueError, match="gives no features"):
+        losses.feature_matching(Verdict(drawn, None), Verdict(true, None))
+
+
+def test_r1() -> None:
+    glyph = torch.ones(3, 1, 1, 2, requires_grad=True)
+    slopes = torch.tensor([3.0, 4.0], requires_grad=True)
+    patches = slopes * glyph  # two patches a glyph, each of one pixel
+    one_patch = losses.r1(Verdict(patches.sum(dim=3, keepdim=True), None), glyph)
+    assert one_patch.item() == pytest.approx((3**2 + 4**2) / 2)
+    assert losses.r1(Verdict(patches, None), glyph).item() == pytest.approx((3**2 + 4**2) / 2 / 2)
+    one_patch.backward()
+    assert slopes.grad is not None
+    assert slopes.grad.tolist() == pytest.approx([3, 4])
 
 
 def test_category() -> None:
@@ -113,7 +231,18 @@ def test_the_discriminator_starts_when_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"l1": -1}, {"handover": 2}, {"gan": "x"}, {"l1": 0, "ink_bce": 0, "dice": 0, "edge": 0}]
+    "wrong",
+    [
+        *({weight: -1} for weight in objectives.WEIGHTS),
+        {"handover": 2},
+        {"gan": "x"},
+        {"l1": 0, "ink_bce": 0, "dice": 0, "edge": 0, "perceptual": 1, "total_variation": 1},
+        {"edge_scales": 0},
+        {"edge_scales": 6},
+        {"edge_scales": 2, "edge": 0},
+        {"r1": 1},
+        {"feature_matching": 1},
+    ],
 )
 def test_wrong_weights_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="loss"):
@@ -129,3 +258,119 @@ def test_zi2zi_weights_are_the_published_ones() -> None:
     loss = build(compose_config("train", ["loss=zi2zi"]).loss, "loss")
     assert (loss.l1, loss.constancy, loss.ink_bce, loss.gan) == (100, 15, 0, "bce")
     assert len(choices("loss")) >= 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (["loss.gan=wgan"], ", ".join(GAN_LOSSES)),
+        (["loss.r1=1", "loss.adversarial=0", "discriminator=none"], "loss.r1=1.0: would never be used"),
+        (["loss.feature_matching=1", "loss.adversarial=0", "discriminator=none"], "nothing trains the discriminator"),
+        (["loss.feature_matching=1", "discriminator=none"], "discriminator=none"),
+        (["loss.edge=0", "loss.edge_scales=3"], "loss.edge_scales=3: would never be used"),
+    ],
+)
+def test_what_would_never_be_used_is_refused_in_one_line(
+    settings: list[str], says: str, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    assert says in refused("train", *TINY, *settings, f"out={tmp_path / 'run'}")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", choices("loss"))
+def test_every_loss_config_names_every_key_and_every_gan_loss(name: str) -> None:
+    text = (config_folder() / "loss" / f"{name}.yaml").read_text(encoding="utf-8")
+    assert all(f"\n{field}: " in text for field in Objective.__dataclass_fields__)
+    assert all(gan in text for gan in GAN_LOSSES)
+
+
+# -- in training ----------------------------------------------------------------------------
+
+JUDGED = (*TINY, "loss=ink_gan", "loss.adversarial_from=0", "discriminator=patch", "discriminator.ndf=4")
+
+
+@pytest.fixture(scope="module")
+def batches() -> list[GlyphBatch]:
+    _, _, sampler = build_parts(compose_config("train", [*TINY]), torch.device("cpu"), "fp32")
+    return [sampler.batch(index) for index in range(2)]
+
+
+def make_step(*settings: str, precision: str = "fp32") -> TrainStep:
+    cfg = compose_config("train", [*JUDGED, *settings])
+    torch.manual_seed(0)
+    generator, judge = build_generator(cfg, 3), build(cfg.discriminator, "discriminator", styles=3)
+    return TrainStep(
+        generator,
+        judge,
+        build(cfg.loss, "loss"),
+        optimiser_g=torch.optim.Adam(generator.parameters(), 1e-3),
+        optimiser_d=torch.optim.Adam(judge.parameters(), 1e-3),
+        autocast=autocast(torch.device("cpu"), precision),
+    )
+
+
+def weights(step: TrainStep) -> list[torch.Tensor]:
+    assert step.discriminator is not None
+    return [p.detach().clone() for net in (step.generator, step.discriminator) for p in net.parameters()]
+
+
+def train(step: TrainStep, batches: list[GlyphBatch]) -> dict[str, float]:
+    """One step on each batch. Returns: what the last of them reports; fails if anything is not finite."""
+    for index, batch in enumerate(batches):
+        report = step([batch], 0.25, index)
+    assert all(value.isfinite() for value in report.values())
+    assert all(tensor.isfinite().all() for tensor in weights(step))
+    return {name: float(value) for name, value in report.items()}
+
+
+@pytest.fixture(scope="module")
+def plain(batches: list[GlyphBatch]) -> list[torch.Tensor]:
+    """Weights after a training with none of the terms that are 0 in the config."""
+    step = make_step("discriminator.head=category")
+    assert set(train(step, batches)) == {"ink_bce", "l1", "dice", "edge", "adversarial", "d_adversarial"}
+    return weights(step)
+
+
+@pytest.mark.parametrize("weight", objectives.WEIGHTS)
+def test_every_weight_acts_in_training(weight: str, batches: list[GlyphBatch], plain: list[torch.Tensor]) -> None:
+    step = make_step("discriminator.head=category", f"loss.{weight}=0.7")
+    assert {weight, f"d_{weight}"} & set(train(step, batches))
+    assert any(not torch.equal(ours, theirs) for ours, theirs in zip(weights(step), plain, strict=True))
+
+
+@pytest.mark.parametrize("discriminator", [name for name in choices("discriminator") if name != "none"])
+@pytest.mark.parametrize("gan", GAN_LOSSES)
+def test_every_gan_loss_trains_both_networks_in_bf16(gan: str, discriminator: str, batches: list[GlyphBatch]) -> None:
+    terms = ["loss.feature_matching=1", "loss.r1=1", "loss.perceptual=1"]
+    step = make_step(f"loss.gan={gan}", f"discriminator={discriminator}", *terms, precision="bf16")
+    before = weights(step)
+    report = train(step, batches)
+    assert {"adversarial", "d_adversarial", "feature_matching", "d_r1", "perceptual"} <= set(report)
+    # A bias right before a batch norm has no effect, hence most and not all.
+    moved = [not torch.equal(old, new) for old, new in zip(before, weights(step), strict=True)]
+    assert sum(moved) > 0.8 * len(moved)
+    assert step.discriminator is not None
+    assert all(p.requires_grad and p.dtype == torch.float32 for p in step.discriminator.parameters())
+
+
+def operations(step: TrainStep) -> float:
+    return step_flops(step.generator, step.discriminator, step.objective, size=64, batch_size=4, accumulate=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "dearer"),
+    [
+        *(([f"loss.gan={name}"], gan.paired) for name, gan in GAN_LOSSES.items()),
+        (["loss.feature_matching=1"], True),
+        (["loss.r1=1"], True),
+        (["loss.perceptual=1"], True),
+        (["loss.total_variation=1", "loss.edge_scales=3"], False),
+    ],
+)
+def test_operations_of_every_term_are_counted(settings: list[str], dearer: bool, batches: list[GlyphBatch]) -> None:
+    step = make_step(*settings)
+    counted = operations(step)
+    assert (counted > operations(make_step())) == dearer
+    with FlopCounterMode(display=False) as counter:
+        step([batches[0]], 1.0, 0)
+    assert counted == pytest.approx(counter.get_total_flops(), rel=1e-6)

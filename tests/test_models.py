@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 from torch import nn
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from fontgan.build import build, build_generator, choices, compose_config
+from fontgan.build import build, build_generator, check_single_pixels, choices, compose_config, load_config
 from fontgan.errors import ConfigError
 from fontgan.models.attention import SelfAttention
 from fontgan.models.fusion import align_to
 from fontgan.models.init import SCHEMES, initialise
-from fontgan.models.unet import UnetGenerator, image_from_logits
+from fontgan.models.layers import ConvNormAct, LowPass, ResidualAdd
+from fontgan.models.refine import Bottleneck, DepthwiseSeparable, FusedMBConv, InvertedResidual, ResSkip
+from fontgan.models.resize import KeepSize
+from fontgan.models.style import StyleTable
+from fontgan.models.unet import UnetGenerator, UnetSkipConnectionBlock, image_from_logits
+from fontgan.models.up import UpBlock
 
 UPS, STYLES, NORMS = choices("generator/up"), choices("generator/style"), choices("generator/norm")
 RESIZES, FUSIONS, REFINES = (choices(f"generator/up/{part}") for part in ("resize", "fusion", "refine"))
+ENCODER_REFINES, ATTENTIONS, INNERMOSTS = (
+    choices(f"generator/{group}") for group in ("encoder_refine", "attention", "innermost")
+)
 SMALL = ["generator.ngf=4", "generator.depth=3", "data.size=64"]
+
+
+PARTS = {
+    kind: {
+        name: build(compose_config("train", [f"generator/up/{kind}={name}"]).generator.up[kind], kind) for name in names
+    }
+    for kind, names in (("resize", RESIZES), ("fusion", FUSIONS), ("refine", REFINES))
+}
 
 
 def generator(*overrides: str, styles: int = 3) -> UnetGenerator:
@@ -28,10 +50,22 @@ def generator(*overrides: str, styles: int = 3) -> UnetGenerator:
     return build_generator(compose_config("train", [*SMALL, *overrides]), styles)  # type: ignore[return-value]
 
 
+def some_style(network: UnetGenerator, height: int, width: int) -> torch.Tensor:
+    """For two glyphs: mixtures of styles, or references where the network reads them."""
+    if network.reference_style is not None:
+        return torch.rand(2, 3, height, width) * 2 - 1
+    return torch.softmax(torch.randn(2, network.styles), 1)
+
+
+def part(group: str, name: str, *overrides: str) -> Any:
+    """One part as the config makes it, to be called with its channels."""
+    cfg = compose_config("train", [f"{group}={name}", *overrides])
+    return build(OmegaConf.select(cfg, group.replace("/", ".")), "part")
+
+
 def assert_draws_and_learns(network: UnetGenerator, height: int, width: int) -> None:
     source = torch.rand(2, 1, height, width) * 2 - 1
-    weights = torch.softmax(torch.randn(2, network.styles), 1)
-    logits = network(source, weights)
+    logits = network(source, some_style(network, height, width))
     assert logits.shape == source.shape
     assert logits.isfinite().all()
     logits.square().mean().backward()
@@ -41,46 +75,110 @@ def assert_draws_and_learns(network: UnetGenerator, height: int, width: int) -> 
 
 
 def test_the_variants_are_found() -> None:
-    assert {"deconv", "interpolate_conv", "subpixel", "conv_only", "gated", "resskip"} <= set(UPS)
-    assert {"concat", "film", "adain", "none"} <= set(STYLES)
+    assert {"deconv", "interpolate_conv", "subpixel", "conv_only", "gated", "resskip", "hybrid"} <= set(UPS)
+    assert {"concat", "film", "adain", "none", "film_all", "adain_all", "cross_attention", "reference"} <= set(STYLES)
     assert {"batch", "instance", "group"} <= set(NORMS)
-    assert {"concat", "add", "gated"} <= set(FUSIONS)
-    assert {"none", "resskip_depthwise", "resskip_standard"} <= set(REFINES)
-    assert len(RESIZES) >= 4
+    assert {"concat", "add", "gated", "attention", "none"} <= set(FUSIONS)
+    assert {
+        "none", "resskip_depthwise", "resskip_standard", "bottleneck", "linear_bottleneck", "inverted_residual",
+        "mbconv", "fused_mbconv", "depthwise_separable",
+    } <= set(REFINES)  # fmt: skip
+    assert set(ENCODER_REFINES) == set(REFINES)
+    assert {
+        "deconv", "interpolate_conv", "subpixel", "conv_only", "nearest_conv", "carafe", "dysample", "meta",
+        "blur_subpixel",
+    } <= set(RESIZES)  # fmt: skip
+    assert {"self", "linear"} <= set(ATTENTIONS)
+    assert {"none", "transformer"} <= set(INNERMOSTS)
+    assert len(UPS) >= 14
 
 
-@pytest.mark.parametrize(("up", "style", "norm"), list(product(UPS, STYLES, NORMS)))
-def test_every_preset_with_every_style_and_norm(up: str, style: str, norm: str) -> None:
-    assert_draws_and_learns(
-        generator(f"generator/up={up}", f"generator/style={style}", f"generator/norm={norm}"), 16, 24
-    )
+@pytest.mark.parametrize(("up", "norm"), list(product(UPS, NORMS)))
+def test_every_preset_with_every_norm(up: str, norm: str) -> None:
+    """Every preset with every style is trained in tests/test_blocks.py."""
+    assert_draws_and_learns(generator(f"generator/up={up}", f"generator/norm={norm}"), 16, 24)
+
+
+@pytest.mark.parametrize(("style", "norm"), list(product(STYLES, NORMS)))
+def test_every_style_with_every_norm(style: str, norm: str) -> None:
+    assert_draws_and_learns(generator(f"generator/style={style}", f"generator/norm={norm}"), 16, 24)
 
 
 @pytest.mark.parametrize(("resize", "fusion", "refine"), list(product(RESIZES, FUSIONS, REFINES)))
 def test_every_combination_of_parts(resize: str, fusion: str, refine: str) -> None:
-    parts = [f"generator/up/resize={resize}", f"generator/up/fusion={fusion}", f"generator/up/refine={refine}"]
-    assert_draws_and_learns(generator(*parts), 17, 21)  # odd sides: maps that do not line up by a pixel
+    """As one block, on odd sides: maps that do not line up by a pixel."""
+    torch.manual_seed(0)
+    block = UpBlock(
+        6, 4, resize=PARTS["resize"][resize], fusion=PARTS["fusion"][fusion], refine=PARTS["refine"][refine],
+        norm=nn.InstanceNorm2d,
+    )  # fmt: skip
+    result = block(torch.randn(2, 6, 5, 7), torch.randn(2, 4, 11, 15))
+    assert result.shape == (2, block.out_channels, 11, 15)
+    result.square().mean().backward()
+    for name, parameter in block.named_parameters():
+        assert parameter.grad is not None, f"{name} takes no part"
+        assert parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize("refine", ENCODER_REFINES)
+@pytest.mark.parametrize("levels", ["null", "[2]"])
+def test_refinement_in_the_encoder(refine: str, levels: str) -> None:
+    network = generator(f"generator/encoder_refine={refine}", f"generator.encoder_refine_levels={levels}")
+    assert_draws_and_learns(network, 16, 24)
+    plain = sum(p.numel() for p in generator().parameters())
+    assert (sum(p.numel() for p in network.parameters()) > plain) == (refine != "none")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        *([f"generator/attention={name}", "generator.attention_levels=[1,3]"] for name in ATTENTIONS),
+        *([f"generator/innermost={name}"] for name in INNERMOSTS),
+        *([f"generator={name}"] for name in choices("generator")),
+        ["generator.antialias_down=true"],
+        ["generator.innermost_stride=1"],
+        ["generator.innermost_stride=1", "generator.antialias_down=true", "generator/innermost=transformer"],
+    ],
+    ids=" ".join,
+)
+def test_what_can_be_added_to_the_encoder(overrides: list[str]) -> None:
+    assert_draws_and_learns(generator(*overrides), 17, 22)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_random_combinations(data: st.DataObject) -> None:
     depth = data.draw(st.integers(2, 5))
-    overrides = [
-        f"generator/up={data.draw(st.sampled_from(UPS))}",
+    up = data.draw(st.sampled_from(UPS))
+    parts = [
         f"generator/up/resize={data.draw(st.sampled_from(RESIZES))}",
         f"generator/up/fusion={data.draw(st.sampled_from(FUSIONS))}",
         f"generator/up/refine={data.draw(st.sampled_from(REFINES))}",
+    ]
+    inner, outer = (data.draw(st.sampled_from([name for name in UPS if name != "hybrid"])) for _ in range(2))
+    switch = data.draw(st.integers(1, depth))
+    overrides = [
+        f"generator/up={up}",
+        *(
+            [f"generator.up.inner={inner}", f"generator.up.outer={outer}", f"generator.up.switch={switch}"]
+            if up == "hybrid"
+            else parts
+        ),
         f"generator/style={data.draw(st.sampled_from(STYLES))}",
         f"generator/norm={data.draw(st.sampled_from(NORMS))}",
         f"generator.ngf={data.draw(st.integers(2, 6))}",
         f"generator.depth={depth}",
         f"generator.dropout={data.draw(st.sampled_from([0.0, 0.5]))}",
+        f"generator/encoder_refine={data.draw(st.sampled_from(ENCODER_REFINES))}",
+        f"generator/attention={data.draw(st.sampled_from(ATTENTIONS))}",
+        f"generator/innermost={data.draw(st.sampled_from(INNERMOSTS))}",
+        f"generator.innermost_stride={data.draw(st.sampled_from([1, 2]))}",
+        f"generator.antialias_down={data.draw(st.sampled_from(['true', 'false']))}",
         f"generator.attention_levels={data.draw(st.lists(st.integers(1, depth), max_size=2, unique=True))}",
         f"generator.head_channels={data.draw(st.sampled_from([0, 3]))}",
         f"generator.init={data.draw(st.sampled_from(SCHEMES))}",
     ]
-    side = st.integers(2 ** (depth + 1), 2 ** (depth + 1) + 9)  # at least 2 pixels at the last normalised level
+    side = st.integers(2 ** (depth + 1), 2 ** (depth + 1) + 9)  # at least 2 pixels where it is normalised
     assert_draws_and_learns(
         generator(*overrides, styles=data.draw(st.integers(1, 4))), data.draw(side), data.draw(side)
     )
@@ -88,9 +186,66 @@ def test_random_combinations(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("resize", RESIZES)
 def test_resize_doubles_the_map(resize: str) -> None:
-    part = build(compose_config("train", [f"generator/up/resize={resize}"]).generator.up.resize, "resize")(6, 4)
-    y = part(torch.randn(2, 6, 5, 7))  # unequal sides catch swapped axes
+    y = part("generator/up/resize", resize)(6, 4)(torch.randn(2, 6, 5, 7))  # unequal sides catch swapped axes
     assert y.shape == (2, 4, 10, 14)
+
+
+@pytest.mark.parametrize("resize", [name for name in RESIZES if name != "conv_only"])  # which bends values, by GELU
+def test_resize_keeps_what_lies_where(resize: str) -> None:
+    """A map moved by a pixel comes out moved by two: no part mixes up rows, columns or places."""
+    torch.manual_seed(0)
+    network = part("generator/up/resize", resize)(3, 2)
+    x = torch.randn(1, 3, 16, 18)
+    moved = torch.roll(x, (1, 2), dims=(-2, -1))
+    y, y_moved = network(x), network(moved)
+    assert torch.allclose(y[..., 10:-10, 10:-10], y_moved[..., 12:-8, 14:-6], atol=1e-5)
+
+
+def test_dysample_begins_as_bilinear_interpolation() -> None:
+    resize = part("generator/up/resize", "dysample", "generator.up.resize.kernel=1")(8, 8)
+    initialise(resize, "kaiming")
+    with torch.no_grad():
+        resize.conv.weight.copy_(torch.eye(8)[:, :, None, None])
+    x = torch.randn(1, 8, 6, 7)
+    expected = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    assert torch.allclose(resize(x), expected, atol=5e-3)
+    nn.init.constant_(resize.offset.bias, 1.0)
+    assert not torch.allclose(resize(x), expected, atol=5e-2)
+
+
+def test_meta_begins_as_nearest_neighbour_and_learns_places() -> None:
+    resize = part("generator/up/resize", "meta")(5, 3)
+    initialise(resize, "normal")
+    x = torch.randn(1, 5, 6, 7)
+    assert torch.allclose(resize(x), F.interpolate(resize.mix(x), scale_factor=2, mode="nearest"), atol=1e-6)
+    nn.init.normal_(resize.predict[2].weight)
+    y = resize(x)
+    assert not torch.allclose(y[..., ::2, ::2], y[..., 1::2, 1::2], atol=1e-2)
+
+
+def test_carafe_averages_by_weights_that_sum_to_one() -> None:
+    resize = part("generator/up/resize", "carafe", "generator.up.resize.kernel=1")(4, 2)
+    nn.init.normal_(resize.predict.weight)
+    x = torch.randn(1, 4, 6, 7)
+    values, y = resize.conv(x), resize(x)
+    assert y.amin() >= values.amin() - 1e-5
+    assert y.amax() <= values.amax() + 1e-5
+    # By hand, at one place: the 5x5 neighbours weighted by the softmax of what was predicted for its four new pixels.
+    predicted = resize.predict(resize.compress(x))[0, :, 2, 3].view(25, 4).softmax(0)
+    neighbours = values[0, :, 0:5, 1:6].flatten(1)
+    assert torch.allclose(y[0, :, 4:6, 6:8].flatten(1), neighbours @ predicted, atol=1e-5)
+
+
+def test_low_pass_takes_the_checkerboard_out_and_leaves_a_constant() -> None:
+    blur = LowPass((1, 3, 3, 1))
+    assert torch.allclose(blur(torch.full((1, 1, 6, 6), 3.0)), torch.full((1, 1, 6, 6), 3.0))
+    checkerboard = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(4, 4)[None, None]
+    assert blur(checkerboard)[..., 2:-2, 2:-2].abs().max() < 1e-6
+    spike = torch.zeros(1, 1, 7, 7)
+    spike[..., 3, 3] = 1
+    taps = torch.tensor([1.0, 3, 3, 1]) / 8
+    assert torch.allclose(blur(spike)[0, 0, 1:5, 1:5], torch.outer(taps, taps))
+    assert torch.allclose(LowPass((1, 2, 1))(spike)[0, 0, 3, 2:5], torch.tensor([1.0, 2, 1]) / 8)
 
 
 def test_the_classic_network_has_its_known_size() -> None:
@@ -105,7 +260,11 @@ def test_the_classic_network_has_its_known_size() -> None:
 @pytest.mark.parametrize("style", [s for s in STYLES if s != "none"])
 def test_styles_change_the_result_and_mix(style: str) -> None:
     network = generator(f"generator/style={style}").eval()
-    nn.init.normal_(network.unet.inside.inside.inside.table.rows)  # type: ignore[union-attr, arg-type]
+    for module in network.modules():
+        if isinstance(module, StyleTable):
+            nn.init.normal_(module.rows)
+    if network.reference_style is not None:
+        nn.init.normal_(network.reference_style.prototypes)
     source = torch.rand(1, 1, 32, 32)
     one, other, mixed = (
         network(source, torch.tensor([weights])) for weights in ([1.0, 0, 0], [0, 1.0, 0], [0.5, 0.5, 0])
@@ -122,31 +281,122 @@ def test_without_style_conditioning_all_styles_are_one() -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("resize", ["subpixel", "conv_only"])
+@pytest.mark.parametrize("resize", ["subpixel", "conv_only", "blur_subpixel"])
 def test_icnr_survives_every_global_initialisation(resize: str, scheme: str) -> None:
-    part = build(compose_config("train", [f"generator/up/resize={resize}"]).generator.up.resize, "resize")(6, 4)
-    initialise(part, scheme)
-    conv = part.conv if resize == "subpixel" else part.expand
+    block = PARTS["resize"][resize](6, 4)
+    initialise(block, scheme)
+    conv = block.expand if resize == "conv_only" else block.conv
     groups = conv.weight.view(4, 4, *conv.weight.shape[1:])  # (channel, place in the 2x2 patch, ...)
     assert torch.equal(groups, groups[:, :1].expand_as(groups))
     assert groups.std() > 0
-    shuffled = part.shuffle(conv(torch.randn(1, 6, 5, 5)))
+    shuffled = block.shuffle(conv(torch.randn(1, 6, 5, 5)))
     assert torch.allclose(shuffled[..., ::2, ::2], shuffled[..., 1::2, 1::2])
 
 
 def test_without_icnr_the_phases_differ() -> None:
-    overrides = ["generator/up/resize=subpixel", "generator.up.resize.icnr=false"]
-    part = build(compose_config("train", overrides).generator.up.resize, "resize")(6, 4)
-    shuffled = part.shuffle(part.conv(torch.randn(1, 6, 5, 5)))
+    block = part("generator/up/resize", "subpixel", "generator.up.resize.icnr=false")(6, 4)
+    shuffled = block.shuffle(block.conv(torch.randn(1, 6, 5, 5)))
     assert not torch.allclose(shuffled[..., ::2, ::2], shuffled[..., 1::2, 1::2], atol=1e-2)
 
 
+def count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def depthwise_groups(network: nn.Module) -> list[tuple[int, int]]:
+    """(groups, channels) of the 3x3 convolutions."""
+    convs = [m for m in network.modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)]
+    return [(conv.groups, conv.in_channels) for conv in convs]
+
+
 def test_depthwise_is_really_depthwise() -> None:
-    refine = build(compose_config("train", ["generator/up/refine=resskip_depthwise"]).generator.up.refine, "refine")(
-        8, 8
+    assert count(DepthwiseSeparable(32, 64, norm="none")) == 2432
+    assert count(ConvNormAct(32, 64)) == 18496
+    assert depthwise_groups(DepthwiseSeparable(32, 64)) == [(32, 32)]
+    assert depthwise_groups(ResSkip(8, 8, mode="depthwise")) == [(8, 8)]
+    assert depthwise_groups(ResSkip(8, 8, mode="standard")) == [(1, 8), (1, 8)]
+    assert depthwise_groups(InvertedResidual(8, 8, expansion=3)) == [(24, 24)]
+    assert depthwise_groups(FusedMBConv(8, 8, expansion=3)) == [(1, 8)]
+    assert depthwise_groups(Bottleneck(8, 8, reduction=4)) == [(1, 2)]
+
+
+def test_parameters_of_the_papers_blocks() -> None:
+    """By hand, without norms, a bias with each convolution."""
+    conv = lambda i, o, k, groups=1: i // groups * o * k * k + o  # noqa: E731
+    assert count(Bottleneck(64, 64, norm="none")) == conv(64, 16, 1) + conv(16, 16, 3) + conv(16, 64, 1)
+    assert count(Bottleneck(32, 64, norm="none")) - conv(32, 64, 1) == conv(32, 16, 1) + conv(16, 16, 3) + conv(
+        16, 64, 1
     )
-    assert refine.body[0].groups == 8
-    assert refine.body[0].weight.numel() == 8 * 9
+    inverted = conv(16, 96, 1) + conv(96, 96, 3, 96) + conv(96, 24, 1)
+    assert count(InvertedResidual(16, 24, norm="none")) == inverted
+    squeeze = conv(96, 4, 1) + conv(4, 96, 1)
+    assert count(InvertedResidual(16, 24, squeeze_excitation=0.25, norm="none")) == inverted + squeeze
+    assert count(FusedMBConv(16, 24, norm="none")) == conv(16, 64, 3) + conv(64, 24, 1)
+    assert count(ResSkip(8, 8, mode="standard", norm=False)) == 2 * conv(8, 8, 3)
+    assert count(ResSkip(8, 12, mode="depthwise", norm=False)) == 8 * 9 + conv(8, 12, 1) + 8 * 12
+
+
+def test_the_identity_is_added_only_where_shapes_allow() -> None:
+    for block in (InvertedResidual, FusedMBConv):
+        assert isinstance(block(8, 8).block, ResidualAdd)
+        assert not isinstance(block(8, 12).block, ResidualAdd)
+    assert isinstance(Bottleneck(8, 8).block.shortcut, nn.Identity)
+    assert isinstance(Bottleneck(8, 12).block.shortcut, ConvNormAct)
+    assert isinstance(ResSkip(8, 8, mode="standard").skip, nn.Identity)
+    assert isinstance(ResSkip(8, 12, mode="standard").skip, nn.Conv2d)
+
+
+@pytest.mark.parametrize("make", [lambda: InvertedResidual(6, 6), lambda: FusedMBConv(6, 6), lambda: Bottleneck(6, 6)])
+def test_a_residual_block_whose_last_layer_is_zero_is_the_identity(make: Callable[[], nn.Module]) -> None:
+    block = make()
+    last = block.block.body[-1]
+    nn.init.zeros_(last.norm.weight)
+    x = torch.rand(2, 6, 5, 5)  # not negative: the bottleneck ends with a ReLU
+    assert torch.equal(block(x), x)
+
+
+def test_activation_follows_the_sum_in_a_bottleneck_unless_it_is_linear() -> None:
+    x = torch.randn(2, 8, 5, 5)
+    assert Bottleneck(8, 8)(x).amin() == 0
+    assert Bottleneck(8, 8, linear=True)(x).amin() < 0
+
+
+@pytest.mark.parametrize("refine", [name for name in REFINES if name != "none"])
+def test_norm_activation_and_expansion_are_keys_of_each_refinement(refine: str) -> None:
+    keys = {str(key) for key in compose_config("train", [f"generator/up/refine={refine}"]).generator.up.refine}
+    assert {"norm", "activation"} <= keys
+    off = "false" if refine.startswith("resskip") else "none"
+    changed = [f"generator.up.refine.norm={off}", "generator.up.refine.activation=gelu"]
+    block = part("generator/up/refine", refine, *changed)(8, 8)
+    kinds = [type(module) for module in block.modules()]
+    assert nn.GELU in kinds
+    assert not {nn.InstanceNorm2d, nn.BatchNorm2d, nn.GroupNorm} & set(kinds)
+    for scale in keys & {"expansion", "reduction"}:
+        usual, other = (part("generator/up/refine", refine, f"generator.up.refine.{scale}={n}")(8, 8) for n in (2, 4))
+        assert count(usual) != count(other)
+
+
+def test_fusion_projects_where_channels_differ() -> None:
+    for name in ("add", "gated"):
+        fusion = PARTS["fusion"][name](6, 4)
+        assert fusion.project.weight.shape == (6, 4, 1, 1)
+        assert fusion(torch.randn(1, 6, 3, 3), torch.randn(1, 4, 3, 3)).shape == (1, 6, 3, 3)
+        assert isinstance(PARTS["fusion"][name](4, 4).project, nn.Identity)
+
+
+def test_attention_gate_shuts_the_skip_out() -> None:
+    fusion = PARTS["fusion"]["attention"](4, 4)
+    up, skip = torch.randn(1, 4, 3, 3), torch.randn(1, 4, 3, 3)
+    for bias, kept in ((-100.0, 0.0), (100.0, 1.0)):
+        nn.init.zeros_(fusion.weight.weight)
+        nn.init.constant_(fusion.weight.bias, bias)
+        assert torch.allclose(fusion(up, skip), torch.cat([kept * skip, up], 1))
+
+
+def test_without_fusion_the_skip_takes_no_part() -> None:
+    fusion = PARTS["fusion"]["none"](4, 4)
+    up = torch.randn(1, 4, 3, 3)
+    assert fusion(up, torch.randn(1, 4, 3, 3)) is up
 
 
 def test_align_crops_and_pads_the_last_row_and_column() -> None:
@@ -170,6 +420,107 @@ def test_attention_begins_as_the_identity() -> None:
     assert not torch.equal(plain(source, weights), attending(source, weights))
 
 
+def test_linear_attention_by_hand() -> None:
+    attention = part("generator/attention", "linear")(8)
+    q, k, v = (torch.randn(1, 2, 5, 4) for _ in range(3))
+    phi = lambda x: F.elu(x) + 1  # noqa: E731
+    weights = phi(q) @ phi(k).transpose(-1, -2)
+    assert torch.allclose(attention.attend(q, k, v), weights / weights.sum(-1, keepdim=True) @ v, atol=1e-5)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+def test_an_innermost_level_of_stride_1_keeps_the_size(depth: int) -> None:
+    overrides = [f"generator.depth={depth}", "generator.innermost_stride=1"]
+    network = generator(*overrides)
+    side = 2 ** (depth - 1) * 3
+    assert network.encode(torch.zeros(2, 1, side, side + 2 ** (depth - 1))).shape[-2:] == (3, 4)
+    innermost = [m for m in network.modules() if isinstance(m, UnetSkipConnectionBlock) and m.role == "inner"]
+    (block,) = innermost
+    conv = next(m for m in block.down if isinstance(m, nn.Conv2d))
+    assert (conv.kernel_size, conv.stride, conv.padding) == ((3, 3), (1, 1), (1, 1))
+    assert isinstance(block.up.resize, KeepSize)
+    assert_draws_and_learns(network, 4 * side + 1, 4 * side + 3)
+
+
+def test_stride_1_elsewhere_is_refused_with_the_reason() -> None:
+    with pytest.raises(ValueError, match="receptive field would hardly grow"):
+        UnetSkipConnectionBlock(
+            4, 8, role="middle", inside=nn.Identity(), up=nn.Identity, norm=nn.InstanceNorm2d, stride=1
+        )
+
+
+def test_stride_1_leaves_room_for_one_more_level() -> None:
+    assert (
+        generator("generator.depth=7", "generator.innermost_stride=1").encode(torch.zeros(1, 1, 64, 64)).shape[-1] == 1
+    )
+    with pytest.raises(ConfigError, match=r"Use generator.depth=7 or data.size=128"):
+        generator("generator.depth=8", "generator.innermost_stride=1")
+
+
+def test_hybrid_takes_its_presets_level_by_level() -> None:
+    def resizes(*overrides: str) -> list[str]:
+        """From level 1 inwards."""
+        network = generator("generator/up=hybrid", "generator.depth=4", *overrides)
+        found, block = [], network.unet
+        while isinstance(block, UnetSkipConnectionBlock):
+            found.append(type(block.up.resize).__name__)  # type: ignore[union-attr]
+            block = block.inside  # type: ignore[assignment]
+        return found
+
+    assert resizes("generator.up.inner=deconv", "generator.up.outer=carafe", "generator.up.switch=3") == [
+        "CarafeResize", "CarafeResize", "DeconvResize", "DeconvResize",
+    ]  # fmt: skip
+    assert resizes("generator.up.levels={1: deconv, 4: meta}", "generator.up.inner=subpixel")[::3] == [
+        "DeconvResize", "MetaResize",
+    ]  # fmt: skip
+    assert resizes("generator.up.levels=[null,meta,null,deconv]")[1::2] == ["MetaResize", "DeconvResize"]
+
+
+def test_a_hybrids_saved_config_needs_no_names(tmp_path: Path) -> None:
+    cfg = compose_config("train", ["generator/up=hybrid", "generator.up.levels={2: deconv}"])
+    (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
+    saved = load_config(tmp_path / "config.yaml")
+    assert saved.generator.up.levels["2"].resize._target_.endswith("DeconvResize")
+    assert saved.generator.up.inner.fusion._target_.startswith("fontgan.models.fusion.")
+    assert count(build_generator(saved, 2)) == count(build_generator(cfg, 2))
+
+
+@pytest.mark.parametrize("style", ["film_all", "adain_all", "reference"])
+def test_every_level_is_conditioned(style: str) -> None:
+    network = generator(f"generator/style={style}", "generator.depth=4")
+    blocks = [m for m in network.modules() if isinstance(m, UnetSkipConnectionBlock)]
+    assert [block.condition is not None for block in blocks] == [
+        True,
+        True,
+        True,
+        False,
+    ]  # the innermost has the style itself
+    plain = generator(f"generator/style={style}", "generator.depth=4", "generator.style.every_level=false")
+    assert all(m.condition is None for m in plain.modules() if isinstance(m, UnetSkipConnectionBlock))
+
+
+def test_references_are_a_set() -> None:
+    reader = generator("generator/style=reference").eval().reference_style
+    assert reader is not None
+    references = torch.rand(1, 5, 32, 32)
+    code = reader.embed(references)
+    assert torch.allclose(code, reader.embed(references[:, [3, 1, 4, 0, 2]]), atol=1e-6)
+    assert torch.allclose(code, reader.embed(torch.cat([references, references], 1)), atol=1e-6)
+    assert not torch.allclose(code, reader.embed(references.flip(-1)), atol=1e-6)
+
+
+def test_a_reference_style_is_remembered_and_added() -> None:
+    network = generator("generator/style=reference").eval()
+    reader = network.reference_style
+    assert reader is not None
+    source, references = torch.rand(1, 1, 32, 32), torch.rand(5, 32, 32)
+    reader.remember(1, references)
+    remembered = network(source, torch.eye(3)[1:2])
+    assert torch.allclose(remembered, network(source, references[None]), atol=1e-6)
+    assert reader.add(references) == 3
+    assert torch.allclose(remembered, network(source, torch.eye(4)[3:4]), atol=1e-6)
+
+
 def test_encode_gives_the_innermost_map() -> None:
     assert generator().encode(torch.zeros(2, 1, 64, 48)).shape == (2, 16, 8, 6)
 
@@ -183,11 +534,44 @@ def test_encode_gives_the_innermost_map() -> None:
         (["generator.attention_levels=[4]"], "levels go from 1 to generator.depth=3"),
         (["generator.dropout=1"], "generator.dropout"),
         (["generator.init=magic"], "normal, kaiming, xavier, torch"),
+        (["generator.innermost_stride=4"], "Choose 1 or 2"),
+        (["generator.encoder_refine_levels=[0]"], "generator.encoder_refine_levels=[0]: levels go from 1"),
+        (
+            ["generator/encoder_refine=mbconv", "generator.encoder_refine.expansion=0"],
+            "generator.encoder_refine.expansion=0",
+        ),
+        (
+            ["generator/up/refine=mbconv", "generator.up.refine.norm=layer"],
+            "generator.up.refine.norm=layer: choose one of",
+        ),
+        (["generator/up/resize=carafe", "generator.up.resize.reach=4"], "generator.up.resize.reach=4: an odd kernel"),
+        (["generator/up/resize=nearest_conv", "generator.up.resize.mode=area"], "bilinear, bicubic, nearest"),
+        (
+            ["generator/up/resize=deconv", "generator.up.resize.kernel=3"],
+            "generator.up.resize.kernel=3: a deconvolution",
+        ),
+        (["generator/up=hybrid", "generator.up.switch=4"], "up.switch=[4]: levels go from 1 to generator.depth=3"),
+        (["generator/up=hybrid", "generator.up.levels={4: gated}"], "up.levels=[4]"),
+        (["generator/up=hybrid", "generator.up.levels={x: gated}"], "x is no level"),
+        (["generator/up=hybrid", "generator.up.levels=deconv"], "write a map"),
+        (["generator/up=hybrid", "generator.up.outer=gate"], "Did you mean gated?"),
+        (["generator/up=hybrid", "generator.up.inner=hybrid"], "generator.up.inner=hybrid: no such preset"),
+        (["generator/innermost=transformer", "generator.innermost.blocks=0"], "generator.innermost.blocks=0"),
+        (["generator/style=cross_attention", "generator.style.tokens=0"], "generator.style.tokens=0"),
+        (["generator/style=reference", "generator.style.shots=0"], "generator.style.shots=0"),
     ],
 )
 def test_impossible_networks_are_refused(overrides: list[str], message: str) -> None:
-    with pytest.raises(ConfigError, match=message.replace("[", r"\[")):
+    with pytest.raises(ConfigError, match=re.escape(message)):
         generator(*overrides)
+
+
+def test_a_norm_that_meets_a_single_pixel_is_refused_before_training() -> None:
+    overrides = ["generator.depth=6", "generator/encoder_refine=mbconv"]
+    with pytest.raises(ConfigError, match="a norm meets a map of a single pixel"):
+        check_single_pixels(compose_config("train", [*SMALL, *overrides]), generator(*overrides))
+    overrides.append("generator.encoder_refine_levels=[2]")
+    check_single_pixels(compose_config("train", [*SMALL, *overrides]), generator(*overrides))
 
 
 @pytest.mark.parametrize("size", [64, 96, 128, 192, 256, 384, 512])

@@ -7,6 +7,7 @@ import logging
 from omegaconf import DictConfig
 
 from fontgan.build import build_plan
+from fontgan.data.frame import Frame
 from fontgan.data.pairs import PairPlan, find_duplicates
 from fontgan.errors import DataError
 
@@ -30,12 +31,14 @@ def main(cfg: DictConfig) -> int:
     return 1 if errors else 0
 
 
-def checked_plan(cfg: DictConfig) -> PairPlan:
+def checked_plan(cfg: DictConfig, canvas: Frame | None = None) -> PairPlan:
     """The plan that training uses, after the same checks.
 
+    Args:
+        canvas: see ``build_plan``.
     Raises: DataError with the first error found; warnings and notes go to the log.
     """
-    plan = build_plan(cfg)
+    plan = build_plan(cfg, canvas)
     plan.findings += find_duplicates(plan)
     for finding in plan.findings:
         log.log(LEVELS[finding.level], "%s", finding)

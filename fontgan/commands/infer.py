@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from PIL import Image
 from tqdm import tqdm
 
@@ -22,12 +22,15 @@ from fontgan.data.frame import median_box
 from fontgan.data.glyphs import PAPER, open_glyphs
 from fontgan.errors import ConfigError, DataError, some
 from fontgan.files import write_whole
-from fontgan.inference import Run, Style, load
+from fontgan.inference import REFERENCES, Run, Style, load
 from fontgan.sheet import contact_sheet, save_png
+from fontgan.stylepath import animation_frames, path_weights, save_gif, say_mixture, strip_picture
 
 log = logging.getLogger(__name__)
 
 SHEET_COLUMNS, SHEET_GLYPHS = 16, 64
+FRAMES, PATH_GLYPHS = 12, 16  # of a path, where frames is not given; and how many characters it shows
+SAME = ("checkpoint", "style", "drawn_from", "weights", "references")  # what results in one folder have in common
 
 
 @dataclass
@@ -66,20 +69,33 @@ class Sources:
 
 def main(cfg: DictConfig) -> int:
     """Draws what is asked for. Returns: 0, or 1 if some sources could not be read (the rest is done)."""
-    if cfg.batch_size < 1:
-        raise ConfigError(f"batch_size={cfg.batch_size}: 1 or more is needed.")
+    check_settings(cfg)
     run = load(cfg.checkpoint, which=cfg.which, device=cfg.device, precision=cfg.precision, batch_size=cfg.batch_size)
     log.info("step %d of %s", run.checkpoint.step, run.checkpoint.folder)
-    jobs = choose_styles(run, cfg.style, Path(cfg.out).expanduser())
-    for style, _ in jobs:
-        run.weights(style)  # an unknown name is refused before anything is written
+    added = None
+    if cfg.style_images is not None:
+        added = run.add_style(cfg.style_images, most=cfg.style_images_max or REFERENCES)
+    out = Path(cfg.out).expanduser()
+    path = choose_path(run, cfg)
+    jobs = [] if path else choose_styles(run, added if cfg.style is None else cfg.style, out)
+    asked: list[Style] = [*path, *(style for style, _ in jobs)]
+    for wanted in asked:
+        run.style_align(wanted)  # an unknown name is refused before anything is written
+    if added is not None and not any(added in ([wanted] if isinstance(wanted, str) else wanted) for wanted in asked):
+        raise ConfigError(
+            f"style_images={cfg.style_images}: makes the style {added}, which is not asked for. Leave style out, name "
+            f"{added} in style or style_path, or leave style_images out."
+        )
     sources = find_sources(run, cfg)
-    if cfg.input is not None and any(out.resolve() == Path(cfg.input).expanduser().resolve() for _, out in jobs):
+    folders = [folder for _, folder in jobs] or [out]
+    if cfg.input is not None and any(f.resolve() == Path(cfg.input).expanduser().resolve() for f in folders):
         raise ConfigError(
             f"out={cfg.out}: is the input folder; results would take the place of sources. Name another out=."
         )
-    for style, out in jobs:
-        draw_folder(run, sources, style, out, overwrite=cfg.overwrite)
+    for style, folder in jobs:
+        draw_folder(run, sources, style, folder, overwrite=cfg.overwrite)
+    if path:
+        draw_path(run, sources, [str(name) for name in cfg.style_path], path, out, overwrite=cfg.overwrite)
     inverted = list(dict.fromkeys(sources.inverted))
     if inverted:
         log.info(
@@ -92,6 +108,30 @@ def main(cfg: DictConfig) -> int:
     if failed:
         log.error("%d of %d images could not be read; the rest is done.", len(failed), len(sources.names))
     return 1 if failed else 0
+
+
+def check_settings(cfg: DictConfig) -> None:
+    """Raises: ConfigError for a number out of range, or a setting that would be ignored."""
+    for key in ("batch_size", "style_images_max"):
+        if cfg[key] is not None and cfg[key] < 1:
+            raise ConfigError(f"{key}={cfg[key]}: 1 or more is needed.")
+    if cfg.style is not None and cfg.style_path is not None:
+        raise ConfigError("style and style_path: draw either a style or a path between styles. Leave one of them out.")
+    for key, needed in (("style_images_max", "style_images"), ("frames", "style_path"), ("extrapolate", "style_path")):
+        if cfg[key] is not None and cfg[needed] is None:
+            raise ConfigError(f"{key}={cfg[key]}: belongs to {needed}, which is not given. Add it, or leave {key} out.")
+
+
+def choose_path(run: Run, cfg: DictConfig) -> list[dict[str, float]]:
+    """The mixtures along ``style_path``, none if there is no path."""
+    if cfg.style_path is None:
+        return []
+    if not isinstance(cfg.style_path, ListConfig):
+        raise ConfigError(f"style_path={cfg.style_path}: a list of styles is needed: style_path=[kai, brush].")
+    styles = [str(name) for name in cfg.style_path]
+    for name in styles:
+        run.weights(name)
+    return path_weights(styles, FRAMES if cfg.frames is None else cfg.frames, cfg.extrapolate or 0.0)
 
 
 def choose_styles(run: Run, asked: Any, out: Path) -> list[tuple[Style, Path]]:
@@ -167,7 +207,7 @@ def draw_folder(run: Run, sources: Sources, style: Style, out: Path, *, overwrit
     Raises: DataError if ``out`` holds results of something else; OSError if it cannot be written.
     """
     facts = describe_results(run, style, sources.drawn_from)
-    prepare_folder(out, facts, overwrite=overwrite, same=("checkpoint", "style", "drawn_from", "weights"))
+    prepare_folder(out, facts, overwrite=overwrite, same=SAME)
     todo = [name for name in sources.names if overwrite or not (out / f"{name}.png").exists()]
     if len(todo) < len(sources.names):
         log.info(
@@ -188,6 +228,33 @@ def draw_folder(run: Run, sources: Sources, style: Style, out: Path, *, overwrit
     draw_sheet(run, sources, out)
 
 
+def draw_path(
+    run: Run, sources: Sources, styles: list[str], path: list[dict[str, float]], out: Path, *, overwrite: bool
+) -> None:
+    """Draws the first sources at every place of a path into ``strip.png`` and ``path.gif``, with a manifest.
+
+    Raises: DataError if ``out`` holds results of something else, or no source can be read.
+    """
+    names = sources.names[:PATH_GLYPHS]
+    if len(sources.names) > len(names):
+        log.info("a path shows the first %d of %d characters", len(names), len(sources.names))
+    facts = describe_results(run, None, sources.drawn_from) | {"style_path": styles, "path": path, "glyphs": names}
+    strip, animation = out / "strip.png", out / "path.gif"
+    prepare_folder(out, facts, overwrite=overwrite, same=(*SAME, "path", "glyphs"))
+    if strip.exists() and animation.exists() and not overwrite:
+        log.info("%s: strip.png and path.gif are there already and kept (overwrite=true draws them anew)", out)
+        return
+    read = [pixels for name in names if (pixels := sources.pixels(name)) is not None]
+    if not read:
+        raise DataError(f"{sources.drawn_from}: none of the images can be read. Give other ones.")
+    source = np.stack(read)
+    drawn = [run.stylise(source, mixture) for mixture in tqdm(path, unit="frame", desc="drawing the path")]
+    labels = [say_mixture(mixture) for mixture in path]
+    save_png(strip_picture(source, drawn, labels, cell_px=min(run.size, 96)), strip)
+    save_gif(animation_frames(drawn, labels, cell_px=min(run.size, 128)), animation)
+    log.info("%d characters at %d places of the path: %s and %s", len(read), len(path), strip, animation)
+
+
 def batches(sources: Sources, names: Sequence[str], size: int) -> Iterator[tuple[list[str], np.ndarray]]:
     """Readable sources, ``size`` at a time."""
     for start in range(0, len(names), size):
@@ -197,7 +264,7 @@ def batches(sources: Sources, names: Sequence[str], size: int) -> Iterator[tuple
             yield [name for name, _ in readable], np.stack([pixels for _, pixels in readable])
 
 
-def describe_results(run: Run, style: Style, drawn_from: str) -> dict[str, Any]:
+def describe_results(run: Run, style: Style | None, drawn_from: str) -> dict[str, Any]:
     """What the manifest says, and what a later start must agree with to add to these results."""
     weights = (run.checkpoint.folder / "generator.safetensors").read_bytes()
     return {
@@ -205,6 +272,7 @@ def describe_results(run: Run, style: Style, drawn_from: str) -> dict[str, Any]:
         "checkpoint": f"{run.checkpoint.folder.resolve().parent.parent.name}/{run.checkpoint.folder.name}",
         "weights": hashlib.sha256(weights).hexdigest()[:16],
         "style": style,
+        "references": run.references or None,
         "drawn_from": drawn_from,
         "size": run.size,
         "cell_to_canvas": run.manifest["cell_to_canvas"],

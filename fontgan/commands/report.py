@@ -47,7 +47,7 @@ def main(cfg: DictConfig) -> int:
         precision=cfg.precision,
     )
     collection = collect(root, cfg.which)
-    _make_room(out)
+    make_room(out)
     variants, not_measured = measure(collection.variants, settings)
     if not variants:
         raise RunError(f"runs={root}: no run could be measured. {not_measured[0].name}: {not_measured[0].reason}")
@@ -91,7 +91,7 @@ def _check(cfg: DictConfig) -> Path:
     return out
 
 
-def _make_room(out: Path) -> None:
+def make_room(out: Path) -> None:
     """Raises: ConfigError if the page could not be written; said before anything is measured."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +110,7 @@ def _costs(variants: Sequence[MeasuredVariant], cfg: DictConfig, timed: Containe
     if cfg.rates and places:
         training, inference = cost.measure_rates(
             [configs[place] for place in places],
+            [variants[place].runs[0].run.checkpoint for place in places],
             device=cfg.device,
             precision=cfg.precision,
             batch_size=cfg.batch_size,

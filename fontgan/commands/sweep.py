@@ -66,7 +66,10 @@ def main(verb: str, overrides: list[str]) -> int:
         # Here once, where the jobs would each begin with it. One whose data is bad says so itself.
         with suppress(UserError):
             cfg = compose_prepared("train", some_job)
-            make_pack(build_plan(cfg), cache_folder(cfg.data.cache))
+            settle(cfg, some_job)
+            origin = train.find_origin(cfg)
+            plan = build_plan(cfg, origin.canvas if origin else None)
+            make_pack(plan, cache_folder(cfg.data.cache))
     out.mkdir(parents=True, exist_ok=True)
     with locked(out, "another sweep"):
         before = {job.folder: job.starts for job in list_jobs(out, jobs)}
@@ -124,7 +127,7 @@ def run_job(cfg: DictConfig) -> float | None:
         with open_dict(cfg):
             cfg.out, cfg.sweep.over = str(out), {}
         cfg = check_config("train", cfg)
-        for sentence in settle(cfg):
+        for sentence in settle(cfg, overrides):
             log.info("%s", sentence)
         values = {override.get_key_element().lstrip("+"): override.value() for override in _parse(overrides)}
         code = train.main(cfg, {key: _plain(values[key]) for key in own})
@@ -211,10 +214,11 @@ def _check_every_choice(parsed: list[Override]) -> None:
     """Composes the first job, and one more for each further choice, since Hydra itself would stop half-way."""
     options = [_choices_of(override) for override in parsed]
     first = [lines[0] for lines in options]
-    settle(compose_prepared("train", first))
+    settle(compose_prepared("train", first), first)
     for place, lines in enumerate(options):
         for line in lines[1:]:
-            settle(compose_prepared("train", [*first[:place], line, *first[place + 1 :]]))
+            job = [*first[:place], line, *first[place + 1 :]]
+            settle(compose_prepared("train", job), job)
 
 
 def _shared(parsed: list[Override]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from logging.handlers import MemoryHandler
@@ -17,7 +17,15 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from fontgan import __version__
-from fontgan.build import build, build_generator, check_depth, check_discriminator, differences, load_config
+from fontgan.build import (
+    build,
+    build_generator,
+    check_depth,
+    check_discriminator,
+    check_single_pixels,
+    differences,
+    load_config,
+)
 from fontgan.commands.check import checked_plan
 from fontgan.data.batches import PairSampler
 from fontgan.data.pack import Pack, cache_folder, make_pack
@@ -26,10 +34,20 @@ from fontgan.errors import ConfigError, RunError, UserError
 from fontgan.files import locked, write_whole
 from fontgan.models.cost import parameters
 from fontgan.models.draw import draw_glyphs
+from fontgan.models.unet import UnetGenerator
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.step import TrainStep
 from fontgan.training.track import Tracker
 from fontgan.training.trainer import STOPPED, Cadence, Schedule, Trainer
+from fontgan.training.transfer import (
+    PARTS,
+    Origin,
+    freeze,
+    origin_of,
+    origin_of_resumed,
+    take_over,
+    train_only_new_rows,
+)
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +86,8 @@ def main(cfg: DictConfig, swept: Settings | None = None) -> int:
         precision = pick_precision(cfg.trainer.precision, device)
         if cfg.trainer.threads:
             torch.set_num_threads(cfg.trainer.threads)
-        pack, train_step, sampler = build_parts(cfg, device, precision)
+        origin = find_origin(cfg, last)
+        pack, train_step, sampler = build_parts(cfg, device, precision, origin)
         if last is not None and last.facts.get("pack") != pack.path.name:
             raise RunError(
                 f"out={out}: its glyphs have changed since (a font, a folder or the way they are drawn). "
@@ -80,7 +99,8 @@ def main(cfg: DictConfig, swept: Settings | None = None) -> int:
             last = _look_into(out, cfg)  # once more: another process may have trained while this one waited
             if last is None:
                 write_whole(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-            return _train(cfg, out, last, pack, train_step, sampler, device, precision, swept or {})
+            facts = _facts(pack, origin, device, precision)
+            return _train(cfg, out, last, pack, train_step, sampler, device, precision, facts, swept or {})
 
 
 def is_finished(cfg: DictConfig, last: checkpoints.Checkpoint) -> bool:
@@ -92,20 +112,45 @@ def _schedule(cfg: DictConfig) -> Schedule:
     return Schedule(cfg.trainer.max_steps, cfg.trainer.max_minutes, cfg.optim.warmup_steps, cfg.optim.final_lr_share)
 
 
-def build_parts(cfg: DictConfig, device: torch.device, precision: str) -> tuple[Pack, TrainStep, PairSampler]:
+def find_origin(cfg: DictConfig, last: checkpoints.Checkpoint | None = None) -> Origin | None:
+    """The run that ``init_from`` names, or None.
+
+    Args:
+        last: a checkpoint of the run that started from it; with it nothing of the old run is needed any more.
+    Raises: RunError if there is no usable checkpoint.
+    """
+    if cfg.get("init_from") is None:
+        return None
+    if last is not None:
+        return origin_of_resumed(last)
+    return origin_of(checkpoints.find(Path(cfg.init_from).expanduser(), "best", key="init_from"))
+
+
+def build_parts(
+    cfg: DictConfig, device: torch.device, precision: str, origin: Origin | None = None
+) -> tuple[Pack, TrainStep, PairSampler]:
     """The data's pack, the networks with their optimisers, and the sampler, as the config says.
 
+    Args:
+        origin: of ``find_origin``; with a checkpoint its weights are taken over, without one they are still to come.
     Raises: UserError; what is quick to refuse is refused first.
     """
-    check_depth(cfg.data.size, cfg.generator.depth)
+    check_depth(cfg)
     objective, augment = build(cfg.loss, "loss"), build(cfg.data.augment, "data.augment")
-    plan = checked_plan(cfg)
+    plan = checked_plan(cfg, origin.canvas if origin else None)
+    targets = [member.name for member in plan.styles]
+    styles = origin.model_styles(targets) if origin else targets
     torch.manual_seed(cfg.trainer.seed)
     layout = torch.channels_last if cfg.trainer.channels_last else torch.contiguous_format
-    if len(plan.styles) > 1 and cfg.generator.style.get("_target_", "").endswith("NoStyle"):
-        log.warning("generator/style=none with %d styles: all of them will be drawn alike.", len(plan.styles))
-    generator = build_generator(cfg, len(plan.styles)).to(device).to(memory_format=layout)  # type: ignore[call-overload]
-    discriminator = build(cfg.discriminator, "discriminator", styles=len(plan.styles))
+    if len(styles) > 1 and cfg.generator.style.get("_target_", "").endswith("NoStyle"):
+        log.warning("generator/style=none with %d styles: all of them will be drawn alike.", len(styles))
+    generator = build_generator(cfg, len(styles))
+    if origin is not None and origin.checkpoint is not None:
+        take_over(generator, origin, styles)
+    check_single_pixels(cfg, generator)
+    generator = generator.to(device).to(memory_format=layout)  # type: ignore[call-overload]
+    frozen_parts, kept_rows = _hold_still(cfg, generator, origin, targets)
+    discriminator = build(cfg.discriminator, "discriminator", styles=len(styles))
     optimiser_d = None
     if discriminator is not None:
         discriminator = discriminator.to(device).to(memory_format=layout)
@@ -120,16 +165,40 @@ def build_parts(cfg: DictConfig, device: torch.device, precision: str) -> tuple[
         forward=torch.compile(generator) if wants_compile(cfg.trainer.compile, device) else None,
         ema=cfg.trainer.ema,
         grad_clip=cfg.trainer.grad_clip,
+        frozen_parts=frozen_parts,
+        kept_rows=kept_rows,
     )
-    pack = make_pack(plan, cache_folder(cfg.data.cache))
-    sampler = PairSampler(pack, batch_size=cfg.trainer.batch_size, seed=cfg.trainer.seed, augment=augment)
+    pack = make_pack(plan, cache_folder(cfg.data.cache)).for_model(styles)
+    shots = generator.reference_style.shots if generator.reference_style is not None else 0
+    sampler = PairSampler(pack, batch_size=cfg.trainer.batch_size, seed=cfg.trainer.seed, augment=augment, shots=shots)
     return pack, train_step, sampler
+
+
+def _hold_still(
+    cfg: DictConfig, generator: UnetGenerator, origin: Origin | None, targets: Sequence[str]
+) -> tuple[list[nn.Module], int]:
+    """Freezes what trainer.freeze and trainer.train_only say.
+
+    Returns: the frozen modules, and how many rows at the head of each style table must stay, both for ``TrainStep``.
+    """
+    if origin is None:
+        return [], 0
+    if cfg.trainer.train_only is not None:
+        frozen, kept_rows = train_only_new_rows(generator, origin, targets), len(origin.styles)
+    else:
+        frozen, kept_rows = freeze(generator, cfg.trainer.freeze or []), 0
+    if frozen:
+        moving = sum(
+            p[kept_rows:].numel() if kept_rows else p.numel() for p in generator.parameters() if p.requires_grad
+        )
+        log.info("trained: %s of %s parameters", f"{moving:,}", f"{parameters(generator):,}")
+    return frozen, kept_rows
 
 
 def _optimiser(cfg: DictConfig, network: nn.Module, lr: float) -> torch.optim.Optimizer:
     make = build(cfg.optim.algorithm, "optim.algorithm")
     try:
-        optimiser: torch.optim.Optimizer = make(network.parameters(), lr=lr)
+        optimiser: torch.optim.Optimizer = make([p for p in network.parameters() if p.requires_grad], lr=lr)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"optim.algorithm: {error}.") from error
     return optimiser
@@ -144,6 +213,7 @@ def _train(
     sampler: PairSampler,
     device: torch.device,
     precision: str,
+    facts: dict[str, Any],
     swept: Settings,
 ) -> int:
     config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
@@ -165,7 +235,7 @@ def _train(
         accumulate=cfg.trainer.accumulate,
         device=device,
         stop_at=cfg.trainer.stop_at,
-        facts=_facts(pack, device, precision),
+        facts=facts,
         config_yaml=config_yaml,
     )
     if last is not None:
@@ -196,8 +266,9 @@ def _train(
 def _settings_to_compare(cfg: DictConfig) -> Settings:
     """The settings of a run that people compare, flat."""
     parts = {
-        key: str(OmegaConf.select(cfg, key).get("_target_")).rpartition(".")[2]
+        key: str(node.get("_target_")).rpartition(".")[2]
         for key in (
+            "generator.up",
             "generator.up.resize",
             "generator.up.fusion",
             "generator.up.refine",
@@ -205,6 +276,7 @@ def _settings_to_compare(cfg: DictConfig) -> Settings:
             "generator.norm",
             "discriminator",
         )
+        if (node := OmegaConf.select(cfg, key)) is not None  # a hybrid has parts for each level instead
     }
     numbers = (
         "generator.ngf",
@@ -285,10 +357,28 @@ def check_trainer(cfg: DictConfig) -> None:
         raise ConfigError(
             f"trainer.max_minutes={cfg.trainer.max_minutes}: more than 0 is needed, or null for no limit."
         )
+    _check_what_is_held_still(cfg)
     if not 0 <= cfg.trainer.ema < 1:
         raise ConfigError(f"trainer.ema={cfg.trainer.ema}: from 0 (no averaging) to below 1 is needed.")
     if cfg.trainer.compile not in ("auto", True, False):
         raise ConfigError(f"trainer.compile={cfg.trainer.compile}: choose one of auto, true, false.")
+
+
+def _check_what_is_held_still(cfg: DictConfig) -> None:
+    parts, only = cfg.trainer.freeze, cfg.trainer.train_only
+    unknown = [name for name in parts or [] if name not in PARTS]
+    if unknown:
+        raise ConfigError(f"trainer.freeze: {unknown[0]} is no part. Choose of {', '.join(PARTS)}.")
+    if only not in (None, "style"):
+        raise ConfigError(f"trainer.train_only={only}: choose style, or null.")
+    if parts and only:
+        raise ConfigError(
+            "trainer.freeze and trainer.train_only: the second freezes all but new rows. Give one of them."
+        )
+    if (parts or only) and cfg.init_from is None:
+        # What is frozen from the start stays the random numbers it was drawn as; nobody means that.
+        key = "freeze" if parts else "train_only"
+        raise ConfigError(f"trainer.{key}: holds a trained network still, and none is given. Add init_from=RUN.")
 
 
 def wants_compile(setting: str | bool, device: torch.device) -> bool:
@@ -332,11 +422,13 @@ def _look_into(out: Path, cfg: DictConfig) -> checkpoints.Checkpoint | None:
     return there[-1] if there else None
 
 
-def _facts(pack: Pack, device: torch.device, precision: str) -> dict[str, Any]:
+def _facts(pack: Pack, origin: Origin | None, device: torch.device, precision: str) -> dict[str, Any]:
+    started = {} if origin is None else {"init_from": origin.facts()}
     return {
-        "styles": pack.styles,
+        "styles": list(pack.model_styles),
+        **started,
         "pack": pack.path.name,
-        "data": pack.manifest,
+        "data": pack.manifest if origin is None else origin.manifest(pack.manifest),
         "made_with": {
             "fontgan": __version__,
             "torch": torch.__version__,

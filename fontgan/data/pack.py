@@ -12,7 +12,8 @@ import logging
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,15 @@ class Pack:
     pixels: np.ndarray  # (rows, size, size) uint8, memory-mapped
     rows: dict[str, dict[str, int]]  # member name -> character -> row
     manifest: dict[str, Any]
+    model_styles: tuple[str, ...]  # in the order of the style weights; more than ``styles`` after init_from
 
     @property
     def styles(self) -> list[str]:
         return [name for name in self.rows if name != SOURCE]
+
+    def for_model(self, styles: Sequence[str]) -> Pack:
+        """The same glyphs for a model that knows these styles, those without glyphs here among them."""
+        return replace(self, model_styles=tuple(styles))
 
     @property
     def size(self) -> int:
@@ -136,7 +142,7 @@ def open_pack(folder: Path) -> Pack:
             raise ValueError(f"pixels.npy is {pixels.dtype} {pixels.shape}, the index says uint8 {(row, size, size)}")
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise DataError(f"{folder}: the pack is damaged ({error}). Delete that folder; it is made again.") from error
-    return Pack(folder, pixels, rows, index["manifest"])
+    return Pack(folder, pixels, rows, index["manifest"], tuple(name for name in rows if name != SOURCE))
 
 
 def _write(plan: PairPlan, folder: Path) -> None:

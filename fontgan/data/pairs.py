@@ -61,6 +61,7 @@ def plan_pairs(
     align: bool = True,
     holdout: float = 0.1,
     holdout_chars: str = "",
+    canvas: Frame | None = None,
 ) -> PairPlan:
     """Opens source and targets and decides pairs, split, alignment and canvas.
 
@@ -73,6 +74,7 @@ def plan_pairs(
         align: bring each style's median ink box onto the source's (undone on output).
         holdout: share of characters never trained on, 0 to below 1; the same for all styles.
         holdout_chars: a charset of more characters to hold out, or "".
+        canvas: the source's cell -> canvas pixels as a trained network knows it; None fits one to these glyphs.
     Raises: DataError if something cannot be read or no pairs are left.
     """
     if size not in SIZES:
@@ -134,7 +136,8 @@ def plan_pairs(
     boxes = [source_member.boxes[char] for char in chars]
     # Styles twice: aligned, as they are trained on, and as they are, since output undoes the alignment.
     boxes += [frame.box(box) for style in styles for frame in (style.align, Frame()) for box in style.boxes.values()]
-    plan = PairPlan(source_member, styles, chars, held_out, fit_canvas(boxes, size, margin), size, findings)
+    canvas = canvas or fit_canvas(boxes, size, margin)
+    plan = PairPlan(source_member, styles, chars, held_out, canvas, size, findings)
     findings += _say_clipped(plan)
     return plan
 

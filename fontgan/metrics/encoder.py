@@ -3,10 +3,14 @@
 It is trained by ``python -m fontgan.metrics.train_encoder`` and its weights come with the package, so that measuring
 needs no download.  Distances on it are called ``glyph_perceptual`` and ``glyph_frechet``: they are neither LPIPS nor
 FID, whose networks have seen photographs.
+
+There are two sets of weights: one measures, the other is for ``loss.perceptual``.  A generator trained on the
+measuring one would learn to please it, and score better than it draws.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 WEIGHTS = Path(__file__).with_name("glyph_encoder.safetensors")
+LOSS_WEIGHTS = Path(__file__).with_name("loss_encoder.safetensors")  # the same recipe with --seed 2
 SIDE = 64  # px; other sizes are brought to it
 WIDTHS = (16, 32, 64, 96)
 EMBEDDING = 64
@@ -68,24 +73,42 @@ def to_side(ink: Tensor) -> Tensor:
 
 @cache
 def glyph_encoder() -> GlyphEncoder:
-    """The encoder with the weights that come with the package."""
-    encoder = GlyphEncoder()
-    encoder.load_state_dict(load_file(WEIGHTS), strict=True)
+    """The encoder that measures, with the weights that come with the package."""
+    return load_encoder(WEIGHTS)
+
+
+@cache
+def loss_encoder(device: torch.device) -> GlyphEncoder:
+    """The encoder that ``loss.perceptual`` trains on."""
+    return load_encoder(LOSS_WEIGHTS).to(device)
+
+
+def load_encoder(weights: Path) -> GlyphEncoder:
+    """A frozen encoder on the CPU."""
+    # Drawing weights only to replace them would move the random state, which a resumed training must find unmoved.
+    with torch.device("meta"):
+        encoder = GlyphEncoder()
+    encoder.load_state_dict(load_file(weights), strict=True, assign=True)
     return encoder.eval().requires_grad_(False)
 
 
 @torch.inference_mode()
 def perceptual_distance(drawn: Tensor, truth: Tensor) -> Tensor:
-    """How differently the encoder sees two glyphs: (N, 1, H, W) ink twice -> (N,), 0 for equal ones.
+    """How differently the encoder sees two glyphs: (N, 1, H, W) ink twice -> (N,), 0 for equal ones."""
+    encoder = glyph_encoder()
+    return feature_distance(encoder.features(drawn), encoder.features(truth))
+
+
+def feature_distance(drawn: Sequence[Tensor], truth: Sequence[Tensor]) -> Tensor:
+    """Distance of two glyphs' feature maps, each (N, C_k, H_k, W_k) -> (N,).
 
     At each stage and place the feature vectors are scaled to length 1; the squared differences are averaged
     over places and stages.
 
     Source: the construction is that of LPIPS (Zhang et al. 2018, arXiv:1801.03924) without its learned channel weights.
     """
-    encoder = glyph_encoder()
     distances = []
-    for a, b in zip(encoder.features(drawn), encoder.features(truth), strict=True):
+    for a, b in zip(drawn, truth, strict=True):
         difference = F.normalize(a, dim=1) - F.normalize(b, dim=1)
         distances.append(difference.square().sum(1).mean(dim=(1, 2)))
     return torch.stack(distances).mean(0)

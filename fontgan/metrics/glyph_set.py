@@ -11,6 +11,7 @@ import numpy as np
 
 from fontgan.build import build_plan, load_config
 from fontgan.data.batches import gather, pairs_of, to_pixels
+from fontgan.data.frame import Frame
 from fontgan.data.pack import SOURCE, Pack, cache_folder, make_pack
 from fontgan.device import autocast
 from fontgan.errors import RunError
@@ -74,7 +75,7 @@ def glyph_set_of_run(
     precision: str = "auto",
     seed: int = 1,
 ) -> GlyphSet:
-    """Draws a run's held-out characters in all its styles.
+    """Draws a run's held-out characters in all the styles it was trained on.
 
     Args:
         seed: of the errors planted to calibrate the structure gates.
@@ -130,7 +131,8 @@ def pack_of(run: Run) -> Pack:
     Raises: RunError if its glyphs have changed since.
     """
     config = load_config(run.checkpoint.folder / "config.yaml")
-    pack = make_pack(build_plan(config), cache_folder(config.data.cache))
+    canvas = Frame.from_dict(run.manifest["cell_to_canvas"]) if config.get("init_from") else None
+    pack = make_pack(build_plan(config, canvas), cache_folder(config.data.cache)).for_model(run.styles)
     if pack.path.name != run.checkpoint.facts.get("pack"):
         raise RunError(
             f"{run.checkpoint.folder}: its glyphs have changed since the training (a font, a folder or the way they are "

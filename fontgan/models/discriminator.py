@@ -19,6 +19,7 @@ class Verdict(NamedTuple):
 
     realness: Tensor  # (B, 1, h, w) logits, one a patch; positive is real
     category: Tensor | None  # (B, styles) logits, or None without a category head
+    features: tuple[Tensor, ...] = ()  # the trunk's maps (B, C, h, w) after each activation, large to small
 
 
 class PatchDiscriminator(nn.Module):
@@ -65,13 +66,14 @@ class PatchDiscriminator(nn.Module):
                     nn.utils.parametrizations.spectral_norm(module)
 
     def forward(self, source: Tensor, glyph: Tensor, style: Tensor) -> Verdict:
-        features = self.trunk(torch.cat([source, glyph], dim=1))
+        maps = walk(self.trunk, torch.cat([source, glyph], dim=1))
+        features = maps[-1]
         realness = self.realness(features)
         if self.projection is not None:
             row = self.projection(style)[:, :, None, None]
             realness = realness + (features * row).mean(dim=1, keepdim=True)
         category = None if self.category is None else self.category(features.mean(dim=(2, 3))).float()
-        return Verdict(realness.float(), category)
+        return Verdict(realness.float(), category, maps)
 
 
 class Zi2ziDiscriminator(nn.Module):
@@ -103,5 +105,16 @@ class Zi2ziDiscriminator(nn.Module):
         initialise(self, "normal")
 
     def forward(self, source: Tensor, glyph: Tensor, style: Tensor) -> Verdict:
-        features = self.trunk(torch.cat([source, glyph], dim=1))
-        return Verdict(self.realness(features).float(), self.category(features.mean(dim=(2, 3))).float())
+        maps = walk(self.trunk, torch.cat([source, glyph], dim=1))
+        features = maps[-1]
+        return Verdict(self.realness(features).float(), self.category(features.mean(dim=(2, 3))).float(), maps)
+
+
+def walk(trunk: nn.Sequential, x: Tensor) -> tuple[Tensor, ...]:
+    """The maps after each activation of a trunk that ends in one."""
+    maps = []
+    for layer in trunk:
+        x = layer(x)
+        if isinstance(layer, nn.LeakyReLU):
+            maps.append(x)
+    return tuple(maps)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fontgan.models.layers import match_channels
+
 
 def align_to(x: Tensor, height: int, width: int) -> Tensor:
     """Crops or edge-pads the bottom and right of (B, C, H, W) to the given size.
@@ -33,6 +35,17 @@ class ConcatFusion(nn.Module):
 
     def forward(self, up: Tensor, skip: Tensor) -> Tensor:
         return torch.cat([skip, up], dim=1)
+
+
+class NoFusion(nn.Module):
+    """Leaves the skip out: the glyph is drawn from the innermost map alone, to see what skips are worth."""
+
+    def __init__(self, up_channels: int, skip_channels: int):
+        super().__init__()
+        self.out_channels = up_channels
+
+    def forward(self, up: Tensor, skip: Tensor) -> Tensor:
+        return up
 
 
 class AddFusion(nn.Module):
@@ -66,6 +79,29 @@ class GatedFusion(nn.Module):
         return gate * up + (1 - gate) * skip
 
 
-def match_channels(have: int, want: int) -> nn.Module:
-    """Identity where channels agree, a 1x1 convolution where they do not."""
-    return nn.Identity() if have == want else nn.Conv2d(have, want, 1, bias=False)
+class AttentionFusion(nn.Module):
+    """Stacks the skip, each of its places weighted from 0 to 1, on the upsampled map.
+
+    The weight is read from both maps by an additive attention gate.  The paper's gate works on the coarser map and is
+    interpolated; here both maps have the same size already.
+
+    Raises: ValueError if ``reduction`` is below 1.
+    Source: Oktay et al. 2018 (Attention U-Net), arXiv:1804.03999.
+
+    Args:
+        reduction: how many times fewer channels than the skip's the gate compares the maps in.
+    """
+
+    def __init__(self, up_channels: int, skip_channels: int, *, reduction: int = 2):
+        if reduction < 1:
+            raise ValueError(f"reduction={reduction}: 1 or more is needed.")
+        super().__init__()
+        self.out_channels = skip_channels + up_channels
+        between = max(1, skip_channels // reduction)
+        self.from_up = nn.Conv2d(up_channels, between, 1)
+        self.from_skip = nn.Conv2d(skip_channels, between, 1, bias=False)
+        self.weight = nn.Conv2d(between, 1, 1)
+
+    def forward(self, up: Tensor, skip: Tensor) -> Tensor:
+        weight = torch.sigmoid(self.weight(F.relu(self.from_up(up) + self.from_skip(skip))))
+        return torch.cat([weight * skip, up], dim=1)

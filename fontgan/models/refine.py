@@ -1,15 +1,25 @@
-"""Part three of an up-path block: works on the joined map.
+"""Part three of an up-path block: works on the joined map.  The same blocks can follow each encoder level.
 
 Contract of every class here: ``Refine(in_channels, out_channels, **options)`` maps
 (B, in_channels, H, W) -> (B, refine.out_channels, H, W).  ``out_channels`` is what the U-Net asks for;
 ``NoRefine`` alone answers with ``in_channels``, because it has nothing to change them with.
+
+Those with a ``norm`` take instance, batch, group or none, and those with an ``activation`` the names in
+``fontgan.models.layers.ACTIVATIONS``.  An unknown name or a number out of range raises ValueError.
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from fontgan.models.fusion import match_channels
+from fontgan.models.layers import (
+    ACTIVATIONS,
+    ConvNormAct,
+    ResidualAdd,
+    SqueezeExcitation,
+    check_choice,
+    match_channels,
+)
 
 
 class NoRefine(nn.Module):
@@ -26,16 +36,17 @@ class NoRefine(nn.Module):
 class ResSkip(nn.Module):
     """A residual refinement: body(x) + skip(x), the skip projected by 1x1 where channels differ.
 
-    depthwise: 3x3 depthwise convolution, 1x1 pointwise, InstanceNorm (if ``norm``), SiLU.
-    standard:  3x3 convolution, SiLU, 3x3 convolution, InstanceNorm (if ``norm``).
+    depthwise: 3x3 depthwise convolution, 1x1 pointwise, InstanceNorm (if ``norm``), activation.
+    standard:  3x3 convolution, activation, 3x3 convolution, InstanceNorm (if ``norm``).
 
-    Raises: ValueError if ``mode`` is unknown.
     Source: He et al. 2015, arXiv:1512.03385 (residual); Howard et al. 2017, arXiv:1704.04861 (depthwise).
     """
 
     MODES = ("depthwise", "standard")
 
-    def __init__(self, in_channels: int, out_channels: int, *, mode: str, norm: bool = True):
+    def __init__(self, in_channels: int, out_channels: int, *, mode: str, norm: bool = True, activation: str = "silu"):
+        check_choice("mode", mode, self.MODES)
+        check_choice("activation", activation, ACTIVATIONS)
         super().__init__()
         self.out_channels = out_channels
         last_norm: list[nn.Module] = [nn.InstanceNorm2d(out_channels, affine=True)] if norm else []
@@ -44,18 +55,168 @@ class ResSkip(nn.Module):
                 nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False),
                 nn.Conv2d(in_channels, out_channels, 1, bias=not norm),
                 *last_norm,
-                nn.SiLU(),
+                ACTIVATIONS[activation](),
             )
-        elif mode == "standard":
+        else:
             self.body = nn.Sequential(
                 nn.Conv2d(in_channels, out_channels, 3, padding=1),
-                nn.SiLU(),
+                ACTIVATIONS[activation](),
                 nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=not norm),
                 *last_norm,
             )
-        else:
-            raise ValueError(f"generator.up.refine.mode={mode}: choose one of {', '.join(self.MODES)}.")
         self.skip = match_channels(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.skip(x) + self.body(x)
+
+
+class Bottleneck(nn.Module):
+    """1x1 to fewer channels, 3x3 there, 1x1 back; the shortcut is projected where channels differ.
+
+    Source: He et al. 2015 (ResNet), arXiv:1512.03385.
+
+    Args:
+        reduction: how many times fewer channels the 3x3 convolution works on than come out.
+        linear: leaves the activation after the sum out, so that the block ends with a plain projection,
+            as Sandler et al. 2018 (arXiv:1801.04381) advise where channels are few.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        reduction: int = 4,
+        linear: bool = False,
+        norm: str = "instance",
+        activation: str = "relu",
+    ):
+        check_at_least_one("reduction", reduction)
+        super().__init__()
+        self.out_channels = out_channels
+        inner = max(1, out_channels // reduction)
+        body = nn.Sequential(
+            ConvNormAct(in_channels, inner, 1, norm=norm, activation=activation),
+            ConvNormAct(inner, inner, 3, norm=norm, activation=activation),
+            ConvNormAct(inner, out_channels, 1, norm=norm),
+        )
+        shortcut = None if in_channels == out_channels else ConvNormAct(in_channels, out_channels, 1, norm=norm)
+        self.block = ResidualAdd(body, shortcut)
+        self.activation = nn.Identity() if linear else ACTIVATIONS[activation]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.block(x))
+
+
+class InvertedResidual(nn.Module):
+    """1x1 to more channels, 3x3 depthwise there, a linear 1x1 back; x is added where channels agree.
+
+    Source: Sandler et al. 2018 (MobileNetV2), arXiv:1801.04381; with squeeze-excitation the MBConv block of
+        Tan & Le 2019 (EfficientNet), arXiv:1905.11946.
+
+    Args:
+        expansion: channels of the depthwise convolution over those that come in; 1 leaves the first 1x1 out.
+        squeeze_excitation: channels squeezed to, as a share of those that come in; 0 for none.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        expansion: int = 6,
+        squeeze_excitation: float = 0.0,
+        norm: str = "instance",
+        activation: str = "relu6",
+    ):
+        check_at_least_one("expansion", expansion)
+        check_share("squeeze_excitation", squeeze_excitation)
+        super().__init__()
+        self.out_channels = out_channels
+        wide = expansion * in_channels
+        body = nn.Sequential()
+        if expansion > 1:
+            body.append(ConvNormAct(in_channels, wide, 1, norm=norm, activation=activation))
+        body.append(ConvNormAct(wide, wide, 3, groups=wide, norm=norm, activation=activation))
+        if squeeze_excitation:
+            body.append(SqueezeExcitation(wide, max(1, round(squeeze_excitation * in_channels))))
+        body.append(ConvNormAct(wide, out_channels, 1, norm=norm))
+        self.block: nn.Module = ResidualAdd(body) if in_channels == out_channels else body
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.block(x)
+
+
+class FusedMBConv(nn.Module):
+    """One full 3x3 convolution to more channels, a linear 1x1 back; x is added where channels agree.
+
+    On hardware that is slow at depthwise convolutions it can be quicker than MBConv, at many more parameters.
+
+    Source: Tan & Le 2021 (EfficientNetV2), arXiv:2104.00298.
+
+    Args:
+        expansion: channels of the 3x3 convolution over those that come in.
+        squeeze_excitation: channels squeezed to, as a share of those that come in; 0 for none.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        expansion: int = 4,
+        squeeze_excitation: float = 0.0,
+        norm: str = "instance",
+        activation: str = "silu",
+    ):
+        check_at_least_one("expansion", expansion)
+        check_share("squeeze_excitation", squeeze_excitation)
+        super().__init__()
+        self.out_channels = out_channels
+        wide = expansion * in_channels
+        body = nn.Sequential(ConvNormAct(in_channels, wide, 3, norm=norm, activation=activation))
+        if squeeze_excitation:
+            body.append(SqueezeExcitation(wide, max(1, round(squeeze_excitation * in_channels))))
+        body.append(ConvNormAct(wide, out_channels, 1, norm=norm))
+        self.block: nn.Module = ResidualAdd(body) if in_channels == out_channels else body
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.block(x)
+
+
+class DepthwiseSeparable(nn.Module):
+    """3x3 depthwise, then 1x1 pointwise, each with norm and activation; no residual.
+
+    32 -> 64 channels without norm takes 2,432 parameters, a full 3x3 convolution 18,496.
+
+    Source: Howard et al. 2017 (MobileNet), arXiv:1704.04861.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel: int = 3,
+        norm: str = "instance",
+        activation: str = "relu",
+    ):
+        super().__init__()
+        self.out_channels = out_channels
+        self.depthwise = ConvNormAct(
+            in_channels, in_channels, kernel, groups=in_channels, norm=norm, activation=activation
+        )
+        self.pointwise = ConvNormAct(in_channels, out_channels, 1, norm=norm, activation=activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))
+
+
+def check_at_least_one(key: str, value: int) -> None:
+    if value < 1:
+        raise ValueError(f"{key}={value}: 1 or more is needed.")
+
+
+def check_share(key: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{key}={value}: a share from 0 to 1 is needed.")

@@ -7,9 +7,13 @@ B is the batch, C channels, H and W the height and width of a map in pixels.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from fontgan.models.layers import LowPass, check_choice, check_odd
 
 
 class DeconvResize(nn.Module):
@@ -26,7 +30,7 @@ class DeconvResize(nn.Module):
         super().__init__()
         if kernel < 2 or kernel % 2:
             raise ValueError(
-                f"generator.up.resize.kernel={kernel}: a deconvolution of stride 2 needs an even kernel "
+                f"kernel={kernel}: a deconvolution of stride 2 needs an even kernel "
                 "(an odd one covers neighbouring pixels unequally and draws a checkerboard). Use 2, 4 or 6."
             )
         self.deconv = nn.ConvTranspose2d(in_channels, out_channels, kernel, 2, kernel // 2 - 1, bias=bias)
@@ -47,20 +51,14 @@ class InterpolateConvResize(nn.Module):
     def __init__(
         self, in_channels: int, out_channels: int, *, mode: str = "bilinear", kernel: int = 3, bias: bool = False
     ):
+        check_choice("mode", mode, self.MODES)
+        check_odd("kernel", kernel)
         super().__init__()
-        if mode not in self.MODES:
-            raise ValueError(f"generator.up.resize.mode={mode}: choose one of {', '.join(self.MODES)}.")
-        if kernel % 2 == 0:
-            raise ValueError(f"generator.up.resize.kernel={kernel}: an odd kernel is needed to keep the size.")
         self.mode = mode
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.mode == "nearest":
-            x = F.interpolate(x, scale_factor=2, mode="nearest")
-        else:
-            x = F.interpolate(x, scale_factor=2, mode=self.mode, align_corners=False)
-        return self.conv(x)
+        return self.conv(enlarge(x, self.mode))
 
 
 class SubpixelResize(nn.Module):
@@ -73,9 +71,8 @@ class SubpixelResize(nn.Module):
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, icnr: bool = True, bias: bool = False):
+        check_odd("kernel", kernel)
         super().__init__()
-        if kernel % 2 == 0:
-            raise ValueError(f"generator.up.resize.kernel={kernel}: an odd kernel is needed to keep the size.")
         self.icnr = icnr
         self.conv = nn.Conv2d(in_channels, 4 * out_channels, kernel, padding=kernel // 2, bias=bias)
         self.shuffle = nn.PixelShuffle(2)
@@ -90,6 +87,25 @@ class SubpixelResize(nn.Module):
         return self.shuffle(self.conv(x))
 
 
+class BlurSubpixelResize(SubpixelResize):
+    """Pixel shuffle, then a fixed low-pass of four taps, [1, 3, 3, 1] in both directions.
+
+    The filter has a zero at the highest frequency, so that a checkerboard which training brings into the shuffled
+    channels is taken out again; it moves the map by half a pixel, which the convolutions learn to undo.
+
+    Source: Shi et al. 2016, arXiv:1609.05158, with ICNR, Aitken et al. 2017, arXiv:1707.02937; a low-pass after the
+        shuffle after Sugawara et al. 2018, arXiv:1806.02658; the filter is StyleGAN2's, Karras et al. 2020,
+        arXiv:1912.04958.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, icnr: bool = True, bias: bool = False):
+        super().__init__(in_channels, out_channels, kernel=kernel, icnr=icnr, bias=bias)
+        self.blur = LowPass((1, 3, 3, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blur(super().forward(x))
+
+
 class ConvOnlyResize(nn.Module):
     """Convolution, GELU, pixel shuffle, convolution: all learned, nothing interpolated.
 
@@ -98,9 +114,8 @@ class ConvOnlyResize(nn.Module):
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, icnr: bool = True, bias: bool = False):
+        check_odd("kernel", kernel)
         super().__init__()
-        if kernel % 2 == 0:
-            raise ValueError(f"generator.up.resize.kernel={kernel}: an odd kernel is needed to keep the size.")
         self.icnr = icnr
         self.expand = nn.Conv2d(in_channels, 4 * out_channels, kernel, padding=kernel // 2, bias=bias)
         self.shuffle = nn.PixelShuffle(2)
@@ -114,6 +129,180 @@ class ConvOnlyResize(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.smooth(self.shuffle(F.gelu(self.expand(x))))
+
+
+class CarafeResize(nn.Module):
+    """Every new pixel is a weighted mean of the old ones around it, with weights read from what is there.
+
+    The weights are predicted by a small convolutional network and sum to 1 (softmax), so the block begins without a
+    grid and keeps a constant map constant.  A convolution to the wanted channels comes first, at the small size.
+
+    Raises: ValueError if ``kernel`` or ``reach`` is even, or ``compressed`` below 1.
+    Source: Wang et al. 2019 (CARAFE), arXiv:1905.02188.
+
+    Args:
+        kernel: of the convolution to the wanted channels.
+        reach: side in pixels of the neighbourhood that is averaged.
+        compressed: channels that the weights are predicted from.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel: int = 3,
+        reach: int = 5,
+        compressed: int = 64,
+        bias: bool = False,
+    ):
+        check_odd("kernel", kernel)
+        check_odd("reach", reach)
+        if compressed < 1:
+            raise ValueError(f"compressed={compressed}: at least 1 channel is needed.")
+        super().__init__()
+        self.reach = reach
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
+        self.compress = nn.Conv2d(in_channels, compressed, 1)
+        self.predict = nn.Conv2d(compressed, 4 * reach * reach, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, _, height, width = x.shape
+        predicted = self.predict(self.compress(x)).float()
+        weights = predicted.view(batch, self.reach**2, 1, 4, height, width).softmax(dim=1)
+        values = self.conv(x)
+        weights = weights.to(values.dtype)
+        border = self.reach // 2
+        values = F.pad(values, (border, border, border, border), mode="replicate")
+        # One neighbour after the other: unfolding all of them at once takes reach**2 times the memory.
+        mixed = values.new_zeros(())
+        for place in range(self.reach**2):
+            row, column = divmod(place, self.reach)
+            neighbour = values[:, :, None, row : row + height, column : column + width]
+            mixed = mixed + weights[:, place] * neighbour
+        return F.pixel_shuffle(mixed.flatten(1, 2), 2)
+
+
+class DySampleResize(nn.Module):
+    """Bilinear sampling at places that a 1x1 convolution moves, then a convolution.
+
+    It begins as bilinear interpolation; the learned offsets let samples keep to one side of an edge.
+
+    Raises: ValueError if ``kernel`` is even or ``groups`` below 1.
+    Source: Liu et al. 2023 (DySample, the "LP" form with a static scope of a quarter), arXiv:2308.15085.
+
+    Args:
+        kernel: of the convolution after the sampling.
+        groups: channels that move together, so many groups at most; the largest number that divides the channels.
+    """
+
+    SCOPE = 0.25  # of an offset, in pixels of the small map
+    OFFSET_SPREAD = 0.001  # of the offsets' first weights
+
+    def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, groups: int = 4, bias: bool = False):
+        check_odd("kernel", kernel)
+        if groups < 1:
+            raise ValueError(f"groups={groups}: 1 or more is needed.")
+        super().__init__()
+        self.groups = math.gcd(groups, in_channels)
+        self.offset = nn.Conv2d(in_channels, 8 * self.groups, 1)
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
+        self.own_initialisation()
+
+    def own_initialisation(self) -> None:
+        """Called again after any global initialisation, which would otherwise scatter the samples."""
+        nn.init.normal_(self.offset.weight, 0.0, self.OFFSET_SPREAD)
+        nn.init.zeros_(self.offset.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        # In full precision: bf16 has no place for a quarter of a pixel beyond the 64th.
+        offset = F.pixel_shuffle(self.SCOPE * self.offset(x).float(), 2)
+        offset = offset.reshape(batch * self.groups, 2, 2 * height, 2 * width)
+        columns, rows = centres(width, x.device), centres(height, x.device)
+        # grid_sample counts -1 .. 1 from edge to edge.
+        across = 2 * (columns[None, None, :] + offset[:, 0]) / width - 1
+        down = 2 * (rows[None, :, None] + offset[:, 1]) / height - 1
+        grouped = x.float().reshape(batch * self.groups, channels // self.groups, height, width)
+        sampled = F.grid_sample(
+            grouped, torch.stack([across, down], dim=-1), mode="bilinear", padding_mode="border", align_corners=False
+        )
+        return self.conv(sampled.reshape(batch, channels, 2 * height, 2 * width).to(x.dtype))
+
+
+def centres(length: int, device: torch.device) -> Tensor:
+    """Where the centres of twice as many pixels lie, in pixels of the small map from its edge: (2 * length,)."""
+    return (torch.arange(2 * length, device=device, dtype=torch.float32) + 0.5) / 2
+
+
+class MetaResize(nn.Module):
+    """Convolution kernels for each of the four sub-pixel places, predicted from where the place lies.
+
+    The kernels of neighbouring places come from one small network instead of being learned apart.  Meta-SR predicts
+    full kernels, which it can for 64 channels; at a U-Net's 512 the predictor alone would have 600 million weights.
+    So here a 1x1 convolution mixes the channels, at the small size, and the predicted kernels are depthwise.
+
+    Raises: ValueError if ``kernel`` is even or ``hidden`` below 1.
+    Source: Hu et al. 2019 (Meta-SR), arXiv:1903.00875.
+
+    Args:
+        kernel: side of the predicted kernels.
+        hidden: width of the predicting network.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, hidden: int = 64, bias: bool = False):
+        check_odd("kernel", kernel)
+        if hidden < 1:
+            raise ValueError(f"hidden={hidden}: 1 or more is needed.")
+        super().__init__()
+        self.kernel = kernel
+        self.mix = nn.Conv2d(in_channels, out_channels, 1, bias=bias)
+        self.predict = nn.Sequential(nn.Linear(2, hidden), nn.ReLU(), nn.Linear(hidden, out_channels * kernel**2))
+        # Where the four new pixels lie from the old one's centre, in the order of pixel_shuffle.
+        places = [[row, column] for row in (-0.25, 0.25) for column in (-0.25, 0.25)]
+        self.register_buffer("places", torch.tensor(places), persistent=False)
+        self.own_initialisation()
+
+    def own_initialisation(self) -> None:
+        """Begins near nearest-neighbour upsampling, as ICNR does: the same kernel everywhere, 1 in its middle."""
+        first, last = self.predict[0], self.predict[2]
+        nn.init.kaiming_uniform_(first.weight, a=5**0.5)  # type: ignore[arg-type]
+        nn.init.uniform_(first.bias, -0.5, 0.5)  # type: ignore[arg-type]
+        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
+        middle = torch.zeros(self.kernel, self.kernel, device=last.bias.device)  # type: ignore[arg-type]
+        middle[self.kernel // 2, self.kernel // 2] = 1
+        with torch.no_grad():
+            last.bias.copy_(middle.flatten().repeat(self.mix.out_channels))  # type: ignore[operator]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.mix(x)
+        channels, border = x.shape[1], self.kernel // 2
+        kernels = self.predict(self.places).view(4, channels, self.kernel, self.kernel)
+        # Each channel gives four, one a place, side by side as pixel_shuffle wants them.
+        kernels = kernels.transpose(0, 1).reshape(4 * channels, 1, self.kernel, self.kernel)
+        x = F.pad(x, (border, border, border, border), mode="replicate")
+        return F.pixel_shuffle(F.conv2d(x, kernels, groups=channels), 2)
+
+
+class KeepSize(nn.Module):
+    """A 3x3 convolution in place of a resize, for an innermost level of stride 1.
+
+    Shape: (B, in_channels, H, W) -> (B, out_channels, H, W).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = False):
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)
+
+
+def enlarge(x: Tensor, mode: str) -> Tensor:
+    """Twice the map by interpolation: bilinear, bicubic or nearest."""
+    if mode == "nearest":
+        return F.interpolate(x, scale_factor=2, mode=mode)
+    return F.interpolate(x, scale_factor=2, mode=mode, align_corners=False)
 
 
 @torch.no_grad()

@@ -1,15 +1,22 @@
-"""Style conditioning of the innermost map.
+"""Style conditioning: of the innermost map, and with ``every_level`` of the map that each step up begins with.
 
 Contract of every class here: ``Style(channels, styles, **options)`` maps a map (B, channels, H, W) and
 style weights (B, styles) -> (B, style.out_channels, H, W).  A row of weights is one-hot for a pure style;
 any other row is a mixture, because each class reads the weights through a linear table of embeddings.
+
+``for_level(channels)`` gives the module that conditions a further level, with the same inputs, or None where the style
+enters at the innermost map alone.  ``ReferenceStyle`` alone takes a style's code in place of weights; see there.
 """
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from fontgan.models.attention import heads_for
 
 
 class StyleTable(nn.Module):
@@ -23,7 +30,17 @@ class StyleTable(nn.Module):
         return weights @ self.rows
 
 
-class ConcatStyle(nn.Module):
+class Style(nn.Module):
+    """What the conditionings have in common."""
+
+    out_channels: int
+
+    def for_level(self, channels: int) -> nn.Module | None:
+        """The conditioning of a decoder map of so many channels, which it keeps; None where there is none."""
+        return None
+
+
+class ConcatStyle(Style):
     """Spreads the embedding over the map and stacks it on the channels.
 
     Source: the category embedding of zi2zi (Tian 2017, github.com/kaonashi-tyc/zi2zi).
@@ -39,21 +56,31 @@ class ConcatStyle(nn.Module):
         return torch.cat([x, embedding], dim=1)
 
 
-class FilmStyle(nn.Module):
+class FilmStyle(Style):
     """x * (1 + scale) + shift, both read from the embedding; starts near the identity.
 
     Source: Perez et al. 2018 (FiLM), arXiv:1709.07871.
+
+    Args:
+        every_level: conditions the decoder's maps too, each from a table of its own, as Karras et al. 2019
+            (StyleGAN, arXiv:1812.04948) bring the style in at every resolution.
     """
 
-    def __init__(self, channels: int, styles: int, *, dim: int = 128):
+    def __init__(self, channels: int, styles: int, *, dim: int = 128, every_level: bool = False):
         super().__init__()
         self.table = StyleTable(styles, dim)
         self.affine = nn.Linear(dim, 2 * channels)
+        self.every_level = every_level
         self.out_channels = channels
 
+    def for_level(self, channels: int) -> nn.Module | None:
+        if not self.every_level:
+            return None
+        styles, dim = self.table.rows.shape
+        return type(self)(channels, styles, dim=dim)
+
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
-        scale, shift = self.affine(self.table(weights)).to(x.dtype)[:, :, None, None].chunk(2, dim=1)
-        return x * (1 + scale) + shift
+        return modulate(x, self.affine(self.table(weights)))
 
 
 class AdainStyle(FilmStyle):
@@ -70,7 +97,142 @@ class AdainStyle(FilmStyle):
         return super().forward(F.layer_norm(x, x.shape[1:]) if one_pixel else F.instance_norm(x), weights)
 
 
-class NoStyle(nn.Module):
+class CrossAttentionStyle(Style):
+    """Every place of the map looks at a few learned tokens of the style and adds what it finds.
+
+    Unlike FiLM, different places can take different things from one style: a hook here, a sharp end there.
+
+    Raises: ValueError if ``tokens`` is below 1.
+    Source: Vaswani et al. 2017, arXiv:1706.03762 (attention from one sequence to another); as conditioning of a
+        U-Net's maps Rombach et al. 2022, arXiv:2112.10752.
+
+    Args:
+        tokens: of each style.
+        dim: values of a token.
+    """
+
+    def __init__(self, channels: int, styles: int, *, tokens: int = 8, dim: int = 128, head_channels: int = 32):
+        if tokens < 1:
+            raise ValueError(f"tokens={tokens}: at least 1 is needed.")
+        super().__init__()
+        self.tokens = tokens
+        self.heads = heads_for(channels, head_channels)
+        self.table = StyleTable(styles, tokens * dim)
+        self.norm = nn.GroupNorm(1, channels)
+        self.query = nn.Conv2d(channels, channels, 1)
+        self.key_value = nn.Linear(dim, 2 * channels)
+        self.project = nn.Conv2d(channels, channels, 1)
+        self.out_channels = channels
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        of_a_head = channels // self.heads
+        # (B, tokens, 2C) -> two of (B, heads, tokens, C / heads); the query (B, heads, H*W, C / heads)
+        pairs = self.key_value(self.table(weights).view(batch, self.tokens, -1))
+        k, v = pairs.view(batch, self.tokens, 2, self.heads, of_a_head).permute(2, 0, 3, 1, 4).unbind(0)
+        q = self.query(self.norm(x)).view(batch, self.heads, of_a_head, height * width).transpose(-1, -2)
+        found = F.scaled_dot_product_attention(q, k.to(q.dtype), v.to(q.dtype))
+        return x + self.project(found.transpose(-1, -2).reshape(batch, channels, height, width))
+
+
+class ReferenceStyle(Style):
+    """Reads the style from a few glyphs of it, so that a style never trained on can be given as images.
+
+    Each reference goes through a small convolutional network; the means and spreads of its last maps become a code,
+    and the codes of all references are averaged, so neither their order nor their number matters.  The code conditions
+    the map as FiLM does.
+
+    The generator calls ``code`` once and passes the result down; it takes references while it learns, and weights
+    afterwards, which mix ``prototypes``: the codes of the styles it knows.
+
+    Shape:  x (B, channels, H, W) and code (B, dim) -> (B, channels, H, W).
+    Raises: ValueError if ``shots`` or ``width`` is below 1.
+    Source: an encoder of few style references as in Gao et al. 2019 (AGIS-Net), arXiv:1910.04987; averaging over the
+        set after Zaheer et al. 2017 (Deep Sets), arXiv:1703.06114.
+
+    Args:
+        shots: references of a pair in training.
+        width: channels of the encoder's first layer; they double each layer up to 8 * width.
+        every_level: conditions the decoder's maps too, from the same code.
+    """
+
+    LAYERS = 4
+
+    def __init__(
+        self,
+        channels: int,
+        styles: int,
+        *,
+        shots: int = 4,
+        dim: int = 128,
+        width: int = 16,
+        every_level: bool = True,
+    ):
+        for key, value in (("shots", shots), ("width", width)):
+            if value < 1:
+                raise ValueError(f"{key}={value}: 1 or more is needed.")
+        super().__init__()
+        self.shots = shots
+        self.dim = dim
+        self.every_level = every_level
+        widths = [1] + [width * 2**layer for layer in range(self.LAYERS)]
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(widths):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.GroupNorm(1, after), nn.LeakyReLU(0.2)]
+        self.encoder = nn.Sequential(*layers)
+        self.read = nn.Linear(2 * widths[-1], dim)
+        self.affine = nn.Linear(dim, 2 * channels)
+        self.prototypes: Tensor
+        self.register_buffer("prototypes", torch.zeros(styles, dim))
+        self.out_channels = channels
+
+    def embed(self, references: Tensor) -> Tensor:
+        """References (B, K, H, W), images from -1 (ink) to +1 (paper) -> codes (B, dim)."""
+        batch, shots = references.shape[:2]
+        maps = self.encoder(references.flatten(0, 1).unsqueeze(1)).flatten(2).float()
+        facts = torch.cat([maps.mean(2), (maps.var(2, unbiased=False) + 1e-5).sqrt()], dim=1)
+        return self.read(facts).view(batch, shots, self.dim).mean(1).float()
+
+    def code(self, style: Tensor) -> Tensor:
+        """References (B, K, H, W), or weights (B, styles) of the known styles -> (B, dim)."""
+        return self.embed(style) if style.dim() == 4 else style @ self.prototypes
+
+    @torch.no_grad()
+    def remember(self, index: int, references: Tensor) -> None:
+        """Makes references (K, H, W) what the style of that index looks like."""
+        self.prototypes[index] = self.embed(references[None])[0]
+
+    @torch.no_grad()
+    def add(self, references: Tensor) -> int:
+        """Learns one more style from references (K, H, W). Returns: its index."""
+        self.prototypes = torch.cat([self.prototypes, self.embed(references[None]).to(self.prototypes)])
+        return len(self.prototypes) - 1
+
+    def for_level(self, channels: int) -> nn.Module | None:
+        return CodeFilm(channels, self.dim) if self.every_level else None
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        return modulate(x, self.affine(code))
+
+
+class CodeFilm(nn.Module):
+    """FiLM from a code that is already there: x (B, channels, H, W) and code (B, dim) -> (B, channels, H, W)."""
+
+    def __init__(self, channels: int, dim: int):
+        super().__init__()
+        self.affine = nn.Linear(dim, 2 * channels)
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        return modulate(x, self.affine(code))
+
+
+def modulate(x: Tensor, scale_and_shift: Tensor) -> Tensor:
+    """x * (1 + scale) + shift, channel by channel; both in (B, 2 * channels)."""
+    scale, shift = scale_and_shift.to(x.dtype)[:, :, None, None].chunk(2, dim=1)
+    return x * (1 + scale) + shift
+
+
+class NoStyle(Style):
     """Leaves the map alone: for one target style, or to see what conditioning is worth."""
 
     def __init__(self, channels: int, styles: int):

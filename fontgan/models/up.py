@@ -1,12 +1,17 @@
-"""The up path: which block goes up at each level, and that block: resize, norm, fusion, refine."""
+"""The up path: which block goes up at each level, and that block: resize, norm, fusion, refine.
+
+Level k is the step from the map of level k to that of level k - 1: level 1 draws the glyph, level ``depth`` leaves the
+innermost map.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
 from fontgan.models.fusion import align_to
+from fontgan.models.resize import KeepSize
 
 
 class UpBlock(nn.Module):
@@ -20,6 +25,8 @@ class UpBlock(nn.Module):
         resize, fusion, refine: the three parts, each a callable as its module's contract says.
         norm: channels -> normalisation layer, put after the resize.
         dropout: probability of dropping a value after the norm, 0 to 1.
+        stride: 2, or 1 where the encoder's convolution of this level has kept the size: then a 3x3 convolution
+            takes the place of the resize.
     """
 
     def __init__(
@@ -32,10 +39,11 @@ class UpBlock(nn.Module):
         refine: Callable[..., nn.Module],
         norm: Callable[[int], nn.Module],
         dropout: float = 0.0,
+        stride: int = 2,
     ):
         super().__init__()
         self.activation = nn.ReLU()
-        self.resize = resize(in_channels, skip_channels)
+        self.resize = (resize if stride == 2 else KeepSize)(in_channels, skip_channels)
         self.norm = norm(skip_channels)
         self.dropout = nn.Dropout(dropout) if dropout > 0 else nn.Identity()
         self.fusion = fusion(skip_channels, skip_channels)
@@ -83,8 +91,18 @@ class UpPath:
     ):
         self.resize, self.fusion, self.refine = resize, fusion, refine
 
+    def at(self, level: int) -> UpPath:
+        """The preset that makes the block of a level."""
+        return self
+
     def block(
-        self, in_channels: int, skip_channels: int, *, norm: Callable[[int], nn.Module], dropout: float
+        self,
+        in_channels: int,
+        skip_channels: int,
+        *,
+        norm: Callable[[int], nn.Module],
+        dropout: float = 0.0,
+        stride: int = 2,
     ) -> UpBlock:
         """The block that goes up from ``in_channels`` to the level of a skip of ``skip_channels``."""
         return UpBlock(
@@ -95,8 +113,32 @@ class UpPath:
             refine=self.refine,
             norm=norm,
             dropout=dropout,
+            stride=stride,
         )
 
     def last(self, in_channels: int, out_channels: int, *, head_channels: int) -> LastUp:
         """The outermost step, which draws the glyph."""
         return LastUp(in_channels, out_channels, resize=self.resize, head_channels=head_channels)
+
+
+class HybridUpPath:
+    """A preset for each level.
+
+    Args:
+        inner: of the levels from ``switch`` inwards.
+        outer: of the levels outside ``switch``.
+        switch: the first inner level; 1 makes all of them inner.
+        levels: exceptions, level -> preset.
+    Raises: ValueError if ``switch`` or a level is below 1.
+    """
+
+    def __init__(self, inner: UpPath, outer: UpPath, *, switch: int, levels: Mapping[str, UpPath] | None = None):
+        self.levels = {int(level): preset for level, preset in (levels or {}).items()}
+        for key, level in (("switch", switch), *(("levels", level) for level in self.levels)):
+            if level < 1:
+                raise ValueError(f"{key}={level}: levels count from 1, the outermost.")
+        self.inner, self.outer, self.switch = inner, outer, switch
+
+    def at(self, level: int) -> UpPath:
+        """The preset that makes the block of a level."""
+        return self.levels.get(level, self.inner if level >= self.switch else self.outer)

@@ -13,12 +13,13 @@ from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
 from fontgan.build import build_generator
-from fontgan.commands.train import build_parts
+from fontgan.commands.train import build_parts, find_origin
 from fontgan.device import autocast, pick_device, pick_precision
 from fontgan.errors import RunError
 from fontgan.models.cost import forward_flops, parameters
 from fontgan.models.draw import draw_glyphs
 from fontgan.report.measure import quiet
+from fontgan.training.checkpoint import Checkpoint
 
 ROUNDS = 5
 SECONDS_A_TURN = 0.2  # what is quicker is done several times in a turn
@@ -58,7 +59,7 @@ def count(config: DictConfig, styles: int) -> Cost:
 
 
 def measure_rates(
-    configs: Sequence[DictConfig], *, device: str, precision: str, batch_size: int
+    configs: Sequence[DictConfig], checkpoints: Sequence[Checkpoint], *, device: str, precision: str, batch_size: int
 ) -> tuple[list[Rate], list[Rate]]:
     """Times training steps and drawing of every variant, one after the other, round after round.
 
@@ -66,6 +67,7 @@ def measure_rates(
     when every loss is at work, and are not compiled.
 
     Args:
+        checkpoints: one of a run of each, which tells what it started from.
         batch_size: glyphs drawn at once; training takes each run's own batch.
     Returns: training rates and inference rates, in the order of ``configs``.
     Raises: RunError if the device's memory does not hold all variants at once.
@@ -75,9 +77,9 @@ def measure_rates(
     tasks: list[tuple[Callable[[], None], int]] = []
     try:
         with quiet():
-            for config in configs:
-                tasks += _tasks(config, where, compute, batch_size)
-        seconds = take_turns([task for task, _ in tasks], lambda: _wait_for(where))
+            for config, checkpoint in zip(configs, checkpoints, strict=True):
+                tasks += _tasks(config, checkpoint, where, compute, batch_size)
+        seconds = take_turns([task for task, _ in tasks], lambda: wait_for(where))
     except torch.OutOfMemoryError as error:
         raise RunError("rates: the device's memory does not hold all variants at once. Use rates=false.") from error
     glyphs = [glyphs for _, glyphs in tasks]
@@ -85,15 +87,16 @@ def measure_rates(
 
 
 def _tasks(
-    config: DictConfig, device: torch.device, precision: str, batch_size: int
+    config: DictConfig, checkpoint: Checkpoint, device: torch.device, precision: str, batch_size: int
 ) -> list[tuple[Callable[[], None], int]]:
     """One training step and one batch of drawing, each with the number of its glyphs."""
     config = OmegaConf.merge(config, {"trainer": {"compile": False}})  # type: ignore[assignment]
-    pack, train_step, sampler = build_parts(config, device, pick_precision(config.trainer.precision, device))
+    compute, origin = pick_precision(config.trainer.precision, device), find_origin(config, checkpoint)
+    pack, train_step, sampler = build_parts(config, device, compute, origin)
     batches = [sampler.batch(index).to(device) for index in range(config.trainer.accumulate)]
-    generator = build_generator(config, len(pack.styles)).to(device).to(memory_format=torch.channels_last).eval()
+    generator = build_generator(config, len(pack.model_styles)).to(device).to(memory_format=torch.channels_last).eval()
     source = batches[0].source.cpu().repeat(-(-batch_size // len(batches[0].names)), 1, 1, 1)[:batch_size]
-    style = torch.zeros(batch_size, len(pack.styles))
+    style = torch.zeros(batch_size, len(pack.model_styles))
     style[:, 0] = 1
 
     def train() -> None:
@@ -139,7 +142,8 @@ def _timed(task: Callable[[], None], times: int, wait: Callable[[], None]) -> fl
     return (time.perf_counter() - started) / times
 
 
-def _wait_for(device: torch.device) -> None:
+def wait_for(device: torch.device) -> None:
+    """Returns when the device has done all it was asked for."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -57,19 +57,23 @@ class Checkpoint:
             return None
         return sum(style["ssim"] - style["blank"] for style in scores.values()) / len(scores)
 
-    def load_network(self, network: nn.Module, name: str) -> None:
-        """Fills a network from ``<name>.safetensors``. Raises: RunError if the file is damaged or does not fit."""
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """What ``<name>.safetensors`` holds. Raises: RunError if the file is damaged."""
         file = self.folder / f"{name}.safetensors"
         try:
-            tensors = load_safetensors(file.read_bytes())
+            return load_safetensors(file.read_bytes())
         except (OSError, SafetensorError) as error:
             raise RunError(f"{file}: cannot be read ({error}). Use another checkpoint of the run.") from error
+
+    def load_network(self, network: nn.Module, name: str) -> None:
+        """Fills a network from ``<name>.safetensors``. Raises: RunError if the file is damaged or does not fit."""
+        tensors = self.tensors(name)
         try:
             network.load_state_dict(tensors, strict=True)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:300]
             raise RunError(
-                f"{file}: was made by another architecture than its config names ({reason}). "
+                f"{self.folder / f'{name}.safetensors'}: was made by another architecture than its config names ({reason}). "
                 "Use the config.yaml that was saved with it."
             ) from error
 
@@ -178,20 +182,22 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(folder, step, facts)
 
 
-def find(path: Path, which: str) -> Checkpoint:
+def find(path: Path, which: str, key: str = "checkpoint") -> Checkpoint:
     """The checkpoint a user names: one folder, or the best or last of a run.
 
+    Args:
+        key: the setting that names it, for messages.
     Raises: RunError if there is none.
     """
     if which not in ("best", "last"):
         raise RunError(f"which={which}: choose best or last.")
     if not path.is_dir():
-        raise RunError(f"checkpoint={path}: no such folder. Give a run's folder, such as runs/quickstart.")
+        raise RunError(f"{key}={path}: no such folder. Give a run's folder, such as runs/quickstart.")
     if (path / "run.json").is_file():
         return open_checkpoint(path)
     there = all_checkpoints(path)
     if not there:
-        raise RunError(f"checkpoint={path}: holds no checkpoint yet. Train first: fontgan train out={path}.")
+        raise RunError(f"{key}={path}: holds no checkpoint yet. Train first: fontgan train out={path}.")
     return best(there) if which == "best" else there[-1]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fontgan import losses
 from fontgan.data.batches import GlyphBatch
+from fontgan.models.style import StyleTable
 from fontgan.models.unet import UnetGenerator, image_from_logits
 from fontgan.training.objective import Objective
 
@@ -23,6 +24,9 @@ class TrainStep:
         autocast: makes the context in which networks compute (bf16 or full precision).
         ema: weight of the past in the averaged generator, 0 to below 1; 0 keeps no average.
         grad_clip: largest gradient norm of each network, 0 for none.
+        frozen_parts: parts of the generator that never move; they compute as in drawing (no dropout, batch norm
+            by its stored statistics), so that their buffers stay as they are too.
+        kept_rows: how many rows at the head of every style table no update may move.
     """
 
     def __init__(
@@ -37,6 +41,8 @@ class TrainStep:
         forward: Callable[[Tensor, Tensor], Tensor] | None = None,
         ema: float = 0.0,
         grad_clip: float = 0.0,
+        frozen_parts: Sequence[nn.Module] = (),
+        kept_rows: int = 0,
     ):
         self.generator = generator
         self.discriminator = discriminator
@@ -47,6 +53,9 @@ class TrainStep:
         self.forward = forward or generator
         self.ema = ema
         self.grad_clip = grad_clip
+        self.frozen_parts = frozen_parts
+        self.kept_rows = kept_rows
+        self._tables = [module.rows for module in generator.modules() if isinstance(module, StyleTable)]
         self.averaged = copy.deepcopy(generator).eval().requires_grad_(False) if ema else generator
 
     def __call__(self, batches: list[GlyphBatch], progress: float, step: int) -> dict[str, Tensor]:
@@ -58,6 +67,8 @@ class TrainStep:
         Returns: the weighted losses by name, detached scalars, averaged over the batches.
         """
         self.generator.train()
+        for part in self.frozen_parts:
+            part.eval()
         with_d = self.objective.uses_discriminator(progress)
         # One batch is drawn once for both updates; several would hold all their graphs at once, so they are redrawn.
         drawn = self._draw(batches[0]) if with_d and len(batches) == 1 else None
@@ -68,8 +79,9 @@ class TrainStep:
         return report
 
     def _draw(self, batch: GlyphBatch) -> Tensor:
+        style = batch.style if batch.references is None else batch.references
         with self.autocast():
-            return self.forward(batch.source, batch.style)
+            return self.forward(batch.source, style)
 
     def _update_discriminator(self, batches: list[GlyphBatch], drawn: Tensor | None) -> dict[str, Tensor]:
         assert self.discriminator is not None
@@ -83,6 +95,12 @@ class TrainStep:
                 real_verdict = self.discriminator(batch.source, batch.target, batch.style)
                 fake_verdict = self.discriminator(batch.source, fake, batch.style)
             terms = self.objective.discrimination(real_verdict, fake_verdict, batch.style)
+            if self.objective.r1 > 0:
+                # A pass of its own in full precision: gradients of gradients are too fine for bf16.
+                # The clone is no leaf: torch's operation counter cannot follow autograd.grad to one.
+                target = batch.target.detach().requires_grad_().clone()
+                real_verdict = self.discriminator(batch.source, target, batch.style)
+                terms["d_r1"] = self.objective.r1 * losses.r1(real_verdict, target)
             _backward(terms, report, len(batches))
         self._apply(self.discriminator, self.optimiser_d)
         return report
@@ -105,8 +123,11 @@ class TrainStep:
             if with_d:
                 assert self.discriminator is not None
                 with frozen(self.discriminator), self.autocast():
-                    verdict = self.discriminator(batch.source, fake, batch.style)
-                terms |= self.objective.persuasion(verdict, batch.style)
+                    verdict, real_verdict = self.discriminator(batch.source, fake, batch.style), None
+                    if self.objective.reads_real_verdict:
+                        with torch.no_grad():
+                            real_verdict = self.discriminator(batch.source, batch.target, batch.style)
+                terms |= self.objective.persuasion(verdict, batch.style, real_verdict)
             _backward(terms, report, len(batches))
         self._apply(self.generator, self.optimiser_g)
         return report
@@ -114,7 +135,13 @@ class TrainStep:
     def _apply(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         if self.grad_clip:
             nn.utils.clip_grad_norm_(network.parameters(), self.grad_clip)
+        # Rows without a gradient would move all the same, by weight decay.
+        tables = self._tables if self.kept_rows and network is self.generator else []
+        kept = [rows.detach()[: self.kept_rows].clone() for rows in tables]
         optimiser.step()
+        with torch.no_grad():
+            for rows, before in zip(tables, kept, strict=True):
+                rows[: self.kept_rows] = before
 
     @torch.no_grad()
     def _average(self, step: int) -> None:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fontgan.data.batches import PairSampler
+from fontgan.data.references import style_references
 from fontgan.errors import RunError
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.step import TrainStep
@@ -27,6 +28,7 @@ from fontgan.training.track import Scores, Tracker, say_scores
 log = logging.getLogger(__name__)
 
 FINISHED, STOPPED = "finished", "stopped"
+PROTOTYPE_GLYPHS = 64  # of each style, where styles are read off references
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Trainer:
         self._baselines: dict[str, Scores] = {}
         self._scored: tuple[int, Scores] = (-1, {})
         self._saved_step = -1
+        self._remembered_step = -1  # at which step the styles' prototypes were made
         self._started = (0.0, 0)  # when this start of the run began stepping, and at which step
         self._last_log = (0.0, 0)  # when, and at which step
 
@@ -122,6 +125,7 @@ class Trainer:
         Raises: RunError if a loss is not finite; OSError if the run's folder cannot be written.
         """
         if self.step == 0:
+            self._remember_styles()
             self.tracker.sheet(0)
         self._baselines = self.tracker.baselines()
         unchecked: tuple[dict[str, Tensor], list[str]] | None = None
@@ -216,7 +220,26 @@ class Trainer:
         seconds_left = 60 * (self.schedule.max_minutes - self.minutes)
         return min(self.schedule.max_steps, self.step + math.ceil(max(0.0, seconds_left) / seconds_a_step))
 
+    def _remember_styles(self) -> None:
+        """Where the style is read off references: gives the averaged generator the prototype of each style trained on.
+
+        They follow its weights, so they are made anew wherever it is about to be looked at or saved; training
+        itself reads references alone and never sees them. A style of an earlier training keeps the one it has.
+        """
+        reader = self.train_step.averaged.reference_style
+        if reader is None or self._remembered_step == self.step:
+            return
+        was_training = reader.training
+        reader.eval()
+        pack = self.sampler.pack
+        for style in pack.styles:
+            references = style_references(pack, style, PROTOTYPE_GLYPHS)
+            reader.remember(pack.model_styles.index(style), references.to(self.device))
+        reader.train(was_training)
+        self._remembered_step = self.step
+
     def _evaluate(self) -> None:
+        self._remember_styles()
         found = self.tracker.evaluate(self.step)
         self.tracker.sheet(self.step)
         self._scored = (self.step, found)
@@ -230,6 +253,7 @@ class Trainer:
         """
         if self.step == self._saved_step:
             return
+        self._remember_styles()
         networks: dict[str, nn.Module] = {"generator": self.train_step.averaged}
         if self.train_step.ema:
             networks["generator_training"] = self.train_step.generator

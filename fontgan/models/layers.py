@@ -1,0 +1,141 @@
+"""Small layers that several blocks are made of.
+
+B is the batch, C channels, H and W the height and width of a map in pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import partial
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fontgan.models.norm import group_norm
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "leaky_relu": partial(nn.LeakyReLU, 0.2),
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "none": nn.Identity,
+}
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "instance": partial(nn.InstanceNorm2d, affine=True),
+    "batch": nn.BatchNorm2d,
+    "group": group_norm,
+    "none": lambda channels: nn.Identity(),
+}
+
+
+class ConvNormAct(nn.Sequential):
+    """Convolution that keeps the size, normalisation, activation.
+
+    The convolution has a bias only where no norm follows, which would take it away again.
+
+    Shape:  (B, in_channels, H, W) -> (B, out_channels, H, W).
+    Raises: ValueError if ``norm`` or ``activation`` is unknown or the kernel is even.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 3,
+        *,
+        groups: int = 1,
+        norm: str = "none",
+        activation: str = "none",
+    ):
+        check_choice("norm", norm, NORMS)
+        check_choice("activation", activation, ACTIVATIONS)
+        check_odd("kernel", kernel)
+        super().__init__()
+        bias = norm == "none"
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, groups=groups, bias=bias)
+        self.norm = NORMS[norm](out_channels)
+        self.activation = ACTIVATIONS[activation]()
+
+
+class ResidualAdd(nn.Module):
+    """shortcut(x) + body(x); without a shortcut x itself is added.
+
+    Source: He et al. 2015 (ResNet), arXiv:1512.03385.
+    """
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module | None = None):
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.shortcut(x) + self.body(x)
+
+
+class SqueezeExcitation(nn.Module):
+    """Scales each channel by a share from 0 to 1 that is read from the means of all channels.
+
+    Source: Hu et al. 2018 (SENet), arXiv:1709.01507.
+
+    Args:
+        squeezed: channels of the layer between.
+    """
+
+    def __init__(self, channels: int, squeezed: int):
+        super().__init__()
+        self.shares = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(channels, squeezed, 1),
+            nn.SiLU(),
+            nn.Conv2d(squeezed, channels, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.shares(x)
+
+
+class LowPass(nn.Module):
+    """A fixed binomial filter in both directions; borders are repeated, so that a constant map stays as it is.
+
+    An even number of taps lies between pixels and moves the map by half a pixel to the right and down.
+
+    Shape:  (B, C, H, W) -> (B, C, H, W).
+    Source: Zhang 2019, arXiv:1904.11486.
+
+    Args:
+        taps: weights of neighbouring pixels; they are scaled to sum to 1.
+    """
+
+    def __init__(self, taps: tuple[int, ...]):
+        super().__init__()
+        self.shares = [tap / sum(taps) for tap in taps]
+
+    def forward(self, x: Tensor) -> Tensor:
+        before = (len(self.shares) - 1) // 2
+        after = len(self.shares) - 1 - before
+        x = F.pad(x, (before, after, before, after), mode="replicate")
+        # Sums of shifted maps: a depthwise convolution by a fixed kernel is many times slower on a CPU.
+        for axis in (-2, -1):
+            length = x.shape[axis] - len(self.shares) + 1
+            shifted = [share * x.narrow(axis, start, length) for start, share in enumerate(self.shares)]
+            x = sum(shifted[1:], start=shifted[0])
+        return x
+
+
+def match_channels(have: int, want: int) -> nn.Module:
+    """Identity where channels agree, a 1x1 convolution where they do not."""
+    return nn.Identity() if have == want else nn.Conv2d(have, want, 1, bias=False)
+
+
+def check_choice(key: str, value: str, choices: Collection[str]) -> None:
+    """Raises: ValueError, with the choices, if ``value`` is none of them."""
+    if value not in choices:
+        raise ValueError(f"{key}={value}: choose one of {', '.join(choices)}.")
+
+
+def check_odd(key: str, kernel: int) -> None:
+    """Raises: ValueError if a kernel that must keep the size cannot."""
+    if kernel < 1 or kernel % 2 == 0:
+        raise ValueError(f"{key}={kernel}: an odd kernel is needed to keep the size.")

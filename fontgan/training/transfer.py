@@ -1,0 +1,205 @@
+"""Starting from a trained run: what is taken over, what is new, and what is held still.
+
+The new model knows the styles of the old one first, in their order, then the new ones.  Only the generator is
+taken over, the averaged one that draws; the discriminator, the optimisers and the average start afresh.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fontgan.data.frame import Frame
+from fontgan.errors import ConfigError, RunError
+from fontgan.models.style import StyleTable
+from fontgan.models.unet import UnetGenerator, UnetSkipConnectionBlock
+from fontgan.training.checkpoint import Checkpoint
+
+log = logging.getLogger(__name__)
+
+PARTS = ("encoder", "decoder", "style")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The run that another one starts from.
+
+    Args:
+        name: its folder and checkpoint, ``run/step-00001600``.
+        styles: what it knows, in the order of its style weights.
+        canvas: source cell -> canvas pixels, as its network has learned them.
+        members: what its manifest says of its styles, by name.
+        checkpoint: None where a run goes on that started from it, which has all of this by itself.
+    """
+
+    name: str
+    styles: list[str]
+    canvas: Frame
+    members: dict[str, dict[str, Any]]
+    checkpoint: Checkpoint | None
+
+    def model_styles(self, targets: Sequence[str]) -> list[str]:
+        """The styles of the model that starts here, in the order of its style weights."""
+        return [*self.styles, *self.new_styles(targets)]
+
+    def new_styles(self, targets: Sequence[str]) -> list[str]:
+        return [name for name in targets if name not in self.styles]
+
+    def facts(self) -> dict[str, Any]:
+        """What each checkpoint of the new run says of where it started."""
+        return {"checkpoint": self.name, "styles": self.styles}
+
+    def manifest(self, own: dict[str, Any]) -> dict[str, Any]:
+        """The new run's manifest, with the styles that have no glyphs in it as the old run described them."""
+        named = {entry["name"] for entry in own["members"]}
+        return {**own, "members": [*own["members"], *(m for name, m in self.members.items() if name not in named)]}
+
+
+def origin_of(start: Checkpoint) -> Origin:
+    """A run to start from. Raises: RunError if its description lacks what is needed."""
+    run = start.folder.resolve().parent.parent.name
+    return _read(start, lambda: (f"{run}/{start.folder.name}", list(start.facts["styles"])), start)
+
+
+def origin_of_resumed(last: Checkpoint) -> Origin:
+    """Where a run started from, as its own checkpoint says; the old run may be gone. Raises: RunError."""
+    return _read(last, lambda: (last.facts["init_from"]["checkpoint"], list(last.facts["init_from"]["styles"])), None)
+
+
+def _read(checkpoint: Checkpoint, described: Any, start: Checkpoint | None) -> Origin:
+    try:
+        name, styles = described()
+        data = checkpoint.facts["data"]
+        members = {entry["name"]: entry for entry in data["members"] if entry["name"] in styles}
+        lacking = [style for style in styles if style not in members]
+        if lacking:
+            raise KeyError(lacking[0])
+        return Origin(name, styles, Frame.from_dict(data["cell_to_canvas"]), members, start)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{checkpoint.folder / 'run.json'}: lacks {error}. Use another checkpoint of the run."
+        ) from error
+
+
+# -- weights --------------------------------------------------------------------------------
+
+
+def take_over(generator: UnetGenerator, origin: Origin, styles: Sequence[str]) -> None:
+    """Fills a generator with the weights of the run it starts from, and says by name what is new or left out.
+
+    A new style's row of every table starts at the mean of the old rows, which draws something between the styles.
+
+    Args:
+        styles: all that the generator knows, the old ones first.
+    Raises: RunError if the weights are damaged; ConfigError if they are those of another architecture.
+    """
+    assert origin.checkpoint is not None
+    tensors = origin.checkpoint.tensors("generator")
+    count, new = len(tensors), list(styles[len(origin.styles) :])
+    grown = [key for key in _keys_of_styles(generator) if key in tensors]
+    for key in grown:
+        rows = tensors[key]
+        # Prototypes are made of reference glyphs as soon as the new run looks at itself; until then they are empty.
+        row = torch.zeros_like(rows[:1]) if key.endswith("prototypes") else rows.mean(dim=0, keepdim=True)
+        tensors[key] = torch.cat([rows, row.expand(len(new), *rows.shape[1:])])
+    _check_fit(generator, tensors, origin)
+    generator.load_state_dict(tensors, strict=True)
+    log.info("init_from: %d tensors of %s, which knows %s", count, origin.name, ", ".join(origin.styles))
+    for name in new:
+        log.info("new: style %s, %s", name, f"a row of {', '.join(grown)}" if grown else "without a row of its own")
+    afresh = sorted(file.stem for file in origin.checkpoint.folder.glob("*.safetensors") if file.stem != "generator")
+    log.info("left out: %s; they start afresh", ", ".join([*afresh, "training (optimisers, random numbers)"]))
+
+
+def style_tables(generator: nn.Module) -> dict[str, StyleTable]:
+    """Every table with a learned row a style, by name."""
+    return {name: module for name, module in generator.named_modules() if isinstance(module, StyleTable)}
+
+
+def _keys_of_styles(generator: UnetGenerator) -> list[str]:
+    """The tensors that have one row a style."""
+    reader = generator.reference_style
+    prototypes = [f"{name}.prototypes" for name, module in generator.named_modules() if module is reader]
+    return [*(f"{name}.rows" for name in style_tables(generator)), *prototypes]
+
+
+def _check_fit(generator: nn.Module, tensors: dict[str, Tensor], origin: Origin) -> None:
+    """Raises: ConfigError, which names the first tensor that does not fit."""
+    ours = {key: tuple(tensor.shape) for key, tensor in generator.state_dict().items()}
+    theirs = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+    wrong = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
+    if wrong:
+        key = wrong[0]
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise ConfigError(
+            f"init_from: the generator has another architecture than {origin.name} ({key} is {theirs.get(key, 'absent')} "
+            f"there and {ours.get(key, 'absent')} here{more}). Leave the settings of generator out; they come from that run."
+        )
+
+
+# -- holding still --------------------------------------------------------------------------
+
+
+def parts_of(generator: UnetGenerator) -> dict[str, list[nn.Module]]:
+    """What ``trainer.freeze`` names -> the generator's modules; each parameter is in one of them.
+
+    encoder is all that comes before the style, decoder the way up, and style whatever reads style weights.
+    """
+    parts: dict[str, list[nn.Module]] = {name: [] for name in PARTS}
+    inside: nn.Module = generator.unet
+    while isinstance(inside, UnetSkipConnectionBlock):
+        for name, child in inside.named_children():
+            if name != "inside":
+                parts[{"down": "encoder", "up": "decoder"}.get(name, "style")].append(child)
+        inside = inside.inside
+    parts["style"].append(inside)
+    return parts
+
+
+def freeze(generator: UnetGenerator, names: Sequence[str]) -> list[nn.Module]:
+    """Parameters of these parts collect no gradient any more.
+
+    Returns: their modules, for ``TrainStep``.
+    Raises: ConfigError for a part without parameters, or if none is left to train.
+    """
+    parts, frozen = parts_of(generator), []
+    for name in names:
+        if not any(True for module in parts[name] for _ in module.parameters()):
+            raise ConfigError(f"trainer.freeze: this generator's {name} has no parameters. Leave {name} out.")
+        frozen += [module.requires_grad_(False) for module in parts[name]]
+    if not any(parameter.requires_grad for parameter in generator.parameters()):
+        raise ConfigError(f"trainer.freeze=[{', '.join(names)}]: leaves nothing to train. Leave one part out.")
+    return frozen
+
+
+def train_only_new_rows(generator: UnetGenerator, origin: Origin, targets: Sequence[str]) -> list[nn.Module]:
+    """Freezes all but the style tables, whose old rows ``TrainStep`` keeps.
+
+    Returns: the frozen modules, for ``TrainStep``.
+    Raises: ConfigError if there is no new style, an old one among the targets, or no table.
+    """
+    old = [name for name in targets if name in origin.styles]
+    if old:
+        raise ConfigError(
+            f"trainer.train_only=style: {origin.name} knows {old[0]} already, and its row would stay as it is. "
+            "Give data.targets new styles alone, or use trainer.freeze=[encoder]."
+        )
+    tables = style_tables(generator)
+    if not tables and generator.reference_style is not None:
+        raise ConfigError(
+            "trainer.train_only=style: generator/style=reference has no row a style to train. "
+            "Draw with fontgan infer style_images=DIR, or use trainer.freeze=[encoder]."
+        )
+    if not tables:
+        raise ConfigError(
+            "trainer.train_only=style: generator/style=none has no row a style to train. Use trainer.freeze=[encoder]."
+        )
+    generator.requires_grad_(False)
+    for table in tables.values():
+        table.requires_grad_(True)
+    return [generator]
