@@ -6,6 +6,7 @@ import copy
 import difflib
 import hashlib
 import importlib
+import inspect
 import logging
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from fontgan.data.frame import Frame
     from fontgan.data.pairs import PairPlan
     from fontgan.models.unet import UnetGenerator
+    from fontgan.training.checkpoint import Checkpoint
+    from fontgan.training.transfer import Origin
 
 log = logging.getLogger(__name__)
 
@@ -204,6 +207,39 @@ def _refuse_what_would_be_ignored(cfg: DictConfig, typed: set[str]) -> None:
     wanted = cfg.get("generator") and cfg.generator.get("match_params")
     if wanted is not None and str(wanted) not in choices("generator/up") and "generator.ngf" in typed:
         raise ConfigError(f"generator.ngf: generator.match_params={wanted} chooses it. Leave one of the two out.")
+    if cfg.get("loss"):
+        _refuse_idle_losses(cfg.loss, typed)
+    if cfg.get("generator"):
+        _refuse_idle_parts(cfg.generator, typed)
+
+
+def _refuse_idle_parts(generator: DictConfig, typed: set[str]) -> None:
+    """Raises: ConfigError where a typed part of the generator has no level to be at, or typed levels no part."""
+    for key in sorted(typed):
+        if key.startswith(("generator/attention", "generator.attention.")) and not generator.attention_levels:
+            raise ConfigError(
+                f"{key}: generator.attention_levels=[] leaves it out. Add generator.attention_levels=[3], or leave it out."
+            )
+    if "generator.encoder_refine_levels" in typed and generator.encoder_refine._target_.endswith("NoRefine"):
+        raise ConfigError(
+            "generator.encoder_refine_levels: generator/encoder_refine=none leaves it out. "
+            "Add generator/encoder_refine=resskip_standard, or leave it out."
+        )
+
+
+def _refuse_idle_losses(loss: DictConfig, typed: set[str]) -> None:
+    """Raises: ConfigError where a typed setting of the loss shapes a term whose weight is 0; a preset may hold such."""
+    judged, both = loss.get("adversarial"), loss.get("l1") and loss.get("ink_bce")
+    idle = {
+        "gan": not judged and "loss.adversarial is 0. Raise it, such as loss=ink_gan",
+        "adversarial_from": not (judged or loss.get("category"))
+        and loss.get("adversarial_from")
+        and "loss.adversarial and loss.category are 0. Raise one, such as loss=ink_gan",
+        "handover": not both and loss.get("handover") and "it needs loss.l1 and loss.ink_bce above 0. Raise both",
+    }
+    for key, reason in idle.items():
+        if f"loss.{key}" in typed and reason:
+            raise ConfigError(f"loss.{key}={loss.get(key)}: would never be used, since {reason}, or leave it out.")
 
 
 def check_config(verb: str, cfg: DictConfig) -> DictConfig:
@@ -265,8 +301,22 @@ def _merge(schema: DictConfig, node: DictConfig, path: str) -> None:
         key = str(error.full_key or "")
         if isinstance(error, ConfigKeyError) and isinstance(error.parent_node, DictConfig):
             raise unknown_key(f"{path}.{key}".lstrip("."), _keys(error.parent_node)) from error
-        raise ConfigError(f"{f'{path}.{key}'.strip('.')}: {_first_line(error)}.") from error
+        raise ConfigError(
+            _wrong_type(f"{path}.{key}".strip("."), OmegaConf.select(node, key) if key else node, error)
+        ) from error
     _take_over(node, merged)
+
+
+def _wrong_type(key: str, value: Any, error: Exception) -> str:
+    """What to write instead, where one value was given for a list or a list for one value."""
+    reason = _first_line(error)
+    if isinstance(value, ListConfig) and "ListConfig" in reason:
+        written = ", ".join(map(str, value))
+        remedy = f" Write {key}={written}." if len(value) == 1 else ""
+        return f"{key}=[{written}]: one value is needed, not a list.{remedy}"
+    if "is not a ListConfig" in reason:
+        return f"{key}={value}: a list is needed. Write {key}=[{value}]."
+    return f"{key}: {reason}."
 
 
 def _take_over(node: DictConfig, merged: Any) -> None:
@@ -322,6 +372,14 @@ def _unknown_override(verb: str, key: str, overrides: list[str]) -> ConfigError:
     group = key.replace(".", "/")
     if "/" in key or group in groups():
         known = groups()
+        if key in known:
+            parent = key.rpartition("/")[0]
+            taken = next(
+                (readable(o.partition("=")[2]) for o in overrides if o.startswith(f"{parent}=")), "the default"
+            )
+            return ConfigError(
+                f"{key}: {parent}={taken} has no {key} of its own. Choose another {parent}, or leave it out."
+            )
         return ConfigError(f"{key}: no such config group.{_did_you_mean(key, known)} Groups: {', '.join(known)}.")
     chosen = [o for o in overrides if "=" in o and o.partition("=")[0].lstrip("+~") in groups()]
     try:
@@ -408,16 +466,26 @@ def build(cfg: Any, path: str, **supplied: Any) -> Any:
     except HydraException as error:
         cause = error.__cause__ if error.__cause__ is not None else error
         if isinstance(cause, ValueError | TypeError | RuntimeError):
-            raise ConfigError(_with_path(_first_line(cause), cfg, path)) from error
+            raise ConfigError(_with_path(_first_line(cause), cause, cfg, path)) from error
         raise
 
 
-def _with_path(message: str, cfg: DictConfig, path: str) -> str:
+def _with_path(message: str, cause: BaseException, cfg: DictConfig, path: str) -> str:
     """Puts the config's path before a part's own ``key=value: ...``; the part does not know where it is used."""
     match = re.match(r"(\w+)=(.+?): ", message)
-    for where, node in _target_nodes(cfg, path) if match else ():
-        if match and match[1] in node and match[2] in (str(node[match[1]]), str([node[match[1]]])):
-            return f"{where}.{message}"
+    if not match:
+        return message
+    # Several parts may have such a key: the innermost of those that were being made when it was refused.
+    made, trace = [], cause.__traceback__
+    while trace is not None:
+        made.append((trace.tb_frame.f_locals.get("self"), trace.tb_frame.f_code.co_name))
+        trace = trace.tb_next
+    nodes = [(where, node) for where, node in _target_nodes(cfg, path) if str(node.get(match[1])) == match[2]]
+    for maker, function in reversed(made):
+        for where, node in nodes:
+            target = _locate(where, node["_target_"])
+            if isinstance(maker, target) if inspect.isclass(target) else target.__name__ == function:
+                return f"{where}.{message}"
     return message
 
 
@@ -468,9 +536,11 @@ def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
         if key.startswith("generator."):
             _refuse_other_targets(cfg, old, key, typed[key])
             OmegaConf.update(old, key, OmegaConf.select(cfg, key), merge=False, force_add=True)
-    old.generator.match_params = None
-    cfg.generator = old.generator
-    brought = ["generator"]
+    brought = []
+    if "generator" in cfg:
+        old.generator.match_params = None
+        cfg.generator = old.generator
+        brought.append("generator")
     for key in _keys(old.data):
         # A typed choice of the group, data=sample, stands for all it sets; the canvas is the network's all the same.
         settable = key not in ("size", "margin") and (key != "source" or cfg.data.source)
@@ -489,12 +559,36 @@ def _config_to_inherit(cfg: DictConfig) -> DictConfig:
     old run may be gone."""
     from fontgan.training.checkpoint import find
 
-    own = Path(cfg.out).expanduser() / "config.yaml"
-    if own.is_file():
-        there = load_config(own)
-        if there.get("init_from") == cfg.init_from:
-            return there
+    own = _own_config(cfg)
+    if own is not None:
+        return own
     return load_config(find(Path(cfg.init_from).expanduser(), "best", key="init_from").folder / "config.yaml")
+
+
+def _own_config(cfg: DictConfig) -> DictConfig | None:
+    """The config of the run in ``out`` if it has started from ``init_from`` already."""
+    file = Path(cfg.out).expanduser() / "config.yaml" if "out" in cfg else None
+    if file is None or not file.is_file():
+        return None
+    there = load_config(file)
+    return there if there.get("init_from") == cfg.init_from else None
+
+
+def find_origin(cfg: DictConfig, last: Checkpoint | None = None) -> Origin | None:
+    """The run that ``init_from`` names, or None.
+
+    Args:
+        last: a checkpoint of the run that started from it; with it nothing of the old run is needed any more.
+    Raises: RunError if there is no usable checkpoint.
+    """
+    if cfg.get("init_from") is None:
+        return None
+    from fontgan.training.checkpoint import find
+    from fontgan.training.transfer import origin_of, origin_of_resumed
+
+    if last is not None:
+        return origin_of_resumed(last)
+    return origin_of(find(Path(cfg.init_from).expanduser(), "best", key="init_from"))
 
 
 def _refuse_other_targets(cfg: DictConfig, old: DictConfig, key: str, value: str) -> None:
@@ -518,28 +612,33 @@ def _name_presets(cfg: DictConfig) -> None:
     if not up or "switch" not in up:
         return
     for key in ("inner", "outer"):
-        if isinstance(up[key], str):
-            up[key] = _preset(up[key], f"generator.up.{key}")
+        up[key] = _preset(up[key], f"generator.up.{key}")
     levels = up.get("levels") or {}
     if isinstance(levels, ListConfig):
-        levels = {level: name for level, name in enumerate(levels, start=1) if name is not None}
+        levels = dict(enumerate(levels, start=1))
     elif not isinstance(levels, dict | DictConfig):
         raise ConfigError(f"generator.up.levels={levels}: write a map, {{2: deconv}}, or a list from level 1 inwards.")
     named: dict[str, Any] = {}
     for place, name in levels.items():
         level = str(place)
-        if not level.isdigit():
+        if not re.fullmatch("[1-9][0-9]*", level):
             raise ConfigError(f"generator.up.levels: {level} is no level. Levels count from 1, the outermost.")
-        named[level] = _preset(name, f"generator.up.levels.{level}") if isinstance(name, str) else name
+        if name is not None:
+            named[level] = _preset(name, f"generator.up.levels.{level}")
     up.levels = named
 
 
-def _preset(name: str, where: str) -> DictConfig:
-    """The preset of generator/up of that name. Raises: ConfigError if there is none, or it is a hybrid itself."""
+def _preset(name: Any, where: str) -> DictConfig:
+    """The preset of generator/up of that name, or the node itself where it is one already.
+
+    Raises: ConfigError if there is none of that name, or it is a hybrid itself.
+    """
+    if isinstance(name, DictConfig) and "fusion" in name:
+        return name
     known = [preset for preset in choices("generator/up") if preset != "hybrid"]
     if name not in known:
         raise ConfigError(
-            f"{where}={name}: no such preset.{_did_you_mean(name, known)} Choose one of {', '.join(known)}."
+            f"{where}={name}: no such preset.{_did_you_mean(str(name), known)} Choose one of {', '.join(known)}."
         )
     with hydra_here():
         return compose("train", [f"generator/up={name}"]).generator.up
@@ -583,16 +682,15 @@ def _count_parameters(cfg: DictConfig, ngf: int, up: DictConfig | None = None) -
     from fontgan.models.cost import parameters
 
     changed: dict[str, Any] = {"ngf": ngf} if up is None else {"ngf": ngf, "up": up}
-    return parameters(_weightless(cfg, "generator", {**cfg.generator, **changed}))
+    targets = _targets(cfg)
+    return parameters(_weightless(cfg, "generator", {**cfg.generator, **changed}, max(1, len(targets or ()))))
 
 
-def _weightless(cfg: DictConfig, path: str, node: Any) -> Any:
+def _weightless(cfg: DictConfig, path: str, node: Any, styles: int) -> Any:
     """A network of ``cfg`` whose weights take no memory, to count with."""
     import torch
 
     check_depth(cfg)
-    targets = cfg.data.targets
-    styles = 1 if isinstance(targets, str) else max(1, len(targets or ()))
     with torch.device("meta"):
         return build(OmegaConf.create(node), path, styles=styles)
 
@@ -600,7 +698,7 @@ def _weightless(cfg: DictConfig, path: str, node: Any) -> Any:
 def _keep_to_budget(cfg: DictConfig) -> list[str]:
     if cfg.get("sweep") is None or cfg.sweep.budget is None:
         return []
-    from fontgan.training.budget import NO_END, parse_budget, step_flops
+    from fontgan.training.budget import NO_END, parse_budget
 
     budget = parse_budget(cfg.sweep.budget)
     if budget.unit == "minutes":
@@ -609,15 +707,7 @@ def _keep_to_budget(cfg: DictConfig) -> list[str]:
     if budget.unit == "steps":
         cfg.trainer.max_steps, cfg.trainer.max_minutes = int(budget.amount), None
         return [f"sweep.budget={cfg.sweep.budget}: trainer.max_steps={cfg.trainer.max_steps}"]
-    check_discriminator(cfg)
-    a_step = step_flops(
-        _weightless(cfg, "generator", cfg.generator),
-        _weightless(cfg, "discriminator", cfg.discriminator),
-        build(cfg.loss, "loss"),
-        size=cfg.data.size,
-        batch_size=cfg.trainer.batch_size,
-        accumulate=cfg.trainer.accumulate,
-    )
+    a_step = _flops_of_a_step(cfg)
     steps = round(budget.amount / a_step)
     if steps < 1:
         raise ConfigError(
@@ -625,6 +715,36 @@ def _keep_to_budget(cfg: DictConfig) -> list[str]:
         )
     cfg.trainer.max_steps, cfg.trainer.max_minutes = steps, None
     return [f"sweep.budget={cfg.sweep.budget}: trainer.max_steps={steps}, of {a_step:.4g} FLOP each"]
+
+
+def _flops_of_a_step(cfg: DictConfig) -> float:
+    """Operations of a training step, with what is frozen held still."""
+    from fontgan.data.pairs import name_styles
+    from fontgan.training.budget import step_flops
+    from fontgan.training.checkpoint import all_checkpoints
+    from fontgan.training.transfer import hold_still
+
+    check_discriminator(cfg)
+    check_held_still(cfg)
+    targets = list(name_styles(_targets(cfg) or ()))
+    started = all_checkpoints(Path(cfg.out).expanduser()) if cfg.init_from and _own_config(cfg) is not None else []
+    origin = find_origin(cfg, started[-1] if started else None)
+    styles = len(origin.model_styles(targets) if origin else targets)
+    generator = _weightless(cfg, "generator", cfg.generator, styles)
+    frozen: list[Any] = []
+    if origin is not None:
+        frozen, _ = hold_still(
+            generator, origin, targets, frozen=cfg.trainer.freeze or [], train_only=cfg.trainer.train_only
+        )
+    return step_flops(
+        generator,
+        _weightless(cfg, "discriminator", cfg.discriminator, styles),
+        build(cfg.loss, "loss"),
+        size=cfg.data.size,
+        batch_size=cfg.trainer.batch_size,
+        accumulate=cfg.trainer.accumulate,
+        frozen_parts=frozen,
+    )
 
 
 def check_depth(cfg: DictConfig) -> None:
@@ -641,21 +761,33 @@ def check_depth(cfg: DictConfig) -> None:
 
 
 def check_single_pixels(cfg: DictConfig, generator: UnetGenerator) -> None:
-    """Raises: ConfigError if a norm would meet a map of one pixel, of which it leaves nothing, so torch refuses it."""
+    """Raises: ConfigError if a norm would see a single value, of which it leaves nothing but its own bias."""
     import torch
+    from torch import Tensor, nn
 
-    size, reader = cfg.data.size, generator.reference_style
-    meta = copy.deepcopy(generator).to("meta").train()
-    with torch.device("meta"), torch.no_grad():
-        style = torch.zeros(2, reader.shots, size, size) if reader else torch.zeros(2, generator.styles)
-        try:
-            meta(torch.zeros(2, 1, size, size), style)
-        except ValueError as error:
+    size, batch, reader = cfg.data.size, cfg.trainer.batch_size, generator.reference_style
+    kinds = nn.GroupNorm | nn.InstanceNorm2d | nn.BatchNorm2d
+
+    def look(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        channels, places = inputs[0].shape[1], inputs[0].shape[2:].numel()
+        if isinstance(norm, nn.GroupNorm):
+            seen = channels // norm.num_groups * places
+        else:
+            seen = places * (batch if isinstance(norm, nn.BatchNorm2d) else 1)
+        if seen == 1:
             raise ConfigError(
-                f"data.size={size} with generator.depth={cfg.generator.depth}: a norm meets a map of a single pixel and "
-                f"would leave nothing of it ({_first_line(error)}). Use a smaller generator.depth, norm=none in that "
-                "block, or generator.encoder_refine_levels without the innermost."
-            ) from error
+                f"data.size={size} with generator.depth={cfg.generator.depth}: {type(norm).__name__} meets a map of a "
+                "single pixel and would leave nothing of it. Use a smaller generator.depth, batch norm there with "
+                "trainer.batch_size above 1, or generator.encoder_refine_levels without the innermost."
+            )
+
+    meta = copy.deepcopy(generator).to("meta").eval()
+    for module in meta.modules():
+        if isinstance(module, kinds):
+            module.register_forward_pre_hook(look)
+    with torch.device("meta"), torch.no_grad():
+        style = torch.zeros(1, reader.shots, size, size) if reader else torch.zeros(1, generator.styles)
+        meta(torch.zeros(1, 1, size, size), style)
 
 
 def build_plan(cfg: DictConfig, canvas: Frame | None = None) -> PairPlan:
@@ -669,13 +801,11 @@ def build_plan(cfg: DictConfig, canvas: Frame | None = None) -> PairPlan:
     data = cfg.data
     if not data.source:
         raise ConfigError("data.source: needs a font or a glyph folder. Add data.source=A.ttf.")
-    targets: Any = OmegaConf.to_container(data.targets) if OmegaConf.is_config(data.targets) else data.targets
+    targets = _targets(cfg)
     if not targets:
         raise ConfigError(
             "data.targets: needs at least one style. Add data.targets=[B.ttf] or data.targets={mine: DIR}."
         )
-    if isinstance(targets, str):
-        targets = [targets]
     return plan_pairs(
         str(data.source),
         targets,
@@ -687,6 +817,34 @@ def build_plan(cfg: DictConfig, canvas: Frame | None = None) -> PairPlan:
         holdout_chars=data.holdout_chars,
         canvas=canvas,
     )
+
+
+def _targets(cfg: DictConfig) -> Any:
+    """``data.targets``, a list or a map even where one style was typed alone; None if there are none."""
+    targets: Any = cfg.data.targets
+    if isinstance(targets, str):
+        return [targets]
+    return OmegaConf.to_container(targets) if OmegaConf.is_config(targets) else targets
+
+
+def check_held_still(cfg: DictConfig) -> None:
+    """Raises: ConfigError if trainer.freeze or trainer.train_only cannot be read, or there is nothing to hold still."""
+    from fontgan.training.transfer import PARTS
+
+    parts, only = cfg.trainer.freeze, cfg.trainer.train_only
+    unknown = [name for name in parts or [] if name not in PARTS]
+    if unknown:
+        raise ConfigError(f"trainer.freeze: {unknown[0]} is no part. Choose of {', '.join(PARTS)}.")
+    if only not in (None, "style"):
+        raise ConfigError(f"trainer.train_only={only}: choose style, or null.")
+    if parts and only:
+        raise ConfigError(
+            "trainer.freeze and trainer.train_only: the second freezes all but new rows. Give one of them."
+        )
+    if (parts or only) and cfg.init_from is None:
+        # What is frozen from the start stays the random numbers it was drawn as; nobody means that.
+        key = "freeze" if parts else "train_only"
+        raise ConfigError(f"trainer.{key}: holds a trained network still, and none is given. Add init_from=RUN.")
 
 
 def check_discriminator(cfg: DictConfig) -> None:

@@ -23,7 +23,7 @@ from fontgan.build import build_generator, load_config
 from fontgan.data.batches import to_image, to_pixels
 from fontgan.data.folder import grey_of, resample, square_cell
 from fontgan.data.frame import Box, Frame, fit_median
-from fontgan.data.glyphs import GlyphSource, open_glyphs, style_name
+from fontgan.data.glyphs import GlyphSource, check_style_name, open_glyphs, style_name
 from fontgan.data.pack import SOURCE, member_frame
 from fontgan.data.references import Reference, read_references
 from fontgan.device import autocast, pick_device, pick_precision
@@ -185,7 +185,8 @@ class Run:
                 "generator/style=reference, or add the style to this run: fontgan train init_from=RUN data.targets=..."
             )
         name = name or style_name(spec)
-        if name in (*self.styles, "all", SOURCE):
+        check_style_name(name, f"style {spec}", "Rename the folder or font.")
+        if name in self.styles:
             raise DataError(
                 f"{spec}: a style cannot be called {name} here, as that is taken. Rename the folder or font."
             )
@@ -220,15 +221,19 @@ class Run:
         median = self.source_ink_box()
         return fit_median([reference.box for reference in references], [median]) if median else Frame()
 
+    def check_known(self, names: Iterable[str], key: str = "style", also: str = "") -> None:
+        """Raises: DataError, which speaks of the setting ``key``, if the run knows no style of one of these names."""
+        for name in names:
+            if name not in self.styles:
+                raise DataError(f"{key}={name}: the run knows {', '.join(self.styles)}{also}.")
+
     def weights(self, style: Style) -> Tensor:
         """A style or mixture as (1, styles) weights that sum to 1.
 
         Raises: DataError for an unknown style or weights that sum to 0 or less.
         """
         mixture = {style: 1.0} if isinstance(style, str) else dict(style)
-        unknown = [name for name in mixture if name not in self.styles]
-        if unknown:
-            raise DataError(f"style={unknown[0]}: the run knows {', '.join(self.styles)} (or all).")
+        self.check_known(mixture)
         total = sum(mixture.values())
         if not total > 0:
             raise DataError(f"style={mixture}: the weights sum to {total}; more than 0 is needed.")

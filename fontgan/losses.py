@@ -168,7 +168,7 @@ def r1(real: Verdict, glyph: Tensor) -> Tensor:
     """Half the squared gradient of the realness of true glyphs with respect to their pixels, per patch.
 
     Args:
-        glyph: (B, 1, H, W), what it judged, requiring a gradient.
+        glyph: (B, 1, H, W), what it judged, requiring a gradient; the verdict on one may not depend on another.
     Source: Mescheder et al. 2018, arXiv:1801.04406.  The gradient is that of the sum over a glyph's patches; its square
         is divided by their number, so that one weight serves all sizes.  With one patch it is the paper's.
     """

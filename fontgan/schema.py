@@ -83,6 +83,7 @@ class TrainConfig:
 @dataclass
 class CheckConfig:
     data: DataConfig = field(default_factory=DataConfig)
+    init_from: str | None = MISSING
 
 
 @dataclass

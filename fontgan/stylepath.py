@@ -16,6 +16,7 @@ from fontgan.data.glyphs import PAPER, asset
 from fontgan.errors import ConfigError
 from fontgan.files import write_whole
 
+FARTHEST = 100  # legs beyond the ends of a path; weights of very different size would no longer sum to 1
 _GAP = 4  # pixels between glyphs
 _SHEET_GREY = 236
 _ROW_OF_FRAME = 8  # glyphs side by side in the animation
@@ -28,7 +29,7 @@ def path_weights(styles: Sequence[str], frames: int, extrapolate: float = 0.0) -
     Args:
         styles: two or more, no style twice in a row.
         frames: how many mixtures, both ends included; 2 or more.
-        extrapolate: how far the path goes on beyond both ends, in legs. There one weight is negative.
+        extrapolate: how far the path goes on beyond both ends, 0 to ``FARTHEST`` legs. There one weight is negative.
     Returns: style -> weight, of the two styles of the leg; their sum is 1.
     Raises: ConfigError where one of them is not so.
     """
@@ -39,8 +40,10 @@ def path_weights(styles: Sequence[str], frames: int, extrapolate: float = 0.0) -
             raise ConfigError(f"style_path: {one} twice in a row; a leg goes from one style to another. Take one out.")
     if frames < 2:
         raise ConfigError(f"frames={frames}: 2 or more are needed, both ends included.")
-    if not (math.isfinite(extrapolate) and extrapolate >= 0):
-        raise ConfigError(f"extrapolate={extrapolate}: 0 or more is needed, in parts of the way between two styles.")
+    if not 0 <= extrapolate <= FARTHEST:
+        raise ConfigError(
+            f"extrapolate={extrapolate:g}: 0 to {FARTHEST} is needed, in parts of the way between two styles."
+        )
     legs = len(styles) - 1
     found = []
     for place in np.linspace(-extrapolate, legs + extrapolate, frames).tolist():

@@ -40,10 +40,12 @@ TINY = (
 
 @pytest.fixture(scope="session", autouse=True)
 def one_shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Packs of all tests in one temporary cache; two threads, as the machine that CI runs on has."""
+    """Packs of all tests in one temporary cache; two threads in all, as the machine that CI runs on has."""
     cache = tmp_path_factory.mktemp("cache")
     os.environ["FONTGAN_CACHE"] = str(cache)
-    torch.set_num_threads(2)
+    threads = max(1, 2 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # of the commands that tests start
+    torch.set_num_threads(threads)
     return cache
 
 

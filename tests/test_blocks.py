@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -16,20 +16,22 @@ from torch import nn
 
 from fontgan.build import build_generator, choices, compose_config, groups
 from fontgan.cli import main
+from fontgan.commands.report_blocks import NOT_BLOCKS, baseline, candidate, discover, part_groups
 from fontgan.commands.train import build_parts
 from fontgan.models.attention import SelfAttention
 from fontgan.models.cost import parameters
 from fontgan.models.receptive import encoder_receptive_field, receptive_field
 from fontgan.models.unet import UnetGenerator
 from fontgan.report.blocks import (
+    BASELINE,
     MADE_BY_US,
-    NOT_BLOCKS,
     Choice,
-    baseline,
+    Row,
     block_field,
-    discover,
-    part_groups,
+    grid_at_start,
     saved_bytes,
+    take_weights,
+    to_markdown,
 )
 
 from .conftest import KAI, SOURCE
@@ -42,6 +44,15 @@ SMALL = (
     "data.charset=的一是不了在人有我他这个们中来上大为和国", "data.holdout=0.1", "generator.ngf=4", "generator.depth=4",
     "loss=ink", "discriminator=none", "optim=adam", "optim.warmup_steps=0", "trainer.batch_size=4", "trainer.compile=false",
 )  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Networks this small wait longer for a second thread than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def called(choice: Choice) -> str:
@@ -62,11 +73,17 @@ def generator(*overrides: str) -> UnetGenerator:
 
 def test_every_variant_of_every_part_is_found() -> None:
     found = {(choice.group, choice.name) for choice in CHOICES}
-    there = {(g, name) for g in groups() if g.startswith("generator/") and g not in NOT_BLOCKS for name in choices(g)}
+    there = {(g, name) for g in groups() if g.startswith("generator") and g not in NOT_BLOCKS for name in choices(g)}
     assert there <= found
     assert len(there) >= 55
     assert {"generator/up", "generator/up/resize", "generator/up/fusion", "generator/up/refine"} <= set(part_groups())
-    assert {"generator/style", "generator/attention", "generator/encoder_refine"} <= set(part_groups())
+    assert {"generator", "generator/style", "generator/attention", "generator/encoder_refine"} <= set(part_groups())
+
+
+def test_a_preset_of_the_whole_generator_keeps_the_parts_it_chooses() -> None:
+    keys = {name: candidate(chosen("generator", name)).key for name in choices("generator")}
+    assert keys["unet"] == candidate(BASELINE).key
+    assert len(set(keys.values())) == len(keys) >= 3
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=called)
@@ -180,11 +197,13 @@ def test_fields_of_known_layers(block: nn.Module, field: int | None) -> None:
         ("generator/up/refine", "resskip_standard", 5),
         ("generator/up", "resskip", 5),  # 5 fine pixels reach into 3 coarse ones, and each of those sees one further
         ("generator/attention", "self", "all"),
+        ("generator/style", "film", 1),
+        ("generator/style", "adain", "all"),  # its statistics are the block itself, and no norm that is left out
+        ("generator", "unet", None),
     ],
 )
-def test_fields_of_blocks(group: str, name: str, field: int | str) -> None:
-    choice = chosen(group, name)
-    assert block_field(choice, compose_config("train", [*baseline(), *choice.overrides])) == field
+def test_fields_of_blocks(group: str, name: str, field: int | str | None) -> None:
+    assert block_field(candidate(chosen(group, name))) == field
 
 
 # -- measuring ------------------------------------------------------------------------------
@@ -198,10 +217,39 @@ def test_memory_is_counted_alike_every_time_and_grows_with_the_batch() -> None:
     assert saved_bytes(generator("data.size=64", "generator/encoder_refine=resskip_standard"), 64, 2) > two
 
 
+@cache
+def grid(choice: Choice) -> float:
+    narrow = ("generator.ngf=4", "generator.depth=3")
+    return grid_at_start(candidate(choice, *narrow), candidate(BASELINE, *narrow), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        ("generator/attention", "self"),
+        ("generator/attention", "linear"),
+        ("keys of the generator", "generator.antialias_down=true"),
+    ],
+)
+def test_what_begins_as_the_identity_begins_with_the_grid_of_the_baseline(group: str, name: str) -> None:
+    assert grid(BASELINE) > 0.1
+    assert grid(chosen(group, name)) == pytest.approx(grid(BASELINE), rel=1e-3)
+
+
+def test_weights_are_taken_where_they_fit_and_left_where_they_do_not() -> None:
+    like, other = generator(), generator("generator/up/resize=subpixel", "generator.antialias_down=true")
+    drawn = copy.deepcopy(other.state_dict())
+    take_weights(other, like)
+    assert torch.equal(other.unet.down[1].weight, like.unet.down[0].weight)  # behind a low-pass
+    up = "unet.inside.up.resize.conv.weight"
+    assert torch.equal(other.state_dict()[up], drawn[up])
+
+
 FEW = [
     chosen("generator/up", "subpixel"),
     chosen("generator/up/resize", "deconv"),
     chosen("generator/up/resize", "subpixel"),
+    chosen("generator", "unet_middle_resskip"),
     chosen("keys of the generator", "generator.innermost_stride=1"),
 ]
 
@@ -214,6 +262,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fontgan.commands.report_blocks.discover", lambda: FEW)
         patch.setattr("fontgan.report.cost.SECONDS_A_TURN", 0.01)
+        patch.setattr("fontgan.report.blocks.DRAWS", 2)
         assert main(["report", "blocks", f"out={out}", "ngf=4", "batch_size=2", "device=cpu", "precision=fp32"]) == 0
     return out
 
@@ -229,7 +278,7 @@ def test_the_command_writes_a_page_and_its_numbers(page: Path) -> None:
 
 def test_numbers_are_of_the_whole_generator(page: Path) -> None:
     numbers = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
-    base, (preset, same, part, stride) = numbers["baseline"], numbers["rows"]
+    base, (preset, same, part, whole, stride) = numbers["baseline"], numbers["rows"]
     assert base["parameters"] == same["parameters"] == parameters(generator())
     assert preset["parameters"] == part["parameters"] == parameters(generator("generator/up=subpixel"))
     assert preset["seconds"] == part["seconds"]  # the same generator is measured once
@@ -238,7 +287,27 @@ def test_numbers_are_of_the_whole_generator(page: Path) -> None:
     assert part["time"] != 1
     assert base["grid"] > 0.1 > 1e-3 > preset["grid"]  # a deconvolution begins with a checkerboard, ICNR with none
     assert (base["encoder_field"], stride["encoder_field"]) == (94, 78)
-    assert (part["block_field"], stride["block_field"]) == (3, None)
+    assert (part["block_field"], whole["block_field"], stride["block_field"]) == (3, None, None)
+    assert whole["parameters"] > base["parameters"]
+    assert len(base["seconds"]) == 4  # alone, and beside each of three other generators
+
+
+def test_a_busy_machine_is_told_of(page: Path) -> None:
+    numbers = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    choice = Choice("generator/up", "deconv", (), "", "")
+    even, uneven = (
+        Row(**{**numbers["baseline"], "choice": choice, "seconds": times}) for times in ([1, 1.4], [1, 1.6])
+    )
+    assert "busy" not in to_markdown(even, [even], numbers["made"])
+    assert "from 1000 to 1600 ms" in to_markdown(uneven, [uneven], numbers["made"])
+
+
+def test_what_does_not_fit_in_memory_is_said_in_a_line(refused: Callable[..., str], tmp_path: Path) -> None:
+    beyond = 10**12  # glyphs of 16 KiB: more than a processor can address
+    message = refused(
+        "report", "blocks", f"out={tmp_path / 'blocks.md'}", f"batch_size={beyond}", "ngf=4", "device=cpu"
+    )
+    assert f"batch_size={beyond}: do not fit in memory. Lower one of them." in message
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,13 @@ def test_the_command_line_beats_the_experiment() -> None:
         ("data.augment.shift=far", ["data.augment.shift", "far"]),
         ("data.augment.shft=0", ["data.augment.shft", "Did you mean shift?"]),
         ("loss.l2=1", ["loss.l2", "constancy"]),
+        ("trainer.freeze=encoder", ["trainer.freeze=encoder: a list is needed. Write trainer.freeze=[encoder]."]),
+        (
+            "trainer.max_steps=[3]",
+            ["trainer.max_steps=[3]: one value is needed, not a list. Write trainer.max_steps=3."],
+        ),
+        ("generator.ngf=[8,16]", ["generator.ngf=[8, 16]: one value is needed, not a list."]),
+        ("generator.attention_levels=3", ["generator.attention_levels=3: a list is needed."]),
         ("name=[", ["name=[", "quotes"]),
     ],
 )

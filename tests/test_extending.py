@@ -55,5 +55,5 @@ def test_the_example_trains_and_is_compared(tmp_path: Path) -> None:
             names = [name for name in opened.keys() if name.endswith("refine.across.weight")]  # noqa: SIM118
             across |= {tuple(opened.get_tensor(name).shape[-2:]) for name in names}
     assert across == {(1, 7)}  # generator.up.refine.reach=7
-    assert len(list((tmp_path / "runs" / "compare").glob("*/config.yaml"))) == 4
+    assert len(list((tmp_path / "runs" / "compare").glob("*/config.yaml"))) == 2
     assert "strokes" in (tmp_path / "compare.csv").read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ from PIL import Image
 
 import fontgan as package
 from fontgan.data.batches import gather
+from fontgan.data.folder import image_files
 from fontgan.data.frame import Frame
 from fontgan.data.pack import open_pack
 from fontgan.errors import DataError
@@ -128,10 +129,12 @@ def test_unreadable_images_are_listed_and_the_rest_is_done(
         (["text=永", "style_path=[kai]"], "2 or more"),
         (["text=永", "style_path=kai"], "a list of styles is needed"),
         (["text=永", "style_path=[kai, kai]"], "twice in a row"),
-        (["text=永", "style_path=[kai, gothic]"], "the run knows kai, brush, xiaowei"),
+        (["text=永", "style_path=[kai, gothic]"], "style_path=gothic: the run knows kai, brush, xiaowei."),
+        (["text=永", "style_path=[kai, all]"], "style_path=all: the run knows kai, brush, xiaowei."),
         (["text=永", "style_path=[kai, brush]", "frames=1"], "frames=1: 2 or more"),
-        (["text=永", "style_path=[kai, brush]", "extrapolate=-1"], "0 or more is needed"),
-        (["text=永", "style_path=[kai, brush]", "extrapolate=1e9"], "no size left"),
+        (["text=永", "style_path=[kai, brush]", "extrapolate=-1"], "extrapolate=-1: 0 to 100 is needed"),
+        (["text=永", "style_path=[kai, brush]", "extrapolate=1e20"], "extrapolate=1e+20: 0 to 100 is needed"),
+        (["text=永", "style_path=[kai, brush]", "extrapolate=100"], "extrapolate=100: goes so far beyond"),
         (["style_path=[kai, brush]"], "what to draw?"),
         (["style=kai", "text=永", "frames=3"], "belongs to style_path"),
         (["style=kai", "text=永", "extrapolate=0.5"], "belongs to style_path"),
@@ -281,10 +284,29 @@ def test_a_path_leaves_a_strip_and_an_animation(tiny_run: Path, tmp_path: Path, 
     before = (tmp_path / "strip.png").read_bytes()
     (tmp_path / "path.gif").write_bytes(b"mine")
     assert "are there already and kept" in here(*command, "frames=5", "extrapolate=0.25").stderr
-    assert "another path" in error_line(here(*command, "frames=4"))
+    assert "another frames (5)" in error_line(here(*command, "frames=4"))
+    assert "another extrapolate (0.25)" in error_line(here(*command, "frames=5"))
     assert (tmp_path / "path.gif").read_bytes() == b"mine"
     assert here(*command, "frames=4", "overwrite=true").returncode == 0
     assert (tmp_path / "strip.png").read_bytes() != before
+
+
+def test_glyphs_and_a_path_do_not_mix_in_one_folder(tiny_run: Path, tmp_path: Path, here: Here) -> None:
+    command = ["infer", f"checkpoint={tiny_run}", "text=永国", f"out={tmp_path}"]
+    glyphs, path = ["style=kai"], ["style_path=[kai, brush]", "frames=2"]
+    assert here(*command, *path).returncode == 0
+    assert image_files(tmp_path) == []
+    assert "another style_path (kai brush)" in error_line(here(*command, *glyphs))
+    over = here(*command, *glyphs, "overwrite=true")
+    assert over.returncode == 0
+    assert "stay there" not in over.stderr
+    assert "stay there" not in here(*command, "style=brush", "overwrite=true").stderr  # all are drawn anew
+    assert here(*command, *glyphs, "overwrite=true").returncode == 0
+    assert {p.name for p in tmp_path.iterdir()} == {"U+6C38.png", "U+56FD.png", "_sheet.png", "manifest.json"}
+    assert "another style (kai)" in error_line(here(*command, *path))
+    over = here(*command, *path, "overwrite=true")
+    assert "held results of another style, and these stay there: U+56FD.png U+6C38.png" in over.stderr
+    assert [file.name for file in image_files(tmp_path)] == ["U+56FD.png", "U+6C38.png"]
 
 
 def test_the_ends_of_a_path_are_the_styles_themselves(

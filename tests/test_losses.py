@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from fontgan.commands.train import build_parts
 from fontgan.data.batches import GlyphBatch
 from fontgan.device import autocast
 from fontgan.metrics.encoder import LOSS_WEIGHTS, WEIGHTS, feature_distance, loss_encoder
-from fontgan.models.discriminator import Verdict
+from fontgan.models.discriminator import PatchDiscriminator, Verdict
 from fontgan.models.unet import image_from_logits
 from fontgan.training import objective as objectives
 from fontgan.training.budget import step_flops
@@ -189,6 +190,22 @@ def test_r1() -> None:
     assert slopes.grad.tolist() == pytest.approx([3, 4])
 
 
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+def test_the_patch_is_as_wide_as_the_docstring_says(layers: int) -> None:
+    said = re.search(r"layers: .*; ([\d, ]+) make the patch ([\d, ]+) px wide", PatchDiscriminator.__doc__ or "")
+    assert said is not None
+    judge = PatchDiscriminator(1, ndf=2, layers=layers, spectral_norm=False).double()
+    with torch.no_grad():
+        for p in judge.parameters():
+            p.fill_(0.1)  # nothing cancels
+    glyph = torch.ones(1, 1, 192, 192, dtype=torch.float64, requires_grad=True)
+    realness = judge(glyph, glyph, torch.ones(1, 1, dtype=torch.float64)).realness
+    middle = realness.shape[-1] // 2
+    (gradient,) = torch.autograd.grad(realness[0, 0, middle, middle], glyph)
+    widths = dict(zip(*(map(int, numbers.split(", ")) for numbers in said.groups()), strict=True))
+    assert int((gradient[0, 0] != 0).any(dim=0).sum()) == widths[layers]
+
+
 def test_category() -> None:
     verdict = Verdict(torch.zeros(1, 1, 1, 1), torch.tensor([[2.0, 0.0]]))
     assert float(losses.category(verdict, torch.tensor([[1.0, 0.0]]))) == pytest.approx(math.log(1 + math.exp(-2)))
@@ -268,6 +285,13 @@ def test_zi2zi_weights_are_the_published_ones() -> None:
         (["loss.feature_matching=1", "loss.adversarial=0", "discriminator=none"], "nothing trains the discriminator"),
         (["loss.feature_matching=1", "discriminator=none"], "discriminator=none"),
         (["loss.edge=0", "loss.edge_scales=3"], "loss.edge_scales=3: would never be used"),
+        (["loss=ink", "discriminator=none", "loss.gan=relativistic"], "loss.gan=relativistic: would never be used"),
+        (
+            ["loss=ink", "discriminator=none", "loss.adversarial_from=0.5"],
+            "loss.adversarial_from=0.5: would never be used",
+        ),
+        (["loss.handover=0.7", "loss.l1=0"], "loss.handover=0.7: would never be used"),
+        (["loss.handover=0.7", "loss.ink_bce=0"], "loss.handover=0.7: would never be used"),
     ],
 )
 def test_what_would_never_be_used_is_refused_in_one_line(
@@ -351,6 +375,28 @@ def test_every_gan_loss_trains_both_networks_in_bf16(gan: str, discriminator: st
     assert sum(moved) > 0.8 * len(moved)
     assert step.discriminator is not None
     assert all(p.requires_grad and p.dtype == torch.float32 for p in step.discriminator.parameters())
+
+
+@pytest.mark.parametrize("discriminator", [name for name in choices("discriminator") if name != "none"])
+def test_r1_takes_the_slope_of_each_glyph_by_itself(
+    discriminator: str, batches: list[GlyphBatch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slopes = []
+
+    def spy(real: Verdict, glyph: torch.Tensor) -> torch.Tensor:
+        (slope,) = torch.autograd.grad(real.realness[0].sum(), glyph, retain_graph=True)
+        slopes.append(slope)
+        return r1(real, glyph)
+
+    r1 = losses.r1
+    monkeypatch.setattr(losses, "r1", spy)
+    step = make_step(f"discriminator={discriminator}", "loss.r1=1")
+    train(step, batches)
+    for slope in slopes:
+        assert slope[0].abs().sum() > 0
+        assert not slope[1:].any()
+    assert step.discriminator is not None
+    assert all(module.training for module in step.discriminator.modules())
 
 
 def operations(step: TrainStep) -> float:

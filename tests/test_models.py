@@ -25,7 +25,7 @@ from fontgan.models.init import SCHEMES, initialise
 from fontgan.models.layers import ConvNormAct, LowPass, ResidualAdd
 from fontgan.models.refine import Bottleneck, DepthwiseSeparable, FusedMBConv, InvertedResidual, ResSkip
 from fontgan.models.resize import KeepSize
-from fontgan.models.style import StyleTable
+from fontgan.models.style import Affine, StyleTable
 from fontgan.models.unet import UnetGenerator, UnetSkipConnectionBlock, image_from_logits
 from fontgan.models.up import UpBlock
 
@@ -121,9 +121,11 @@ def test_every_combination_of_parts(resize: str, fusion: str, refine: str) -> No
 
 
 @pytest.mark.parametrize("refine", ENCODER_REFINES)
-@pytest.mark.parametrize("levels", ["null", "[2]"])
-def test_refinement_in_the_encoder(refine: str, levels: str) -> None:
-    network = generator(f"generator/encoder_refine={refine}", f"generator.encoder_refine_levels={levels}")
+@pytest.mark.parametrize("levels", [[], ["generator.encoder_refine_levels=[2]"]], ids=["everywhere", "level 2"])
+def test_refinement_in_the_encoder(refine: str, levels: list[str]) -> None:
+    if refine == "none":
+        levels = []  # which would be refused
+    network = generator(f"generator/encoder_refine={refine}", *levels)
     assert_draws_and_learns(network, 16, 24)
     plain = sum(p.numel() for p in generator().parameters())
     assert (sum(p.numel() for p in network.parameters()) > plain) == (refine != "none")
@@ -157,6 +159,10 @@ def test_random_combinations(data: st.DataObject) -> None:
     ]
     inner, outer = (data.draw(st.sampled_from([name for name in UPS if name != "hybrid"])) for _ in range(2))
     switch = data.draw(st.integers(1, depth))
+    attention_levels = data.draw(st.lists(st.integers(1, depth), max_size=2, unique=True))
+    attention = [f"generator.attention_levels={attention_levels}"]
+    if attention_levels:
+        attention.append(f"generator/attention={data.draw(st.sampled_from(ATTENTIONS))}")
     overrides = [
         f"generator/up={up}",
         *(
@@ -170,11 +176,10 @@ def test_random_combinations(data: st.DataObject) -> None:
         f"generator.depth={depth}",
         f"generator.dropout={data.draw(st.sampled_from([0.0, 0.5]))}",
         f"generator/encoder_refine={data.draw(st.sampled_from(ENCODER_REFINES))}",
-        f"generator/attention={data.draw(st.sampled_from(ATTENTIONS))}",
         f"generator/innermost={data.draw(st.sampled_from(INNERMOSTS))}",
         f"generator.innermost_stride={data.draw(st.sampled_from([1, 2]))}",
         f"generator.antialias_down={data.draw(st.sampled_from(['true', 'false']))}",
-        f"generator.attention_levels={data.draw(st.lists(st.integers(1, depth), max_size=2, unique=True))}",
+        *attention,
         f"generator.head_channels={data.draw(st.sampled_from([0, 3]))}",
         f"generator.init={data.draw(st.sampled_from(SCHEMES))}",
     ]
@@ -201,21 +206,23 @@ def test_resize_keeps_what_lies_where(resize: str) -> None:
     assert torch.allclose(y[..., 10:-10, 10:-10], y_moved[..., 12:-8, 14:-6], atol=1e-5)
 
 
-def test_dysample_begins_as_bilinear_interpolation() -> None:
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_dysample_begins_as_bilinear_interpolation(scheme: str) -> None:
     resize = part("generator/up/resize", "dysample", "generator.up.resize.kernel=1")(8, 8)
-    initialise(resize, "kaiming")
+    initialise(resize, scheme)
     with torch.no_grad():
         resize.conv.weight.copy_(torch.eye(8)[:, :, None, None])
     x = torch.randn(1, 8, 6, 7)
     expected = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-    assert torch.allclose(resize(x), expected, atol=5e-3)
+    assert torch.allclose(resize(x), expected, atol=2e-2)
     nn.init.constant_(resize.offset.bias, 1.0)
-    assert not torch.allclose(resize(x), expected, atol=5e-2)
+    assert not torch.allclose(resize(x), expected, atol=0.2)
 
 
-def test_meta_begins_as_nearest_neighbour_and_learns_places() -> None:
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_meta_begins_as_nearest_neighbour_and_learns_places(scheme: str) -> None:
     resize = part("generator/up/resize", "meta")(5, 3)
-    initialise(resize, "normal")
+    initialise(resize, scheme)
     x = torch.randn(1, 5, 6, 7)
     assert torch.allclose(resize(x), F.interpolate(resize.mix(x), scale_factor=2, mode="nearest"), atol=1e-6)
     nn.init.normal_(resize.predict[2].weight)
@@ -274,10 +281,35 @@ def test_styles_change_the_result_and_mix(style: str) -> None:
     assert not torch.equal(mixed, other)
 
 
+def test_a_mixture_reads_the_mean_of_the_rows() -> None:
+    table = StyleTable(3, 5)
+    assert torch.allclose(table(torch.tensor([[0.25, 0.75, 0.0]]))[0], 0.25 * table.rows[0] + 0.75 * table.rows[1])
+
+
 def test_without_style_conditioning_all_styles_are_one() -> None:
     network = generator("generator/style=none").eval()
     source = torch.rand(1, 1, 32, 32)
     assert torch.equal(network(source, torch.tensor([[1.0, 0, 0]])), network(source, torch.tensor([[0, 1.0, 0]])))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("style", ["film", "film_all", "adain", "reference"])
+def test_a_style_starts_near_the_identity_with_every_initialisation(style: str, scheme: str) -> None:
+    torch.manual_seed(0)
+    network = generator(f"generator/style={style}", f"generator.init={scheme}", "generator.ngf=16")
+    found = [module for module in network.modules() if isinstance(module, Affine)]
+    assert found
+    for affine in found:
+        x = torch.ones(64, affine.out_features // 2, 1, 1)
+        assert (affine(x, torch.randn(64, affine.in_features)) - x).std() < 0.5
+        assert affine.weight.std() > 0.01
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_gate_starts_with_an_equal_say_with_every_initialisation(scheme: str) -> None:
+    fusion = PARTS["fusion"]["gated"](4, 4)
+    initialise(fusion, scheme)
+    assert not fusion.gate.bias.any()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -340,8 +372,8 @@ def test_the_identity_is_added_only_where_shapes_allow() -> None:
     for block in (InvertedResidual, FusedMBConv):
         assert isinstance(block(8, 8).block, ResidualAdd)
         assert not isinstance(block(8, 12).block, ResidualAdd)
-    assert isinstance(Bottleneck(8, 8).block.shortcut, nn.Identity)
-    assert isinstance(Bottleneck(8, 12).block.shortcut, ConvNormAct)
+    assert isinstance(Bottleneck(8, 8).block.skip, nn.Identity)
+    assert isinstance(Bottleneck(8, 12).block.skip, ConvNormAct)
     assert isinstance(ResSkip(8, 8, mode="standard").skip, nn.Identity)
     assert isinstance(ResSkip(8, 12, mode="standard").skip, nn.Conv2d)
 
@@ -365,8 +397,7 @@ def test_activation_follows_the_sum_in_a_bottleneck_unless_it_is_linear() -> Non
 def test_norm_activation_and_expansion_are_keys_of_each_refinement(refine: str) -> None:
     keys = {str(key) for key in compose_config("train", [f"generator/up/refine={refine}"]).generator.up.refine}
     assert {"norm", "activation"} <= keys
-    off = "false" if refine.startswith("resskip") else "none"
-    changed = [f"generator.up.refine.norm={off}", "generator.up.refine.activation=gelu"]
+    changed = ["generator.up.refine.norm=none", "generator.up.refine.activation=gelu"]
     block = part("generator/up/refine", refine, *changed)(8, 8)
     kinds = [type(module) for module in block.modules()]
     assert nn.GELU in kinds
@@ -407,8 +438,10 @@ def test_align_crops_and_pads_the_last_row_and_column() -> None:
     assert torch.equal(padded[..., 3, :3], x[..., 2, :])
 
 
-def test_attention_begins_as_the_identity() -> None:
-    plain, attending = generator().eval(), generator("generator.attention_levels=[2,3]").eval()
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_attention_begins_as_the_identity(attention: str) -> None:
+    overrides = [f"generator/attention={attention}", "generator.attention_levels=[2,3]"]
+    plain, attending = generator().eval(), generator(*overrides).eval()
     missing, unexpected = attending.load_state_dict(plain.state_dict(), strict=False)
     assert missing
     assert not unexpected
@@ -450,9 +483,8 @@ def test_stride_1_elsewhere_is_refused_with_the_reason() -> None:
 
 
 def test_stride_1_leaves_room_for_one_more_level() -> None:
-    assert (
-        generator("generator.depth=7", "generator.innermost_stride=1").encode(torch.zeros(1, 1, 64, 64)).shape[-1] == 1
-    )
+    network = generator("generator.depth=7", "generator.innermost_stride=1").eval()
+    assert network.encode(torch.zeros(1, 1, 64, 64)).shape[-2:] == (1, 1)
     with pytest.raises(ConfigError, match=r"Use generator.depth=7 or data.size=128"):
         generator("generator.depth=8", "generator.innermost_stride=1")
 
@@ -535,7 +567,10 @@ def test_encode_gives_the_innermost_map() -> None:
         (["generator.dropout=1"], "generator.dropout"),
         (["generator.init=magic"], "normal, kaiming, xavier, torch"),
         (["generator.innermost_stride=4"], "Choose 1 or 2"),
-        (["generator.encoder_refine_levels=[0]"], "generator.encoder_refine_levels=[0]: levels go from 1"),
+        (
+            ["generator/encoder_refine=mbconv", "generator.encoder_refine_levels=[0]"],
+            "generator.encoder_refine_levels: no level 0; levels go from 1",
+        ),
         (
             ["generator/encoder_refine=mbconv", "generator.encoder_refine.expansion=0"],
             "generator.encoder_refine.expansion=0",
@@ -550,8 +585,30 @@ def test_encode_gives_the_innermost_map() -> None:
             ["generator/up/resize=deconv", "generator.up.resize.kernel=3"],
             "generator.up.resize.kernel=3: a deconvolution",
         ),
-        (["generator/up=hybrid", "generator.up.switch=4"], "up.switch=[4]: levels go from 1 to generator.depth=3"),
-        (["generator/up=hybrid", "generator.up.levels={4: gated}"], "up.levels=[4]"),
+        (
+            ["generator/up=hybrid", "generator.up.switch=4"],
+            "generator.up.switch: no level 4; levels go from 1 to generator.depth=3",
+        ),
+        (["generator/up=hybrid", "generator.up.levels={4: gated}"], "generator.up.levels: no level 4"),
+        (["generator/up=hybrid", "generator.up.levels={0: gated}"], "0 is no level"),
+        (["generator/up=hybrid", "generator.up.levels={2: 3}"], "generator.up.levels.2=3: no such preset"),
+        (["generator/up=hybrid", "generator.up.inner=null"], "generator.up.inner=None: no such preset"),
+        (
+            ["generator.attention_levels=[2]", "generator.attention.head_channels=0"],
+            "generator.attention.head_channels=0",
+        ),
+        (
+            ["generator/up/resize=deconv", "generator/up/refine=depthwise_separable", "generator.up.refine.kernel=4"],
+            "generator.up.refine.kernel=4",
+        ),
+        (["generator/style=film", "generator.style.dim=0"], "generator.style.dim=0"),
+        (["generator/norm=group", "generator.norm.groups=0"], "groups=0: 1 or more"),
+        (
+            ["generator/up=hybrid", "generator/up/refine=bottleneck"],
+            "generator/up=hybrid has no generator/up/refine of its own",
+        ),
+        (["generator/attention=linear"], "generator.attention_levels=[] leaves it out"),
+        (["generator.encoder_refine_levels=[2]"], "generator/encoder_refine=none leaves it out"),
         (["generator/up=hybrid", "generator.up.levels={x: gated}"], "x is no level"),
         (["generator/up=hybrid", "generator.up.levels=deconv"], "write a map"),
         (["generator/up=hybrid", "generator.up.outer=gate"], "Did you mean gated?"),
@@ -568,10 +625,13 @@ def test_impossible_networks_are_refused(overrides: list[str], message: str) -> 
 
 def test_a_norm_that_meets_a_single_pixel_is_refused_before_training() -> None:
     overrides = ["generator.depth=6", "generator/encoder_refine=mbconv"]
-    with pytest.raises(ConfigError, match="a norm meets a map of a single pixel"):
-        check_single_pixels(compose_config("train", [*SMALL, *overrides]), generator(*overrides))
-    overrides.append("generator.encoder_refine_levels=[2]")
-    check_single_pixels(compose_config("train", [*SMALL, *overrides]), generator(*overrides))
+    for norm, batch_size in (("instance", 2), ("group", 2), ("batch", 1)):
+        more = [*overrides, f"generator.encoder_refine.norm={norm}", f"trainer.batch_size={batch_size}"]
+        with pytest.raises(ConfigError, match="would leave nothing of it"):
+            check_single_pixels(compose_config("train", [*SMALL, *more]), generator(*more))
+    for fine in ("generator.encoder_refine_levels=[2]", "generator.encoder_refine.norm=batch"):
+        more = [*overrides, fine]
+        check_single_pixels(compose_config("train", [*SMALL, *more]), generator(*more))
 
 
 @pytest.mark.parametrize("size", [64, 96, 128, 192, 256, 384, 512])

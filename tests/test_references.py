@@ -183,6 +183,17 @@ def test_images_are_aligned_on_shared_characters_also_without_the_source_font(ru
     assert shared.scale == pytest.approx(median.scale, rel=0.35)
 
 
+def test_a_folder_named_by_dots_gives_its_own_name(
+    run: Run, brush_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = shutil.copytree(brush_images, tmp_path / "pen") / "inner"
+    inner.mkdir()
+    monkeypatch.chdir(inner)
+    assert run.add_style("..") == "pen"
+    monkeypatch.chdir(brush_images)
+    assert run.add_style(".") == "hand"
+
+
 def test_at_most_so_many_references_are_read(run: Run, brush_images: Path) -> None:
     run.add_style(str(brush_images), most=2)
     assert run.manifest["members"][-1]["references"] == 2
@@ -193,6 +204,9 @@ def test_what_cannot_be_a_style_is_refused(run: Run, tiny_run: Path, brush_image
         package.load(tiny_run).add_style(str(brush_images))
     with pytest.raises(DataError, match="cannot be called kai"):
         run.add_style(str(brush_images), "kai")
+    for name in ("../out", "sp {a}", "a/b", "all", "source"):
+        with pytest.raises(DataError, match="cannot be a style's name"):
+            run.add_style(str(brush_images), name)
     Image.new("L", (32, 32), 255).save(tmp_path / "blank.png")
     (tmp_path / "cut.png").write_bytes(b"")
     with pytest.raises(DataError, match="no glyph with ink"):

@@ -10,16 +10,27 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils.flop_counter import FlopCounterMode
 
-from fontgan.build import build, build_generator, choices, compose_config, load_config
-from fontgan.commands.train import build_parts, find_origin
+from fontgan.build import build, build_generator, choices, compose_config, find_origin, load_config
+from fontgan.commands.train import build_parts
 from fontgan.data.batches import GlyphBatch, gather
 from fontgan.errors import ConfigError
 from fontgan.inference import load
 from fontgan.metrics.glyph_set import glyph_set_of_run
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.step import TrainStep
-from fontgan.training.transfer import PARTS, Origin, freeze, origin_of, parts_of, take_over, train_only_new_rows
+from fontgan.training.transfer import (
+    PARTS,
+    Origin,
+    codes_of_an_older_reader,
+    freeze,
+    hold_still,
+    origin_of,
+    parts_of,
+    take_over,
+    train_only_new_rows,
+)
 
 from .conftest import BRUSH, KAI, TINY, XIAOWEI, Here, fontgan
 
@@ -258,6 +269,7 @@ def test_network_and_data_come_from_the_run_but_for_what_is_typed(old_run: Path,
         (("init_from={old}", "trainer.train_only=encoder"), "choose style, or null."),
         (("init_from={old}", "trainer.freeze=[style]", "trainer.train_only=style"), "Give one of them."),
         (("init_from={old}", NEW, "trainer.freeze=[encoder,decoder,style]"), "leaves nothing to train."),
+        (("init_from={old}", NEW, "trainer.freeze=[encoder,style]"), "the row of mine is new, and would stay"),
         (("init_from={old}", "trainer.train_only=style"), "knows kai already"),
         (("init_from={old}/nowhere",), "init_from={old}/nowhere: no such folder."),
         (("init_from={old}", NEW, "generator/style=film"), "has another architecture (generator.style is"),
@@ -272,6 +284,44 @@ def test_what_cannot_be_is_refused_in_one_line(
     filled = [setting.replace("{old}", str(old_run)) for setting in settings]
     assert said.replace("{old}", str(old_run)) in refused("train", *SHORT, *filled, f"out={tmp_path / 'new'}")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("held", ["trainer.freeze=null", "trainer.freeze=[encoder]", "trainer.train_only=style"])
+def test_a_budget_of_operations_counts_what_moves(held: str, old_run: Path, tmp_path: Path) -> None:
+    typed = [f"init_from={old_run}", NEW, held, "trainer.device=cpu", "trainer.batch_size=2", "loss.adversarial_from=0"]
+    cfg = compose_config("train", typed)
+    _, step, sampler = build_parts(cfg, torch.device("cpu"), "fp32", find_origin(cfg))
+    with FlopCounterMode(display=False) as counter:
+        step([sampler.batch(0)], 1.0, 0)
+    budget = 1000 * int(counter.get_total_flops())
+    afforded = compose_config("train", [*(s for s in typed if "max_steps" not in s), f"sweep.budget={budget}FLOP"])
+    assert afforded.trainer.max_steps == 1000
+    with pytest.raises(ConfigError, match="head is no part"):
+        compose_config("train", [f"init_from={old_run}", NEW, "trainer.freeze=[head]", "sweep.budget=1TFLOP"])
+
+
+@pytest.mark.parametrize("held", ["[]", "[encoder]", "[style]"])
+def test_codes_of_an_older_reader_are_named(held: str, saved: Callable[[Any], Origin]) -> None:
+    cfg = small("reference")
+    origin = saved(cfg)
+    generator = build_generator(cfg, 3)
+    hold_still(generator, origin, ["mine"], frozen=held.strip("[]").split(), train_only=None)
+    assert codes_of_an_older_reader(generator, origin, ["mine"]) == ([] if held == "[style]" else ["kai", "brush"])
+    assert not codes_of_an_older_reader(generator, origin, ["kai", "brush", "mine"])
+
+
+def test_check_tells_of_an_inherited_charset_and_of_few_pairs(old_run: Path, tmp_path: Path, here: Here) -> None:
+    folder = tmp_path / "hand"
+    assert here("render", f"font={XIAOWEI}", "charset=的一永字", f"out={folder}", "size=64").returncode == 0
+    mine = (f"init_from={old_run}", f"data.targets={{hand: {folder}}}")
+    found = here("check", *mine)
+    assert found.returncode == 0, found.stderr
+    assert "style hand: 2 of its 4 characters are outside data.charset=" in found.stderr
+    assert "style hand: has few pairs to train on (1)." in found.stderr
+    assert "at 64 px" in found.stdout
+    whole = here("check", *mine, "data.charset=font").stderr
+    assert "are outside" not in whole
+    assert "few pairs to train on (" in whole
 
 
 def test_a_typed_part_that_is_the_runs_own_is_no_conflict(old_run: Path, tmp_path: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from fontgan.build import build_plan
-from fontgan.data.frame import Frame
-from fontgan.data.pairs import PairPlan, find_duplicates
+from fontgan.build import build_plan, find_origin
+from fontgan.data.pairs import PairPlan, find_duplicates, find_too_few
 from fontgan.errors import DataError
+
+if TYPE_CHECKING:
+    from fontgan.training.transfer import Origin
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +21,8 @@ LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.IN
 
 def main(cfg: DictConfig) -> int:
     """Prints findings, the worst first. Returns: 0, or 1 if training could not start."""
-    plan = build_plan(cfg)
-    findings = plan.findings + find_duplicates(plan)
+    plan = _plan(cfg, find_origin(cfg))
+    findings = plan.findings
     for level in LEVELS:
         for finding in findings:
             if finding.level == level:
@@ -31,21 +34,30 @@ def main(cfg: DictConfig) -> int:
     return 1 if errors else 0
 
 
-def checked_plan(cfg: DictConfig, canvas: Frame | None = None) -> PairPlan:
+def checked_plan(cfg: DictConfig, origin: Origin | None = None) -> PairPlan:
     """The plan that training uses, after the same checks.
 
     Args:
-        canvas: see ``build_plan``.
+        origin: the run that the training starts from.
     Raises: DataError with the first error found; warnings and notes go to the log.
     """
-    plan = build_plan(cfg, canvas)
-    plan.findings += find_duplicates(plan)
+    plan = _plan(cfg, origin)
     for finding in plan.findings:
         log.log(LEVELS[finding.level], "%s", finding)
     errors = [finding for finding in plan.findings if finding.level == "error"]
     if errors:
         raise DataError(f"{errors[0].message} {errors[0].remedy}")
     log.info("%s", summary(plan).replace("\n", "; "))
+    return plan
+
+
+def _plan(cfg: DictConfig, origin: Origin | None) -> PairPlan:
+    """The plan with everything that was found."""
+    plan = build_plan(cfg, origin.canvas if origin else None)
+    plan.findings += find_duplicates(plan)
+    if origin is not None:
+        new = origin.new_styles([style.name for style in plan.styles])
+        plan.findings += find_too_few(plan, cfg.data.charset, new)
     return plan
 
 

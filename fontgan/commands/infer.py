@@ -17,7 +17,18 @@ from PIL import Image
 from tqdm import tqdm
 
 from fontgan.data import charset as charsets
-from fontgan.data.folder import MANIFEST, SHEET, CellFinder, image_files, ink_box, name_from_char, read_grey, resample
+from fontgan.data.folder import (
+    ANIMATION,
+    MANIFEST,
+    SHEET,
+    STRIP,
+    CellFinder,
+    image_files,
+    ink_box,
+    name_from_char,
+    read_grey,
+    resample,
+)
 from fontgan.data.frame import median_box
 from fontgan.data.glyphs import PAPER, open_glyphs
 from fontgan.errors import ConfigError, DataError, some
@@ -30,7 +41,9 @@ log = logging.getLogger(__name__)
 
 SHEET_COLUMNS, SHEET_GLYPHS = 16, 64
 FRAMES, PATH_GLYPHS = 12, 16  # of a path, where frames is not given; and how many characters it shows
-SAME = ("checkpoint", "style", "drawn_from", "weights", "references")  # what results in one folder have in common
+SAME = (  # what results in one folder have in common
+    "checkpoint", "style", "style_path", "frames", "extrapolate", "drawn_from", "weights", "references",
+)  # fmt: skip
 
 
 @dataclass
@@ -95,7 +108,8 @@ def main(cfg: DictConfig) -> int:
     for style, folder in jobs:
         draw_folder(run, sources, style, folder, overwrite=cfg.overwrite)
     if path:
-        draw_path(run, sources, [str(name) for name in cfg.style_path], path, out, overwrite=cfg.overwrite)
+        asked_path = {"style_path": [str(name) for name in cfg.style_path], "extrapolate": cfg.extrapolate or 0.0}
+        draw_path(run, sources, asked_path, path, out, overwrite=cfg.overwrite)
     inverted = list(dict.fromkeys(sources.inverted))
     if inverted:
         log.info(
@@ -123,15 +137,26 @@ def check_settings(cfg: DictConfig) -> None:
 
 
 def choose_path(run: Run, cfg: DictConfig) -> list[dict[str, float]]:
-    """The mixtures along ``style_path``, none if there is no path."""
+    """The mixtures along ``style_path``, none if there is no path.
+
+    Raises: ConfigError or DataError if there is no such path.
+    """
     if cfg.style_path is None:
         return []
     if not isinstance(cfg.style_path, ListConfig):
         raise ConfigError(f"style_path={cfg.style_path}: a list of styles is needed: style_path=[kai, brush].")
     styles = [str(name) for name in cfg.style_path]
-    for name in styles:
-        run.weights(name)
-    return path_weights(styles, FRAMES if cfg.frames is None else cfg.frames, cfg.extrapolate or 0.0)
+    run.check_known(styles, "style_path")
+    path = path_weights(styles, FRAMES if cfg.frames is None else cfg.frames, cfg.extrapolate or 0.0)
+    for mixture in path:
+        try:
+            run.style_align(mixture)
+        except DataError as error:  # the styles are known and the weights sum to 1, so it is the distance
+            raise ConfigError(
+                f"extrapolate={cfg.extrapolate:g}: goes so far beyond the styles that their glyphs would have no size "
+                "left. Lower it."
+            ) from error
+    return path
 
 
 def choose_styles(run: Run, asked: Any, out: Path) -> list[tuple[Style, Path]]:
@@ -152,6 +177,7 @@ def choose_styles(run: Run, asked: Any, out: Path) -> list[tuple[Style, Path]]:
         if wrong:
             raise ConfigError(f"style: the weight of {wrong[0]} is {mixture[wrong[0]]!r}; a number is needed.")
         return [({name: float(value) for name, value in mixture.items()}, out)]
+    run.check_known([str(asked)], also=" (or all)")
     return [(str(asked), out)]
 
 
@@ -207,7 +233,7 @@ def draw_folder(run: Run, sources: Sources, style: Style, out: Path, *, overwrit
     Raises: DataError if ``out`` holds results of something else; OSError if it cannot be written.
     """
     facts = describe_results(run, style, sources.drawn_from)
-    prepare_folder(out, facts, overwrite=overwrite, same=SAME)
+    prepare_folder(out, facts, overwrite=overwrite, same=SAME, names=sources.names)
     todo = [name for name in sources.names if overwrite or not (out / f"{name}.png").exists()]
     if len(todo) < len(sources.names):
         log.info(
@@ -229,18 +255,21 @@ def draw_folder(run: Run, sources: Sources, style: Style, out: Path, *, overwrit
 
 
 def draw_path(
-    run: Run, sources: Sources, styles: list[str], path: list[dict[str, float]], out: Path, *, overwrite: bool
+    run: Run, sources: Sources, asked: dict[str, Any], path: list[dict[str, float]], out: Path, *, overwrite: bool
 ) -> None:
     """Draws the first sources at every place of a path into ``strip.png`` and ``path.gif``, with a manifest.
 
+    Args:
+        asked: ``style_path`` and ``extrapolate``, for the manifest.
     Raises: DataError if ``out`` holds results of something else, or no source can be read.
     """
     names = sources.names[:PATH_GLYPHS]
     if len(sources.names) > len(names):
         log.info("a path shows the first %d of %d characters", len(names), len(sources.names))
-    facts = describe_results(run, None, sources.drawn_from) | {"style_path": styles, "path": path, "glyphs": names}
-    strip, animation = out / "strip.png", out / "path.gif"
-    prepare_folder(out, facts, overwrite=overwrite, same=(*SAME, "path", "glyphs"))
+    facts = describe_results(run, None, sources.drawn_from) | asked
+    facts |= {"frames": len(path), "path": path, "glyphs": names}
+    strip, animation = out / STRIP, out / ANIMATION
+    prepare_folder(out, facts, overwrite=overwrite, same=(*SAME, "glyphs"))
     if strip.exists() and animation.exists() and not overwrite:
         log.info("%s: strip.png and path.gif are there already and kept (overwrite=true draws them anew)", out)
         return
@@ -279,21 +308,43 @@ def describe_results(run: Run, style: Style | None, drawn_from: str) -> dict[str
     }
 
 
-def prepare_folder(out: Path, facts: dict[str, Any], *, overwrite: bool, same: tuple[str, ...]) -> None:
-    """Makes a result folder with its manifest, or accepts one that holds results of the same making."""
+def prepare_folder(
+    out: Path, facts: dict[str, Any], *, overwrite: bool, same: tuple[str, ...], names: Sequence[str] = ()
+) -> None:
+    """Makes a result folder with its manifest, or accepts one that holds results of the same making.
+
+    Args:
+        same: the facts that results of one making have in common.
+        overwrite: take the folder also from another making. Its overviews go; glyphs that are not drawn anew stay, and
+            a warning says so.
+        names: of the glyphs about to be drawn.
+    Raises: DataError if the folder holds something else; OSError if it cannot be written.
+    """
     if out.exists() and not out.is_dir():
         raise DataError(f"out={out}: is a file. Name a folder.")
     file = out / MANIFEST
-    if file.is_file() and not overwrite:
+    if file.is_file():
         try:
             there = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             there = {}
-        other = [key for key in same if there.get(key) != facts[key]]
-        if other:
+        there = there if isinstance(there, dict) else {}
+        other = [key for key in same if there.get(key) != facts.get(key)]
+        # A path has no style and a style no path; what is there says more than what is not.
+        other.sort(key=lambda key: there.get(key) is None)
+        if other and not overwrite:
+            value = there.get(other[0])
+            said = some(value) if isinstance(value, list) else value
             raise DataError(
-                f"out={out}: holds results of another {other[0]} ({there.get(other[0])}). Name another out=, or overwrite=true."
+                f"out={out}: holds results of another {other[0]} ({said}). Name another out=, or overwrite=true."
             )
+        if other:
+            if str(there.get("made_by")).startswith("fontgan"):
+                for overview in (SHEET, STRIP, ANIMATION):
+                    (out / overview).unlink(missing_ok=True)
+            staying = [image.name for image in image_files(out) if image.stem not in set(names)]
+            if staying:
+                log.warning("%s: held results of another %s, and these stay there: %s", out, other[0], some(staying))
     if not file.is_file() and not overwrite and out.is_dir() and image_files(out):
         raise DataError(f"out={out}: holds images that fontgan did not make. Name another out=, or overwrite=true.")
     out.mkdir(parents=True, exist_ok=True)

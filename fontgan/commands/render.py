@@ -48,7 +48,8 @@ def main(cfg: DictConfig) -> int:
         "left_out": {reason: "".join(chars) for reason, chars in survey.left_out.items()},
         "clipped": "".join(clipped),
     }
-    prepare_folder(out, facts, overwrite=cfg.overwrite, same=("fingerprint", "size", "cell_to_canvas"))
+    same = ("fingerprint", "size", "cell_to_canvas")
+    prepare_folder(out, facts, overwrite=cfg.overwrite, same=same, names=[name_from_char(c) for c in survey.present])
     for char in tqdm(survey.present, unit="glyph", desc="drawing"):
         save_png(glyphs.draw(char, canvas, cfg.size), out / f"{name_from_char(char)}.png")
     log.info("%d glyphs in %s", len(survey.present), out)

@@ -24,6 +24,7 @@ from fontgan.build import (
     check_config,
     choices,
     compose_prepared,
+    find_origin,
     hydra_choices,
     hydra_here,
     job_folder,
@@ -67,7 +68,7 @@ def main(verb: str, overrides: list[str]) -> int:
         with suppress(UserError):
             cfg = compose_prepared("train", some_job)
             settle(cfg, some_job)
-            origin = train.find_origin(cfg)
+            origin = find_origin(cfg)
             plan = build_plan(cfg, origin.canvas if origin else None)
             make_pack(plan, cache_folder(cfg.data.cache))
     out.mkdir(parents=True, exist_ok=True)

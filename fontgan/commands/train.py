@@ -22,8 +22,10 @@ from fontgan.build import (
     build_generator,
     check_depth,
     check_discriminator,
+    check_held_still,
     check_single_pixels,
     differences,
+    find_origin,
     load_config,
 )
 from fontgan.commands.check import checked_plan
@@ -40,13 +42,10 @@ from fontgan.training.step import TrainStep
 from fontgan.training.track import Tracker
 from fontgan.training.trainer import STOPPED, Cadence, Schedule, Trainer
 from fontgan.training.transfer import (
-    PARTS,
     Origin,
-    freeze,
-    origin_of,
-    origin_of_resumed,
+    codes_of_an_older_reader,
+    hold_still,
     take_over,
-    train_only_new_rows,
 )
 
 log = logging.getLogger(__name__)
@@ -112,20 +111,6 @@ def _schedule(cfg: DictConfig) -> Schedule:
     return Schedule(cfg.trainer.max_steps, cfg.trainer.max_minutes, cfg.optim.warmup_steps, cfg.optim.final_lr_share)
 
 
-def find_origin(cfg: DictConfig, last: checkpoints.Checkpoint | None = None) -> Origin | None:
-    """The run that ``init_from`` names, or None.
-
-    Args:
-        last: a checkpoint of the run that started from it; with it nothing of the old run is needed any more.
-    Raises: RunError if there is no usable checkpoint.
-    """
-    if cfg.get("init_from") is None:
-        return None
-    if last is not None:
-        return origin_of_resumed(last)
-    return origin_of(checkpoints.find(Path(cfg.init_from).expanduser(), "best", key="init_from"))
-
-
 def build_parts(
     cfg: DictConfig, device: torch.device, precision: str, origin: Origin | None = None
 ) -> tuple[Pack, TrainStep, PairSampler]:
@@ -137,7 +122,7 @@ def build_parts(
     """
     check_depth(cfg)
     objective, augment = build(cfg.loss, "loss"), build(cfg.data.augment, "data.augment")
-    plan = checked_plan(cfg, origin.canvas if origin else None)
+    plan = checked_plan(cfg, origin)
     targets = [member.name for member in plan.styles]
     styles = origin.model_styles(targets) if origin else targets
     torch.manual_seed(cfg.trainer.seed)
@@ -177,16 +162,19 @@ def build_parts(
 def _hold_still(
     cfg: DictConfig, generator: UnetGenerator, origin: Origin | None, targets: Sequence[str]
 ) -> tuple[list[nn.Module], int]:
-    """Freezes what trainer.freeze and trainer.train_only say.
-
-    Returns: the frozen modules, and how many rows at the head of each style table must stay, both for ``TrainStep``.
-    """
+    """As ``hold_still``, and says what moves."""
     if origin is None:
         return [], 0
-    if cfg.trainer.train_only is not None:
-        frozen, kept_rows = train_only_new_rows(generator, origin, targets), len(origin.styles)
-    else:
-        frozen, kept_rows = freeze(generator, cfg.trainer.freeze or []), 0
+    frozen, kept_rows = hold_still(
+        generator, origin, targets, frozen=cfg.trainer.freeze or [], train_only=cfg.trainer.train_only
+    )
+    stale = codes_of_an_older_reader(generator, origin, targets)
+    if stale:
+        log.warning(
+            "init_from: the reader of references is trained, and %s keep what the old one read, which fits no longer. "
+            "Add trainer.freeze=[style], or name them in data.targets.",
+            ", ".join(stale),
+        )
     if frozen:
         moving = sum(
             p[kept_rows:].numel() if kept_rows else p.numel() for p in generator.parameters() if p.requires_grad
@@ -357,28 +345,11 @@ def check_trainer(cfg: DictConfig) -> None:
         raise ConfigError(
             f"trainer.max_minutes={cfg.trainer.max_minutes}: more than 0 is needed, or null for no limit."
         )
-    _check_what_is_held_still(cfg)
+    check_held_still(cfg)
     if not 0 <= cfg.trainer.ema < 1:
         raise ConfigError(f"trainer.ema={cfg.trainer.ema}: from 0 (no averaging) to below 1 is needed.")
     if cfg.trainer.compile not in ("auto", True, False):
         raise ConfigError(f"trainer.compile={cfg.trainer.compile}: choose one of auto, true, false.")
-
-
-def _check_what_is_held_still(cfg: DictConfig) -> None:
-    parts, only = cfg.trainer.freeze, cfg.trainer.train_only
-    unknown = [name for name in parts or [] if name not in PARTS]
-    if unknown:
-        raise ConfigError(f"trainer.freeze: {unknown[0]} is no part. Choose of {', '.join(PARTS)}.")
-    if only not in (None, "style"):
-        raise ConfigError(f"trainer.train_only={only}: choose style, or null.")
-    if parts and only:
-        raise ConfigError(
-            "trainer.freeze and trainer.train_only: the second freezes all but new rows. Give one of them."
-        )
-    if (parts or only) and cfg.init_from is None:
-        # What is frozen from the start stays the random numbers it was drawn as; nobody means that.
-        key = "freeze" if parts else "train_only"
-        raise ConfigError(f"trainer.{key}: holds a trained network still, and none is given. Add init_from=RUN.")
 
 
 def wants_compile(setting: str | bool, device: torch.device) -> bool:

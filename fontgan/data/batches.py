@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 from fontgan.data.augment import Augmentation
 from fontgan.data.pack import SOURCE, Pack
 from fontgan.errors import DataError
+
+Thing = TypeVar("Thing")
 
 
 @dataclass
@@ -117,6 +120,11 @@ def training_rows(pack: Pack, style: str) -> list[int]:
 def pairs_of(pack: Pack, chars: Sequence[str]) -> list[tuple[str, str]]:
     """(style, character) of every pair among ``chars``."""
     return [(style, char) for style in pack.styles for char in chars if char in pack.rows[style]]
+
+
+def spread_evenly(things: Sequence[Thing], count: int) -> list[Thing]:
+    """At most ``count`` of them, from all over."""
+    return list(things) if len(things) <= count else [things[i * len(things) // count] for i in range(count)]
 
 
 def gather(pack: Pack, pairs: Sequence[tuple[str, str]]) -> GlyphBatch:

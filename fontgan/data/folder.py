@@ -22,6 +22,7 @@ from fontgan.errors import DataError, some
 
 MANIFEST = "manifest.json"
 SHEET = "_sheet.png"  # the contact sheet that fontgan infer leaves in a folder; never taken for a glyph
+STRIP, ANIMATION = "strip.png", "path.gif"  # what it leaves of a path; no glyphs where a manifest says it was there
 READER = "folder-1"  # change it when the same image would give other pixels: it is part of the pack's key
 INK_LEVEL = 64  # a pixel this much darker than paper (of 255) counts as ink when boxes are measured
 IMAGE_ENDINGS = frozenset(Image.registered_extensions())
@@ -110,13 +111,14 @@ def square_cell(grey: np.ndarray) -> Frame:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The images of a folder by their endings, sorted by name; hidden files are no images."""
+    """The glyph images of a folder by their endings, sorted by name; without hidden files and fontgan's overviews."""
+    overviews = {SHEET, STRIP, ANIMATION} if (folder / MANIFEST).is_file() else {SHEET}
     return sorted(
         file
         for file in folder.iterdir()
         if file.suffix.lower() in IMAGE_ENDINGS
         and not file.name.startswith(".")
-        and file.name != SHEET
+        and file.name not in overviews
         and file.is_file()
     )
 

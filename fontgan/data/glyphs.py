@@ -97,5 +97,16 @@ def open_glyphs(spec: str) -> GlyphSource:
 
 def style_name(spec: str) -> str:
     """A style's name where the user gave only a path: the file or folder name without its ending."""
-    path = Path(re.sub(r"[#@][^/]*$", "", spec).removeprefix("asset:"))
+    path = Path(re.sub(r"[#@][^/]*$", "", spec).removeprefix("asset:")).expanduser()
+    if path.name in ("", ".."):
+        path = path.resolve()  # . and .. have no name of their own
     return (path.name if path.is_dir() else path.stem) or spec
+
+
+def check_style_name(name: str, where: str, remedy: str) -> None:
+    """Raises: DataError if a style cannot be called so; names become folders and config keys."""
+    if not re.fullmatch(r"[\w][\w .-]*", name) or name in ("all", "source"):
+        raise DataError(
+            f"{where}: {name!r} cannot be a style's name; letters, digits, space, . _ - only, "
+            f"and neither all nor source. {remedy}"
+        )

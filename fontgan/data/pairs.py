@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +11,13 @@ import numpy as np
 
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Box, Frame, clips, fit_canvas, fit_median, median_box
-from fontgan.data.glyphs import PAPER, Finding, GlyphSource, Survey, open_glyphs, style_name
+from fontgan.data.glyphs import PAPER, Finding, GlyphSource, Survey, check_style_name, open_glyphs, style_name
 from fontgan.errors import DataError, some
 
 SIZES = (64, 96, 128, 192, 256, 384, 512)
 _HOLDOUT_BUCKETS = 10_000
+FEW_PAIRS = 10
+PLENTY_OF_PAIRS = 1000
 
 
 @dataclass
@@ -83,7 +84,7 @@ def plan_pairs(
         raise DataError(f"data.margin={margin}: a fraction of the canvas from 0 to below 0.25 is needed.")
     if not 0 <= holdout < 1:
         raise DataError(f"data.holdout={holdout}: a share from 0 to below 1 is needed.")
-    named = _name_styles(targets)
+    named = name_styles(targets)
     wanted = charsets.resolve(charset)
     opened = open_glyphs(source)
     source_member = Member("source", opened, opened.survey(wanted))
@@ -168,6 +169,42 @@ def duplicate_images(images: Mapping[str, np.ndarray]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
+def find_too_few(plan: PairPlan, charset: str, names: Sequence[str]) -> list[Finding]:
+    """Warns of styles, of these names, that have few pairs, or characters that ``charset`` leaves out.
+
+    For styles whose charset nobody chose for them: that of a run to start from, say.
+    """
+    findings = []
+    within = charsets.resolve(charset)
+    for style in plan.styles:
+        count = len(set(style.survey.present) - set(plan.held_out))
+        # Where there is plenty nobody misses the rest, and looking through a large font would take a while.
+        if style.name not in names or count >= PLENTY_OF_PAIRS:
+            continue
+        everything = style.glyphs.survey(None).present if within is not None else []
+        outside = plan.source.glyphs.survey(sorted(set(everything) - set(within or []))).present
+        if outside:
+            findings.append(
+                Finding(
+                    "warning",
+                    f"style {style.name}: {len(outside)} of its {len(everything)} characters are outside "
+                    f"data.charset={_short(charset)}: {some(outside)}.",
+                    "Add data.charset=font to train on all that the source has too.",
+                )
+            )
+        if 0 < count < FEW_PAIRS:
+            findings.append(
+                Finding(
+                    "warning", f"style {style.name}: has few pairs to train on ({count}).", "Give it more characters."
+                )
+            )
+    return findings
+
+
+def _short(text: str, limit: int = 20) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
 def find_duplicates(plan: PairPlan) -> list[Finding]:
     """Draws every style's glyphs small and names characters that share one image (a sign of placeholders)."""
     findings = []
@@ -222,7 +259,8 @@ def manifest(plan: PairPlan) -> dict[str, Any]:
     }
 
 
-def _name_styles(targets: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+def name_styles(targets: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    """Style name -> font or folder, in their order. Raises: DataError if there is none, or a name will not do."""
     if not targets:
         raise DataError("data.targets: no style is given. Name at least one font or glyph folder.")
     if isinstance(targets, Mapping):
@@ -237,12 +275,7 @@ def _name_styles(targets: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
                 )
             named[name] = spec
     for name in named:
-        # Names become folders and config keys.
-        if not re.fullmatch(r"[\w][\w .-]*", name) or name in ("all", "source"):
-            raise DataError(
-                f"data.targets: {name!r} cannot be a style's name; letters, digits, space, . _ - only, "
-                "and neither all nor source. Name it: data.targets={mine: PATH}."
-            )
+        check_style_name(name, "data.targets", "Name it: data.targets={mine: PATH}.")
     return named
 
 

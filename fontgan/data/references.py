@@ -6,12 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from torch import Tensor
 
-from fontgan.data.batches import to_image, training_rows
+from fontgan.data.batches import spread_evenly, to_image, training_rows
 from fontgan.data.folder import CellFinder, char_from_name, image_files, ink_box, read_grey, resample
 from fontgan.data.frame import Box, Frame
 from fontgan.data.glyphs import open_glyphs
@@ -19,8 +18,6 @@ from fontgan.data.pack import Pack
 from fontgan.errors import DataError, some
 
 log = logging.getLogger(__name__)
-
-Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
@@ -30,11 +27,6 @@ class Reference:
     char: str | None  # None where the image's name stands for no character
     box: Box  # its ink, in cell coordinates
     draw: Callable[[Frame, int], np.ndarray]  # (cell -> canvas, canvas size) -> (size, size) uint8, 0 ink .. 255 paper
-
-
-def spread_evenly(things: Sequence[Thing], count: int) -> list[Thing]:
-    """At most ``count`` of them, from all over."""
-    return list(things) if len(things) <= count else [things[i * len(things) // count] for i in range(count)]
 
 
 def style_references(pack: Pack, style: str, count: int) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fontgan.data.glyphs import asset
-from fontgan.metrics.diagnosis import largest_jump
+from fontgan.metrics.diagnosis import largest_jump, no_reading
 from fontgan.metrics.glyph_set import GlyphSet
 
 WIDTH, MARGIN, LINE = 1120, 16, 20  # px
@@ -97,7 +97,7 @@ def _stages(found: dict[str, Any]) -> Image.Image:
             if value is not None:
                 length = round((room - 70) * max(value, 0.0) / longest)
                 draw.rectangle((x, y + 3, x + length, y + LINE - 3), fill=LOUD if stage is most else BAR)
-            told = "too small to say" if value is None else f"{value:.3f}"
+            told = no_reading(stage) if value is None else f"{value:.3f}"
             draw.text((x + 6 + (0 if value is None else length), y), told, fill=FAINT, font=_font(13))
     return panel
 

@@ -28,18 +28,21 @@ Draw = Callable[[Tensor], Tensor]
 
 
 class Score(NamedTuple):
-    """What a score is called, what it counts in, what it is in a sentence, and how it is computed."""
+    """What a score is called, what it counts in, what it is in a sentence, and how it is computed.
+
+    ``measure`` is None where drawn and true glyphs do not tell, and the generator is needed.
+    """
 
     title: str
     unit: str
     how: str
-    measure: Measure
+    measure: Measure | None
 
 
 # -- the pixel grid -------------------------------------------------------------------------
 
 
-def phase_bias(maps: Tensor, border: int = 0) -> Tensor:
+def phase_bias(maps: Tensor, border: int = 0, *, tapered: bool = False) -> Tensor:
     """How differently a map treats the four places of the 2x2 pixel grid: (B, C, H, W) -> scalar, 0 for not at all.
 
     The largest less the smallest of the four means that a channel has at the four places, averaged over the batch
@@ -48,13 +51,16 @@ def phase_bias(maps: Tensor, border: int = 0) -> Tensor:
 
     Args:
         border: even number of pixels to leave out on each side, where padding treats the places differently.
+        tapered: as in ``phase_means``; needed where the input has a slope, or the slope is measured.
     """
     assert border % 2 == 0, "an odd border would exchange the places"
     if border:
         maps = maps[..., border:-border, border:-border]
     maps = maps.double()
     level = maps.abs().mean()
-    return torch.where(level > 0, spread(phase_means(maps)).mean() / level.clamp_min(1e-30), 0.0).float()
+    return torch.where(
+        level > 0, spread(phase_means(maps, tapered=tapered)).mean() / level.clamp_min(1e-30), 0.0
+    ).float()
 
 
 def phase_means(maps: Tensor, *, tapered: bool = False) -> Tensor:
@@ -231,5 +237,8 @@ SCORES: dict[str, Score] = {
     ),
     "staircase": Score("staircase", "rad/px", "how much more the outline turns", staircase),
     "grey_edge": Score("grey edges", "px", "how much wider the zone between stroke and paper is", grey_edge),
+    "shift": Score(
+        "shift", "of the ink",
+        "how much a drawing changes, beyond its place, when the source moves by a pixel", None,  # ``shift_difference``
+    ),
 }  # fmt: skip
-SHIFT = "shift"  # the one that needs the generator and not only what it drew

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fontgan.data.batches import pairs_of, to_image
+from fontgan.data.batches import pairs_of, spread_evenly, to_image
 from fontgan.device import autocast
 from fontgan.errors import RunError
 from fontgan.inference import Run, load
 from fontgan.metrics.artefacts import (
     SCORES,
-    SHIFT,
     SMALLEST,
     mean_ink,
     nyquist_energy,
@@ -27,7 +26,7 @@ from fontgan.metrics.artefacts import (
     shift_difference,
     spread,
 )
-from fontgan.metrics.glyph_set import GlyphSet, draw_pairs, pack_of, spread_evenly
+from fontgan.metrics.glyph_set import GlyphSet, draw_pairs, pack_of
 from fontgan.models.draw import draw_glyphs
 from fontgan.models.up import LastUp, UpBlock
 
@@ -49,8 +48,7 @@ def glyphs_to_diagnose(run: Run, count: int) -> GlyphSet:
             f"{run.checkpoint.folder}: no character is held out, so nothing unseen can be measured. "
             "Train with data.holdout=0.1."
         )
-    kept = spread_evenly([str(index) for index in range(len(pairs))], count)
-    return draw_pairs(run, pack, [pairs[int(index)] for index in kept])
+    return draw_pairs(run, pack, spread_evenly(pairs, count))
 
 
 def diagnose(
@@ -112,15 +110,15 @@ def _known(source: np.ndarray | None) -> np.ndarray:
 
 
 def _each_glyph(run: Run, glyphs: GlyphSet) -> dict[str, dict[str, np.ndarray]]:
-    """Score -> drawn, copy_source -> (N,)."""
-    truth = _ink(glyphs.truth)
-    each = {
-        name: {kind: score.measure(_ink(images), truth).numpy() for kind, images in _kinds(glyphs).items()}
-        for name, score in SCORES.items()
-    }
-    weights = _weights(run, glyphs)
-    changed = shift_difference(lambda source: _draw(run, source, weights), to_image(_known(glyphs.source)), truth)
-    each[SHIFT] = {"drawn": changed.numpy(), "copy_source": np.zeros(len(truth), np.float32)}
+    """Score -> drawn, and copy_source where a copy can be scored -> (N,)."""
+    truth, weights = _ink(glyphs.truth), _weights(run, glyphs)
+    each = {}
+    for name, score in SCORES.items():
+        if score.measure is None:
+            source = to_image(_known(glyphs.source))
+            each[name] = {"drawn": shift_difference(lambda moved: _draw(run, moved, weights), source, truth).numpy()}
+        else:
+            each[name] = {kind: score.measure(_ink(images), truth).numpy() for kind, images in _kinds(glyphs).items()}
     return each
 
 
@@ -149,15 +147,14 @@ def _together(images: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _summary(name: str, glyphs: GlyphSet, values: dict[str, np.ndarray]) -> dict[str, Any]:
-    drawn = values["drawn"]
+    drawn, copied = values["drawn"], values.get("copy_source")
     rows = {style: [row for row, pair in enumerate(glyphs.names) if pair[0] == style] for style in glyphs.styles}
-    told = SCORES.get(name)
     return {
-        "title": told.title if told else "shift",
-        "unit": told.unit if told else "of the ink",
-        "how": told.how if told else "how much a drawing changes, beyond its place, when the source moves by a pixel",
+        "title": SCORES[name].title,
+        "unit": SCORES[name].unit,
+        "how": SCORES[name].how,
         "mean": _mean_of_styles(drawn, rows),
-        "copy_source": _mean_of_styles(values["copy_source"], rows),
+        "copy_source": None if copied is None else _mean_of_styles(copied, rows),
         "styles": {style: float(drawn[there].mean()) for style, there in rows.items()},
         "worst": [
             {"style": glyphs.names[row][0], "char": glyphs.names[row][1], "value": float(drawn[row])}
@@ -201,7 +198,7 @@ def _smooth(run: Run, probe: Probe) -> dict[str, dict[str, float]]:
         with probe.listening(), autocast(run.device, run.precision)():
             logits = run.generator(images, run.weights(style).expand(len(images), -1).to(run.device))
         for name, map_ in zip(inputs, logits, strict=True):
-            found[name][style] = float(phase_bias(map_[None], border))
+            found[name][style] = float(phase_bias(map_[None], border, tapered=True))
     return found
 
 
@@ -347,14 +344,18 @@ def _readings(on_glyphs: Tally, on_smooth: Tally) -> dict[str, float | None]:
 
 
 def jump(stage: dict[str, Any], reading: str) -> float:
-    """By how much a stage changes a reading; 0 where its maps are too small to say.
+    """By how much a stage changes a reading; 0 where its maps, or those it was given, are too small or dead.
 
     Below 0 (octaves), and for the places below what chance gives, there is no artefact that could grow or shrink.
     """
-    if stage[reading] is None:
-        return 0.0
     least = stage["truth_by_place"] if reading == "by_place" else 0.0
-    return max(stage[reading], least) - max(stage["before"][reading], least)
+    now, before = stage[reading], stage["before"][reading]
+    return 0.0 if now is None or before is None or least is None else max(now, least) - max(before, least)
+
+
+def no_reading(stage: dict[str, Any]) -> str:
+    """Why a stage has no reading."""
+    return "dead" if stage["side"] >= SMALLEST else "too small to say"
 
 
 def largest_jump(stages: Sequence[dict[str, Any]], reading: str = "by_place") -> dict[str, Any] | None:

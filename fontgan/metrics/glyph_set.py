@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fontgan.build import build_plan, load_config
-from fontgan.data.batches import gather, pairs_of, to_pixels
+from fontgan.data.batches import gather, pairs_of, spread_evenly, to_pixels
 from fontgan.data.frame import Frame
 from fontgan.data.pack import SOURCE, Pack, cache_folder, make_pack
 from fontgan.device import autocast
@@ -148,11 +148,6 @@ def pairs_of_style(pack: Pack, style: str, chars: Sequence[str]) -> list[str]:
 def rows_of(pack: Pack, member: str, chars: Sequence[str]) -> np.ndarray:
     """The glyphs of some characters of the source or a style, (N, size, size)."""
     return pack.pixels[[pack.rows[member][char] for char in chars]]
-
-
-def spread_evenly(chars: Sequence[str], count: int) -> list[str]:
-    """At most ``count`` of them, from all over."""
-    return list(chars) if len(chars) <= count else [chars[i * len(chars) // count] for i in range(count)]
 
 
 def mean_glyph(glyphs: np.ndarray) -> np.ndarray:

@@ -22,7 +22,9 @@ def parameters(network: nn.Module) -> int:
 def forward_flops(generator: UnetGenerator, size: int) -> int:
     """Operations for one glyph of ``size`` px, a multiplication and an addition counted as two.
 
-    Counted without computing (on torch's meta device), so that it is quick and the same on every machine.
+    Convolutions and matrix products are counted; what works value by value (CARAFE's weighted means, sampling,
+    interpolation, low-passes, norms) is not.  Counted without computing (on torch's meta device), so that it is quick
+    and the same on every machine.
     """
     meta = copy.deepcopy(generator).to("meta").eval()
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:

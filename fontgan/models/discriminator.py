@@ -25,16 +25,16 @@ class Verdict(NamedTuple):
 class PatchDiscriminator(nn.Module):
     """Judges overlapping patches, seen beside the source; knows the style by a head.
 
-    head="projection": the style's embedding, dotted with the features of each patch, is added to the patch logits
-    (Miyato & Koyama 2018, arXiv:1802.05637).  head="category": an auxiliary classifier names the style
-    (Odena et al. 2017, arXiv:1610.09585).
+    head="projection": the style's embedding times the features of each patch, averaged over the channels, is added to
+    the patch logits (Miyato & Koyama 2018, arXiv:1802.05637, who sum).  head="category": an auxiliary classifier names
+    the style (Odena et al. 2017, arXiv:1610.09585).
 
     Raises: ValueError if ``head`` is unknown.
     Source: Isola et al. 2017, arXiv:1611.07004 (patches, conditional on the input).
 
     Args:
         ndf: channels of the first layer; they double each layer up to 8 * ndf.
-        layers: stride-2 layers; 3 make the patch 70 px wide.
+        layers: stride-2 layers; 1, 2, 3, 4 make the patch 12, 26, 54, 110 px wide.
         spectral_norm: bounds each layer's gain (Miyato et al. 2018, arXiv:1802.05957).
     """
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fontgan.models.layers import match_channels
+from fontgan.models.layers import check_at_least_one, match_channels
 
 
 def align_to(x: Tensor, height: int, width: int) -> Tensor:
@@ -72,6 +72,11 @@ class GatedFusion(nn.Module):
         self.out_channels = up_channels
         self.project = match_channels(skip_channels, up_channels)
         self.gate = nn.Conv2d(2 * up_channels, up_channels, 1)
+        self.own_initialisation()
+
+    def own_initialisation(self) -> None:
+        """Called again after any global initialisation."""
+        nn.init.zeros_(self.gate.bias)  # type: ignore[arg-type]
 
     def forward(self, up: Tensor, skip: Tensor) -> Tensor:
         skip = self.project(skip)
@@ -93,8 +98,7 @@ class AttentionFusion(nn.Module):
     """
 
     def __init__(self, up_channels: int, skip_channels: int, *, reduction: int = 2):
-        if reduction < 1:
-            raise ValueError(f"reduction={reduction}: 1 or more is needed.")
+        check_at_least_one("reduction", reduction)
         super().__init__()
         self.out_channels = skip_channels + up_channels
         between = max(1, skip_channels // reduction)

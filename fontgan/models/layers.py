@@ -59,18 +59,18 @@ class ConvNormAct(nn.Sequential):
 
 
 class ResidualAdd(nn.Module):
-    """shortcut(x) + body(x); without a shortcut x itself is added.
+    """skip(x) + body(x); without a skip of its own x itself is added.
 
     Source: He et al. 2015 (ResNet), arXiv:1512.03385.
     """
 
-    def __init__(self, body: nn.Module, shortcut: nn.Module | None = None):
+    def __init__(self, body: nn.Module, skip: nn.Module | None = None):
         super().__init__()
         self.body = body
-        self.shortcut = shortcut or nn.Identity()
+        self.skip = skip or nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.shortcut(x) + self.body(x)
+        return self.skip(x) + self.body(x)
 
 
 class SqueezeExcitation(nn.Module):
@@ -99,7 +99,7 @@ class SqueezeExcitation(nn.Module):
 class LowPass(nn.Module):
     """A fixed binomial filter in both directions; borders are repeated, so that a constant map stays as it is.
 
-    An even number of taps lies between pixels and moves the map by half a pixel to the right and down.
+    An even number of taps lies between pixels and moves the map by half a pixel to the left and up.
 
     Shape:  (B, C, H, W) -> (B, C, H, W).
     Source: Zhang 2019, arXiv:1904.11486.
@@ -133,6 +133,12 @@ def check_choice(key: str, value: str, choices: Collection[str]) -> None:
     """Raises: ValueError, with the choices, if ``value`` is none of them."""
     if value not in choices:
         raise ValueError(f"{key}={value}: choose one of {', '.join(choices)}.")
+
+
+def check_at_least_one(key: str, value: int) -> None:
+    """Raises: ValueError if a count is below 1."""
+    if value < 1:
+        raise ValueError(f"{key}={value}: 1 or more is needed.")
 
 
 def check_odd(key: str, kernel: int) -> None:

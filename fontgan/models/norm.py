@@ -8,8 +8,11 @@ from torch import nn
 
 
 def group_norm(channels: int, *, groups: int = 32) -> nn.GroupNorm:
-    """GroupNorm over ``channels``; takes the largest count up to ``groups`` that divides them.
+    """GroupNorm over ``channels``; in as many groups as the greatest common divisor of both.
 
+    Raises: ValueError if ``groups`` is below 1.
     Source: Wu & He 2018, arXiv:1803.08494.
     """
+    if groups < 1:
+        raise ValueError(f"groups={groups}: 1 or more is needed.")
     return nn.GroupNorm(math.gcd(groups, channels), channels)

@@ -23,7 +23,8 @@ def receptive_field(block: nn.Module, inputs: Sequence[Any], side: int = 32) -> 
     """How many pixels a side of its input maps one output pixel depends on; None for all there are.
 
     The block's weights are replaced by random positive ones, so that no path is cut by a gain that starts at 0, a
-    dead ReLU or a chance cancellation, and norms by the identity, since their statistics see the whole map.
+    dead ReLU or a chance cancellation, and norm layers by the identity, since their statistics see the whole map.
+    Statistics that a block takes itself, as ``AdainStyle`` does, count.
 
     Args:
         inputs: what the block was once called with. Maps (B, C, H, W) are replaced by random ones, the smallest of

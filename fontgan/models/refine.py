@@ -4,8 +4,8 @@ Contract of every class here: ``Refine(in_channels, out_channels, **options)`` m
 (B, in_channels, H, W) -> (B, refine.out_channels, H, W).  ``out_channels`` is what the U-Net asks for;
 ``NoRefine`` alone answers with ``in_channels``, because it has nothing to change them with.
 
-Those with a ``norm`` take instance, batch, group or none, and those with an ``activation`` the names in
-``fontgan.models.layers.ACTIVATIONS``.  An unknown name or a number out of range raises ValueError.
+A ``norm`` is instance, batch, group or none, an ``activation`` one of ``fontgan.models.layers.ACTIVATIONS``.  An unknown
+name or a number out of range raises ValueError.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from fontgan.models.layers import (
     ACTIVATIONS,
+    NORMS,
     ConvNormAct,
     ResidualAdd,
     SqueezeExcitation,
+    check_at_least_one,
     check_choice,
     match_channels,
 )
@@ -33,45 +35,49 @@ class NoRefine(nn.Module):
         return x
 
 
-class ResSkip(nn.Module):
+class ResSkip(ResidualAdd):
     """A residual refinement: body(x) + skip(x), the skip projected by 1x1 where channels differ.
 
-    depthwise: 3x3 depthwise convolution, 1x1 pointwise, InstanceNorm (if ``norm``), activation.
-    standard:  3x3 convolution, activation, 3x3 convolution, InstanceNorm (if ``norm``).
+    depthwise: 3x3 depthwise convolution, 1x1 pointwise, norm, activation.
+    standard:  3x3 convolution, activation, 3x3 convolution, norm.
 
     Source: He et al. 2015, arXiv:1512.03385 (residual); Howard et al. 2017, arXiv:1704.04861 (depthwise).
+
+    Args:
+        norm: true is InstanceNorm, false is none; or a norm's name.
     """
 
     MODES = ("depthwise", "standard")
 
-    def __init__(self, in_channels: int, out_channels: int, *, mode: str, norm: bool = True, activation: str = "silu"):
+    def __init__(
+        self, in_channels: int, out_channels: int, *, mode: str, norm: bool | str = True, activation: str = "silu"
+    ):
         check_choice("mode", mode, self.MODES)
         check_choice("activation", activation, ACTIVATIONS)
-        super().__init__()
-        self.out_channels = out_channels
-        last_norm: list[nn.Module] = [nn.InstanceNorm2d(out_channels, affine=True)] if norm else []
+        if isinstance(norm, bool):
+            norm = "instance" if norm else "none"
+        check_choice("norm", norm, NORMS)
+        bias = norm == "none"
         if mode == "depthwise":
-            self.body = nn.Sequential(
+            body = nn.Sequential(
                 nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False),
-                nn.Conv2d(in_channels, out_channels, 1, bias=not norm),
-                *last_norm,
+                nn.Conv2d(in_channels, out_channels, 1, bias=bias),
+                NORMS[norm](out_channels),
                 ACTIVATIONS[activation](),
             )
         else:
-            self.body = nn.Sequential(
+            body = nn.Sequential(
                 nn.Conv2d(in_channels, out_channels, 3, padding=1),
                 ACTIVATIONS[activation](),
-                nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=not norm),
-                *last_norm,
+                nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=bias),
+                NORMS[norm](out_channels),
             )
-        self.skip = match_channels(in_channels, out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.skip(x) + self.body(x)
+        super().__init__(body, match_channels(in_channels, out_channels))
+        self.out_channels = out_channels
 
 
 class Bottleneck(nn.Module):
-    """1x1 to fewer channels, 3x3 there, 1x1 back; the shortcut is projected where channels differ.
+    """1x1 to fewer channels, 3x3 there, 1x1 back; the skip is projected where channels differ.
 
     Source: He et al. 2015 (ResNet), arXiv:1512.03385.
 
@@ -100,8 +106,8 @@ class Bottleneck(nn.Module):
             ConvNormAct(inner, inner, 3, norm=norm, activation=activation),
             ConvNormAct(inner, out_channels, 1, norm=norm),
         )
-        shortcut = None if in_channels == out_channels else ConvNormAct(in_channels, out_channels, 1, norm=norm)
-        self.block = ResidualAdd(body, shortcut)
+        skip = None if in_channels == out_channels else ConvNormAct(in_channels, out_channels, 1, norm=norm)
+        self.block = ResidualAdd(body, skip)
         self.activation = nn.Identity() if linear else ACTIVATIONS[activation]()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -210,11 +216,6 @@ class DepthwiseSeparable(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.pointwise(self.depthwise(x))
-
-
-def check_at_least_one(key: str, value: int) -> None:
-    if value < 1:
-        raise ValueError(f"{key}={value}: 1 or more is needed.")
 
 
 def check_share(key: str, value: float) -> None:

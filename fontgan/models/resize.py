@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fontgan.models.layers import LowPass, check_choice, check_odd
+from fontgan.models.layers import LowPass, check_at_least_one, check_choice, check_odd
 
 
 class DeconvResize(nn.Module):
@@ -30,8 +30,8 @@ class DeconvResize(nn.Module):
         super().__init__()
         if kernel < 2 or kernel % 2:
             raise ValueError(
-                f"kernel={kernel}: a deconvolution of stride 2 needs an even kernel "
-                "(an odd one covers neighbouring pixels unequally and draws a checkerboard). Use 2, 4 or 6."
+                f"kernel={kernel}: a deconvolution of stride 2 needs a kernel that 2 divides (any other covers "
+                "neighbouring pixels unequally and draws a checkerboard). Use 2, 4 or 6."
             )
         self.deconv = nn.ConvTranspose2d(in_channels, out_channels, kernel, 2, kernel // 2 - 1, bias=bias)
 
@@ -61,6 +61,26 @@ class InterpolateConvResize(nn.Module):
         return self.conv(enlarge(x, self.mode))
 
 
+class ShuffleConv(nn.Conv2d):
+    """The convolution before a pixel shuffle: four channels for each that comes out.
+
+    Shape:  (B, in_channels, H, W) -> (B, 4 * out_channels, H, W).
+    Raises: ValueError if ``kernel`` is even.
+    Source: Shi et al. 2016, arXiv:1609.05158; initialisation Aitken et al. 2017, arXiv:1707.02937.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, kernel: int, icnr: bool, bias: bool):
+        check_odd("kernel", kernel)
+        super().__init__(in_channels, 4 * out_channels, kernel, padding=kernel // 2, bias=bias)
+        self.icnr = icnr
+        self.own_initialisation()
+
+    def own_initialisation(self) -> None:
+        """Called again after any global initialisation, which would otherwise undo ICNR."""
+        if self.icnr:
+            repeat_filters_for_shuffle(self)
+
+
 class SubpixelResize(nn.Module):
     """Moves channels into space, so every output pixel is covered equally by the kernel.
 
@@ -71,17 +91,9 @@ class SubpixelResize(nn.Module):
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, icnr: bool = True, bias: bool = False):
-        check_odd("kernel", kernel)
         super().__init__()
-        self.icnr = icnr
-        self.conv = nn.Conv2d(in_channels, 4 * out_channels, kernel, padding=kernel // 2, bias=bias)
+        self.conv = ShuffleConv(in_channels, out_channels, kernel=kernel, icnr=icnr, bias=bias)
         self.shuffle = nn.PixelShuffle(2)
-        self.own_initialisation()
-
-    def own_initialisation(self) -> None:
-        """Called again after any global initialisation, which would otherwise undo ICNR."""
-        if self.icnr:
-            repeat_filters_for_shuffle(self.conv)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.shuffle(self.conv(x))
@@ -114,18 +126,10 @@ class ConvOnlyResize(nn.Module):
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, icnr: bool = True, bias: bool = False):
-        check_odd("kernel", kernel)
         super().__init__()
-        self.icnr = icnr
-        self.expand = nn.Conv2d(in_channels, 4 * out_channels, kernel, padding=kernel // 2, bias=bias)
+        self.expand = ShuffleConv(in_channels, out_channels, kernel=kernel, icnr=icnr, bias=bias)
         self.shuffle = nn.PixelShuffle(2)
         self.smooth = nn.Conv2d(out_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
-        self.own_initialisation()
-
-    def own_initialisation(self) -> None:
-        """Called again after any global initialisation, which would otherwise undo ICNR."""
-        if self.icnr:
-            repeat_filters_for_shuffle(self.expand)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.smooth(self.shuffle(F.gelu(self.expand(x))))
@@ -158,8 +162,7 @@ class CarafeResize(nn.Module):
     ):
         check_odd("kernel", kernel)
         check_odd("reach", reach)
-        if compressed < 1:
-            raise ValueError(f"compressed={compressed}: at least 1 channel is needed.")
+        check_at_least_one("compressed", compressed)
         super().__init__()
         self.reach = reach
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
@@ -193,7 +196,7 @@ class DySampleResize(nn.Module):
 
     Args:
         kernel: of the convolution after the sampling.
-        groups: channels that move together, so many groups at most; the largest number that divides the channels.
+        groups: channels that move together, in as many groups as the greatest common divisor of this and the channels.
     """
 
     SCOPE = 0.25  # of an offset, in pixels of the small map
@@ -201,8 +204,7 @@ class DySampleResize(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, groups: int = 4, bias: bool = False):
         check_odd("kernel", kernel)
-        if groups < 1:
-            raise ValueError(f"groups={groups}: 1 or more is needed.")
+        check_at_least_one("groups", groups)
         super().__init__()
         self.groups = math.gcd(groups, in_channels)
         self.offset = nn.Conv2d(in_channels, 8 * self.groups, 1)
@@ -252,8 +254,7 @@ class MetaResize(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, hidden: int = 64, bias: bool = False):
         check_odd("kernel", kernel)
-        if hidden < 1:
-            raise ValueError(f"hidden={hidden}: 1 or more is needed.")
+        check_at_least_one("hidden", hidden)
         super().__init__()
         self.kernel = kernel
         self.mix = nn.Conv2d(in_channels, out_channels, 1, bias=bias)

@@ -17,12 +17,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fontgan.models.attention import heads_for
+from fontgan.models.layers import check_at_least_one
 
 
 class StyleTable(nn.Module):
-    """Style weights (B, styles) -> embedding (B, dim): one learned row a style, mixed linearly."""
+    """Style weights (B, styles) -> embedding (B, dim): one learned row a style, mixed linearly.
+
+    Raises: ValueError if ``dim`` is below 1.
+    """
 
     def __init__(self, styles: int, dim: int):
+        check_at_least_one("dim", dim)
         super().__init__()
         self.rows = nn.Parameter(torch.randn(styles, dim))
 
@@ -56,6 +61,34 @@ class ConcatStyle(Style):
         return torch.cat([x, embedding], dim=1)
 
 
+class Affine(nn.Linear):
+    """x * (1 + scale) + shift, channel by channel, both read from an embedding; starts near the identity.
+
+    Shape:  x (B, channels, H, W) and embedding (B, dim) -> (B, channels, H, W).
+    Source: Perez et al. 2018 (FiLM), arXiv:1709.07871.
+    """
+
+    SPREAD = 0.02  # of the first weights
+
+    def __init__(self, dim: int, channels: int):
+        super().__init__(dim, 2 * channels)
+
+    @torch.no_grad()
+    def own_initialisation(self) -> None:
+        """Called again after any global initialisation, most of which would drown x in the style.
+
+        It scales what was drawn and draws nothing itself; weights of about ``SPREAD`` (init=normal) stay as they are.
+        """
+        spread = float(self.weight.std()) if self.weight.device.type != "meta" else 0.0
+        if spread > 1.5 * self.SPREAD:
+            self.weight.mul_(self.SPREAD / spread)
+        self.bias.zero_()
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:  # type: ignore[override]
+        scale, shift = super().forward(embedding).to(x.dtype)[:, :, None, None].chunk(2, dim=1)
+        return x * (1 + scale) + shift
+
+
 class FilmStyle(Style):
     """x * (1 + scale) + shift, both read from the embedding; starts near the identity.
 
@@ -69,7 +102,7 @@ class FilmStyle(Style):
     def __init__(self, channels: int, styles: int, *, dim: int = 128, every_level: bool = False):
         super().__init__()
         self.table = StyleTable(styles, dim)
-        self.affine = nn.Linear(dim, 2 * channels)
+        self.affine = Affine(dim, channels)
         self.every_level = every_level
         self.out_channels = channels
 
@@ -80,7 +113,7 @@ class FilmStyle(Style):
         return type(self)(channels, styles, dim=dim)
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
-        return modulate(x, self.affine(self.table(weights)))
+        return self.affine(x, self.table(weights))
 
 
 class AdainStyle(FilmStyle):
@@ -112,8 +145,8 @@ class CrossAttentionStyle(Style):
     """
 
     def __init__(self, channels: int, styles: int, *, tokens: int = 8, dim: int = 128, head_channels: int = 32):
-        if tokens < 1:
-            raise ValueError(f"tokens={tokens}: at least 1 is needed.")
+        check_at_least_one("tokens", tokens)
+        check_at_least_one("dim", dim)
         super().__init__()
         self.tokens = tokens
         self.heads = heads_for(channels, head_channels)
@@ -146,7 +179,7 @@ class ReferenceStyle(Style):
     afterwards, which mix ``prototypes``: the codes of the styles it knows.
 
     Shape:  x (B, channels, H, W) and code (B, dim) -> (B, channels, H, W).
-    Raises: ValueError if ``shots`` or ``width`` is below 1.
+    Raises: ValueError if ``shots``, ``dim`` or ``width`` is below 1.
     Source: an encoder of few style references as in Gao et al. 2019 (AGIS-Net), arXiv:1910.04987; averaging over the
         set after Zaheer et al. 2017 (Deep Sets), arXiv:1703.06114.
 
@@ -168,9 +201,8 @@ class ReferenceStyle(Style):
         width: int = 16,
         every_level: bool = True,
     ):
-        for key, value in (("shots", shots), ("width", width)):
-            if value < 1:
-                raise ValueError(f"{key}={value}: 1 or more is needed.")
+        for key, value in (("shots", shots), ("dim", dim), ("width", width)):
+            check_at_least_one(key, value)
         super().__init__()
         self.shots = shots
         self.dim = dim
@@ -181,7 +213,7 @@ class ReferenceStyle(Style):
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.GroupNorm(1, after), nn.LeakyReLU(0.2)]
         self.encoder = nn.Sequential(*layers)
         self.read = nn.Linear(2 * widths[-1], dim)
-        self.affine = nn.Linear(dim, 2 * channels)
+        self.affine = Affine(dim, channels)
         self.prototypes: Tensor
         self.register_buffer("prototypes", torch.zeros(styles, dim))
         self.out_channels = channels
@@ -209,27 +241,10 @@ class ReferenceStyle(Style):
         return len(self.prototypes) - 1
 
     def for_level(self, channels: int) -> nn.Module | None:
-        return CodeFilm(channels, self.dim) if self.every_level else None
+        return Affine(self.dim, channels) if self.every_level else None
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        return modulate(x, self.affine(code))
-
-
-class CodeFilm(nn.Module):
-    """FiLM from a code that is already there: x (B, channels, H, W) and code (B, dim) -> (B, channels, H, W)."""
-
-    def __init__(self, channels: int, dim: int):
-        super().__init__()
-        self.affine = nn.Linear(dim, 2 * channels)
-
-    def forward(self, x: Tensor, code: Tensor) -> Tensor:
-        return modulate(x, self.affine(code))
-
-
-def modulate(x: Tensor, scale_and_shift: Tensor) -> Tensor:
-    """x * (1 + scale) + shift, channel by channel; both in (B, 2 * channels)."""
-    scale, shift = scale_and_shift.to(x.dtype)[:, :, None, None].chunk(2, dim=1)
-    return x * (1 + scale) + shift
+        return self.affine(x, code)
 
 
 class NoStyle(Style):

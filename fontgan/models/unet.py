@@ -241,7 +241,7 @@ class UnetGenerator(nn.Module):
 def _check_levels(key: str, levels: Sequence[int], depth: int) -> None:
     beyond = [level for level in levels if not 1 <= level <= depth]
     if beyond:
-        raise ValueError(f"{key}={beyond}: levels go from 1 to generator.depth={depth}.")
+        raise ValueError(f"generator.{key}: no level {beyond[0]}; levels go from 1 to generator.depth={depth}.")
 
 
 def image_from_logits(logits: Tensor) -> Tensor:

@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import re
 import statistics
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from fontgan.build import build_generator, choices, compose_config, config_folder, groups
 from fontgan.device import autocast, pick_device, pick_precision
 from fontgan.errors import RunError
 from fontgan.metrics.artefacts import phase_bias
 from fontgan.models.cost import forward_flops, parameters
 from fontgan.models.receptive import encoder_receptive_field, receptive_field
 from fontgan.models.unet import UnetGenerator
-from fontgan.models.up import UpBlock
-from fontgan.report.cost import take_turns, wait_for
+from fontgan.report.cost import out_of_memory, take_turns, wait_for
 
 STYLES = 3
-DRAWS = 4  # of the initial weights, of which the grid at the start is the median
+DRAWS = 8  # of the initial weights, of which the grid at the start is the median; single draws differ by a half
 PROBE_NGF = 4  # a receptive field does not depend on the width
-
-BASELINE = (
-    "~experiment", "name=blocks", "generator=unet", "generator/up=deconv", "generator/style=concat",
-    "generator/norm=batch",  # at the start it passes maps on as they are, so that a grid is the block's own
-)  # fmt: skip
-NOT_BLOCKS = ("generator/norm",)
+BUSY = 1.5  # above this the baseline's slowest time over its quickest says that something else was running
 
 Field = int | Literal["all"]
 
@@ -52,6 +45,26 @@ class Choice:
     use: str
 
 
+BASELINE = Choice("", "baseline", (), "", "")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The generator with a choice in it.
+
+    Attributes:
+        key: the same for two choices that come to the same generator.
+        build: (ngf, or None for the width to be measured) -> the generator of ``STYLES`` styles, its weights freshly
+            drawn.
+        block: module and name of the class that the choice puts in, ``fontgan.models.up.UpBlock``; None where it puts
+            in no block.
+    """
+
+    key: str
+    build: Callable[[int | None], UnetGenerator]
+    block: str | None
+
+
 @dataclass
 class Row:
     """A choice and what was measured of the whole generator with it.
@@ -59,8 +72,10 @@ class Row:
     Attributes:
         flops: of drawing one glyph.
         memory: bytes that autograd keeps of one batch's forward pass, in full precision, weights not counted.
-        seconds: of a forward and a backward pass over one batch, by round.
-        time: ``seconds`` over the baseline's, the median over rounds; ``low`` and ``high`` the extremes.
+        seconds: of a forward and a backward pass over one batch, by round; of the baseline the median over the rounds
+            beside each choice.
+        time: ``seconds`` over the baseline's in the same round, the median over rounds; ``low`` and ``high`` the
+            extremes.
         block_field: pixels a side of the block's own input that one output pixel depends on; None where the choice is
             no block.
         encoder_field: pixels a side of the glyph that one place of the innermost map depends on.
@@ -83,110 +98,71 @@ class Row:
         return asdict(self)
 
 
-KEYS = (
-    Choice(
-        "keys of the generator",
-        "generator.innermost_stride=1",
-        ("generator.innermost_stride=1",),
-        "none; the classic has stride 2",
-        "small glyphs, and parts that need places to work on: the innermost map is twice as fine, and sees less.",
-    ),
-    Choice(
-        "keys of the generator",
-        "generator.antialias_down=true",
-        ("generator.antialias_down=true",),
-        "Zhang 2019, arXiv:1904.11486; Karras et al. 2020, arXiv:1912.04958",
-        "thin strokes, whose fine detail would fold into false coarse detail where a map is halved.",
-    ),
-)
-
-
-# -- what there is --------------------------------------------------------------------------
-
-
-def part_groups() -> list[str]:
-    """The groups of the generator whose variants are blocks, read from the config folder."""
-    return [group for group in groups() if group.startswith("generator/") and group not in NOT_BLOCKS]
-
-
-def discover() -> list[Choice]:
-    """Every variant of every part of the generator, and the keys that change its shape."""
-    found = [Choice(g, name, swap(g, name), *_said_in_file(g, name)) for g in part_groups() for name in choices(g)]
-    return [*found, *KEYS]
-
-
-def swap(group: str, name: str) -> tuple[str, ...]:
-    """The overrides that put a variant to work: attention also needs a level, here two above the innermost."""
-    chosen: tuple[str, ...] = (f"{group}={name}",)
-    if group == "generator/attention" and name != "none":
-        depth = int(compose_config("train", list(BASELINE)).generator.depth)
-        chosen += (f"generator.attention_levels=[{max(1, depth - 2)}]",)
-    return chosen
-
-
-def _said_in_file(group: str, name: str) -> tuple[str, str]:
-    """The lines ``# Source:`` and ``# Use:`` at the head of a variant's file or of one that it consists of, or nothing."""
-    text = (config_folder() / group / f"{name}.yaml").read_text(encoding="utf-8")
-    said = dict(re.findall(r"^# (Source|Use): (.+)$", text, re.MULTILINE))
-    if same := re.search(r"^  - /([\w/]+)@_here_: (\w+)$", text, re.MULTILINE):
-        source, use = _said_in_file(same[1], same[2])
-        said = {"Source": source, "Use": use} | said
-    return said.get("Source", ""), said.get("Use", "")
-
-
-def baseline() -> list[str]:
-    """The overrides of the generator that everything is swapped into: no part that could be left out."""
-    optional = [g for g in part_groups() if g.count("/") == 1 and g != "generator/style" and "none" in choices(g)]
-    return [*BASELINE, *(f"{group}=none" for group in optional)]
-
-
 # -- measuring ------------------------------------------------------------------------------
 
 
 def measure_blocks(
-    chosen: Sequence[Choice], *, size: int, batch_size: int, ngf: int, device: str, precision: str, seed: int
+    chosen: Sequence[Choice],
+    prepare: Callable[[Choice], Candidate],
+    *,
+    size: int,
+    batch_size: int,
+    ngf: int,
+    device: str,
+    precision: str,
+    seed: int,
 ) -> tuple[Row, list[Row]]:
     """Measures the baseline and every choice in it; what comes to the same generator is measured once.
 
+    No more than the baseline and one other generator are there at a time.
+
     Args:
+        prepare: the generator with a choice in it, and with ``BASELINE`` the one that all are compared to.
         size: side of the glyphs in pixels; they are random, since neither counts nor times depend on them.
         ngf: channels of level 1.
     Returns: the baseline and the choices, in their order.
-    Raises: ConfigError where the generator cannot be built so, RunError where memory does not hold all of them.
+    Raises: ConfigError where a generator cannot be built so, RunError where memory does not hold two of them.
     """
     where = pick_device(device)
     context = autocast(where, pick_precision(precision, where))
-    settings = [*baseline(), f"data.size={size}", f"generator.ngf={ngf}"]
-    measured: dict[str, Row] = {}  # by the generator's config
-    passes: dict[str, Callable[[], None]] = {}
-    rows, keys = [], []
+
+    def count(candidate: Candidate, choice: Choice) -> tuple[Row, Callable[[], None]]:
+        """All but times, and what is to be timed."""
+        torch.manual_seed(seed)
+        generator = candidate.build(None).to(where).to(memory_format=torch.channels_last)
+        row = Row(
+            choice,
+            parameters=parameters(generator),
+            flops=forward_flops(generator, size),
+            memory=saved_bytes(generator, size, batch_size),
+            block_field=None,
+            encoder_field=encoder_receptive_field(candidate.build(PROBE_NGF).eval()) or "all",
+            grid=grid_at_start(candidate, base_candidate, seed),
+        )
+        return row, one_pass(generator, size, batch_size, context)
+
     try:
-        for choice in tqdm([Choice("", "baseline", (), "", ""), *chosen], unit="block", desc="counting"):
-            cfg = compose_config("train", [*settings, *choice.overrides])
-            key = OmegaConf.to_yaml(cfg.generator)
-            if key not in measured:
-                torch.manual_seed(seed)
-                generator = build_generator(cfg, STYLES).to(where).to(memory_format=torch.channels_last)
-                passes[key] = one_pass(generator, size, batch_size, context)
-                measured[key] = Row(
-                    choice,
-                    parameters=parameters(generator),
-                    flops=forward_flops(generator, size),
-                    memory=saved_bytes(generator, size, batch_size),
-                    block_field=None,
-                    encoder_field=encoder_receptive_field(_narrow(cfg)) or "all",
-                    grid=statistics.median(_grid_at_start(cfg, seed + draw) for draw in range(DRAWS)),
-                )
-            rows.append(replace(measured[key], choice=choice, block_field=block_field(choice, cfg)))
-            keys.append(key)
-        seconds = dict(zip(passes, take_turns(list(passes.values()), lambda: wait_for(where)), strict=True))
-    except torch.OutOfMemoryError as error:
+        base_candidate = prepare(BASELINE)
+        base, base_pass = count(base_candidate, BASELINE)
+        base.seconds.append(statistics.median(take_turns([base_pass], lambda: wait_for(where), show=False)[0]))
+        measured = {base_candidate.key: base}
+        rows = []
+        for choice in tqdm(chosen, unit="block", desc="measuring"):
+            candidate = prepare(choice)
+            if candidate.key not in measured:
+                row, its_pass = count(candidate, choice)
+                # Beside each choice the baseline goes again: minutes later the same machine is faster or slower.
+                beside, row.seconds = take_turns([base_pass, its_pass], lambda: wait_for(where), show=False)
+                shares = [ours / its for ours, its in zip(row.seconds, beside, strict=True)]
+                row.time, row.low, row.high = statistics.median(shares), min(shares), max(shares)
+                base.seconds.append(statistics.median(beside))
+                measured[candidate.key] = row
+            rows.append(replace(measured[candidate.key], choice=choice, block_field=block_field(candidate)))
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
         raise RunError(f"ngf={ngf} batch_size={batch_size}: do not fit in memory. Lower one of them.") from error
-    for row, key in zip(rows, keys, strict=True):
-        row.seconds = seconds[key]
-        shares = [ours / base for ours, base in zip(seconds[key], seconds[keys[0]], strict=True)]
-        row.time, row.low, row.high = statistics.median(shares), min(shares), max(shares)
-    return rows[0], rows[1:]
+    return base, rows
 
 
 def one_pass(
@@ -241,29 +217,47 @@ def saved_bytes(generator: UnetGenerator, size: int, batch_size: int) -> int:
     return count
 
 
-def _narrow(cfg: DictConfig) -> UnetGenerator:
-    narrow: DictConfig = OmegaConf.merge(cfg, {"generator": {"ngf": PROBE_NGF}})  # type: ignore[assignment]
-    return build_generator(narrow, STYLES).eval()
+def grid_at_start(candidate: Candidate, baseline: Candidate, seed: int) -> float:
+    """``phase_bias`` of an untrained generator's logits on blank paper, the median over ``DRAWS`` draws.
+
+    What the baseline has too begins with the baseline's weights, or the draws would differ by more than the blocks.
+    """
+    found = []
+    for draw in range(DRAWS):
+        torch.manual_seed(seed + draw)
+        like = baseline.build(None)
+        torch.manual_seed(seed + draw)
+        generator = candidate.build(None).eval()
+        take_weights(generator, like)
+        step = 2**generator.depth
+        with torch.no_grad():
+            logits = generator(torch.ones(1, 1, 8 * step, 8 * step), torch.eye(STYLES)[:1])
+        found.append(float(phase_bias(logits, border=3 * step)))  # so far inside that no border is seen
+    return statistics.median(found)
 
 
-@torch.no_grad()
-def _grid_at_start(cfg: DictConfig, seed: int) -> float:
-    """``phase_bias`` of an untrained generator's logits on blank paper, so far inside that no border is seen."""
-    torch.manual_seed(seed)
-    generator = build_generator(cfg, STYLES).eval()
-    step = 2**generator.depth
-    logits = generator(torch.ones(1, 1, 8 * step, 8 * step), torch.eye(STYLES)[:1])
-    return float(phase_bias(logits, border=3 * step))
+def take_weights(generator: UnetGenerator, like: UnetGenerator) -> None:
+    """Gives a generator the weights of another wherever name and shape agree, in their order.
+
+    Places in a sequence do not count as names: a low-pass before a convolution moves it by one.
+    """
+    waiting: dict[tuple[str, torch.Size], list[Tensor]] = defaultdict(list)
+    for name, value in like.state_dict().items():
+        waiting[re.sub(r"\.\d+", "", name), value.shape].append(value)
+    for name, value in generator.state_dict().items():
+        if same := waiting[re.sub(r"\.\d+", "", name), value.shape]:
+            value.copy_(same.pop(0))
 
 
-def block_field(choice: Choice, cfg: DictConfig) -> Field | None:
-    """The widest receptive field of the blocks that a choice puts in, or None where it names no block."""
-    if choice.group not in groups():
+def block_field(candidate: Candidate) -> Field | None:
+    """The widest receptive field of the blocks that a choice puts in, or None where it puts in none."""
+    if candidate.block is None:
         return None
-    generator = _narrow(cfg)
+    generator = candidate.build(PROBE_NGF).eval()
     calls: list[tuple[torch.nn.Module, tuple[Any, ...]]] = []
-    for block in blocks_of(generator, cfg, choice.group):
-        block.register_forward_pre_hook(lambda module, inputs: calls.append((module, inputs)))
+    for module in generator.modules():
+        if f"{type(module).__module__}.{type(module).__qualname__}" == candidate.block:
+            module.register_forward_pre_hook(lambda module, inputs: calls.append((module, inputs)))
     with torch.no_grad():
         size = 2 ** (generator.depth + 1)
         generator(torch.rand(1, 1, size, size), torch.eye(STYLES)[:1])
@@ -275,14 +269,6 @@ def block_field(choice: Choice, cfg: DictConfig) -> Field | None:
     return "all" if None in fields else max(f for f in fields if f is not None)
 
 
-def blocks_of(generator: UnetGenerator, cfg: DictConfig, group: str) -> list[torch.nn.Module]:
-    """The modules of a generator that a config group made: those of its target's class, or for a preset the up blocks."""
-    if group == "generator/up":
-        return [module for module in generator.modules() if isinstance(module, UpBlock)]
-    target = OmegaConf.select(cfg, f"{group.replace('/', '.')}._target_")
-    return [module for module in generator.modules() if f"{type(module).__module__}.{type(module).__name__}" == target]
-
-
 # -- telling --------------------------------------------------------------------------------
 
 MADE_BY_US = "<!-- made by fontgan report blocks; it will be written over -->"
@@ -291,14 +277,17 @@ EXPLANATION = """\
 Every part of the generator, each swapped alone into the same generator: `generator/up=deconv`, `generator/style=concat`,
 `generator/norm=batch`, nothing optional. All numbers are of the whole generator, except the field.
 
-* **parameters**, and **GFLOP** of drawing one glyph, a multiply-add counted as two.
+* **parameters**, and **GFLOP** of drawing one glyph, a multiply-add counted as two. Convolutions and matrix products are
+  counted; what works value by value is not: CARAFE's weighted means, DySample's sampling, interpolation, low-passes.
 * **memory**: what the forward pass of one batch keeps for the backward pass in full precision, without weights.
-* **time** of forward and backward pass, as a multiple of the baseline's in the same rounds: the median of {rounds}
-  rounds, in which all take turns (in brackets the extremes). 1 without brackets is the baseline itself.
+* **time** of forward and backward pass, as a multiple of the baseline's, which is timed next to each choice again: the
+  median of {rounds} rounds (in brackets the extremes). 1 without brackets is the baseline itself.
 * **field**: so many pixels a side of the block's own input (the coarser, where there are two) reach one of its output
-  pixels, by its gradients; norms are left out, since their statistics see the whole map. "all": the whole map.
+  pixels, by its gradients; "all": the whole map. Norm layers are left out, since their statistics see the whole map;
+  the statistics that `adain` takes are no norm layer but the block itself, so they count.
 * **grid**: the checkerboard that the untrained generator draws on blank paper: how far the four places of the 2x2 pixel
-  grid differ, over the mean logit; the median of {draws} draws of the weights. 0 is none.
+  grid differ, over the mean logit; the median of {draws} draws of the weights. 0 is none. What a choice has in common
+  with the baseline begins with the same weights in both.
 """
 
 COLUMNS = ("choice", "parameters", "GFLOP", "memory", "time", "field", "grid", "when to use it", "source")
@@ -315,15 +304,26 @@ def to_markdown(base: Row, rows: Sequence[Row], made: dict[str, Any]) -> str:
         "# The blocks of the generator",
         EXPLANATION.format(rounds=made["rounds"], draws=DRAWS).strip(),
         f"Measured {made['date']} on {made['device']}, torch {made['torch']}, fontgan {made['fontgan']}: "
-        f"{made['size']} px, batches of {made['batch_size']}, `generator.ngf={made['ngf']}`.",
+        f"{made['size']} px, batches of {made['batch_size']}, `generator.ngf={made['ngf']}`." + _busy(base),
         f"```sh\n{made['command']}\n```",
         f"The baseline has {_numbers(base)}.",
     ]
     for group in dict.fromkeys(row.choice.group for row in rows):
-        title = f"`{group}`" if "/" in group else group.capitalize()
+        title = group.capitalize() if " " in group else f"`{group}`"
         parts += [f"## {title}", _table([row for row in rows if row.choice.group == group])]
     parts += ["## What a place of the innermost map sees", _encoder_fields(base, rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def _busy(base: Row) -> str:
+    """A sentence where the baseline was not equally fast throughout, else nothing."""
+    quickest, slowest = min(base.seconds), max(base.seconds)
+    if slowest <= BUSY * quickest:
+        return ""
+    return (
+        f" **The machine was busy**: the baseline itself took from {quickest * 1000:.0f} to {slowest * 1000:.0f} ms in "
+        "the course of the run, so take times as rough."
+    )
 
 
 def _numbers(row: Row) -> str:

@@ -12,8 +12,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
-from fontgan.build import build_generator
-from fontgan.commands.train import build_parts, find_origin
+from fontgan.build import build_generator, find_origin
+from fontgan.commands.train import build_parts
 from fontgan.device import autocast, pick_device, pick_precision
 from fontgan.errors import RunError
 from fontgan.models.cost import forward_flops, parameters
@@ -80,7 +80,9 @@ def measure_rates(
             for config, checkpoint in zip(configs, checkpoints, strict=True):
                 tasks += _tasks(config, checkpoint, where, compute, batch_size)
         seconds = take_turns([task for task, _ in tasks], lambda: wait_for(where))
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
         raise RunError("rates: the device's memory does not hold all variants at once. Use rates=false.") from error
     glyphs = [glyphs for _, glyphs in tasks]
     return as_rates(seconds[0::2], glyphs[0::2]), as_rates(seconds[1::2], glyphs[1::2])
@@ -110,14 +112,17 @@ def _tasks(
     return [(train, sum(len(batch.names) for batch in batches)), (draw, batch_size)]
 
 
-def take_turns(tasks: Sequence[Callable[[], None]], wait: Callable[[], None]) -> list[list[float]]:
+def take_turns(
+    tasks: Sequence[Callable[[], None]], wait: Callable[[], None], *, show: bool = True
+) -> list[list[float]]:
     """Seconds that each task took once, in each round.
 
     Args:
         wait: returns when the device has done all it was asked for.
+        show: with a progress bar.
     """
     repeats = []
-    with tqdm(total=len(tasks) * (ROUNDS + 1), unit="turn", desc="timing") as bar:
+    with tqdm(total=len(tasks) * (ROUNDS + 1), unit="turn", desc="timing", disable=not show) as bar:
         for task in tasks:
             for _ in range(WARM_UP):
                 task()
@@ -140,6 +145,11 @@ def _timed(task: Callable[[], None], times: int, wait: Callable[[], None]) -> fl
         task()
     wait()
     return (time.perf_counter() - started) / times
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error of torch says that memory is full; on a CPU it has no type of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def wait_for(device: torch.device) -> None:

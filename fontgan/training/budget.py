@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,14 +57,20 @@ def step_flops(
     size: int,
     batch_size: int,
     accumulate: int,
+    frozen_parts: Sequence[nn.Module] = (),
 ) -> float:
     """Operations of a training step, forward and backward through both networks, a multiply-add counted as two.
 
     The mean over a training: the discriminator and its terms may start late.  A real step is counted, on torch's
     meta device, where nothing is computed.
+
+    Args:
+        frozen_parts: modules of ``generator``, see ``TrainStep``; what needs no gradient costs less.
     """
-    generator = copy.deepcopy(generator).to("meta")
-    discriminator = copy.deepcopy(discriminator).to("meta") if discriminator is not None else None
+    # Copied together, so that the frozen parts are those of the copy.
+    generator, discriminator, frozen_parts = copy.deepcopy((generator, discriminator, list(frozen_parts)))
+    generator = generator.to("meta")
+    discriminator = discriminator.to("meta") if discriminator is not None else None
     step = TrainStep(
         generator,
         discriminator,
@@ -71,6 +78,7 @@ def step_flops(
         optimiser_g=torch.optim.SGD(generator.parameters(), 0.0),
         optimiser_d=torch.optim.SGD(discriminator.parameters(), 0.0) if discriminator is not None else None,
         autocast=autocast(torch.device("cpu"), "fp32"),
+        frozen_parts=frozen_parts,
     )
     with torch.device("meta"):
         image, style = torch.zeros(batch_size, 1, size, size), torch.zeros(batch_size, generator.styles)

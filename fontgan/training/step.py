@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from fontgan import losses
 from fontgan.data.batches import GlyphBatch
@@ -99,7 +100,8 @@ class TrainStep:
                 # A pass of its own in full precision: gradients of gradients are too fine for bf16.
                 # The clone is no leaf: torch's operation counter cannot follow autograd.grad to one.
                 target = batch.target.detach().requires_grad_().clone()
-                real_verdict = self.discriminator(batch.source, target, batch.style)
+                with stored_statistics(self.discriminator):
+                    real_verdict = self.discriminator(batch.source, target, batch.style)
                 terms["d_r1"] = self.objective.r1 * losses.r1(real_verdict, target)
             _backward(terms, report, len(batches))
         self._apply(self.discriminator, self.optimiser_d)
@@ -167,3 +169,19 @@ def frozen(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.requires_grad_(True)
+
+
+@contextmanager
+def stored_statistics(network: nn.Module) -> Iterator[None]:
+    """Batch norm computes by its stored statistics, so that the verdict on a glyph depends on that glyph alone.
+
+    By those of the batch, the sum over a batch hardly changes with a glyph: the mean that is taken away moves with it.
+    """
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.training]
+    for norm in norms:
+        norm.eval()
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.train()

@@ -145,10 +145,40 @@ def _check_fit(generator: nn.Module, tensors: dict[str, Tensor], origin: Origin)
 # -- holding still --------------------------------------------------------------------------
 
 
+def hold_still(
+    generator: UnetGenerator, origin: Origin, targets: Sequence[str], *, frozen: Sequence[str], train_only: str | None
+) -> tuple[list[nn.Module], int]:
+    """Freezes what ``trainer.freeze`` and ``trainer.train_only`` say.
+
+    Args:
+        targets: the styles that are trained on.
+    Returns: the frozen modules, and how many rows at the head of each style table must stay, both for ``TrainStep``.
+    Raises: ConfigError where that leaves nothing to train, or not what is asked for.
+    """
+    if train_only is not None:
+        return train_only_new_rows(generator, origin, targets), len(origin.styles)
+    found, new = freeze(generator, frozen), origin.new_styles(targets)
+    if "style" in frozen and new and style_tables(generator):
+        raise ConfigError(
+            f"trainer.freeze=[{', '.join(frozen)}]: the row of {new[0]} is new, and would stay at the mean of the others. "
+            "Leave style out, or use trainer.train_only=style."
+        )
+    return found, 0
+
+
+def codes_of_an_older_reader(generator: UnetGenerator, origin: Origin, targets: Sequence[str]) -> list[str]:
+    """Styles whose prototypes stay what they were while the reader that made them is trained on others."""
+    reader = generator.reference_style
+    if reader is None or not any(parameter.requires_grad for parameter in reader.parameters()):
+        return []
+    return [name for name in origin.styles if name not in targets]
+
+
 def parts_of(generator: UnetGenerator) -> dict[str, list[nn.Module]]:
     """What ``trainer.freeze`` names -> the generator's modules; each parameter is in one of them.
 
-    encoder is all that comes before the style, decoder the way up, and style whatever reads style weights.
+    encoder is all that comes before the style, decoder the way up, and style whatever reads style weights or
+    references, the encoder of references included.
     """
     parts: dict[str, list[nn.Module]] = {name: [] for name in PARTS}
     inside: nn.Module = generator.unet
@@ -193,7 +223,7 @@ def train_only_new_rows(generator: UnetGenerator, origin: Origin, targets: Seque
     if not tables and generator.reference_style is not None:
         raise ConfigError(
             "trainer.train_only=style: generator/style=reference has no row a style to train. "
-            "Draw with fontgan infer style_images=DIR, or use trainer.freeze=[encoder]."
+            "Draw with fontgan infer style_images=DIR, or use trainer.freeze=[style], which keeps the reader of references."
         )
     if not tables:
         raise ConfigError(
