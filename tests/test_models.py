@@ -454,7 +454,7 @@ def test_attention_begins_as_the_identity(attention: str) -> None:
 
 
 def test_linear_attention_by_hand() -> None:
-    attention = part("generator/attention", "linear")(8)
+    attention = part("generator/attention", "linear", "generator.attention_levels=[1]")(8)
     q, k, v = (torch.randn(1, 2, 5, 4) for _ in range(3))
     phi = lambda x: F.elu(x) + 1  # noqa: E731
     weights = phi(q) @ phi(k).transpose(-1, -2)
