@@ -45,11 +45,14 @@ EXAMPLES = {
         "fontgan infer checkpoint=runs/quickstart input=FOLDER out=DIR style=kai",
         "fontgan infer checkpoint=runs/quickstart text=永字八法 out=DIR 'style={kai: 0.6, brush: 0.4}'",
         "fontgan infer checkpoint=runs/quickstart font=A.ttf charset=gb2312-1 out=DIR style=all",
+        "fontgan infer checkpoint=runs/quickstart text=永字八法 out=DIR 'style_path=[kai, brush]' frames=12",
+        "fontgan infer checkpoint=runs/reader text=永字八法 out=DIR style_images=DIR",
     ),
     "render": ("fontgan render font=A.ttf out=DIR charset=gb2312-1 size=256",),
     "check": (
         "fontgan check data=fonts data.source=A.ttf 'data.targets=[B.ttf]'",
         "fontgan check data=folder data.source=DIR 'data.targets={mine: DIR}'",
+        "fontgan check init_from=runs/mine 'data.targets={hand: DIR}'",
     ),
     "evaluate": (
         "fontgan evaluate run=runs/quickstart out=evaluation.json sheet=worst.png",
