@@ -140,20 +140,24 @@ class InvertedResidual(nn.Module):
         super().__init__()
         self.out_channels = out_channels
         wide = expansion * in_channels
-        body = nn.Sequential()
-        if expansion > 1:
-            body.append(ConvNormAct(in_channels, wide, 1, norm=norm, activation=activation))
-        body.append(ConvNormAct(wide, wide, 3, groups=wide, norm=norm, activation=activation))
+        body = nn.Sequential(*self.widen(in_channels, wide, norm, activation))
         if squeeze_excitation:
             body.append(SqueezeExcitation(wide, max(1, round(squeeze_excitation * in_channels))))
         body.append(ConvNormAct(wide, out_channels, 1, norm=norm))
         self.block: nn.Module = ResidualAdd(body) if in_channels == out_channels else body
 
+    def widen(self, in_channels: int, wide: int, norm: str, activation: str) -> list[nn.Module]:
+        """The layers that look at neighbours, with ``wide`` channels coming out."""
+        layers: list[nn.Module] = []
+        if wide > in_channels:
+            layers.append(ConvNormAct(in_channels, wide, 1, norm=norm, activation=activation))
+        return [*layers, ConvNormAct(wide, wide, 3, groups=wide, norm=norm, activation=activation)]
+
     def forward(self, x: Tensor) -> Tensor:
         return self.block(x)
 
 
-class FusedMBConv(nn.Module):
+class FusedMBConv(InvertedResidual):
     """One full 3x3 convolution to more channels, a linear 1x1 back; x is added where channels agree.
 
     On hardware that is slow at depthwise convolutions it can be quicker than MBConv, at many more parameters.
@@ -175,19 +179,17 @@ class FusedMBConv(nn.Module):
         norm: str = "instance",
         activation: str = "silu",
     ):
-        check_at_least_one("expansion", expansion)
-        check_share("squeeze_excitation", squeeze_excitation)
-        super().__init__()
-        self.out_channels = out_channels
-        wide = expansion * in_channels
-        body = nn.Sequential(ConvNormAct(in_channels, wide, 3, norm=norm, activation=activation))
-        if squeeze_excitation:
-            body.append(SqueezeExcitation(wide, max(1, round(squeeze_excitation * in_channels))))
-        body.append(ConvNormAct(wide, out_channels, 1, norm=norm))
-        self.block: nn.Module = ResidualAdd(body) if in_channels == out_channels else body
+        super().__init__(
+            in_channels,
+            out_channels,
+            expansion=expansion,
+            squeeze_excitation=squeeze_excitation,
+            norm=norm,
+            activation=activation,
+        )
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.block(x)
+    def widen(self, in_channels: int, wide: int, norm: str, activation: str) -> list[nn.Module]:
+        return [ConvNormAct(in_channels, wide, 3, norm=norm, activation=activation)]
 
 
 class DepthwiseSeparable(nn.Module):
