@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import hashlib
 import importlib
@@ -781,13 +780,17 @@ def check_single_pixels(cfg: DictConfig, generator: UnetGenerator) -> None:
                 "trainer.batch_size above 1, or generator.encoder_refine_levels without the innermost."
             )
 
-    meta = copy.deepcopy(generator).to("meta").eval()
-    for module in meta.modules():
-        if isinstance(module, kinds):
-            module.register_forward_pre_hook(look)
-    with torch.device("meta"), torch.no_grad():
+    hooks = [module.register_forward_pre_hook(look) for module in generator.modules() if isinstance(module, kinds)]
+    was_training = generator.training
+    # One real glyph: torch's meta device would compute nothing, but takes seconds to import.
+    with torch.no_grad():
         style = torch.zeros(1, reader.shots, size, size) if reader else torch.zeros(1, generator.styles)
-        meta(torch.zeros(1, 1, size, size), style)
+        try:
+            generator.eval()(torch.zeros(1, 1, size, size), style)
+        finally:
+            for hook in hooks:
+                hook.remove()
+            generator.train(was_training)
 
 
 def build_plan(cfg: DictConfig, canvas: Frame | None = None) -> PairPlan:

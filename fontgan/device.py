@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 
+from fontgan.distributed import asked_processes, local_rank
 from fontgan.errors import ConfigError
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -13,12 +14,25 @@ PRECISIONS = ("auto", "bf16", "fp32")
 
 
 def pick_device(name: str) -> torch.device:
-    """Raises: ConfigError for an unknown name, or cuda where there is none."""
+    """The device of that name; of several processes on one machine each takes a CUDA device of its own.
+
+    Raises: ConfigError for an unknown name, or cuda where there is none, or fewer than processes.
+    """
     if name not in DEVICES:
         raise ConfigError(f"device={name}: choose one of {', '.join(DEVICES)}.")
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device=cuda: torch finds no CUDA device here. Use device=auto or device=cpu.")
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    if asked_processes() == 1:
+        return torch.device("cuda")
+    number, there = local_rank(), torch.cuda.device_count()
+    if number >= there:
+        raise ConfigError(
+            f"device={name}: process {number} of this machine finds {there} CUDA devices here, and each needs its own. "
+            f"Start torchrun with --nproc-per-node={there}."
+        )
+    return torch.device("cuda", number)
 
 
 def pick_precision(name: str, device: torch.device) -> str:
@@ -47,3 +61,8 @@ def autocast(device: torch.device, precision: str) -> Callable[[], torch.autocas
 def describe(device: torch.device, precision: str) -> str:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     return f"{name}, {precision}"
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch says that memory is full; on a CPU it has no type of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

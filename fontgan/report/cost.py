@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from fontgan.build import build_generator, find_origin
 from fontgan.commands.train import build_parts
-from fontgan.device import autocast, pick_device, pick_precision
+from fontgan.device import autocast, out_of_memory, pick_device, pick_precision
 from fontgan.errors import RunError
 from fontgan.models.cost import forward_flops, parameters
 from fontgan.models.draw import draw_glyphs
@@ -145,11 +145,6 @@ def _timed(task: Callable[[], None], times: int, wait: Callable[[], None]) -> fl
         task()
     wait()
     return (time.perf_counter() - started) / times
-
-
-def out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error of torch says that memory is full; on a CPU it has no type of its own."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def wait_for(device: torch.device) -> None:

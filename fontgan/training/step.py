@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +13,26 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from fontgan import losses
 from fontgan.data.batches import GlyphBatch
+from fontgan.models.discriminator import Verdict
 from fontgan.models.style import StyleTable
 from fontgan.models.unet import UnetGenerator, image_from_logits
 from fontgan.training.objective import Objective
+
+
+class Drawn(NamedTuple):
+    """What the generator made of a batch."""
+
+    logits: Tensor  # (B, 1, H, W)
+    source_map: Tensor | None  # the innermost map of the source, detached; where the objective compares it
 
 
 class TrainStep:
     """Networks, optimisers and the averaged generator, and how one step moves them.
 
     Args:
-        forward: the generator as it is called (the network itself, or its compiled form).
+        forward: the generator as it is called: the network itself, or compiled, or wrapped for several processes.
+        forward_d: the discriminator likewise, where it is trained.
+        judge: the discriminator where only the generator learns from it: the network itself, or compiled.
         autocast: makes the context in which networks compute (bf16 or full precision).
         ema: weight of the past in the averaged generator, 0 to below 1; 0 keeps no average.
         grad_clip: largest gradient norm of each network, 0 for none.
@@ -39,7 +50,9 @@ class TrainStep:
         optimiser_g: torch.optim.Optimizer,
         optimiser_d: torch.optim.Optimizer | None,
         autocast: Callable[[], torch.autocast],
-        forward: Callable[[Tensor, Tensor], Tensor] | None = None,
+        forward: Callable[..., Any] | None = None,
+        forward_d: Callable[..., Verdict] | None = None,
+        judge: Callable[..., Verdict] | None = None,
         ema: float = 0.0,
         grad_clip: float = 0.0,
         frozen_parts: Sequence[nn.Module] = (),
@@ -52,10 +65,15 @@ class TrainStep:
         self.optimiser_d = optimiser_d
         self.autocast = autocast
         self.forward = forward or generator
+        self.forward_d = forward_d or discriminator
+        self.judge = judge or discriminator
         self.ema = ema
         self.grad_clip = grad_clip
         self.frozen_parts = frozen_parts
         self.kept_rows = kept_rows
+        self._mixes_glyphs = discriminator is not None and any(
+            isinstance(module, _BatchNorm) for module in discriminator.modules()
+        )
         self._tables = [module.rows for module in generator.modules() if isinstance(module, StyleTable)]
         self.averaged = copy.deepcopy(generator).eval().requires_grad_(False) if ema else generator
 
@@ -79,22 +97,37 @@ class TrainStep:
             self._average(step)
         return report
 
-    def _draw(self, batch: GlyphBatch) -> Tensor:
+    def _draw(self, batch: GlyphBatch) -> Drawn:
         style = batch.style if batch.references is None else batch.references
         with self.autocast():
-            return self.forward(batch.source, style)
+            if not self.objective.constancy:
+                return Drawn(self.forward(batch.source, style), None)
+            logits, source_map = self.forward(batch.source, style, with_map=True)
+            return Drawn(logits, source_map.detach())
 
-    def _update_discriminator(self, batches: list[GlyphBatch], drawn: Tensor | None) -> dict[str, Tensor]:
+    def _judge_both(self, batch: GlyphBatch, fake: Tensor) -> tuple[Verdict, Verdict]:
+        """The verdicts on the true and on the drawn glyphs, in one pass where no layer mixes the glyphs of a batch."""
+        assert self.forward_d is not None
+        with self.autocast():
+            if self._mixes_glyphs:
+                real = self.forward_d(batch.source, batch.target, batch.style)
+                return real, self.forward_d(batch.source, fake, batch.style)
+            both = self.forward_d(
+                torch.cat([batch.source, batch.source]),
+                torch.cat([batch.target, fake]),
+                torch.cat([batch.style, batch.style]),
+            )
+        return halves(both)
+
+    def _update_discriminator(self, batches: list[GlyphBatch], drawn: Drawn | None) -> dict[str, Tensor]:
         assert self.discriminator is not None
         assert self.optimiser_d is not None
         report: dict[str, Tensor] = {}
         self.optimiser_d.zero_grad(set_to_none=True)
         for batch in batches:
             with torch.no_grad():
-                fake = image_from_logits(self._draw(batch) if drawn is None else drawn)
-            with self.autocast():
-                real_verdict = self.discriminator(batch.source, batch.target, batch.style)
-                fake_verdict = self.discriminator(batch.source, fake, batch.style)
+                fake = image_from_logits((drawn or self._draw(batch)).logits)
+            real_verdict, fake_verdict = self._judge_both(batch, fake)
             terms = self.objective.discrimination(real_verdict, fake_verdict, batch.style)
             if self.objective.r1 > 0:
                 # A pass of its own in full precision: gradients of gradients are too fine for bf16.
@@ -108,27 +141,26 @@ class TrainStep:
         return report
 
     def _update_generator(
-        self, batches: list[GlyphBatch], drawn: Tensor | None, progress: float, with_d: bool
+        self, batches: list[GlyphBatch], drawn: Drawn | None, progress: float, with_d: bool
     ) -> dict[str, Tensor]:
         report: dict[str, Tensor] = {}
         self.optimiser_g.zero_grad(set_to_none=True)
         for batch in batches:
-            logits = self._draw(batch) if drawn is None else drawn
+            logits, source_map = drawn or self._draw(batch)
             fake = image_from_logits(logits)
             terms = self.objective.reconstruction(logits, batch.target, progress)
-            if self.objective.constancy > 0:
+            if source_map is not None:
                 with self.autocast():
-                    with torch.no_grad():
-                        source_map = self.generator.encode(batch.source)
                     fake_map = self.generator.encode(fake)
                 terms["constancy"] = self.objective.constancy * losses.constancy(source_map, fake_map)
             if with_d:
                 assert self.discriminator is not None
+                assert self.judge is not None
                 with frozen(self.discriminator), self.autocast():
-                    verdict, real_verdict = self.discriminator(batch.source, fake, batch.style), None
+                    verdict, real_verdict = self.judge(batch.source, fake, batch.style), None
                     if self.objective.reads_real_verdict:
                         with torch.no_grad():
-                            real_verdict = self.discriminator(batch.source, batch.target, batch.style)
+                            real_verdict = self.judge(batch.source, batch.target, batch.style)
                 terms |= self.objective.persuasion(verdict, batch.style, real_verdict)
             _backward(terms, report, len(batches))
         self._apply(self.generator, self.optimiser_g)
@@ -159,6 +191,18 @@ def _backward(terms: dict[str, Tensor], report: dict[str, Tensor], share: int) -
     torch.stack(list(terms.values())).sum().div(share).backward()  # type: ignore[no-untyped-call]
     for name, value in terms.items():
         report[name] = report.get(name, torch.zeros_like(value)) + value.detach() / share
+
+
+def halves(both: Verdict) -> tuple[Verdict, Verdict]:
+    """The verdict on a batch of twice the size -> those on its first and its second half."""
+    size = len(both.realness) // 2
+    first, second = (slice(None, size), slice(size, None))
+
+    def part(of: slice) -> Verdict:
+        category = None if both.category is None else both.category[of]
+        return Verdict(both.realness[of], category, tuple(maps[of] for maps in both.features))
+
+    return part(first), part(second)
 
 
 @contextmanager

@@ -1,0 +1,207 @@
+"""Several processes that train one model, as torchrun starts them: who they are, and the few words they exchange.
+
+Each holds the whole model and a share of every batch; DistributedDataParallel averages the gradients.  Tensors on CUDA
+devices travel by NCCL, those on the CPU by gloo.  Without torchrun there is one process, and all of this answers at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from fontgan.errors import ConfigError, RunError
+
+# The longest that one process waits for another, which may be drawing a large pack.  One that dies is noticed at once.
+PATIENCE = timedelta(minutes=30)
+FAILED = 2  # exit code of the processes that leave it to the main one to say why
+
+Thing = TypeVar("Thing")
+
+
+def rank() -> int:
+    """This process among all that train together, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def is_main() -> bool:
+    """Whether this is the process that writes and speaks."""
+    return rank() == 0
+
+
+def asked_processes() -> int:
+    """How many processes torchrun was asked for, 1 without it. Raises: ConfigError."""
+    return _from_environment("WORLD_SIZE", 1)
+
+
+def local_rank() -> int:
+    """This process among those of its machine, from 0: the number of its CUDA device. Raises: ConfigError."""
+    return _from_environment("LOCAL_RANK", 0)
+
+
+def _from_environment(name: str, default: int) -> int:
+    value = os.environ.get(name, str(default))
+    if not value.isdigit():
+        raise ConfigError(f"{name}={value}: this environment variable must be a number. Start with torchrun, or unset it.")
+    return int(value)
+
+
+@contextmanager
+def together(device: torch.device) -> Iterator[None]:
+    """Joins the processes that torchrun started, for the time of the block; all but the main one only warn from then on.
+
+    Raises: RunError if they cannot be reached, or if one of them is lost during the block.
+    """
+    if asked_processes() == 1:
+        yield
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    try:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        raise RunError(
+            f"torchrun: the {asked_processes()} processes cannot reach each other ({_first_line(error)}). Start all of "
+            "them with torchrun and the same --rdzv-endpoint, or unset WORLD_SIZE."
+        ) from error
+    logger = logging.getLogger("fontgan")
+    before = logger.level
+    if not is_main():
+        logger.setLevel(max(before, logging.WARNING))
+    try:
+        yield
+    except RuntimeError as error:
+        if not _is_lost_peer(error):
+            raise
+        raise RunError(
+            f"process {rank()} of {world_size()}: another process of this training died or cannot be reached "
+            f"({_first_line(error)}). Its own message says why; the same command goes on from the last checkpoint."
+        ) from error
+    finally:
+        logger.setLevel(before)
+    # Not after an error: what is still under way with a process that is gone would never end.
+    dist.destroy_process_group()
+
+
+def _is_lost_peer(error: RuntimeError) -> bool:
+    """Whether a collective failed; gloo gives plain RuntimeErrors that only their text tells from others."""
+    text = str(error).lower()
+    return isinstance(error, dist.DistError) or any(word in text for word in ("gloo", "closed by peer", "reset by peer"))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")[:200]
+
+
+# -- words ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def main_first() -> Iterator[None]:
+    """The main process goes through the block, the others wait and then do the same; if it fails they end quietly.
+
+    For what makes files that all of them read (the pack, the run's folder), and for errors that all would make alike.
+    """
+    if world_size() == 1:
+        yield
+        return
+    if is_main():
+        try:
+            yield
+        except BaseException:
+            with suppress(RuntimeError):  # nobody left to be told
+                agree_on_largest([1.0])
+            raise
+        agree_on_largest([0.0])
+    else:
+        (failed,) = agree_on_largest([0.0])
+        if failed:
+            raise SystemExit(FAILED)
+        yield
+
+
+def said_once(error: RunError) -> BaseException:
+    """What to raise for an error that all processes know of: the main one says it, the others end quietly."""
+    return error if is_main() else SystemExit(FAILED)
+
+
+def agree_on_largest(values: Sequence[float]) -> list[float]:
+    """The largest that any process gives, place by place."""
+    if world_size() == 1:
+        return list(values)
+    shared = torch.tensor(values, dtype=torch.float64)
+    dist.all_reduce(shared, dist.ReduceOp.MAX)
+    return shared.tolist()
+
+
+def from_all(thing: Thing) -> list[Thing]:
+    """What each process gives, in the order of their ranks. For small things: it is pickled."""
+    if world_size() == 1:
+        return [thing]
+    things: list[Thing | None] = [None] * world_size()
+    dist.all_gather_object(things, thing)
+    return things  # type: ignore[return-value]
+
+
+def copy_from_main(tensors: Iterable[Tensor]) -> None:
+    """Overwrites tensors with those of the main process."""
+    if world_size() > 1:
+        for tensor in tensors:
+            dist.broadcast(tensor, src=0)
+
+
+def share_of(things: Sequence[Thing]) -> Sequence[Thing]:
+    """This process's part of things that all of them have alike: contiguous, and as even as can be."""
+    first, end = (place * len(things) // world_size() for place in (rank(), rank() + 1))
+    return things[first:end]
+
+
+def own_random_stream(seed: int, step: int) -> None:
+    """Seeds torch so that the processes, which begin alike, drop out different things from that step on."""
+    torch.manual_seed(int(np.random.SeedSequence((seed, rank(), step)).generate_state(1, np.uint64)[0] >> np.uint64(1)))
+
+
+# -- networks -------------------------------------------------------------------------------
+
+
+def averaging(network: nn.Module) -> nn.Module:
+    """The network as it is called where gradients are to be the mean over all processes, after each backward pass.
+
+    One backward pass may follow several calls, and calls of the network itself.  ``static_graph``: heads that no loss
+    looks at get no gradient, and torch finds out in the first pass which they are.
+    """
+    if world_size() == 1:
+        return network
+    # Each process keeps its own buffers; torch 2.15 gave the option that says so another name.
+    parameters = inspect.signature(DistributedDataParallel).parameters
+    buffers = "forward_sync_buffers" if "forward_sync_buffers" in parameters else "broadcast_buffers"
+    options: dict[str, Any] = {buffers: False, "gradient_as_bucket_view": True, "static_graph": True}
+    return DistributedDataParallel(network, **options)
+
+
+def with_shared_statistics(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network with batch norm over the glyphs of all processes. Raises: ConfigError on a CPU, where torch has none."""
+    if world_size() == 1:
+        return network
+    if device.type != "cuda":
+        raise ConfigError(
+            "trainer.sync_batch_norm=true: torch synchronises batch norm on CUDA devices only. "
+            "Use trainer.device=cuda, sync_batch_norm=false, or generator/norm=group."
+        )
+    synchronised: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    return synchronised
