@@ -37,12 +37,20 @@ class Augmentation:
         """(B, C, H, W) images, the channels moved alike -> the same shape; what comes in from outside is edge-padded."""
         if self.strength == 0:
             return images
-        batch = images.shape[0]
+        return move(images, self.draw(images.shape[0], generator))
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """(count, 2, 3) float32 on the CPU: random affine maps, output place -> input place, on -1 to 1 coordinates."""
         ranges = torch.tensor([self.shift, self.shift, self.scale, math.radians(self.rotate), self.shear])
-        draws = (torch.rand(batch, 5, generator=generator) * 2 - 1) * ranges * self.strength
+        draws = (torch.rand(count, 5, generator=generator) * 2 - 1) * ranges * self.strength
         dx, dy, scale, angle, shear = draws.unbind(1)
         cos, sin, zoom = angle.cos(), angle.sin(), 1 + scale
-        # Output place -> input place, on coordinates from -1 to 1 (hence shifts count twice).
+        # Coordinates from -1 to 1, hence shifts count twice.
         rows = torch.stack([cos * zoom, (shear - sin) * zoom, 2 * dx, sin * zoom, cos * zoom, 2 * dy], dim=1)
-        grid = F.affine_grid(rows.view(batch, 2, 3).to(images), list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        return rows.view(count, 2, 3)
+
+
+def move(images: Tensor, maps: Tensor) -> Tensor:
+    """(B, C, H, W) images moved by (B, 2, 3) maps of their device; what comes in from outside is edge-padded."""
+    grid = F.affine_grid(maps.to(images), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)

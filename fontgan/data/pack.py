@@ -1,7 +1,8 @@
-"""Pairs <-> a memory-mapped file of uint8 images, made once and found again by the hash of what is in it.
+"""Pairs <-> a folder of uint8 images, made once and found again by the hash of what is in it.
 
-A pack is a folder ``<key>/`` with ``pixels.npy``, (rows, size, size) uint8, 0 ink .. 255 paper, and
-``index.json``: the manifest and, for the source and each style, its characters in row order.
+A pack is a folder ``<key>/`` with shards ``pixels-00000.npy``, ``pixels-00001.npy``, ..., each (rows, size, size)
+uint8, 0 ink .. 255 paper, and ``index.json``: the manifest, the rows in a shard and, for the source and each style, its
+characters in row order.  Neither pixels nor rows are read before they are asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,46 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from fontgan.data.drawing import Drawing, Part, draw_rows
 from fontgan.data.frame import Frame
 from fontgan.data.pairs import PairPlan, manifest
+from fontgan.data.pixels import PixelRows, rows_in_a_shard, shard_name
 from fontgan.errors import DataError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+RECIPE = 1  # change it when the same plan would give other pixels: it is part of the key
+FORMAT = 2  # of the folder; format 1 was a single pixels.npy, and is still read
 SOURCE = "source"
+
+
+class CharRows(Mapping[str, int]):
+    """Character -> row of one member, without a dictionary: the characters' order says it."""
+
+    def __init__(self, chars: str, first: int):
+        self.chars = chars  # in row order
+        self.first = first  # row of the first
+
+    def __getitem__(self, char: str) -> int:
+        place = self.chars.find(char) if isinstance(char, str) and len(char) == 1 else -1
+        if place < 0:
+            raise KeyError(char)
+        return self.first + place
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.chars)
+
+    def __len__(self) -> int:
+        return len(self.chars)
+
+    def find(self, chars: Sequence[str]) -> np.ndarray:
+        """Rows of many characters at once, (N,) int64; -1 where there is none."""
+        if not self.chars or not chars:
+            return np.full(len(chars), -1)
+        have, wanted = _codes(self.chars), _codes("".join(chars))
+        order = np.argsort(have)
+        places = order[np.searchsorted(have, wanted, sorter=order).clip(max=len(have) - 1)]
+        return np.where(have[places] == wanted, self.first + places, -1)
 
 
 @dataclass(frozen=True)
@@ -35,8 +68,8 @@ class Pack:
     """An opened pack."""
 
     path: Path
-    pixels: np.ndarray  # (rows, size, size) uint8, memory-mapped
-    rows: dict[str, dict[str, int]]  # member name -> character -> row
+    pixels: PixelRows  # (rows, size, size) uint8
+    rows: Mapping[str, CharRows]  # member name -> character -> row
     manifest: dict[str, Any]
     model_styles: tuple[str, ...]  # in the order of the style weights; more than ``styles`` after init_from
 
@@ -84,7 +117,7 @@ def pack_key(plan: PairPlan) -> str:
     """A hash of everything that shapes the pack: glyphs, characters, split, transforms, size."""
     chars = set(plan.chars)
     recipe = {
-        "format": FORMAT,
+        "format": RECIPE,
         "size": plan.size,
         "canvas": plan.canvas.as_dict(),
         "chars": "".join(plan.chars),
@@ -101,20 +134,22 @@ def pack_key(plan: PairPlan) -> str:
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def make_pack(plan: PairPlan, cache: Path) -> Pack:
+def make_pack(plan: PairPlan, cache: Path, *, workers: int | None = None) -> Pack:
     """Finds the plan's pack in the cache, or draws it there.
 
     It is written aside and renamed, so a pack is whole or not there, and two runs that make the same one at
     once both end with it.
 
-    Raises: OSError if the cache cannot be written.
+    Args:
+        workers: processes that draw, as ``draw_rows`` takes it; the pack is the same with any number.
+    Raises: OSError if the cache cannot be written; DataError if a glyph cannot be drawn.
     """
     folder = cache / "packs" / pack_key(plan)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
-            _write(plan, aside)
+            _write(plan, aside, workers)
             aside.rename(folder)
         except OSError:
             if not folder.is_dir():  # otherwise another run finished the same pack first, and it serves as well
@@ -131,38 +166,37 @@ def open_pack(folder: Path) -> Pack:
     """Opens a pack without loading it. Raises: DataError if it is damaged."""
     try:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        pixels = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)
-        rows: dict[str, dict[str, int]] = {}
-        row = 0
+        rows: dict[str, CharRows] = {}
+        total = 0
         for name, chars in index["rows"].items():
-            rows[name] = {char: row + i for i, char in enumerate(chars)}
-            row += len(chars)
-        size = index["manifest"]["size"]
-        if pixels.dtype != np.uint8 or pixels.shape != (row, size, size):
-            raise ValueError(f"pixels.npy is {pixels.dtype} {pixels.shape}, the index says uint8 {(row, size, size)}")
-    except (OSError, ValueError, KeyError, EOFError) as error:
+            rows[name] = CharRows(chars, total)
+            total += len(chars)
+        size, shard_rows = int(index["manifest"]["size"]), int(index.get("shard_rows", total))
+        if index.get("format", 1) == FORMAT:
+            files = [folder / shard_name(i) for i in range(-(-total // max(1, shard_rows)))]
+        else:
+            files = [folder / "pixels.npy"]
+        pixels = PixelRows(files, rows=total, size=size, shard_rows=max(1, shard_rows))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
         raise DataError(f"{folder}: the pack is damaged ({error}). Delete that folder; it is made again.") from error
     return Pack(folder, pixels, rows, index["manifest"], tuple(name for name in rows if name != SOURCE))
 
 
-def _write(plan: PairPlan, folder: Path) -> None:
-    chars = set(plan.chars)
-    jobs = [(member, [c for c in member.survey.present if c in chars]) for member in plan.members]
-    total = sum(len(drawn) for _, drawn in jobs)
-    shape = (total, plan.size, plan.size)
-    with (
-        (folder / "pixels.npy").open("wb") as file,
-        tqdm(total=total, unit="glyph", desc="packing", leave=False) as bar,
-    ):
-        # Written plainly: through a memory map a full disk would kill the process instead of raising OSError.
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for member, drawn in jobs:
-            frame = plan.frame(member)
-            for char in drawn:
-                file.write(member.glyphs.draw(char, frame, plan.size).tobytes())
-                bar.update()
-        file.flush()
-        os.fsync(file.fileno())
-    index = {"rows": {member.name: "".join(drawn) for member, drawn in jobs}, "manifest": manifest(plan)}
+def write_index(folder: Path, rows: Mapping[str, str], manifest: dict[str, Any], shard_rows: int) -> None:
+    """Writes ``index.json``; ``rows`` are the characters of each member in row order."""
+    index = {"format": FORMAT, "shard_rows": shard_rows, "rows": rows, "manifest": manifest}
     (folder / "index.json").write_text(json.dumps(index, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _write(plan: PairPlan, folder: Path, workers: int | None) -> None:
+    chars = set(plan.chars)
+    drawn = {m.name: "".join(c for c in m.survey.present if c in chars) for m in plan.members}
+    parts = tuple(Part(m.glyphs, drawn[m.name], plan.frame(m)) for m in plan.members)
+    drawing = Drawing(parts, plan.size, folder, rows_in_a_shard(plan.size))
+    with tqdm(total=drawing.rows, unit="glyph", desc="packing", leave=False) as bar:
+        draw_rows(drawing, workers=workers, progress=lambda done: bar.update(done - bar.n))
+    write_index(folder, drawn, manifest(plan), drawing.shard_rows)
+
+
+def _codes(chars: str) -> np.ndarray:
+    return np.frombuffer(chars.encode("utf-32-le", "surrogatepass"), np.uint32)

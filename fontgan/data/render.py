@@ -10,17 +10,19 @@ import ctypes
 import hashlib
 import math
 import struct
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import freetype
 import numpy as np
-from fontTools.ttLib import TTFont, TTLibError
-from fontTools.ttLib.ttCollection import TTCollection
 
 from fontgan.data.frame import Box, Frame
 from fontgan.data.glyphs import PAPER, Finding, Survey
 from fontgan.errors import DataError, some
+
+if TYPE_CHECKING:
+    from fontTools.ttLib import TTFont  # imported where tables are read: who only draws does without
 
 RENDERER = "freetype-outline-1"  # change it when the same font would draw other pixels: it is part of the pack's key
 _NO_SCALE = freetype.FT_LOAD_NO_SCALE | freetype.FT_LOAD_NO_HINTING | freetype.FT_LOAD_NO_BITMAP
@@ -40,6 +42,8 @@ class FontGlyphs:
         self.path = path
         self.index = index
         self.instance = instance
+        from fontTools.ttLib import TTLibError
+
         try:
             self._open()
         except DataError:
@@ -68,7 +72,26 @@ class FontGlyphs:
         ascent, descent = _vertical_metrics(self._tables)
         # The em square is laid centred on ascent..descent; for 880/-120 of 1000 the baseline comes to 0.88.
         self._baseline = (self.units_per_em + ascent + descent) / 2
-        self._notdef = self._outline_bytes(0)
+        self._boxes: dict[str, Box] = {}
+        self._notdef = self._outline_bytes() if self._load_glyph(0) is not None else b""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: no more than another process needs to open the same face at the same instance."""
+        kept = ("path", "index", "instance", "location", "units_per_em", "_baseline", "_notdef")
+        return {name: self.__dict__[name] for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _boxes={})
+        self._face = freetype.Face(str(self.path), self.index or 0)
+        self._go_to(self.location)
+
+    @cached_property
+    def _data(self) -> bytes:
+        return self.path.read_bytes()
+
+    @cached_property
+    def _tables(self) -> TTFont:
+        return _read_tables(self.path, self.index)
 
     # -- what is there ------------------------------------------------------------------------
 
@@ -82,13 +105,14 @@ class FontGlyphs:
             if glyph == 0:
                 left_out["missing"].append(char)
                 continue
-            outline = self._outline_bytes(glyph)
-            if outline is None:
+            ink = self._load_glyph(glyph)
+            if ink is None:
                 left_out["empty"].append(char)
-            elif outline == self._notdef:
+            elif self._outline_bytes() == self._notdef:
                 left_out["notdef"].append(char)
             else:
                 present.append(char)
+                self._boxes[char] = self._in_cell(ink)  # while it is loaded: a plan asks for it next
         left_out = {reason: chars for reason, chars in left_out.items() if chars}
         findings = [
             Finding(
@@ -105,10 +129,10 @@ class FontGlyphs:
         return Survey(present, left_out, findings)
 
     def ink_box(self, char: str) -> Box:
-        self._load(char)
-        box = self._face.glyph.outline.get_bbox()
-        em = self.units_per_em
-        return Box(box.xMin / em, (self._baseline - box.yMax) / em, box.xMax / em, (self._baseline - box.yMin) / em)
+        if char not in self._boxes:
+            self._load(char)
+            self._boxes[char] = self._in_cell(self._face.glyph.outline.get_bbox())
+        return self._boxes[char]
 
     # -- pixels -------------------------------------------------------------------------------
 
@@ -170,8 +194,8 @@ class FontGlyphs:
     def _load(self, char: str) -> None:
         self._face.load_glyph(self._face.get_char_index(ord(char)), _NO_SCALE)
 
-    def _outline_bytes(self, glyph: int) -> bytes | None:
-        """The outline as bytes to compare, or None if it encloses nothing."""
+    def _load_glyph(self, glyph: int) -> freetype.BBox | None:
+        """Loads a glyph by its index and gives the box of its ink in font units, or None if it encloses nothing."""
         try:
             self._face.load_glyph(glyph, _NO_SCALE)
         except freetype.FT_Exception:
@@ -180,7 +204,23 @@ class FontGlyphs:
         box = outline.get_bbox()
         if outline.n_points == 0 or box.xMin == box.xMax or box.yMin == box.yMax:
             return None
-        return repr((outline.points, outline.tags, outline.contours)).encode()
+        return box
+
+    def _in_cell(self, box: freetype.BBox) -> Box:
+        em = self.units_per_em
+        return Box(box.xMin / em, (self._baseline - box.yMax) / em, box.xMax / em, (self._baseline - box.yMin) / em)
+
+    def _outline_bytes(self) -> bytes:
+        """The loaded outline as bytes to compare: its arrays as FreeType holds them, since lists of points are slow."""
+        outline = self._face.glyph._FT_GlyphSlot.contents.outline
+        return b"".join(
+            ctypes.string_at(array, count * ctypes.sizeof(array._type_))
+            for array, count in (
+                (outline.points, outline.n_points),
+                (outline.tags, outline.n_points),
+                (outline.contours, outline.n_contours),
+            )
+        )
 
     def _set_instance(self, instance: str | None) -> dict[str, float]:
         if "fvar" not in self._tables:
@@ -192,11 +232,19 @@ class FontGlyphs:
         location = {tag: float(axis.defaultValue) for tag, axis in axes.items()}
         if instance:
             location |= _parse_instance(self.path, instance, self._tables)
-        self._face.set_var_design_coords([location[axis.axisTag] for axis in fvar.axes])
+        self._go_to(location)
         return location
+
+    def _go_to(self, location: dict[str, float]) -> None:
+        """Sets a variable font's axes, which ``location`` has in the font's own order."""
+        if location:
+            self._face.set_var_design_coords(list(location.values()))
 
 
 def _read_tables(path: Path, index: int | None) -> TTFont:
+    from fontTools.ttLib import TTFont
+    from fontTools.ttLib.ttCollection import TTCollection
+
     with path.open("rb") as file:
         is_collection = file.read(4) == b"ttcf"
     if not is_collection:

@@ -106,7 +106,7 @@ def draw_pairs(run: Run, pack: Pack, pairs: Sequence[Pair]) -> GlyphSet:
             run.generator, batch.source, batch.style, device=run.device, autocast=compute, batch_size=run.batch_size
         )
         drawn.append(to_pixels(images))
-    source = np.stack([pack.pixels[pack.rows[SOURCE][char]] for _, char in pairs])
+    source = rows_of(pack, SOURCE, [char for _, char in pairs])
     means = {
         style: mean_glyph(rows_of(pack, style, spread_evenly(pairs_of_style(pack, style, pack.trained), MEAN_OF)))
         for style in pack.styles
@@ -115,7 +115,7 @@ def draw_pairs(run: Run, pack: Pack, pairs: Sequence[Pair]) -> GlyphSet:
         pack.size,
         list(pairs),
         np.concatenate(drawn),
-        np.stack([pack.pixels[pack.rows[style][char]] for style, char in pairs]),
+        pack.pixels[[pack.rows[style][char] for style, char in pairs]],
         source,
         {
             "copy_source": source,

@@ -1,0 +1,187 @@
+"""The glyph images of a pack: rows of uint8 pixels over several ``.npy`` files, none of them ever whole in memory.
+
+Every shard but the last holds the same number of rows, so a row's place follows from its number alone. They are read
+with ``preadv``, not mapped: pages of a map that were touched count as memory of the process, and stay there.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fontgan.errors import DataError
+
+SHARD_BYTES = 256 * 2**20  # at most; whole rows
+
+
+def rows_in_a_shard(size: int) -> int:
+    """How many (size, size) rows a new pack keeps in one file."""
+    return max(1, SHARD_BYTES // size**2)
+
+
+def shard_name(number: int) -> str:
+    return f"pixels-{number:05d}.npy"
+
+
+class PixelRows:
+    """Rows to read: ``pixels[row]``, ``pixels[first:last]`` and ``pixels[[row, row, ...]]`` give uint8 arrays in memory.
+
+    An index of several dimensions gives as many before (H, W). May be read from several threads.
+    """
+
+    def __init__(self, files: Sequence[Path], *, rows: int, size: int, shard_rows: int):
+        """
+        Args:
+            files: the shards in their order.
+            rows: in all of them together.
+            shard_rows: in each but the last.
+        Raises: ValueError or OSError if a shard is missing or is not what it should be.
+        """
+        if len(files) != -(-rows // shard_rows):
+            raise ValueError(f"{rows} rows are in {len(files)} files")
+        self.shape = (rows, size, size)
+        self._files = list(files)
+        self._shard_rows = shard_rows
+        self._starts = [
+            _check_shard(file, (min(shard_rows, rows - i * shard_rows), size, size)) for i, file in enumerate(files)
+        ]
+        self._opened: dict[int, int] = {}  # shard -> file descriptor
+        self._opening = threading.Lock()
+        weakref.finalize(self, _close, self._opened)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def nbytes(self) -> int:
+        return self.shape[0] * self.shape[1] * self.shape[2]
+
+    def __getitem__(self, key: int | slice | Sequence[int] | Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
+        if isinstance(key, slice):
+            key = np.arange(*key.indices(len(self)))
+        wanted = np.asarray(key, dtype=None if np.size(key) else np.int64)
+        if wanted.dtype.kind not in "iu":
+            raise TypeError(f"rows are found by whole numbers, not by {wanted.dtype}")
+        out = np.empty((wanted.size, *self.shape[1:]), np.uint8)
+        self.read_into(wanted.ravel(), out)
+        return out.reshape(*wanted.shape, *self.shape[1:])
+
+    def read_into(self, rows: np.ndarray, out: np.ndarray) -> None:
+        """Reads rows (N,) into ``out``, (N, H, W) uint8 in one piece.
+
+        Raises: IndexError if a row is not there; DataError if a file was cut off; OSError if it cannot be read.
+        """
+        if not len(rows):
+            return
+        rows = rows.astype(np.int64)
+        rows[rows < 0] += len(self)
+        if not 0 <= int(rows.min()) <= int(rows.max()) < len(self):
+            raise IndexError(f"rows {int(rows.min())} to {int(rows.max())} of {len(self)}")
+        buffer, row_bytes = out.data.cast("B"), self.shape[1] * self.shape[2]
+        # Neighbours are read at once, as far as their file goes.
+        starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+        for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(rows)], strict=True):
+            at, row = start, int(rows[start])
+            while at < stop:
+                shard, place = divmod(row, self._shard_rows)
+                count = min(stop - at, self._shard_rows - place)
+                self._read(shard, place * row_bytes, buffer[at * row_bytes : (at + count) * row_bytes])
+                at, row = at + count, row + count
+
+    def _read(self, shard: int, offset: int, into: memoryview) -> None:
+        file, offset = self._open(shard), self._starts[shard] + offset
+        while into:
+            count = os.preadv(file, [into], offset)  # at most 2 GiB at once
+            if count == 0:
+                raise DataError(
+                    f"{self._files[shard]}: the pack was cut off while it was read. Delete its folder; it is made again."
+                )
+            into, offset = into[count:], offset + count
+
+    def _open(self, shard: int) -> int:
+        with self._opening:
+            if shard not in self._opened:
+                self._opened[shard] = os.open(self._files[shard], os.O_RDONLY | os.O_CLOEXEC)
+            return self._opened[shard]
+
+
+class PixelWriter:
+    """Rows to write into shards of a folder, each at its own place, from one process or several.
+
+    Written plainly: through a memory map a full disk would kill the process instead of raising OSError.
+    """
+
+    def __init__(self, folder: Path, *, rows: int, size: int, shard_rows: int):
+        self.folder = folder
+        self.shape = (rows, size, size)
+        self.shard_rows = shard_rows
+        self._opened: dict[int, int] = {}
+        weakref.finalize(self, _close, self._opened)
+
+    @property
+    def shards(self) -> int:
+        return -(-self.shape[0] // self.shard_rows)
+
+    def create(self) -> None:
+        """Makes the files, so that any process can fill them."""
+        for shard in range(self.shards):
+            header, shape = self._header(shard)
+            with (self.folder / shard_name(shard)).open("xb") as file:
+                file.write(header)
+                file.truncate(len(header) + int(np.prod(shape)))
+
+    def write(self, first: int, pixels: np.ndarray) -> None:
+        """Writes (N, size, size) uint8 as the rows from ``first`` on."""
+        while len(pixels):
+            shard, place = divmod(first, self.shard_rows)
+            count = min(len(pixels), self.shard_rows - place)
+            left = np.ascontiguousarray(pixels[:count]).data.cast("B")
+            offset = len(self._header(shard)[0]) + place * self.shape[1] * self.shape[2]
+            while left:
+                written = os.pwrite(self._open(shard), left, offset)
+                # Starts the disk on it now, so that ``sync`` has little to wait for; what is on its way is not dropped.
+                os.posix_fadvise(self._open(shard), offset, written, os.POSIX_FADV_DONTNEED)
+                left, offset = left[written:], offset + written
+            first, pixels = first + count, pixels[count:]
+
+    def sync(self) -> None:
+        """Waits until all that any process has written is on the disk."""
+        for shard in range(self.shards):
+            os.fsync(self._open(shard))
+
+    def _header(self, shard: int) -> tuple[bytes, tuple[int, int, int]]:
+        shape = (min(self.shard_rows, self.shape[0] - shard * self.shard_rows), *self.shape[1:])
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        return header.getvalue(), shape
+
+    def _open(self, shard: int) -> int:
+        if shard not in self._opened:
+            self._opened[shard] = os.open(self.folder / shard_name(shard), os.O_WRONLY | os.O_CLOEXEC)
+        return self._opened[shard]
+
+
+def _check_shard(path: Path, shape: tuple[int, int, int]) -> int:
+    """Where in the file its pixels begin. Raises: ValueError or OSError if it does not hold rows of this shape."""
+    with path.open("rb") as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError(f"{path.name} is of an unknown version")
+        found, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+        if dtype != np.uint8 or fortran_order or found != shape:
+            raise ValueError(f"{path.name} holds {dtype} {found}, the index says uint8 {shape}")
+        start = file.tell()
+        if os.fstat(file.fileno()).st_size != start + int(np.prod(shape)):
+            raise ValueError(f"{path.name} is cut off or too long")
+    return start
+
+
+def _close(opened: dict[int, int]) -> None:
+    for file in opened.values():
+        os.close(file)
+    opened.clear()
