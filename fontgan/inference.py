@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from fontgan.build import build_generator, load_config
-from fontgan.data.batches import to_image, to_pixels
+from fontgan.data.batches import to_image
 from fontgan.data.folder import grey_of, resample, square_cell
 from fontgan.data.frame import Box, Frame, fit_median
 from fontgan.data.glyphs import GlyphSource, check_style_name, open_glyphs, style_name
@@ -28,13 +29,15 @@ from fontgan.data.pack import SOURCE, member_frame
 from fontgan.data.references import Reference, read_references
 from fontgan.device import autocast, pick_device, pick_precision
 from fontgan.errors import DataError, RunError
-from fontgan.models.draw import draw_glyphs
+from fontgan.models.draw import draw_pixels
+from fontgan.models.fold import cast_convolutions, folded
 from fontgan.models.unet import UnetGenerator
 from fontgan.training.checkpoint import Checkpoint, find
 
 log = logging.getLogger(__name__)
 
 Style = str | Mapping[str, float]
+Tag = TypeVar("Tag")
 REFERENCES = 64  # glyphs that a style given as images is read off at most
 
 
@@ -52,6 +55,8 @@ def load(
     found = find(Path(checkpoint).expanduser(), which)
     config = load_config(found.folder / "config.yaml")
     where = pick_device(device)
+    if where.index is not None:
+        torch.cuda.set_device(where)  # or every process of torchrun would pin its memory through the first GPU
     try:
         styles, manifest = list(found.facts["styles"]), dict(found.facts["data"])
         Frame.from_dict(manifest["cell_to_canvas"])
@@ -147,23 +152,48 @@ class Run:
             source: (N, size, size) uint8, 0 ink .. 255 paper.
         Returns: the same shape and range.
         """
-        weights = self.weights(style)
-        drawn = to_pixels(
-            draw_glyphs(
-                self.generator,
-                to_image(source),
-                weights.expand(len(source), -1),
-                device=self.device,
-                autocast=autocast(self.device, self.precision),
-                batch_size=self.batch_size,
-            )
+        undo = self.undo_alignment(style)
+        parts = [(None, source[start : start + self.batch_size]) for start in range(0, len(source), self.batch_size)]
+        drawn = [undo(image) for _, images in self.draw_batches(parts, style) for image in images]
+        return np.stack(drawn) if drawn else source
+
+    def draw_batches(
+        self, batches: Iterable[tuple[Tag, np.ndarray]], style: Style
+    ) -> Generator[tuple[Tag, np.ndarray], None, None]:
+        """Draws batches of source glyphs one after the other, as ``fontgan.models.draw.draw_pixels`` says.
+
+        Their alignment is still to be undone, see ``undo_alignment``.
+        """
+        return draw_pixels(
+            self.drawing,
+            batches,
+            self.weights(style),
+            device=self.device,
+            autocast=autocast(self.device, self.precision),
         )
+
+    def undo_alignment(self, style: Style) -> Callable[[np.ndarray], np.ndarray]:
+        """What brings a drawn glyph, (size, size) uint8, to where the style itself has it."""
         canvas = Frame.from_dict(self.manifest["cell_to_canvas"])
         aligned = self.style_align(style).then(canvas)
         if aligned == canvas:
-            return drawn
+            return lambda image: image
         undo = aligned.inverse().then(canvas)
-        return np.stack([resample(image, undo, self.size) for image in drawn])
+        return lambda image: resample(image, undo, self.size)
+
+    @cached_property
+    def drawing(self) -> UnetGenerator:
+        """The generator as glyphs are drawn with it: batch norms folded, and convolutions in the precision they run in."""
+        ready = folded(self.generator)
+        if self.precision == "bf16":
+            cast_convolutions(ready, torch.bfloat16)
+        return ready
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """A hash of the generator's file."""
+        with (self.checkpoint.folder / "generator.safetensors").open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
     def add_style(self, spec: str, name: str | None = None, *, most: int = REFERENCES) -> str:
         """Makes a style of reference glyphs known to this run, as long as it is loaded.

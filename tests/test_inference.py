@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 import fontgan as package
-from fontgan.data.batches import gather
+from fontgan.data.batches import gather, to_pixels
 from fontgan.data.folder import image_files
 from fontgan.data.frame import Frame
 from fontgan.data.pack import open_pack
 from fontgan.errors import DataError
 from fontgan.inference import load
+from fontgan.models.draw import draw_pixels
+from fontgan.pipeline import in_order
+from fontgan.sheet import save_png
 from fontgan.stylepath import path_weights, say_mixture
 
 from .conftest import KAI, SOURCE, Here, error_line, fontgan
@@ -192,7 +201,7 @@ def test_alignment_is_undone_on_output(tiny_run: Path, monkeypatch: pytest.Monke
 
     font = open_glyphs("asset:MaShanZheng-Regular.ttf")
     truth = gather(pack, [("brush", "国")]).target
-    monkeypatch.setattr("fontgan.inference.draw_glyphs", lambda *_, **__: truth)
+    monkeypatch.setattr("fontgan.inference.draw_pixels", lambda *_, **__: [(None, to_pixels(truth))])
     drawn = run.stylise(pack.pixels[:1], "brush")[0]
     own = font.draw("国", Frame.from_dict(run.manifest["cell_to_canvas"]), run.size)
     aligned = font.draw("国", pack.frame("brush"), run.size)
@@ -325,3 +334,195 @@ def test_the_ends_of_a_path_are_the_styles_themselves(
     for glyphs, style in zip(shown, ("kai", "brush"), strict=True):
         alone = np.stack([np.asarray(image) for image in run.draw(list(run.manifest["trained"])[:16], style)])
         assert np.abs(glyphs.astype(int) - alone).max() <= 2
+
+
+# -- reading, computing and writing at once ----------------------------------------------------
+
+
+@pytest.fixture
+def cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Gives the machine so many cores."""
+    return lambda count: monkeypatch.setattr("fontgan.pipeline.os.cpu_count", lambda: count)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("beside", [True, False])
+def test_work_in_threads_comes_back_in_order_and_is_bounded(
+    cores: Callable[[int], None], count: int, beside: bool
+) -> None:
+    cores(count)
+    taken: list[int] = []
+
+    def things() -> Iterator[int]:
+        for thing in range(20):
+            taken.append(thing)
+            yield thing
+
+    def slow_at_first(thing: int) -> int:
+        time.sleep(0.02 if thing == 0 else 0)
+        return thing * thing
+
+    results = in_order(slow_at_first, things(), at_once=4, beside=beside)
+    assert next(results) == 0
+    assert len(taken) <= 5
+    assert list(results) == [thing * thing for thing in range(1, 20)]
+
+
+@pytest.mark.parametrize(("beside", "at_work"), [(True, 4), (False, 0)])
+def test_a_network_on_the_cpu_computes_alone_and_one_on_a_gpu_beside_the_threads(
+    cores: Callable[[int], None], beside: bool, at_work: int
+) -> None:
+    """What has begun but is not asked for yet, whenever the caller has a batch of four together."""
+    cores(2)
+    begun: list[int] = []
+    results = in_order(lambda thing: begun.append(thing) or thing, range(40), at_once=4, beside=beside)
+    for batch in range(5):
+        assert [next(results) for _ in range(4)] == list(range(4 * batch, 4 * batch + 4))
+        deadline = time.monotonic() + 5
+        while len(begun) < 4 * batch + 4 + at_work and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert len(begun) == 4 * batch + 4 + at_work
+    results.close()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("beside", [True, False])
+def test_an_error_in_a_thread_comes_out_in_its_place(cores: Callable[[int], None], count: int, beside: bool) -> None:
+    def work(thing: int) -> int:
+        if thing == 3:
+            raise DataError("three: does not fit.")
+        return thing
+
+    cores(count)
+    results = in_order(work, range(1000), at_once=8, beside=beside)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(DataError, match="three"):
+        next(results)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]
+
+
+@pytest.fixture
+def as_beside_a_gpu(cores: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    cores(3)
+    monkeypatch.setattr("fontgan.commands.infer.computes_alone", lambda _: True)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def said(result: subprocess.CompletedProcess[str]) -> list[str]:
+    """What a command said, without the progress bar and what depends on the result's folder."""
+    return [line for line in result.stderr.splitlines() if "glyph/s" not in line and "/out-" not in line]
+
+
+def test_threads_change_neither_results_nor_messages(
+    tiny_run: Path,
+    glyph_folder: Path,
+    tmp_path: Path,
+    here: Here,
+    cores: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(glyph_folder, tmp_path / "in")
+    for name in ("U+0041", "U+0042", "zz"):
+        ImageOps.invert(Image.open(glyph_folder / "U+56FD.png")).save(tmp_path / "in" / f"{name}.png")
+    (tmp_path / "in" / "a.png").write_bytes(b"")
+    (tmp_path / "in" / "z.png").write_bytes(b"no image")
+    results = []
+    for count, beside in ((1, False), (3, False), (3, True)):
+        cores(count)
+        monkeypatch.setattr("fontgan.commands.infer.computes_alone", lambda _, beside=beside: beside)
+        out = tmp_path / f"out-{len(results)}"
+        results.append(
+            here(
+                "infer", f"checkpoint={tiny_run}", f"input={tmp_path / 'in'}", f"out={out}", "style=kai", "batch_size=2"
+            )
+        )
+        assert results[-1].returncode == 1
+        assert len(pngs(out)) == 7
+        assert contents(out) == contents(tmp_path / "out-0")
+        assert said(results[-1]) == said(results[0])
+    assert "3 of 9 images are light on dark and were inverted: U+0041.png U+0042.png zz.png" in results[-1].stderr
+
+
+@pytest.mark.usefixtures("as_beside_a_gpu")
+def test_what_cannot_be_written_ends_in_one_line_and_leaves_whole_files(
+    tiny_run: Path, tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_after_three(image: np.ndarray, file: Path) -> None:
+        if len(pngs(tmp_path)) >= 3:
+            raise OSError(errno.ENOSPC, "No space left on device", str(file))
+        save_png(image, file)
+
+    monkeypatch.setattr("fontgan.commands.infer.save_png", full_after_three)
+    line = refused(
+        "infer", f"checkpoint={tiny_run}", "text=的一是不了在人有我他", f"out={tmp_path}", "style=kai", "batch_size=4"
+    )
+    assert "The disk is full" in line
+    assert 3 <= len(pngs(tmp_path)) < 10
+    for name in pngs(tmp_path):
+        Image.open(tmp_path / name).load()
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+
+
+@pytest.mark.usefixtures("as_beside_a_gpu")
+def test_ctrl_c_leaves_whole_files_alone(
+    tiny_run: Path, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any, **keys: Any) -> Iterator[Any]:
+        for count, drawn in enumerate(draw_pixels(*arguments, **keys)):
+            if count == 2:
+                raise KeyboardInterrupt
+            yield drawn
+
+    monkeypatch.setattr("fontgan.inference.draw_pixels", interrupted)
+    command = ["infer", f"checkpoint={tiny_run}", "text=的一是不了在人有我他", f"out={tmp_path}", "style=kai"]
+    result = here(*command, "batch_size=3")
+    assert result.returncode == 130
+    assert len(pngs(tmp_path)) < 10
+    for name in pngs(tmp_path):
+        Image.open(tmp_path / name).load()
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+    monkeypatch.undo()
+    assert here(*command).returncode == 0
+    assert len(pngs(tmp_path)) == 10
+
+
+def test_the_network_that_draws_is_the_runs_own(tiny_run: Path) -> None:
+    run = load(tiny_run, precision="fp32")
+    source = torch.rand(2, 1, 64, 64) * 2 - 1
+    weights = run.weights("kai").expand(2, -1)
+    with torch.inference_mode():
+        assert torch.allclose(run.drawing(source, weights), run.generator(source, weights), atol=1e-4)
+    assert run.drawing is run.drawing
+    assert run.drawing is not run.generator
+
+
+def test_processes_of_torchrun_share_the_work(tiny_run: Path, glyph_folder: Path, tmp_path: Path, here: Here) -> None:
+    """The same files as one process makes, byte for byte, and each message once."""
+    shutil.copytree(glyph_folder, tmp_path / "in")
+    (tmp_path / "in" / "U+0041.png").write_bytes(b"")
+    command = ["infer", f"checkpoint={tiny_run}", f"input={tmp_path / 'in'}", "style=kai", "precision=fp32"]
+    alone = here(*command, f"out={tmp_path / 'out-1'}")
+    assert alone.returncode == 1
+    shared = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "fontgan"),
+            *(*command, f"out={tmp_path / 'out-2'}"),
+        ],
+        capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert shared.returncode != 0, "an image could not be read"
+    assert contents(tmp_path / "out-1") == contents(tmp_path / "out-2"), shared.stderr
+    assert shared.stderr.count("1 of 5 images could not be read; the rest is done.") == 1
+    assert shared.stderr.count("U+0041.png: not an image that can be read") == 1
+
+
+def test_each_process_draws_its_own_share(
+    tiny_run: Path, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fontgan.commands.infer.world_size", lambda: 3)
+    monkeypatch.setattr("fontgan.commands.infer.rank", lambda: 1)
+    assert here("infer", f"checkpoint={tiny_run}", "text=永国一是", f"out={tmp_path}", "style=kai").returncode == 0
+    assert pngs(tmp_path) == ["U+56FD.png"]

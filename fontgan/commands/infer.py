@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from omegaconf import DictConfig, ListConfig
 from PIL import Image
 from tqdm import tqdm
@@ -29,12 +32,14 @@ from fontgan.data.folder import (
     read_grey,
     resample,
 )
-from fontgan.data.frame import median_box
+from fontgan.data.frame import Box, median_box
 from fontgan.data.glyphs import PAPER, open_glyphs
+from fontgan.distributed import from_all, is_main, main_first, rank, together, world_size
 from fontgan.errors import ConfigError, DataError, some
 from fontgan.files import write_whole
 from fontgan.inference import REFERENCES, Run, Style, load
-from fontgan.sheet import contact_sheet, save_png
+from fontgan.pipeline import in_order
+from fontgan.sheet import contact_sheet, save_png, scaled
 from fontgan.stylepath import animation_frames, path_weights, save_gif, say_mixture, strip_picture
 
 log = logging.getLogger(__name__)
@@ -47,6 +52,15 @@ SAME = (  # what results in one folder have in common
 
 
 @dataclass
+class Finding:
+    """What reading an image showed."""
+
+    problem: str = ""  # why it cannot be read
+    inverted: bool = False
+    box: Box | None = None  # of the ink, in cell coordinates
+
+
+@dataclass
 class Sources:
     """Source glyphs to draw from: their result names, and how to get their pixels."""
 
@@ -56,32 +70,73 @@ class Sources:
     chars: dict[str, str] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
     cells: CellFinder | None = None
-    unreadable: list[str] = field(default_factory=list)
-    boxes: list[Any] = field(default_factory=list)
     drawn_from: str = ""  # what the manifest calls these sources
-    inverted: list[str] = field(default_factory=list)
+    findings: dict[str, Finding] = field(default_factory=dict)  # of the image files read so far, by name
+    glyphs_in_use: threading.Lock = field(default_factory=threading.Lock)  # FreeType holds one glyph at a time
 
     def pixels(self, name: str) -> np.ndarray | None:
-        """The source on the run's canvas, or None (and noted) if it cannot be read."""
+        """The source on the run's canvas, or None (and noted) if it cannot be read. Any thread may ask."""
         if self.glyphs is not None:
-            return self.glyphs.draw(self.chars[name], self.run.source_frame, self.run.size)
+            with self.glyphs_in_use:
+                return self.glyphs.draw(self.chars[name], self.run.source_frame, self.run.size)
         assert self.cells is not None
+        finding = self.findings[name] = Finding()
         try:
-            grey, inverted = read_grey(self.files[name])
+            grey, finding.inverted = read_grey(self.files[name])
         except DataError as error:
-            self.unreadable.append(str(error))
+            finding.problem = str(error)
             return None
-        if inverted:
-            self.inverted.append(self.files[name].name)
         to_cell = self.cells.cell_to_image(grey).inverse()
         box = ink_box(grey)
-        if box is not None:
-            self.boxes.append(to_cell.box(box))
+        finding.box = None if box is None else to_cell.box(box)
         return resample(grey, to_cell.then(self.run.source_frame), self.run.size)
+
+    def found(self) -> list[tuple[str, Finding]]:
+        """The findings in the order of the names."""
+        return [(name, self.findings[name]) for name in self.names if name in self.findings]
 
 
 def main(cfg: DictConfig) -> int:
-    """Draws what is asked for. Returns: 0, or 1 if some sources could not be read (the rest is done)."""
+    """Draws what is asked for, each process that torchrun started its share of it.
+
+    Returns: 0, or 1 if some sources could not be read (the rest is done).
+    """
+    with together(torch.device("cpu")):  # what they tell each other does not need a GPU
+        return draw_share(cfg)
+
+
+def draw_share(cfg: DictConfig) -> int:
+    """``main`` among its like: the main process makes the folders, writes the overviews and speaks."""
+    with main_first():
+        run, sources, jobs, path, out = prepare(cfg)
+    for style, folder in jobs:
+        draw_folder(run, sources, style, folder, overwrite=cfg.overwrite)
+    for findings in from_all(sources.findings):
+        sources.findings |= findings
+    if not is_main():
+        return 0
+    if path:
+        asked_path = {"style_path": [str(name) for name in cfg.style_path], "extrapolate": cfg.extrapolate or 0.0}
+        draw_path(run, sources, asked_path, path, out, overwrite=cfg.overwrite)
+    inverted = [sources.files[name].name for name, finding in sources.found() if finding.inverted]
+    if inverted:
+        log.info(
+            "%d of %d images are light on dark and were inverted: %s", len(inverted), len(sources.names), some(inverted)
+        )
+    warn_of_other_framing(run, sources)
+    failed = [finding.problem for _, finding in sources.found() if finding.problem]
+    for message in failed:
+        log.error("%s", message)
+    if failed:
+        log.error("%d of %d images could not be read; the rest is done.", len(failed), len(sources.names))
+    return 1 if failed else 0
+
+
+def prepare(cfg: DictConfig) -> tuple[Run, Sources, list[tuple[Style, Path]], list[dict[str, float]], Path]:
+    """The run, what to draw from, the styles with their folders, the mixtures of a path, and ``out``.
+
+    Raises: UserError if something asked for is not there or does not fit; nothing is written before all is checked.
+    """
     check_settings(cfg)
     run = load(cfg.checkpoint, which=cfg.which, device=cfg.device, precision=cfg.precision, batch_size=cfg.batch_size)
     log.info("step %d of %s", run.checkpoint.step, run.checkpoint.folder)
@@ -105,23 +160,7 @@ def main(cfg: DictConfig) -> int:
         raise ConfigError(
             f"out={cfg.out}: is the input folder; results would take the place of sources. Name another out=."
         )
-    for style, folder in jobs:
-        draw_folder(run, sources, style, folder, overwrite=cfg.overwrite)
-    if path:
-        asked_path = {"style_path": [str(name) for name in cfg.style_path], "extrapolate": cfg.extrapolate or 0.0}
-        draw_path(run, sources, asked_path, path, out, overwrite=cfg.overwrite)
-    inverted = list(dict.fromkeys(sources.inverted))
-    if inverted:
-        log.info(
-            "%d of %d images are light on dark and were inverted: %s", len(inverted), len(sources.names), some(inverted)
-        )
-    warn_of_other_framing(run, sources)
-    failed = list(dict.fromkeys(sources.unreadable))
-    for message in failed:
-        log.error("%s", message)
-    if failed:
-        log.error("%d of %d images could not be read; the rest is done.", len(failed), len(sources.names))
-    return 1 if failed else 0
+    return run, sources, jobs, path, out
 
 
 def check_settings(cfg: DictConfig) -> None:
@@ -228,30 +267,59 @@ def find_sources(run: Run, cfg: DictConfig) -> Sources:
 
 
 def draw_folder(run: Run, sources: Sources, style: Style, out: Path, *, overwrite: bool) -> None:
-    """Draws all sources in one style into ``out``, batch by batch, with a manifest and a contact sheet.
+    """Draws all sources in one style into ``out``, with a manifest and a contact sheet; of several processes each a share.
 
     Raises: DataError if ``out`` holds results of something else; OSError if it cannot be written.
     """
-    facts = describe_results(run, style, sources.drawn_from)
-    prepare_folder(out, facts, overwrite=overwrite, same=SAME, names=sources.names)
-    todo = [name for name in sources.names if overwrite or not (out / f"{name}.png").exists()]
-    if len(todo) < len(sources.names):
-        log.info(
-            "%s: %d results are there already and kept (overwrite=true draws them anew)",
-            out,
-            len(sources.names) - len(todo),
-        )
-    blank = []
-    with tqdm(total=len(todo), unit="glyph", desc=f"drawing {style}") as bar:
-        for names, pixels in batches(sources, todo, run.batch_size):
-            for name, drawn, source in zip(names, run.stylise(pixels, style), pixels, strict=True):
-                if drawn.min() > PAPER // 2 >= source.min():
-                    blank.append(name)
-                save_png(drawn, out / f"{name}.png")
-            bar.update(len(names))
+    with main_first():
+        if is_main():
+            facts = describe_results(run, style, sources.drawn_from)
+            prepare_folder(out, facts, overwrite=overwrite, same=SAME, names=sources.names)
+    share = sources.names[rank() :: world_size()]
+    todo = [name for name in share if overwrite or not (out / f"{name}.png").exists()]
+    kept = sum(from_all(len(share) - len(todo)))
+    if kept:
+        log.info("%s: %d results are there already and kept (overwrite=true draws them anew)", out, kept)
+    blank = {name for part in from_all(draw_glyph_files(run, sources, todo, style, out)) for name in part}
+    if not is_main():
+        return
     if blank:
-        log.warning("%s: %d results are blank though their sources are not: %s", out, len(blank), some(blank))
+        listed = [name for name in sources.names if name in blank]
+        log.warning("%s: %d results are blank though their sources are not: %s", out, len(listed), some(listed))
     draw_sheet(run, sources, out)
+
+
+def draw_glyph_files(run: Run, sources: Sources, names: Sequence[str], style: Style, out: Path) -> list[str]:
+    """Draws sources into a folder that is there, batch by batch; while a GPU computes, threads read and write others.
+
+    Returns: the names of results that are blank though their sources are not.
+    Raises: OSError if a result cannot be written; whatever stops it, each result is whole or not there.
+    """
+    undo_alignment, beside = run.undo_alignment(style), computes_alone(run)
+    Batch = tuple[list[str], np.ndarray]
+
+    def one_by_one(drawn: Iterator[tuple[Batch, np.ndarray]]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        for (batch_names, source), images in drawn:
+            yield from zip(batch_names, source, images, strict=True)
+
+    def write(glyph: tuple[str, np.ndarray, np.ndarray]) -> tuple[str, bool]:
+        name, source, image = glyph
+        image = undo_alignment(image)
+        save_png(image, out / f"{name}.png")
+        return name, bool(image.min() > PAPER // 2 >= source.min())
+
+    blank = []
+    with (
+        closing(batches(sources, names, run.batch_size)) as read,
+        closing(run.draw_batches(((batch, batch[1]) for batch in read), style)) as drawn,
+        closing(in_order(write, one_by_one(drawn), at_once=run.batch_size, beside=beside)) as written,
+        tqdm(total=len(names), unit="glyph", desc=f"drawing {style}", disable=not is_main()) as bar,
+    ):
+        for name, is_blank in written:
+            if is_blank:
+                blank.append(name)
+            bar.update()
+    return blank
 
 
 def draw_path(
@@ -284,22 +352,25 @@ def draw_path(
     log.info("%d characters at %d places of the path: %s and %s", len(read), len(path), strip, animation)
 
 
-def batches(sources: Sources, names: Sequence[str], size: int) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Readable sources, ``size`` at a time."""
-    for start in range(0, len(names), size):
-        read = [(name, sources.pixels(name)) for name in names[start : start + size]]
-        readable = [(name, pixels) for name, pixels in read if pixels is not None]
-        if readable:
-            yield [name for name, _ in readable], np.stack([pixels for _, pixels in readable])
+def computes_alone(run: Run) -> bool:
+    """Whether the network leaves this machine's cores free for images."""
+    return run.device.type != "cpu"
+
+
+def batches(sources: Sources, names: Sequence[str], size: int) -> Generator[tuple[list[str], np.ndarray], None, None]:
+    """Readable sources, ``size`` at a time; while a GPU works on one batch, the next is read."""
+    with closing(in_order(sources.pixels, names, at_once=size, beside=computes_alone(sources.run))) as found:
+        readable = ((name, pixels) for name, pixels in zip(names, found, strict=True) if pixels is not None)
+        while batch := list(islice(readable, size)):
+            yield [name for name, _ in batch], np.stack([pixels for _, pixels in batch])
 
 
 def describe_results(run: Run, style: Style | None, drawn_from: str) -> dict[str, Any]:
     """What the manifest says, and what a later start must agree with to add to these results."""
-    weights = (run.checkpoint.folder / "generator.safetensors").read_bytes()
     return {
         "made_by": "fontgan infer",
         "checkpoint": f"{run.checkpoint.folder.resolve().parent.parent.name}/{run.checkpoint.folder.name}",
-        "weights": hashlib.sha256(weights).hexdigest()[:16],
+        "weights": run.weights_hash,
         "style": style,
         "references": run.references or None,
         "drawn_from": drawn_from,
@@ -353,24 +424,29 @@ def prepare_folder(
 
 def draw_sheet(run: Run, sources: Sources, out: Path) -> None:
     """Rows of source over result, the first ones of the folder."""
+
+    def read(name: str) -> tuple[np.ndarray | None, np.ndarray]:
+        source, drawn = sources.pixels(name), np.asarray(Image.open(out / f"{name}.png").convert("L"))
+        return None if source is None else scaled(source, side), scaled(drawn, side)
+
+    side = min(run.size, 96)
     names = [name for name in sources.names if (out / f"{name}.png").is_file()][:SHEET_GLYPHS]
     rows: list[tuple[str, list[np.ndarray]]] = []
-    for start in range(0, len(names), SHEET_COLUMNS):
-        part = names[start : start + SHEET_COLUMNS]
-        read = {name: pixels for name in part if (pixels := sources.pixels(name)) is not None}
-        part = list(read)
-        rows.append(("source", list(read.values())))
-        rows.append(("drawn", [np.asarray(Image.open(out / f"{name}.png").convert("L")) for name in part]))
+    with closing(in_order(read, names, at_once=SHEET_GLYPHS, beside=False)) as found:
+        while part := list(islice(found, SHEET_COLUMNS)):
+            rows.append(("source", [source for source, _ in part if source is not None]))
+            rows.append(("drawn", [drawn for source, drawn in part if source is not None]))
     if rows:
-        save_png(contact_sheet(rows, cell_px=min(run.size, 96)), out / SHEET)
+        save_png(contact_sheet(rows, cell_px=side), out / SHEET)
 
 
 def warn_of_other_framing(run: Run, sources: Sources) -> None:
     """Says so when a folder's glyphs sit in their cells otherwise than those trained on."""
     trained = run.source_ink_box()
-    if trained is None or len(sources.boxes) < 5:
+    boxes = [finding.box for _, finding in sources.found() if finding.box is not None]
+    if trained is None or len(boxes) < 5:
         return
-    here = median_box(sources.boxes)
+    here = median_box(boxes)
     scale = math.sqrt(here.width * here.height / (trained.width * trained.height))
     shift = max(
         abs((here.x0 + here.x1) - (trained.x0 + trained.x1)) / 2,

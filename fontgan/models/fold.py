@@ -1,0 +1,102 @@
+"""Batch normalisation folded into the convolution before it, for drawing: one pass over each map less.
+
+In evaluation mode a batch norm scales and shifts each channel by fixed numbers, and so can the convolution itself.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from fontgan.models.resize import (
+    BlurSubpixelResize,
+    ConvOnlyResize,
+    DeconvResize,
+    DySampleResize,
+    InterpolateConvResize,
+    KeepSize,
+    SubpixelResize,
+)
+from fontgan.models.unet import UnetGenerator
+from fontgan.models.up import UpBlock
+
+Conv = nn.Conv2d | nn.ConvTranspose2d
+
+# The convolution that each resize ends with. What may follow it treats all channels alike and keeps a constant map
+# constant, as a pixel shuffle and a low-pass do, so that scale and shift pass through. A class that is not here
+# (CARAFE and Meta-SR predict their weights) keeps its norm.
+LAST_CONV: dict[type[nn.Module], str] = {
+    BlurSubpixelResize: "conv",
+    ConvOnlyResize: "smooth",
+    DeconvResize: "deconv",
+    DySampleResize: "conv",
+    InterpolateConvResize: "conv",
+    KeepSize: "conv",
+    SubpixelResize: "conv",
+}
+
+
+@torch.no_grad()
+def folded(generator: UnetGenerator) -> UnetGenerator:
+    """A copy in evaluation mode that draws the same, up to rounding, with fewer batch norms.
+
+    Folded are the norms that directly follow a convolution (or a pixel shuffle or fixed filter after one); the others,
+    and group and instance norms, which look at each map, stay.  The copy shares all weights that folding leaves alone,
+    and the whole ``reference_style``, so that a style added to one is known to both.  It is for drawing, not training.
+    """
+    reader = generator.reference_style
+    shared: dict[int, Any] = {id(t): t for t in (*generator.parameters(), *generator.buffers())}
+    if reader is not None:
+        shared[id(reader)] = reader
+    copied = copy.deepcopy(generator, shared)
+    for module in copied.modules():
+        if isinstance(module, nn.Sequential):
+            for place in range(1, len(module)):
+                module[place] = _fold(module[place - 1], module[place])
+        elif isinstance(module, UpBlock):
+            last = LAST_CONV.get(type(module.resize))
+            if last is not None:
+                module.norm = _fold(getattr(module.resize, last), module.norm)
+    return copied.eval()
+
+
+def cast_convolutions(generator: UnetGenerator, dtype: torch.dtype) -> None:
+    """Casts the weights of convolutions for good, which autocast would do again for every batch.
+
+    The results are the same to the bit, as long as the generator computes under autocast of that type.  What reads
+    styles off references computes outside of it, and stays.
+    """
+    reader = generator.reference_style
+    kept = set() if reader is None else set(reader.modules())
+    for module in generator.modules():
+        if isinstance(module, Conv) and module not in kept:
+            # New parameters: the old ones may belong to the generator that this one was folded from.
+            module.weight = nn.Parameter(module.weight.detach().to(dtype), requires_grad=False)
+            if module.bias is not None:
+                module.bias = nn.Parameter(module.bias.detach().to(dtype), requires_grad=False)
+
+
+def _fold(conv: nn.Module, norm: nn.Module) -> nn.Module:
+    """Folds a norm into the convolution where that is possible. Returns: what takes the norm's place."""
+    if type(norm) is not nn.BatchNorm2d or not norm.track_running_stats or not isinstance(conv, Conv):
+        return norm
+    transposed = isinstance(conv, nn.ConvTranspose2d)
+    if transposed and conv.groups > 1:
+        return norm  # the weights are then ordered by group, not by output channel
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+
+    def spread(values: Tensor | None) -> Tensor | None:
+        """By channel of the convolution: a pixel shuffle makes one channel of neighbouring ones."""
+        return None if values is None else values.repeat_interleave(conv.out_channels // norm.num_features)
+
+    weight, bias = fuse_conv_bn_weights(
+        conv.weight, conv.bias, spread(norm.running_mean), spread(norm.running_var), norm.eps,  # type: ignore[arg-type]
+        spread(norm.weight), spread(norm.bias), transpose=transposed,
+    )  # fmt: skip
+    conv.weight, conv.bias = weight, bias
+    return nn.Identity()
