@@ -706,6 +706,11 @@ def _keep_to_budget(cfg: DictConfig) -> list[str]:
     if budget.unit == "steps":
         cfg.trainer.max_steps, cfg.trainer.max_minutes = int(budget.amount), None
         return [f"sweep.budget={cfg.sweep.budget}: trainer.max_steps={cfg.trainer.max_steps}"]
+    if not isinstance(cfg.trainer.batch_size, int):
+        raise ConfigError(
+            f"sweep.budget={cfg.sweep.budget}: operations are counted of a batch of known size, and trainer.batch_size="
+            f"{cfg.trainer.batch_size} is none. Give it a number, or the budget in steps or minutes."
+        )
     a_step = _flops_of_a_step(cfg)
     steps = round(budget.amount / a_step)
     if steps < 1:

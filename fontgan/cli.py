@@ -23,7 +23,11 @@ VERBS = {
     "diagnose": "say how much of a run's glyphs is artefact, and which stage of its decoder brings it in",
     "report": "compare runs in one page: which variant wins, by how much, at what cost",
     "report blocks": "measure what every block of the generator costs, each swapped alone into the same one",
+    "bench": "measure how fast this machine trains, draws and reads data, beside what it is compared to",
 }
+
+# The setting that a verb's first word stands for: ``fontgan bench step`` is ``fontgan bench what=step``.
+FIRST_WORD = {"bench": "what"}
 
 # Whose keys fontgan train --help explains; the other variants of these groups have the same or fewer.
 HELP_FILES = (
@@ -61,6 +65,12 @@ EXAMPLES = {
     "diagnose": ("fontgan diagnose checkpoint=runs/quickstart out=diagnosis.json picture=diagnosis.png",),
     "report": ("fontgan report runs=runs/sweep out=report.html",),
     "report blocks": ("fontgan report blocks out=blocks.md", "fontgan report blocks size=128 ngf=64 device=cuda"),
+    "bench": (
+        "fontgan bench",
+        "fontgan bench step training=quickstart",
+        "fontgan bench out=docs/benchmarks/cpu.json page=docs/benchmarks.md",
+        "fontgan bench page out=docs/benchmarks/cpu.json page=docs/benchmarks.md",
+    ),
 }
 
 
@@ -106,6 +116,8 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
     if sweep and verb != "train":
         print(f"fontgan {verb}: -m: only fontgan train sweeps.", file=sys.stderr)
         return 2
+    if verb in FIRST_WORD and overrides and "=" not in overrides[0] and not overrides[0].startswith("~"):
+        overrides[0] = f"{FIRST_WORD[verb]}={overrides[0]}"
     wrong = [o for o in overrides if "=" not in o and not o.startswith("~")]
     if wrong:
         print(
@@ -185,7 +197,8 @@ def verb_help(verb: str) -> str:
     """Usage, examples, the groups with their variants, and the config file with its comments."""
     from fontgan.build import choices, config_folder, groups
 
-    parts = [f"fontgan {verb}: {VERBS[verb]}", f"usage: fontgan {verb} [key=value ...]", "examples:"]
+    first = f" [{FIRST_WORD[verb]}]" if verb in FIRST_WORD else ""
+    parts = [f"fontgan {verb}: {VERBS[verb]}", f"usage: fontgan {verb}{first} [key=value ...]", "examples:"]
     parts[-1] += "".join(f"\n  {example}" for example in EXAMPLES[verb])
     own = (config_folder() / f"{file_name(verb)}.yaml").read_text(encoding="utf-8")
     shown = [group for group in groups() if f"- {group.partition('/')[0]}:" in own]

@@ -25,6 +25,7 @@ class DataConfig:
     holdout: float = MISSING
     holdout_chars: str = MISSING
     cache: str | None = MISSING
+    workers: int | None = MISSING
     augment: Any = MISSING
 
 
@@ -43,8 +44,10 @@ class TrainerConfig:
     precision: str = MISSING
     channels_last: bool = MISSING
     compile: Any = MISSING
+    gradient_checkpointing: bool = MISSING
+    sync_batch_norm: bool = MISSING
     threads: int | None = MISSING
-    batch_size: int = MISSING
+    batch_size: Any = MISSING
     accumulate: int = MISSING
     max_steps: int = MISSING
     max_minutes: float | None = MISSING
@@ -58,6 +61,7 @@ class TrainerConfig:
     eval_every: int = MISSING
     save_every: int = MISSING
     sheet_chars: int = MISSING
+    profile: bool = MISSING
 
 
 @dataclass
@@ -171,6 +175,25 @@ class ReportBlocksConfig:
     precision: str = MISSING
 
 
+@dataclass
+class BenchConfig:
+    what: str = MISSING
+    out: str = MISSING
+    page: str | None = MISSING
+    training: str = MISSING
+    batch_size: int = MISSING
+    overrides: list[str] = MISSING
+    compile: bool = MISSING
+    rounds: int = MISSING
+    minutes: float = MISSING
+    fonts: list[str] | None = MISSING
+    pairs: int = MISSING
+    seed: int = MISSING
+    device: str = MISSING
+    precision: str = MISSING
+    threads: int | None = MISSING
+
+
 VERBS: dict[str, type] = {
     "train": TrainConfig,
     "check": CheckConfig,
@@ -180,6 +203,7 @@ VERBS: dict[str, type] = {
     "diagnose": DiagnoseConfig,
     "report": ReportConfig,
     "report_blocks": ReportBlocksConfig,
+    "bench": BenchConfig,
 }
 
 

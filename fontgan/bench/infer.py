@@ -1,0 +1,173 @@
+"""Drawing: bf16 against full precision, and a folder of images in and out against the generator alone."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+
+from fontgan.bench.figures import DRAWING_BF16_ON_CPU, FOLDER_OVER_GENERATOR, Figure
+from fontgan.bench.step import CLASSIC
+from fontgan.bench.timing import ratio, spread, take_turns
+from fontgan.build import build_generator, compose_config
+from fontgan.commands import render
+from fontgan.commands.infer import draw_folder, find_sources
+from fontgan.data.batches import to_image
+from fontgan.data.pack import SOURCE
+from fontgan.device import autocast
+from fontgan.inference import Run, load
+from fontgan.models.draw import draw_glyphs
+from fontgan.models.unet import UnetGenerator
+from fontgan.report.cost import wait_for
+from fontgan.report.measure import quiet
+from fontgan.training import checkpoint as checkpoints
+
+GLYPHS = {"cpu": 64, "cuda": 960}  # drawn in a turn; the bundled fonts have a thousand
+SMALL = "quickstart"  # a network so small that reading and writing images weigh most
+
+
+def measure_drawing(
+    experiment: str,
+    batch_size: int,
+    overrides: Sequence[str],
+    *,
+    device: torch.device,
+    precision: str,
+    rounds: int,
+    minutes: float,
+    seed: int,
+) -> list[Figure]:
+    """Times generators with fresh weights: what they draw does not change how long it takes.
+
+    Args:
+        precision: in which a folder is drawn: auto, bf16 or fp32.
+    """
+    figures: list[Figure] = []
+    for name in dict.fromkeys((experiment, SMALL)):
+        settings = [f"experiment={name}", f"trainer.seed={seed}", *(overrides if name == experiment else ())]
+        with tempfile.TemporaryDirectory() as folder:
+            run = untrained_run(Path(folder) / "run", settings, batch_size, device=device, precision=precision)
+            images = Path(folder) / "glyphs"
+            render_glyphs(run, images, GLYPHS[device.type])
+            described = f"{name}, {run.size} px, batches of {batch_size}, {GLYPHS[device.type]} glyphs"
+            classic = name == CLASSIC and not overrides
+            figures += _precisions(run, described, classic=classic, rounds=rounds, minutes=minutes)
+            figures += _whole(run, images, described, Path(folder) / "drawn", rounds=rounds, minutes=minutes)
+    return figures
+
+
+def _precisions(run: Run, described: str, *, classic: bool, rounds: int, minutes: float) -> list[Figure]:
+    """The generator alone in bf16 and in full precision."""
+    count = GLYPHS[run.device.type]
+    source = torch.rand(count, 1, run.size, run.size, generator=torch.Generator().manual_seed(0)).mul(2).sub(1)
+    style = run.weights(run.styles[0]).expand(count, -1)
+
+    def draw(precision: str) -> None:
+        draw_glyphs(
+            run.generator,
+            source,
+            style,
+            device=run.device,
+            autocast=autocast(run.device, precision),
+            batch_size=run.batch_size,
+        )
+
+    seconds = take_turns(
+        {"fp32": lambda: draw("fp32"), "bf16": lambda: draw("bf16")},
+        lambda: wait_for(run.device),
+        rounds=rounds,
+        minutes=minutes,
+        title="drawing",
+    )
+    how = f"{described}: the generator alone, random images in memory"
+    target = DRAWING_BF16_ON_CPU if classic and run.device.type == "cpu" else None
+    name = described.partition(",")[0]
+    return [
+        *(
+            Figure(f"drawing {name}, {precision}", spread([count / took for took in taken]), "glyphs/s", how)
+            for precision, taken in seconds.items()
+        ),
+        Figure(f"drawing {name}, bf16 over fp32", ratio(seconds["fp32"], seconds["bf16"]), "x", how, target),
+    ]
+
+
+def _whole(run: Run, images: Path, described: str, out: Path, *, rounds: int, minutes: float) -> list[Figure]:
+    """A folder of images in, a folder of PNGs out, and the generator alone on the same glyphs."""
+    asked = compose_config("infer", [f"checkpoint={run.checkpoint.folder}", f"input={images}", f"out={out}"])
+    with quiet():
+        sources = find_sources(run, asked)
+        pixels = [drawn for name in sources.names if (drawn := sources.pixels(name)) is not None]
+    source = to_image(np.stack(pixels))
+    style = run.weights(run.styles[0]).expand(len(source), -1)
+
+    def generator_alone() -> None:
+        draw_glyphs(
+            run.generator,
+            source,
+            style,
+            device=run.device,
+            autocast=autocast(run.device, run.precision),
+            batch_size=run.batch_size,
+        )
+
+    def whole() -> None:
+        draw_folder(run, find_sources(run, asked), run.styles[0], out, overwrite=True)
+
+    with quiet():
+        seconds = take_turns(
+            {"generator": generator_alone, "folder": whole},
+            lambda: wait_for(run.device),
+            rounds=rounds,
+            minutes=minutes,
+            title="drawing a folder",
+        )
+    name = described.partition(",")[0]
+    how = f"{described}, {run.precision}: images read, drawn, and written as PNG, the run loaded before"
+    share = ratio(seconds["generator"], seconds["folder"])
+    rate = spread([len(source) / took for took in seconds["folder"]])
+    return [
+        Figure(f"folder {name}, rate", rate, "glyphs/s", how),
+        Figure(f"folder {name}, over generator alone", share, "x", how, FOLDER_OVER_GENERATOR),
+    ]
+
+
+def untrained_run(out: Path, settings: Sequence[str], batch_size: int, *, device: torch.device, precision: str) -> Run:
+    """A run of the bundled fonts that has made no step: saved and loaded as any other.
+
+    Raises: ConfigError for settings that do not fit.
+    """
+    cfg = compose_config("train", list(settings))
+    styles = list(cfg.data.targets)
+    torch.manual_seed(cfg.trainer.seed)
+    generator: UnetGenerator = build_generator(cfg, len(styles))
+    still = {"scale": 1.0, "dx": 0.0, "dy": 0.0}
+    manifest = {
+        "size": cfg.data.size,
+        "cell_to_canvas": {"scale": float(cfg.data.size), "dx": 0.0, "dy": 0.0},
+        "trained": "",
+        "held_out": "",
+        "members": [{"name": name, "align": still} for name in (SOURCE, *styles)],
+    }
+    checkpoints.save(
+        out,
+        step=0,
+        facts={"minutes": 0.0, "scores": {}, "styles": styles, "pack": "", "data": manifest},
+        config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
+        networks={"generator": generator},
+        training={},
+    )
+    (out / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True), encoding="utf-8")
+    return load(out, which="last", device=device.type, precision=precision, batch_size=batch_size)
+
+
+def render_glyphs(run: Run, folder: Path, count: int) -> None:
+    """Draws the first characters of the run's own source font as PNGs of the run's size."""
+    asked = [f"font={run.source_spec}", f"out={folder}", f"size={run.size}", "charset=gb2312-1"]
+    with quiet():
+        render.main(compose_config("render", asked))
+    for file in sorted(folder.glob("*.png"))[count:]:
+        file.unlink()

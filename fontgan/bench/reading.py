@@ -1,0 +1,31 @@
+"""Batches made ready, beside the fastest step that eats them."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import torch
+
+from fontgan.bench.figures import INPUT_OVER_STEP, Figure
+from fontgan.bench.step import build_step
+from fontgan.bench.timing import ratio, spread, take_turns
+from fontgan.report.cost import wait_for
+
+
+def measure_reading(device: torch.device, precision: str, *, rounds: int, minutes: float, seed: int) -> list[Figure]:
+    """Batches made ready one after the other, beside the fastest step there is, that of quickstart."""
+    settings = [f"trainer.device={device.type}", f"trainer.precision={precision}", f"trainer.seed={seed}"]
+    step = build_step(["experiment=quickstart", *settings], device)
+    places = count()
+    seconds = take_turns(
+        {"batch": lambda: step.sampler.batch(next(places)).to(device), "step": step.run},
+        lambda: wait_for(device),
+        rounds=rounds,
+        minutes=minutes,
+        title="reading",
+    )
+    how = f"quickstart, {step.config.data.size} px, batches of {step.glyphs}, read, augmented and on the device; {step.precision}"
+    return [
+        Figure("reading batches", spread([step.glyphs / took for took in seconds["batch"]]), "glyphs/s", how),
+        Figure("reading over the fastest step", ratio(seconds["step"], seconds["batch"]), "x", how, INPUT_OVER_STEP),
+    ]

@@ -1,0 +1,98 @@
+"""Things timed in turns, round after round in one process, and what came out as median and spread."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tqdm import tqdm
+
+SECONDS_A_TURN = 0.2  # what is quicker is done several times in a turn
+FEWEST_ROUNDS = 3  # a median of less says nothing of the spread
+QUARTILES_FROM = 5  # rounds; with fewer, quartiles are the extremes again
+
+Task = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The median of a number over rounds, and how far it moved.
+
+    Attributes:
+        low, high: the extremes.
+        lower, upper: the quartiles, None for fewer than ``QUARTILES_FROM`` rounds.
+    """
+
+    value: float
+    low: float
+    high: float
+    rounds: int
+    lower: float | None = None
+    upper: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """One number a round -> median, extremes, quartiles."""
+    lower = upper = None
+    if len(values) >= QUARTILES_FROM:
+        lower, _, upper = statistics.quantiles(values, n=4, method="inclusive")
+    return Spread(statistics.median(values), min(values), max(values), len(values), lower, upper)
+
+
+def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:
+    """The ratio of two numbers of the same rounds, formed round by round, so that a slow round meets both alike."""
+    return spread([a / b for a, b in zip(over, under, strict=True)])
+
+
+def take_turns(
+    tasks: Mapping[str, Task],
+    wait: Callable[[], None],
+    *,
+    rounds: int,
+    minutes: float,
+    title: str,
+    warm_up: int = 1,
+    once: bool = False,
+) -> dict[str, list[float]]:
+    """Seconds that each task takes once, in each round; every round does all tasks, every other one backwards.
+
+    Args:
+        wait: returns when the device has done all it was asked for.
+        rounds: ends after so many, or after ``minutes`` and ``FEWEST_ROUNDS``, whichever comes first.
+        title: of the progress bar.
+        warm_up: how often each task is done before; the last time tells how often it goes into a turn.
+        once: do a task once a turn even where it is quick, because doing it again is something else (a cache is warm).
+    """
+    repeats = {}
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
+    with tqdm(total=len(tasks) * (rounds + 1), unit="turn", desc=title, leave=False) as bar:
+        for name, task in tasks.items():
+            for _ in range(warm_up):
+                took = timed(task, wait)
+            repeats[name] = 1 if once or not warm_up else max(1, min(1000, round(SECONDS_A_TURN / max(took, 1e-6))))
+            bar.update()
+        started = time.monotonic()
+        for turn in range(rounds):
+            if turn >= FEWEST_ROUNDS and time.monotonic() - started > 60 * minutes:
+                break
+            names = list(tasks)
+            for name in names if turn % 2 == 0 else reversed(names):
+                seconds[name].append(timed(tasks[name], wait, repeats[name]))
+                bar.update()
+    return seconds
+
+
+def timed(task: Task, wait: Callable[[], None], times: int = 1) -> float:
+    """Seconds that a task takes, the mean of ``times``."""
+    wait()
+    started = time.perf_counter()
+    for _ in range(times):
+        task()
+    wait()
+    return (time.perf_counter() - started) / times
