@@ -769,7 +769,10 @@ def check_single_pixels(cfg: DictConfig, generator: UnetGenerator) -> None:
     import torch
     from torch import Tensor, nn
 
-    size, batch, reader = cfg.data.size, cfg.trainer.batch_size, generator.reference_style
+    from fontgan import distributed
+
+    size, reader = cfg.data.size, generator.reference_style
+    batch = cfg.trainer.batch_size // (1 if cfg.trainer.sync_batch_norm else distributed.world_size())
     kinds = nn.GroupNorm | nn.InstanceNorm2d | nn.BatchNorm2d
 
     def look(norm: nn.Module, inputs: tuple[Tensor]) -> None:

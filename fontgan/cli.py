@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -175,7 +176,9 @@ def explain_os_error(error: OSError) -> str:
 def set_up_logging(verbose: bool) -> None:
     """Messages of fontgan on standard error, without a prefix for notes."""
     logger = logging.getLogger("fontgan")
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    # Of several processes that torchrun started, one speaks.
+    others = os.environ.get("RANK", "0") != "0"
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING if others else logging.INFO)
     logger.propagate = False
     if not any(type(handler) is logging.StreamHandler for handler in logger.handlers):
         handler = logging.StreamHandler()

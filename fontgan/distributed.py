@@ -9,6 +9,8 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import time
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -18,6 +20,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from fontgan.errors import ConfigError, RunError
@@ -57,7 +60,9 @@ def local_rank() -> int:
 def _from_environment(name: str, default: int) -> int:
     value = os.environ.get(name, str(default))
     if not value.isdigit():
-        raise ConfigError(f"{name}={value}: this environment variable must be a number. Start with torchrun, or unset it.")
+        raise ConfigError(
+            f"{name}={value}: this environment variable must be a number. Start with torchrun, or unset it."
+        )
     return int(value)
 
 
@@ -73,7 +78,9 @@ def together(device: torch.device) -> Iterator[None]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     try:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        store, own_rank, processes = _meeting_place()
+        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=own_rank, world_size=processes, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise RunError(
             f"torchrun: the {asked_processes()} processes cannot reach each other ({_first_line(error)}). Start all of "
@@ -89,19 +96,54 @@ def together(device: torch.device) -> Iterator[None]:
         if not _is_lost_peer(error):
             raise
         raise RunError(
-            f"process {rank()} of {world_size()}: another process of this training died or cannot be reached "
-            f"({_first_line(error)}). Its own message says why; the same command goes on from the last checkpoint."
+            f"process {rank()} of {world_size()}: another process died or cannot be reached "
+            f"({_first_line(error)}). Its own message says why; the same command goes on from what was saved."
         ) from error
     finally:
         logger.setLevel(before)
     # Not after an error: what is still under way with a process that is gone would never end.
+    agree_on_largest([0.0])  # the others may still be listening
     dist.destroy_process_group()
+
+
+def _meeting_place() -> tuple[Any, int, int]:
+    """A store in which the processes find each other, the rank of this one, and how many they are.
+
+    torchrun keeps one store over its restarts, and with it the addresses of processes that are dead by now. So the main
+    process makes up a name for this start, tells it to everyone who asks, and goes on once all have thanked it by that
+    name; whoever asked before it died gets an answer too, and it does no harm.
+
+    Raises: RuntimeError or ValueError if that is impossible.
+    """
+    store, own_rank, processes = next(rendezvous("env://", timeout=PATIENCE))
+    name = uuid.uuid4().hex
+    if own_rank:
+        store.set(f"asks/{own_rank}", name)
+        name = store.get(f"told/{name}").decode()  # waits for it
+        store.set(f"thanks/{name}/{own_rank}", "")
+    else:
+        missing = set(range(1, processes))
+        deadline = time.monotonic() + PATIENCE.total_seconds()
+        while missing:
+            if time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"{len(missing)} of them did not come in {PATIENCE.total_seconds() / 60:.0f} minutes"
+                )
+            for other in sorted(missing):
+                if store.check([f"asks/{other}"]):
+                    store.set(f"told/{store.get(f'asks/{other}').decode()}", name)
+                if store.check([f"thanks/{name}/{other}"]):
+                    missing.remove(other)
+            time.sleep(0.01)
+    return dist.PrefixStore(name, store), own_rank, processes  # type: ignore[attr-defined]
 
 
 def _is_lost_peer(error: RuntimeError) -> bool:
     """Whether a collective failed; gloo gives plain RuntimeErrors that only their text tells from others."""
     text = str(error).lower()
-    return isinstance(error, dist.DistError) or any(word in text for word in ("gloo", "closed by peer", "reset by peer"))
+    return isinstance(error, dist.DistError) or any(
+        word in text for word in ("gloo", "closed by peer", "reset by peer")
+    )
 
 
 def _first_line(error: Exception) -> str:
@@ -179,19 +221,30 @@ def own_random_stream(seed: int, step: int) -> None:
 # -- networks -------------------------------------------------------------------------------
 
 
-def averaging(network: nn.Module) -> nn.Module:
+def averaging(network: Any, idle: Sequence[nn.Parameter]) -> Any:
     """The network as it is called where gradients are to be the mean over all processes, after each backward pass.
 
-    One backward pass may follow several calls, and calls of the network itself.  ``static_graph``: heads that no loss
-    looks at get no gradient, and torch finds out in the first pass which they are.
+    One backward pass may follow several calls, and calls of the network itself.  With several backward passes before an
+    update each is averaged: simpler than only the last, and the same sum.
+
+    Args:
+        network: a module, or its compiled form; the same in all processes from now on.
+        idle: parameters that never get a gradient; torch would wait for them.
     """
     if world_size() == 1:
         return network
     # Each process keeps its own buffers; torch 2.15 gave the option that says so another name.
-    parameters = inspect.signature(DistributedDataParallel).parameters
-    buffers = "forward_sync_buffers" if "forward_sync_buffers" in parameters else "broadcast_buffers"
-    options: dict[str, Any] = {buffers: False, "gradient_as_bucket_view": True, "static_graph": True}
-    return DistributedDataParallel(network, **options)
+    known = inspect.signature(DistributedDataParallel).parameters
+    buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {buffers: False, "gradient_as_bucket_view": True}
+    # Parameters that need no gradient at this moment are left alone for good.
+    for parameter in idle:
+        parameter.requires_grad_(False)
+    try:
+        return DistributedDataParallel(network, **options)
+    finally:
+        for parameter in idle:
+            parameter.requires_grad_(True)
 
 
 def with_shared_statistics(network: nn.Module, device: torch.device) -> nn.Module:
@@ -203,5 +256,5 @@ def with_shared_statistics(network: nn.Module, device: torch.device) -> nn.Modul
             "trainer.sync_batch_norm=true: torch synchronises batch norm on CUDA devices only. "
             "Use trainer.device=cuda, sync_batch_norm=false, or generator/norm=group."
         )
-    synchronised: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    synchronised: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     return synchronised

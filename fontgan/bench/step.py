@@ -71,7 +71,7 @@ def build_step(overrides: Sequence[str], device: torch.device) -> Step:
         lambda: train_step(batches, progress=1.0, step=LATE_STEP),
         cfg,
         precision,
-        wants_compile(cfg.trainer.compile, device),
+        wants_compile(cfg, device),
         sampler,
     )
 

@@ -36,6 +36,7 @@ from fontgan.build import (
 from fontgan.cli import set_up_logging
 from fontgan.commands import train
 from fontgan.data.pack import cache_folder, make_pack
+from fontgan.distributed import asked_processes
 from fontgan.errors import ConfigError, RunError, UserError
 from fontgan.files import locked
 from fontgan.jobs import DONE, FAILED, RUNNING, WAITING, Job, list_jobs, read_jobs, record
@@ -51,6 +52,10 @@ def main(verb: str, overrides: list[str]) -> int:
     Raises: ConfigError, before any job starts, if a setting does not exist or fit.
     """
     assert verb == "train"
+    if asked_processes() > 1:
+        raise ConfigError(
+            "-m: a sweep starts its runs itself. Start it without torchrun; launcher= runs several at once."
+        )
     typed = prepare_overrides(overrides, sweep=True)
     first = compose_prepared("train", [_choices_of(override)[0] for override in _parse(typed)])
     parsed = _parse([*_ready_made(first, typed), *typed])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import platform
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatch
 from logging.handlers import MemoryHandler
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from fontgan import __version__
+from fontgan import __version__, distributed
 from fontgan.build import (
     build,
     build_generator,
@@ -31,13 +32,16 @@ from fontgan.build import (
 from fontgan.commands.check import checked_plan
 from fontgan.data.batches import PairSampler
 from fontgan.data.pack import Pack, cache_folder, make_pack
-from fontgan.device import autocast, describe, pick_device, pick_precision
+from fontgan.device import autocast, describe, out_of_memory, pick_device, pick_precision
 from fontgan.errors import ConfigError, RunError, UserError
 from fontgan.files import locked, write_whole
 from fontgan.models.cost import parameters
 from fontgan.models.draw import draw_glyphs
 from fontgan.models.unet import UnetGenerator
 from fontgan.training import checkpoint as checkpoints
+from fontgan.training.memory import largest_batch
+from fontgan.training.objective import Objective
+from fontgan.training.profiler import StepProfiler
 from fontgan.training.step import TrainStep
 from fontgan.training.track import Tracker
 from fontgan.training.trainer import STOPPED, Cadence, Schedule, Trainer
@@ -52,9 +56,10 @@ log = logging.getLogger(__name__)
 
 # Keys that may differ when a run is resumed: they change where, how long or how often, not what is learned.
 FREE_ON_RESUME = (
-    "out", "data.cache", "trainer.device", "trainer.compile", "trainer.threads", "trainer.max_steps",
-    "trainer.max_minutes", "trainer.stop_at", "trainer.log_every", "trainer.eval_every", "trainer.save_every",
-    "trainer.sheet_chars", "generator.match_params", "sweep.budget",
+    "out", "data.cache", "data.workers", "trainer.device", "trainer.compile", "trainer.gradient_checkpointing",
+    "trainer.threads", "trainer.max_steps", "trainer.max_minutes", "trainer.stop_at", "trainer.log_every",
+    "trainer.eval_every", "trainer.save_every", "trainer.sheet_chars", "trainer.profile",
+    "generator.match_params", "sweep.budget",
 )  # fmt: skip
 
 Settings = dict[str, str | int | float | bool]
@@ -71,35 +76,81 @@ def main(cfg: DictConfig, swept: Settings | None = None) -> int:
     if cfg.sweep.over:
         over = ", ".join(map(str, cfg.sweep.over)) if isinstance(cfg.sweep.over, DictConfig) else cfg.sweep.over
         raise ConfigError(f"sweep.over: asks for several runs, over {over}. Add -m, or use sweep=none.")
+    device = pick_device(cfg.trainer.device)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # all batches have one shape, so trying the algorithms once pays
+    with distributed.together(device):
+        return _train_in(out, cfg, device, swept or {})
+
+
+def _train_in(out: Path, cfg: DictConfig, device: torch.device, swept: Settings) -> int:
+    """As ``main``, in every process; the main one does first what leaves files, or finds out what is wrong."""
     # Until all parts are built nothing is written: a refused command leaves no half-made run behind.
-    with _kept_messages() as messages:
-        check_trainer(cfg)
-        check_discriminator(cfg)
-        last = _look_into(out, cfg)
-        if last is not None and is_finished(cfg, last):
-            with locked(out, "another training"):
-                checkpoints.clear_leftovers(out)
-            log.info("finished at step %d before; nothing is left to do in %s", last.step, out)
+    with _kept_messages() as messages, ExitStack() as held:
+        settle_batch_size(cfg, out, device)
+        with distributed.main_first():
+            check_trainer(cfg)
+            check_discriminator(cfg)
+            last = _look_into(out, cfg)
+            if finished := last is not None and is_finished(cfg, last):
+                _tidy(out, last)
+            else:
+                precision = pick_precision(cfg.trainer.precision, device)
+                if cfg.trainer.threads:
+                    torch.set_num_threads(cfg.trainer.threads)
+                origin = find_origin(cfg, last)
+                pack, train_step, sampler = build_parts(cfg, device, precision, origin)
+                if last is not None and last.facts.get("pack") != pack.path.name:
+                    raise RunError(
+                        f"out={out}: its glyphs have changed since (a font, a folder or the way they are drawn). "
+                        "Train in another out=, or bring the old files back."
+                    )
+        if finished:
             return 0
-        device = pick_device(cfg.trainer.device)
-        precision = pick_precision(cfg.trainer.precision, device)
-        if cfg.trainer.threads:
-            torch.set_num_threads(cfg.trainer.threads)
-        origin = find_origin(cfg, last)
-        pack, train_step, sampler = build_parts(cfg, device, precision, origin)
-        if last is not None and last.facts.get("pack") != pack.path.name:
-            raise RunError(
-                f"out={out}: its glyphs have changed since (a font, a folder or the way they are drawn). "
-                "Train in another out=, or bring the old files back."
-            )
-        out.mkdir(parents=True, exist_ok=True)
-        with locked(out, "another training"), _into_file(messages, out / "train.log"):
-            checkpoints.clear_leftovers(out)
+        with distributed.main_first():
+            if distributed.is_main():
+                out.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locked(out, "another training"))
+                held.enter_context(_into_file(messages, out / "train.log"))
+                checkpoints.clear_leftovers(out)
             last = _look_into(out, cfg)  # once more: another process may have trained while this one waited
-            if last is None:
+            if last is None and distributed.is_main():
                 write_whole(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-            facts = _facts(pack, origin, device, precision)
-            return _train(cfg, out, last, pack, train_step, sampler, device, precision, facts, swept or {})
+        average_over_processes(train_step)
+        facts = _facts(pack, origin, device, precision)
+        with _memory_explained(cfg, device):
+            return _train(cfg, out, last, pack, train_step, sampler, device, precision, facts, swept)
+
+
+def _tidy(out: Path, last: checkpoints.Checkpoint) -> None:
+    """Leaves a finished run as it is, but for what a killed process left there."""
+    if distributed.is_main():
+        with locked(out, "another training"):
+            checkpoints.clear_leftovers(out)
+    log.info("finished at step %d before; nothing is left to do in %s", last.step, out)
+
+
+def average_over_processes(train_step: TrainStep) -> None:
+    """From now on every process's gradients are the mean over all of them; all must call this at once."""
+    if distributed.world_size() == 1:
+        return
+    train_step.forward = distributed.averaging(train_step.forward, [])
+    if train_step.discriminator is not None:
+        idle = heads_without_loss(train_step.discriminator, train_step.objective, train_step.generator.styles)
+        train_step.forward_d = distributed.averaging(train_step.forward_d, idle)
+
+
+def heads_without_loss(discriminator: nn.Module, objective: Objective, styles: int) -> list[nn.Parameter]:
+    """The discriminator's parameters that no term of its own update reaches, such as a category head with loss.category=0.
+
+    Found on torch's meta device, where nothing is computed.
+    """
+    meta = copy.deepcopy(discriminator).to("meta").eval()
+    image, style = torch.zeros(1, 1, 64, 64, device="meta"), torch.zeros(1, styles, device="meta")
+    verdict = meta(image, image, style)
+    terms = objective.discrimination(verdict, verdict, style)
+    reached = torch.autograd.grad(sum(terms.values()), list(meta.parameters()), allow_unused=True)  # type: ignore[arg-type]
+    return [ours for ours, found in zip(discriminator.parameters(), reached, strict=True) if found is None]
 
 
 def is_finished(cfg: DictConfig, last: checkpoints.Checkpoint) -> bool:
@@ -133,13 +184,17 @@ def build_parts(
     if origin is not None and origin.checkpoint is not None:
         take_over(generator, origin, styles)
     check_single_pixels(cfg, generator)
-    generator = generator.to(device).to(memory_format=layout)  # type: ignore[call-overload]
+    generator = _share_statistics(cfg, generator, device).to(device).to(memory_format=layout)  # type: ignore[call-overload]
+    if cfg.trainer.gradient_checkpointing:
+        generator.recompute_in_backward()
     frozen_parts, kept_rows = _hold_still(cfg, generator, origin, targets)
     discriminator = build(cfg.discriminator, "discriminator", styles=len(styles))
     optimiser_d = None
     if discriminator is not None:
-        discriminator = discriminator.to(device).to(memory_format=layout)
+        discriminator = _share_statistics(cfg, discriminator, device).to(device).to(memory_format=layout)
         optimiser_d = _optimiser(cfg, discriminator, cfg.optim.discriminator_lr)
+    compiled = wants_compile(cfg, device)
+    judge = torch.compile(discriminator) if compiled and discriminator is not None else None
     train_step = TrainStep(
         generator,
         discriminator,
@@ -147,16 +202,101 @@ def build_parts(
         optimiser_g=_optimiser(cfg, generator, cfg.optim.lr),
         optimiser_d=optimiser_d,
         autocast=autocast(device, precision),
-        forward=torch.compile(generator) if wants_compile(cfg.trainer.compile, device) else None,
+        forward=torch.compile(generator) if compiled else None,
+        forward_d=judge,
+        judge=judge,
         ema=cfg.trainer.ema,
         grad_clip=cfg.trainer.grad_clip,
         frozen_parts=frozen_parts,
         kept_rows=kept_rows,
     )
-    pack = make_pack(plan, cache_folder(cfg.data.cache)).for_model(styles)
+    pack = make_pack(plan, cache_folder(cfg.data.cache), workers=cfg.data.workers).for_model(styles)
     shots = generator.reference_style.shots if generator.reference_style is not None else 0
-    sampler = PairSampler(pack, batch_size=cfg.trainer.batch_size, seed=cfg.trainer.seed, augment=augment, shots=shots)
+    sampler = PairSampler(
+        pack,
+        batch_size=cfg.trainer.batch_size,
+        seed=cfg.trainer.seed,
+        augment=augment,
+        shots=shots,
+        device=device,
+        rank=distributed.rank(),
+        world_size=distributed.world_size(),
+    )
     return pack, train_step, sampler
+
+
+def settle_batch_size(cfg: DictConfig, out: Path, device: torch.device) -> None:
+    """Puts a number where ``trainer.batch_size`` is auto: that of the run which is there already, or the largest that fits.
+
+    Raises: UserError; what is quick to refuse is refused first.
+    """
+    if cfg.trainer.batch_size != "auto":
+        return
+    with distributed.main_first():
+        if distributed.is_main():
+            check_trainer(cfg)
+            check_discriminator(cfg)
+            begun = out / "config.yaml"
+            number = load_config(begun).trainer.batch_size if begun.is_file() else None
+            if not isinstance(number, int):
+                number = _fitting_batch_size(cfg, device)
+                log.info("trainer.batch_size=auto: %d pairs fit into the memory that is free", number)
+            cfg.trainer.batch_size = number
+    number = cfg.trainer.batch_size if distributed.is_main() else 0
+    cfg.trainer.batch_size = int(distributed.agree_on_largest([number])[0])
+
+
+def _fitting_batch_size(cfg: DictConfig, device: torch.device) -> int:
+    """Pairs of the largest batch, over all processes, whose step fits; no more than there are pairs to train on."""
+    processes = distributed.world_size()
+    tried = cfg.copy()
+    tried.trainer.batch_size, tried.trainer.compile = 2 * processes, False
+    with _quiet():
+        _, step, sampler = build_parts(
+            tried, device, pick_precision(cfg.trainer.precision, device), find_origin(cfg, None)
+        )
+    most = max(1, len(sampler.pairs) // processes)
+    sampler.close()
+    return processes * largest_batch(step, cfg.data.size, device, most=most)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What is built twice speaks once."""
+    logger = logging.getLogger("fontgan")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def _memory_explained(cfg: DictConfig, device: torch.device) -> Iterator[None]:
+    """Raises: RunError in place of torch's error where memory is full, with the batch that would fit."""
+    try:
+        yield
+        return
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+    batch_size = cfg.trainer.batch_size
+    # Outside the handler, whose traceback holds what filled the memory.
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    advice = "Lower generator.ngf or data.size"
+    if batch_size > distributed.world_size():
+        fits = min(_fitting_batch_size(cfg, device), batch_size // 2 or 1)
+        advice = f"About {fits} would: trainer.batch_size={fits}, with trainer.accumulate={-(-batch_size // fits)} for as many a step"
+    raise RunError(
+        f"trainer.batch_size={batch_size}: does not fit in the memory of {device.type}. {advice}; "
+        "or trainer.gradient_checkpointing=true, which takes less memory and more time."
+    )
+
+
+def _share_statistics(cfg: DictConfig, network: nn.Module, device: torch.device) -> Any:
+    return distributed.with_shared_statistics(network, device) if cfg.trainer.sync_batch_norm else network
 
 
 def _hold_still(
@@ -205,6 +345,7 @@ def _train(
     swept: Settings,
 ) -> int:
     config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
+    processes = distributed.world_size()
     compute = autocast(device, precision)
     tracker = Tracker(
         out,
@@ -225,22 +366,31 @@ def _train(
         stop_at=cfg.trainer.stop_at,
         facts=facts,
         config_yaml=config_yaml,
+        profiler=StepProfiler(out, device) if cfg.trainer.profile and distributed.is_main() else None,
     )
     if last is not None:
         trainer.resume(last)
-        write_whole(out / "config.yaml", config_yaml)  # with what may differ from the earlier start
+        if distributed.is_main():
+            write_whole(out / "config.yaml", config_yaml)  # with what may differ from the earlier start
         log.info("goes on from step %d in %s", last.step, out)
-    tracker.writer.add_text("config", f"```yaml\n{config_yaml}\n```", trainer.step)
+    elif processes > 1:
+        distributed.own_random_stream(cfg.trainer.seed, 0)
+    tracker.config(trainer.step, config_yaml)
     millions = parameters(train_step.generator) / 1e6
     log.info("generator of %.2f M parameters (ngf %d) on %s", millions, cfg.generator.ngf, describe(device, precision))
+    if processes > 1:
+        log.info("%d processes, %d pairs of a batch each", processes, sampler.batch_size // processes)
     try:
         result = trainer.fit()
+        if trainer.profiler is not None:
+            trainer.profiler.close()
         if result != STOPPED:
             there = checkpoints.all_checkpoints(out)
             last_scores, best_scores = (c.facts["scores"] for c in (there[-1], checkpoints.best(there)))
             tracker.result(trainer.step, _settings_to_compare(cfg) | swept, last_scores, best_scores)
     finally:
         tracker.close()
+        sampler.close()
     if result == STOPPED:
         limit = cfg.trainer.max_minutes
         of = f" after {trainer.minutes:.1f} of {limit:g} minutes" if limit else f" of {cfg.trainer.max_steps}"
@@ -321,8 +471,9 @@ def _into_file(messages: MemoryHandler, file: Path) -> Iterator[None]:
 
 def check_trainer(cfg: DictConfig) -> None:
     """Raises: ConfigError for numbers out of range."""
+    check_batch_size(cfg.trainer.batch_size)
     at_least: dict[str, tuple[Any, float]] = {
-        "trainer.batch_size": (cfg.trainer.batch_size, 1),
+        "data.workers": (cfg.data.workers, 1),
         "trainer.accumulate": (cfg.trainer.accumulate, 1),
         "trainer.max_steps": (cfg.trainer.max_steps, 1),
         "trainer.stop_at": (cfg.trainer.stop_at, 1),
@@ -352,10 +503,37 @@ def check_trainer(cfg: DictConfig) -> None:
         raise ConfigError(f"trainer.compile={cfg.trainer.compile}: choose one of auto, true, false.")
 
 
-def wants_compile(setting: str | bool, device: torch.device) -> bool:
-    """auto compiles on CUDA where there is a C compiler. Raises: ConfigError where compiling is asked for and there is no C++ compiler."""
+def check_batch_size(batch_size: Any) -> None:
+    """Raises: ConfigError if it is no number of pairs, or cannot be shared out evenly among the processes."""
+    if batch_size == "auto":
+        return
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int):
+        raise ConfigError(f"trainer.batch_size={batch_size}: a whole number of pairs is needed, or auto.")
+    if batch_size < 1:
+        raise ConfigError(f"trainer.batch_size={batch_size}: 1 or more is needed.")
+    processes = distributed.world_size()
+    if batch_size % processes:
+        below, above = batch_size // processes * processes, -(-batch_size // processes) * processes
+        raise ConfigError(
+            f"trainer.batch_size={batch_size}: cannot be shared out evenly among {processes} processes. "
+            f"Use {f'{below} or ' if below else ''}{above}."
+        )
+
+
+def wants_compile(cfg: DictConfig, device: torch.device) -> bool:
+    """auto compiles on CUDA where there is a C compiler.
+
+    Raises: ConfigError where compiling is asked for and there is no C++ compiler, or what cannot be compiled.
+    """
+    setting, recompute = cfg.trainer.compile, cfg.trainer.gradient_checkpointing
     if setting == "auto":
-        return device.type == "cuda" and any(map(shutil.which, ("cc", "gcc", "clang")))  # Triton needs one
+        has_compiler = any(map(shutil.which, ("cc", "gcc", "clang")))  # Triton needs one
+        return device.type == "cuda" and has_compiler and not recompute
+    if setting and recompute:
+        raise ConfigError(
+            "trainer.compile=true: cannot keep batch norm's statistics still where trainer.gradient_checkpointing=true "
+            "computes again. Leave one of them out."
+        )
     if setting and device.type == "cpu" and not (shutil.which("g++") or shutil.which("clang++")):
         raise ConfigError(
             "trainer.compile=true: torch needs a C++ compiler for the CPU. Install g++ or use compile=false."

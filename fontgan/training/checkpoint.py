@@ -7,7 +7,7 @@
     generator.safetensors           the averaged generator: what is evaluated and used
     generator_training.safetensors  the generator as the optimiser moves it (absent without averaging)
     discriminator.safetensors       absent without a discriminator
-    training.pt                     optimiser and random-number state; read with weights_only=True
+    training.pt                     optimiser state, each process's random-number state; read with weights_only=True
 """
 
 from __future__ import annotations

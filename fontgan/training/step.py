@@ -64,9 +64,10 @@ class TrainStep:
         self.optimiser_g = optimiser_g
         self.optimiser_d = optimiser_d
         self.autocast = autocast
-        self.forward = forward or generator
-        self.forward_d = forward_d or discriminator
-        self.judge = judge or discriminator
+        # Not "or": a compiled network has a length, and none to give.
+        self.forward = generator if forward is None else forward
+        self.forward_d = discriminator if forward_d is None else forward_d
+        self.judge = discriminator if judge is None else judge
         self.ema = ema
         self.grad_clip = grad_clip
         self.frozen_parts = frozen_parts

@@ -17,6 +17,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from fontgan.data.batches import GlyphBatch, gather, pairs_of, to_pixels
 from fontgan.data.pack import SOURCE, Pack
+from fontgan.distributed import from_all, is_main, share_of
 from fontgan.files import write_whole
 from fontgan.losses import ink_of
 from fontgan.metrics.pixels import NAIVE, scores
@@ -31,6 +32,8 @@ Scores = dict[str, dict[str, float]]  # style -> score name -> value
 
 class Tracker:
     """Scores and sheets of the held-out characters, written to the run's folder and to TensorBoard.
+
+    Where several processes train together, each has one and scores its share of the glyphs; the main one alone writes.
 
     Args:
         run: the run's folder.
@@ -54,17 +57,26 @@ class Tracker:
         self.from_step = from_step
         self.pairs = pairs_of(pack, pack.held_out)
         self.sheet_chars = self._choose_sheet_chars(sheet_chars)
-        self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=from_step + 1 if from_step else 0)
-        self._drop_lines_after(from_step)
+        self.writer: SummaryWriter | None = None
+        if is_main():
+            self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=from_step + 1 if from_step else 0)
+            self._drop_lines_after(from_step)
 
     def close(self) -> None:
-        self.writer.close()
+        if self.writer is not None:
+            self.writer.close()
 
     # -- numbers --------------------------------------------------------------------------------
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
+        if self.writer is None:
+            return
         for name, value in values.items():
             self.writer.add_scalar(name, value, step)
+
+    def config(self, step: int, config_yaml: str) -> None:
+        if self.writer is not None:
+            self.writer.add_text("config", f"```yaml\n{config_yaml}\n```", step)
 
     def result(self, step: int, settings: dict[str, str | int | float | bool], last: Scores, best: Scores) -> None:
         """What TensorBoard's HParams tab compares runs by: settings, and the mean scores over styles.
@@ -78,12 +90,17 @@ class Tracker:
             if scored
             for key in ("l1", "ssim")
         }
+        if self.writer is None:
+            return
         for summary in hparams(settings, found):  # type: ignore[no-untyped-call]
             self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
         self.scalars(step, found)
 
     def evaluate(self, step: int) -> Scores:
-        """Scores every held-out pair and appends a line to ``metrics.jsonl``; {} if nothing is held out."""
+        """Scores every held-out pair and appends a line to ``metrics.jsonl``; {} if nothing is held out.
+
+        Returns: the same in every process.
+        """
         found = {}
         for style in self.pack.styles:
             pairs = [pair for pair in self.pairs if pair[0] == style]
@@ -98,8 +115,10 @@ class Tracker:
     def baselines(self) -> dict[str, Scores]:
         """Scores of the naive ways to draw the held-out pairs: baseline -> style -> score -> value.
 
-        They are written down once, at the run's start.
+        They are written down once, at the run's first evaluation.
         """
+        file = self.run / "metrics.jsonl"
+        known = is_main() and file.is_file() and '"kind": "baseline/' in file.read_text(encoding="utf-8")
         found: dict[str, Scores] = {}
         for style in self.pack.styles:
             pairs = [pair for pair in self.pairs if pair[0] == style]
@@ -108,7 +127,7 @@ class Tracker:
             mean = self._mean_training_glyph(style)
             for name, draw in NAIVE.items():
                 found.setdefault(name, {})[style] = self._score(pairs, partial(_naive_ink, draw, mean))
-        for name, by_style in found.items() if self.from_step == 0 else ():
+        for name, by_style in found.items() if not known else ():
             log.info("naive answer %s: %s", name.replace("_", " "), say_scores(by_style, {}))
             self._append({"step": 0, "kind": f"baseline/{name}", "styles": by_style})
             for style, values in by_style.items():
@@ -116,13 +135,18 @@ class Tracker:
         return found
 
     def _score(self, pairs: list[tuple[str, str]], draw: Callable[[GlyphBatch], Tensor]) -> dict[str, float]:
-        """Mean scores over pairs, a few at a time, so that memory does not grow with their number."""
+        """Mean scores over pairs, a few at a time, so that memory does not grow with their number.
+
+        Each process draws its share of them, and the totals of all are summed.
+        """
         totals: dict[str, float] = {}
-        for start in range(0, len(pairs), SCORED_AT_ONCE):
-            batch = gather(self.pack, pairs[start : start + SCORED_AT_ONCE])
+        mine = share_of(pairs)
+        for start in range(0, len(mine), SCORED_AT_ONCE):
+            batch = gather(self.pack, mine[start : start + SCORED_AT_ONCE])
             for name, value in scores(draw(batch), ink_of(batch.target)).items():
                 totals[name] = totals.get(name, 0.0) + value * len(batch.names)
-        return {name: total / len(pairs) for name, total in totals.items()}
+        everyone = [of_one for of_one in from_all(totals) if of_one]  # of few pairs, a process may have none
+        return {name: sum(of_one[name] for of_one in everyone) / len(pairs) for name in everyone[0]}
 
     def _mean_training_glyph(self, style: str) -> Tensor:
         """(1, H, W) ink."""
@@ -136,7 +160,7 @@ class Tracker:
 
     def sheet(self, step: int) -> None:
         """Draws source | generated | truth of the same held-out characters into ``sheets/`` and TensorBoard."""
-        if not self.sheet_chars:
+        if not self.sheet_chars or self.writer is None:
             return
         rows: list[tuple[str, list[np.ndarray]]] = [
             ("source", [self.pack.pixels[self.pack.rows[SOURCE][char]] for char in self.sheet_chars])
@@ -180,6 +204,8 @@ class Tracker:
     # -- files ----------------------------------------------------------------------------------
 
     def _append(self, line: dict[str, Any]) -> None:
+        if not is_main():
+            return
         with (self.run / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 

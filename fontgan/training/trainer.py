@@ -7,21 +7,34 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fontgan.data.batches import PairSampler
 from fontgan.data.references import style_references
+from fontgan.distributed import (
+    agree_on_largest,
+    copy_from_main,
+    from_all,
+    is_main,
+    main_first,
+    own_random_stream,
+    rank,
+    said_once,
+    world_size,
+)
 from fontgan.errors import RunError
 from fontgan.training import checkpoint as checkpoints
+from fontgan.training.profiler import StepProfiler
+from fontgan.training.reports import Report, Reports
 from fontgan.training.step import TrainStep
 from fontgan.training.track import Scores, Tracker, say_scores
 
@@ -29,6 +42,7 @@ log = logging.getLogger(__name__)
 
 FINISHED, STOPPED = "finished", "stopped"
 PROTOTYPE_GLYPHS = 64  # of each style, where styles are read off references
+MOST_UNREAD = 100  # steps whose losses are not looked at, however seldom the log is written
 
 
 @dataclass(frozen=True)
@@ -70,9 +84,12 @@ class Cadence:
 class Trainer:
     """Runs a ``TrainStep`` over a ``PairSampler`` until the schedule, a signal or ``stop_at`` ends it.
 
+    Where several processes train together, all of them run one; the main process alone writes, and its clock counts.
+
     Args:
         facts: what each checkpoint says of itself besides step, time and scores.
         config_yaml: the resolved config, written into each checkpoint.
+        profiler: is told of every step.
     """
 
     def __init__(
@@ -89,6 +106,7 @@ class Trainer:
         stop_at: int | None,
         facts: dict[str, Any],
         config_yaml: str,
+        profiler: StepProfiler | None = None,
     ):
         self.run = run
         self.train_step = train_step
@@ -101,15 +119,19 @@ class Trainer:
         self.stop_at = stop_at
         self.facts = facts
         self.config_yaml = config_yaml
+        self.profiler = profiler
         self.step = 0
         self.minutes = 0.0  # spent training, over all starts of the run
+        self.stopped_by: int | None = None  # the signal that ended the run, whichever process got it
+        self.reports = Reports()
         self._optimisers = {
             name: optimiser
             for name, optimiser in (("g", train_step.optimiser_g), ("d", train_step.optimiser_d))
             if optimiser is not None
         }
         self._full_rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in self._optimisers.items()}
-        self._signal: int | None = None
+        self._signal: int | None = None  # that this process got
+        self._to_log: dict[int, dict[str, float]] = {}  # step -> rates and pace, until its losses have arrived
         self._baselines: dict[str, Scores] = {}
         self._scored: tuple[int, Scores] = (-1, {})
         self._saved_step = -1
@@ -127,44 +149,46 @@ class Trainer:
         if self.step == 0:
             self._remember_styles()
             self.tracker.sheet(0)
-        self._baselines = self.tracker.baselines()
-        unchecked: tuple[dict[str, Tensor], list[str]] | None = None
         started, minutes_before = time.monotonic(), self.minutes
         self._last_log = self._started = started, self.step
         fontgan_log = [logging.getLogger("fontgan")]
         with self._signals(), logging_redirect_tqdm(fontgan_log), self._progress_bar() as bar:
-            while not self._done() and self._signal is None and not self._stop_asked():
+            self._agree(self.minutes)
+            while not (self._done() or self._stop_asked() or self.stopped_by):
                 first = self.step * self.accumulate
-                batches = [self.sampler.batch(first + i).to(self.device) for i in range(self.accumulate)]
+                batches = [self.sampler.batch(first + i) for i in range(self.accumulate)]
                 self._set_rates()
-                report = self.train_step(batches, self.schedule.progress(self.step, self.minutes), self.step)
-                # Looked at one step later: reading it at once would make the GPU wait for every step.
-                if unchecked:
-                    self._check_finite(self.step, *unchecked)
-                unchecked = report, [name for batch in batches for name in batch.names]
+                losses = self.train_step(batches, self.schedule.progress(self.step, self.minutes), self.step)
+                # Sent before this step, which a GPU computes while the host looks at them.
+                if self.reports.under_way:
+                    self._look_at_losses(bar)
                 self.step += 1
-                self.minutes = minutes_before + (time.monotonic() - started) / 60
+                self.reports.keep(self.step, losses, [name for batch in batches for name in batch.names])
+                self._agree(minutes_before + (time.monotonic() - started) / 60)
                 bar.update()
+                if self.profiler is not None:
+                    self.profiler.step()
                 if self._due(self.cadence.log):
-                    self._check_finite(self.step, *unchecked)
-                    self._log(report, bar)
+                    self._note_pace()
+                if self._due(self.cadence.log) or len(self.reports) >= MOST_UNREAD:
+                    self.reports.send()
                 evaluate = self._due(self.cadence.evaluate) or self._done()
-                if evaluate:
-                    self._check_finite(self.step, *unchecked)
-                    self._evaluate()
                 # What was scored is saved too: it may be the best.
-                if evaluate or self._due(self.cadence.save):
-                    self._check_finite(self.step, *unchecked)
+                save = evaluate or self._due(self.cadence.save)
+                if save:
+                    self._look_at_losses(bar)
+                if evaluate:
+                    self._evaluate()
+                if save:
                     self.save()
-            if unchecked:
-                self._check_finite(self.step, *unchecked)
+            self._look_at_losses(bar)
             self.save()
         return FINISHED if self._done() else STOPPED
 
-    @property
-    def stopped_by(self) -> int | None:
-        """The signal that ended the run, or None."""
-        return self._signal
+    def _agree(self, minutes: float) -> None:
+        """Takes the main process's clock and whichever signal came, so that all processes go on, or stop, together."""
+        self.minutes, number = agree_on_largest([minutes if is_main() else 0.0, self._signal or 0])
+        self.stopped_by = int(number) or None
 
     def _done(self) -> bool:
         return self.schedule.progress(self.step, self.minutes) >= 1
@@ -181,12 +205,19 @@ class Trainer:
             for group in optimiser.param_groups:
                 group["lr"] = self._full_rates[name] * share
 
-    def _check_finite(self, step: int, report: dict[str, Tensor], names: list[str]) -> None:
-        values = {name: float(value) for name, value in report.items()}
-        if all(math.isfinite(value) for value in values.values()):
-            return
-        shown = ", ".join(f"{name}={value:g}" for name, value in values.items())
-        raise RunError(f"step {step}: a loss is not finite ({shown}) on {' '.join(names)}; {self._what_stands()}")
+    def _look_at_losses(self, bar: tqdm[Any]) -> None:
+        """Reads the losses of all steps so far and logs those that are due. Raises: RunError if one is not finite."""
+        self.reports.send()
+        reports = self.reports.read()
+        wrong = next((report for report in reports if not report.is_finite), None)
+        to_log = [report for report in reports if report.step in self._to_log]
+        everyone = from_all((wrong, to_log))
+        faults = [fault for fault, _ in everyone if fault is not None]
+        if faults:
+            first = min(faults, key=lambda fault: fault.step)
+            raise said_once(RunError(f"step {first.step}: {first.say()}; {self._what_stands()}"))
+        for of_all in zip(*(due for _, due in everyone), strict=True):
+            self._log(of_all, bar)
 
     def _what_stands(self) -> str:
         there = checkpoints.all_checkpoints(self.run)
@@ -198,18 +229,25 @@ class Trainer:
 
     # -- what is left behind --------------------------------------------------------------------
 
-    def _log(self, report: dict[str, Tensor], bar: tqdm[Any]) -> None:
-        values = {name: float(value) for name, value in report.items()}
-        self.tracker.scalars(self.step, {f"loss/{name}": value for name, value in values.items()})
-        self.tracker.scalars(self.step, {f"lr/{name}": o.param_groups[0]["lr"] for name, o in self._optimisers.items()})
+    def _note_pace(self) -> None:
+        """Keeps what is to be logged of this step beside its losses."""
         now = time.monotonic()
         then, step_then = self._last_log
         self._last_log = now, self.step
         glyphs = (self.step - step_then) * self.sampler.batch_size * self.accumulate / max(now - then, 1e-9)
-        self.tracker.scalars(self.step, {"speed/glyphs_per_second": glyphs})
+        rates = {f"lr/{name}": o.param_groups[0]["lr"] for name, o in self._optimisers.items()}
+        self._to_log[self.step] = {**rates, "speed/glyphs_per_second": glyphs}
+
+    def _log(self, reports: Sequence[Report], bar: tqdm[Any]) -> None:
+        """Logs a step, given the report of each process; their shares of the batch are equal."""
+        step = reports[0].step
+        values = {name: sum(report.values[name] for report in reports) / len(reports) for name in reports[0].values}
+        noted = self._to_log.pop(step)
+        self.tracker.scalars(step, {f"loss/{name}": value for name, value in values.items()})
+        self.tracker.scalars(step, noted)
         losses = " ".join(f"{name} {value:.3f}" for name, value in values.items())
-        bar.total = self._expected_steps(now)
-        bar.set_postfix_str(f"{glyphs:.0f} glyphs/s {losses}", refresh=False)
+        bar.total = self._expected_steps(time.monotonic())
+        bar.set_postfix_str(f"{noted['speed/glyphs_per_second']:.0f} glyphs/s {losses}", refresh=False)
 
     def _expected_steps(self, now: float) -> int:
         """Where the run will end at the present pace, for the time left."""
@@ -240,6 +278,10 @@ class Trainer:
 
     def _evaluate(self) -> None:
         self._remember_styles()
+        # Batch norm has seen other glyphs in each process; what is scored is what the main one saves.
+        copy_from_main(self.train_step.averaged.buffers())
+        if not self._baselines:  # not before: a training should start at once
+            self._baselines = self.tracker.baselines()
         found = self.tracker.evaluate(self.step)
         self.tracker.sheet(self.step)
         self._scored = (self.step, found)
@@ -248,6 +290,8 @@ class Trainer:
 
     def save(self) -> None:
         """Writes a checkpoint of this step, unless it has been written.
+
+        The main process does; the others wait, so that none of them can be ahead of what is on the disk.
 
         Raises: RunError if a weight is not finite; the older checkpoints stand. OSError if it cannot be written.
         """
@@ -259,28 +303,38 @@ class Trainer:
             networks["generator_training"] = self.train_step.generator
         if self.train_step.discriminator is not None:
             networks["discriminator"] = self.train_step.discriminator
-        for name, network in networks.items():
-            if not all(bool(t.isfinite().all()) for t in network.state_dict().values() if t.is_floating_point()):
-                raise RunError(f"step {self.step}: a weight of {name} is not finite; {self._what_stands()}")
         training = {
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if self.device.type == "cuda" else [],
+            "random": from_all(self._random_state()),
         }
         scored_step, found = self._scored
-        checkpoints.save(
-            self.run,
-            step=self.step,
-            facts={
-                "minutes": self.minutes,
-                "scores": found if scored_step == self.step else {},
-                **self.facts,
-            },
-            config_yaml=self.config_yaml,
-            networks=networks,
-            training=training,
-        )
+        with main_first():
+            if is_main():
+                self._check_weights(networks)
+                checkpoints.save(
+                    self.run,
+                    step=self.step,
+                    facts={
+                        "minutes": self.minutes,
+                        "scores": found if scored_step == self.step else {},
+                        **self.facts,
+                    },
+                    config_yaml=self.config_yaml,
+                    networks=networks,
+                    training=training,
+                )
         self._saved_step = self.step
+
+    def _check_weights(self, networks: dict[str, nn.Module]) -> None:
+        for name, network in networks.items():
+            finite = [t.isfinite().all() for t in network.state_dict().values() if t.is_floating_point()]
+            if not bool(torch.stack(finite).all()):
+                raise RunError(f"step {self.step}: a weight of {name} is not finite; {self._what_stands()}")
+
+    def _random_state(self) -> dict[str, Any]:
+        """Of this process: where its dropout stands."""
+        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+        return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
     def resume(self, saved: checkpoints.Checkpoint) -> None:
         """Goes back to where a checkpoint stands. Raises: RunError if it is damaged or does not fit."""
@@ -293,15 +347,27 @@ class Trainer:
         try:
             for name, optimiser in self._optimisers.items():
                 optimiser.load_state_dict(state["optimisers"][name])
-            torch.set_rng_state(state["random"])
-            if state["random_cuda"] and self.device.type == "cuda":
-                torch.cuda.set_rng_state_all(state["random_cuda"])
+            self._restore_random(state["random"], saved.step)
             self.minutes = float(saved.facts["minutes"])
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise RunError(
                 f"{saved.folder / 'training.pt'}: does not fit this run ({type(error).__name__}: {error})."
             ) from error
         self.step = self._saved_step = saved.step
+
+    def _restore_random(self, states: list[dict[str, Any]], step: int) -> None:
+        if len(states) != world_size():
+            log.info(
+                "processes: %d -> %d since the run was saved; dropout goes on with other random numbers",
+                len(states),
+                world_size(),
+            )
+            own_random_stream(self.sampler.seed, step)
+            return
+        state = states[rank()]
+        torch.set_rng_state(state["cpu"])
+        if state["cuda"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda"], self.device)
 
     # -- the outside ----------------------------------------------------------------------------
 
@@ -313,6 +379,7 @@ class Trainer:
             unit="step",
             desc="training",
             dynamic_ncols=True,
+            disable=not is_main(),
             # On a terminal often enough to watch; in a log file a line now and then.
             mininterval=0.5 if sys.stderr.isatty() else 20,
         )

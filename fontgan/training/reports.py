@@ -1,0 +1,84 @@
+"""The losses of the latest steps, kept on the device until they are looked at, so that no step waits for the last one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Report:
+    """The losses of one step, on the host."""
+
+    step: int
+    values: dict[str, float]  # of the glyphs of this process
+    names: list[str]  # "style:character" of each of those glyphs
+
+    @property
+    def is_finite(self) -> bool:
+        return all(map(math.isfinite, self.values.values()))
+
+    def say(self) -> str:
+        shown = ", ".join(f"{name}={value:g}" for name, value in self.values.items())
+        return f"a loss is not finite ({shown}) on {' '.join(self.names)}"
+
+
+@dataclass
+class _Kept:
+    step: int
+    losses: dict[str, Tensor]
+    names: list[str]
+
+
+class Reports:
+    """``keep`` what each step returns; ``send`` it on its way to the host now and then, and ``read`` it there later.
+
+    On CUDA the copy goes into pinned memory behind the step's own work; reading waits for it alone, and whatever was
+    queued after it computes meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[_Kept] = []
+        self._sent: list[tuple[list[_Kept], Tensor, torch.cuda.Event | None]] = []
+
+    def __len__(self) -> int:
+        """Steps kept and not yet sent."""
+        return len(self._kept)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether something was sent and not yet read."""
+        return bool(self._sent)
+
+    def keep(self, step: int, losses: dict[str, Tensor], names: list[str]) -> None:
+        """Takes the losses of a step, scalars on the device, without looking at them."""
+        self._kept.append(_Kept(step, losses, names))
+
+    def send(self) -> None:
+        """Starts copying all that is kept to the host."""
+        if not self._kept:
+            return
+        flat = torch.stack([value.detach().float() for kept in self._kept for value in kept.losses.values()])
+        event = None
+        if flat.is_cuda:
+            host = torch.empty(flat.shape, pin_memory=True)
+            host.copy_(flat, non_blocking=True)
+            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            event.record()
+            flat = host
+        self._sent.append((self._kept, flat, event))
+        self._kept = []
+
+    def read(self) -> list[Report]:
+        """What was sent, oldest step first; waits until it has arrived."""
+        found = []
+        for kept, flat, event in self._sent:
+            if event is not None:
+                event.synchronize()
+            values = iter(flat.tolist())
+            found += [Report(k.step, {name: next(values) for name in k.losses}, k.names) for k in kept]
+        self._sent = []
+        return found
