@@ -134,11 +134,34 @@ def test_gradient_checkpointing_trains_the_same_weights(tmp_path: Path, here: He
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch compiles for the CPU with g++, which is not here")
 def test_a_compiled_training_learns_what_an_eager_one_does(tmp_path: Path, here: Here) -> None:
     lean = ("discriminator=zi2zi", "discriminator.ndf=4", "loss=zi2zi", "generator.depth=3", "trainer.precision=fp32")
+    even = "optim.algorithm.eps=0.01"  # or Adam makes a whole step of the rounding in a gradient near 0
     for compiled in ("true", "false"):
-        result = here("train", *TINY, *lean, f"trainer.compile={compiled}", f"out={tmp_path / compiled}")
+        result = here("train", *TINY, *lean, even, f"trainer.compile={compiled}", f"out={tmp_path / compiled}")
         assert result.returncode == 0, result.stderr
     found, expected = weights(tmp_path / "true"), weights(tmp_path / "false")
     assert found.keys() == expected.keys()  # a compiled network's names are those of the network
     for name, tensor in expected.items():
-        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(found[name], tensor, rtol=1e-4, atol=1e-5)
     assert any(not torch.equal(found[name], expected[name]) for name in expected)  # it was another program indeed
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch compiles for the CPU with g++, which is not here")
+def test_what_makes_a_step_quick_changes_nothing_that_matters(tmp_path: Path, here: Here) -> None:
+    """200 steps from one seed: held-out L1 of bf16, channels_last and compiled within 2 % of plain fp32."""
+    settings = (
+        *TINY, "data.charset=gb2312-1", "discriminator=none", "loss=ink", "generator.depth=3", "trainer.batch_size=8",
+        "trainer.max_steps=200", "trainer.eval_every=200", "trainer.save_every=200",
+    )  # fmt: skip
+    plain = ("trainer.precision=fp32", "trainer.channels_last=false", "trainer.compile=false")
+    quick = ("trainer.precision=bf16", "trainer.channels_last=true", "trainer.compile=true")
+    found = {}
+    for name, how in (("plain", (*plain, "optim.algorithm.fused=false")), ("quick", quick)):
+        result = here("train", *settings, *how, f"out={tmp_path / name}")
+        assert result.returncode == 0, result.stderr
+        lines = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        found[name] = lines[-1]["styles"]
+        assert lines[-1]["step"] == 200
+    assert len(found["plain"]) == 3
+    for style, scores in found["plain"].items():
+        assert found["quick"][style]["l1"] == pytest.approx(scores["l1"], rel=0.02)
+        assert found["quick"][style]["l1"] != scores["l1"]  # it was computed otherwise

@@ -60,13 +60,7 @@ def build_step(overrides: Sequence[str], device: torch.device) -> Step:
     precision = pick_precision(cfg.trainer.precision, device)
     with quiet():
         _, train_step, sampler = build_parts(cfg, device, precision)
-    batches = [sampler.batch(index).to(device) for index in range(cfg.trainer.accumulate)]
-    if not cfg.trainer.channels_last:
-        for (
-            batch
-        ) in batches:  # their one channel leaves open which layout they have, and convolutions go by the strides
-            batch.source = batch.source.clone(memory_format=torch.contiguous_format)
-            batch.target = batch.target.clone(memory_format=torch.contiguous_format)
+    batches = [sampler.batch(index) for index in range(cfg.trainer.accumulate)]
     return Step(
         lambda: train_step(batches, progress=1.0, step=LATE_STEP),
         cfg,

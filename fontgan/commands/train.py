@@ -219,6 +219,7 @@ def build_parts(
         augment=augment,
         shots=shots,
         device=device,
+        layout=layout,
         rank=distributed.rank(),
         world_size=distributed.world_size(),
     )

@@ -32,10 +32,10 @@ class GlyphBatch:
         None  # (B, K, H, W): other glyphs of each pair's style, where the style is read off them
     )
 
-    def to(self, device: torch.device) -> GlyphBatch:
+    def to(self, device: torch.device, layout: torch.memory_format = torch.channels_last) -> GlyphBatch:
         return GlyphBatch(
-            self.source.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last),
-            self.target.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last),
+            self.source.to(device, non_blocking=True).contiguous(memory_format=layout),
+            self.target.to(device, non_blocking=True).contiguous(memory_format=layout),
             self.style.to(device, non_blocking=True),
             self.names,
             None if self.references is None else self.references.to(device, non_blocking=True),
@@ -123,6 +123,7 @@ class PairSampler:
         batch_size: pairs of a batch, over all processes that train together.
         shots: references of each pair, see ``_references``; 0 gives none.
         device: where batches are wanted.
+        layout: of their images in memory, that of the network.
         rank, world_size: of the processes that train together; each gets its own part of every batch, and
             together they get what a single one would.
         store: where the pixels come from; by default as ``choose_store`` decides.
@@ -139,6 +140,7 @@ class PairSampler:
         augment: Augmentation,
         shots: int = 0,
         device: torch.device = CPU,
+        layout: torch.memory_format = torch.channels_last,
         rank: int = 0,
         world_size: int = 1,
         store: PixelStore | None = None,
@@ -154,6 +156,7 @@ class PairSampler:
         self.augment = augment
         self.shots = shots
         self.device = device
+        self.layout = layout
         share = batch_size // world_size
         self.part = slice(rank * share, (rank + 1) * share)  # of every batch
         self.pairs = Pairs(pack, pack.trained)
@@ -180,7 +183,7 @@ class PairSampler:
         if recipe.references is not None:
             glyphs = as_image(self.store.place(recipe.references))
             references = glyphs.view(-1, self.shots, *glyphs.shape[1:])
-        return GlyphBatch(both[:, :1], both[:, 1:], recipe.style, recipe.names, references).to(self.device)
+        return GlyphBatch(both[:, :1], both[:, 1:], recipe.style, recipe.names, references).to(self.device, self.layout)
 
     def close(self) -> None:
         """Ends the thread that prepares batches, where there is one."""
