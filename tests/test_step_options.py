@@ -134,7 +134,7 @@ def test_gradient_checkpointing_trains_the_same_weights(tmp_path: Path, here: He
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch compiles for the CPU with g++, which is not here")
 def test_a_compiled_training_learns_what_an_eager_one_does(tmp_path: Path, here: Here) -> None:
     lean = ("discriminator=zi2zi", "discriminator.ndf=4", "loss=zi2zi", "generator.depth=3", "trainer.precision=fp32")
-    even = "optim.algorithm.eps=0.01"  # or Adam makes a whole step of the rounding in a gradient near 0
+    even = "+optim.algorithm.eps=0.01"  # or Adam makes a whole step of the rounding in a gradient near 0
     for compiled in ("true", "false"):
         result = here("train", *TINY, *lean, even, f"trainer.compile={compiled}", f"out={tmp_path / compiled}")
         assert result.returncode == 0, result.stderr
