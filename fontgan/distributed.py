@@ -52,6 +52,11 @@ def asked_processes() -> int:
     return _from_environment("WORLD_SIZE", 1)
 
 
+def processes_here() -> int:
+    """How many of the processes share this machine. Raises: ConfigError."""
+    return max(1, _from_environment("LOCAL_WORLD_SIZE", 1))
+
+
 def local_rank() -> int:
     """This process among those of its machine, from 0: the number of its CUDA device. Raises: ConfigError."""
     return _from_environment("LOCAL_RANK", 0)
@@ -92,6 +97,9 @@ def together(device: torch.device) -> Iterator[None]:
         logger.setLevel(max(before, logging.WARNING))
     try:
         yield
+        # Not after an error: what is still under way with a process that is gone would never end.
+        agree_on_largest([0.0])  # the others may still be listening
+        dist.destroy_process_group()
     except RuntimeError as error:
         if not _is_lost_peer(error):
             raise
@@ -101,9 +109,6 @@ def together(device: torch.device) -> Iterator[None]:
         ) from error
     finally:
         logger.setLevel(before)
-    # Not after an error: what is still under way with a process that is gone would never end.
-    agree_on_largest([0.0])  # the others may still be listening
-    dist.destroy_process_group()
 
 
 def _meeting_place() -> tuple[Any, int, int]:

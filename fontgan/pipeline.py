@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from fontgan.distributed import world_size
+from fontgan.distributed import processes_here
 
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")
@@ -20,8 +20,8 @@ MOST_THREADS = 16
 
 
 def image_threads() -> int:
-    """How many threads of this process may work on images: as many as it has cores, up to ``MOST_THREADS``."""
-    return max(1, min(MOST_THREADS, (os.cpu_count() or 1) // world_size()))
+    """How many threads of this process may work on images: its share of the cores, up to ``MOST_THREADS``."""
+    return max(1, min(MOST_THREADS, len(os.sched_getaffinity(0)) // processes_here()))
 
 
 def in_order(

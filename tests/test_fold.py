@@ -105,12 +105,14 @@ def test_norms_after_an_activation_stay() -> None:
     assert (draw(ready) - draw(generator)).abs().max() < 1e-4
 
 
-def test_an_untrained_mode_of_the_original_is_left_alone() -> None:
-    generator = trained_like("generator.dropout=0.5").train()
+@pytest.mark.parametrize("style", ["film", "reference"])
+def test_the_mode_of_the_original_is_left_alone(style: str) -> None:
+    generator = trained_like("generator.dropout=0.5", f"generator/style={style}").train()
     ready = folded(generator)
-    assert generator.training
     assert all(module.training for module in generator.modules())
-    assert not any(module.training for module in ready.modules())
+    shared = set(generator.reference_style.modules()) if generator.reference_style is not None else set()
+    assert bool(shared) == (style == "reference")
+    assert not any(module.training for module in ready.modules() if module not in shared)
 
 
 def test_casting_beforehand_gives_what_autocast_gives() -> None:

@@ -342,7 +342,7 @@ def test_the_ends_of_a_path_are_the_styles_themselves(
 @pytest.fixture
 def cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Gives the machine so many cores."""
-    return lambda count: monkeypatch.setattr("fontgan.pipeline.os.cpu_count", lambda: count)
+    return lambda count: monkeypatch.setattr("fontgan.pipeline.os.sched_getaffinity", lambda process: set(range(count)))
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -61,7 +61,11 @@ def folded(generator: UnetGenerator) -> UnetGenerator:
             last = LAST_CONV.get(type(module.resize))
             if last is not None:
                 module.norm = _fold(getattr(module.resize, last), module.norm)
-    return copied.eval()
+    kept = set() if reader is None else set(reader.modules())
+    for module in copied.modules():
+        if module not in kept:  # the reader is the original's too
+            module.training = False
+    return copied
 
 
 def cast_convolutions(generator: UnetGenerator, dtype: torch.dtype) -> None:

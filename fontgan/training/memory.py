@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from fontgan.data.batches import GlyphBatch
+from fontgan.distributed import processes_here
 from fontgan.errors import RunError
 from fontgan.training.step import TrainStep
 
@@ -118,7 +119,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def available_bytes(device: torch.device) -> int:
-    """Memory of the device that can be had now; of a container, what its limit leaves."""
+    """Memory of the device that this process can have now; of a container, what its limit leaves."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -126,7 +127,9 @@ def available_bytes(device: torch.device) -> int:
     free = int(facts["MemAvailable"].split()[0]) * 1024
     limit = _number(CGROUP / "memory.max")
     used = _number(CGROUP / "memory.current")
-    return free if limit is None or used is None else min(free, limit - used)
+    if limit is not None and used is not None:
+        free = min(free, limit - used)
+    return free // processes_here()
 
 
 def _number(file: Path) -> int | None:
