@@ -78,9 +78,12 @@ def test_recomputing_gives_the_same_weights_for_less_memory(overrides: tuple[str
     assert again_peak < plain_peak
 
 
-def test_recomputing_repeats_dropout_and_leaves_batch_norms_statistics_alone() -> None:
+@pytest.mark.parametrize("synchronised", [False, True])
+def test_recomputing_repeats_dropout_and_leaves_batch_norms_statistics_alone(synchronised: bool) -> None:
     torch.manual_seed(0)
-    part = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5))
+    part: nn.Sequential = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5))
+    if synchronised:
+        part = nn.SyncBatchNorm.convert_sync_batchnorm(part)
     twin = copy.deepcopy(part)
     x = torch.randn(3, 2, 8, 8, requires_grad=True)
     x2 = x.detach().clone().requires_grad_()
@@ -101,6 +104,7 @@ def test_the_largest_batch_takes_what_is_free_and_no_more(monkeypatch: pytest.Mo
     fits = largest_batch(step, 64, CPU, most=100_000)
     assert fits >= 16
     assert fits % 8 == 0
+    # What is free is asked for when gradients and the optimisers' state are there already.
     limit = memory.SHARE_CPU * 200 * MIB
     assert peak_bytes(lambda: probe(step, fits, 64, CPU), CPU) <= limit * 1.02  # what was extrapolated holds
     assert peak_bytes(lambda: probe(step, fits + 16, 64, CPU), CPU) > limit
@@ -122,3 +126,7 @@ def test_a_containers_limit_counts(tmp_path, monkeypatch: pytest.MonkeyPatch) ->
     assert available_bytes(CPU) > free / 2
     (tmp_path / "memory.max").write_text(f"{10 * MIB}\n")
     assert available_bytes(CPU) == 10 * MIB - 1000
+    (tmp_path / "memory.stat").write_text("anon 600\ninactive_file 400\n")
+    assert available_bytes(CPU) == 10 * MIB - 600
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert available_bytes(CPU) == 5 * MIB - 300

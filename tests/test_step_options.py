@@ -99,6 +99,7 @@ def test_too_little_memory_ends_in_one_line_that_says_what_fits(
     assert 1 <= fits <= 16
     assert 40 <= fits * accumulate < 40 + fits
     assert "trainer.gradient_checkpointing=true" in line
+    assert "in another out=" in line
 
 
 def test_profile_leaves_a_trace_and_a_table(tmp_path: Path, here: Here) -> None:
@@ -117,10 +118,12 @@ def test_profile_leaves_a_trace_and_a_table(tmp_path: Path, here: Here) -> None:
     assert sorted(p.name for p in (run / "profile").iterdir()) == ["operations.txt", "trace.json"]
 
 
-def test_a_run_too_short_to_profile_says_so(tmp_path: Path, here: Here) -> None:
-    result = here("train", *TINY, "trainer.profile=true", "trainer.max_steps=1", f"out={tmp_path / 'run'}")
+@pytest.mark.parametrize("steps", [1, WARM_UP])
+def test_a_run_too_short_to_profile_says_so(steps: int, tmp_path: Path, here: Here) -> None:
+    result = here("train", *TINY, "trainer.profile=true", f"trainer.max_steps={steps}", f"out={tmp_path / 'run'}")
     assert result.returncode == 0, result.stderr
     assert "trainer.profile: the run ended before step" in result.stderr
+    assert not (tmp_path / "run" / "profile").exists()
 
 
 def test_gradient_checkpointing_trains_the_same_weights(tmp_path: Path, here: Here) -> None:

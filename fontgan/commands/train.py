@@ -79,8 +79,14 @@ def main(cfg: DictConfig, swept: Settings | None = None) -> int:
     device = pick_device(cfg.trainer.device)
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # all batches have one shape, so trying the algorithms once pays
-    with distributed.together(device):
-        return _train_in(out, cfg, device, swept or {})
+    try:
+        with distributed.together(device):
+            return _train_in(out, cfg, device, swept or {})
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+    # Out here nothing holds the error any more, whose frames hold what filled the memory.
+    raise _too_large(cfg, device)
 
 
 def _train_in(out: Path, cfg: DictConfig, device: torch.device, swept: Settings) -> int:
@@ -116,10 +122,17 @@ def _train_in(out: Path, cfg: DictConfig, device: torch.device, swept: Settings)
             last = _look_into(out, cfg)  # once more: another process may have trained while this one waited
             if last is None and distributed.is_main():
                 write_whole(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-        average_over_processes(train_step)
+        seen = distributed.from_all(last.step if last else 0)
+        if len(set(seen)) > 1:
+            raise distributed.said_once(
+                RunError(
+                    f"out={out}: the processes see different checkpoints there (of steps {', '.join(map(str, seen))}). "
+                    "A shared folder may need a moment; start again, or see that all of them have the same one."
+                )
+            )
+        average_over_processes(train_step, cfg.data.size)
         facts = _facts(pack, origin, device, precision)
-        with _memory_explained(cfg, device):
-            return _train(cfg, out, last, pack, train_step, sampler, device, precision, facts, swept)
+        return _train(cfg, out, last, pack, train_step, sampler, device, precision, facts, swept)
 
 
 def _tidy(out: Path, last: checkpoints.Checkpoint) -> None:
@@ -130,23 +143,25 @@ def _tidy(out: Path, last: checkpoints.Checkpoint) -> None:
     log.info("finished at step %d before; nothing is left to do in %s", last.step, out)
 
 
-def average_over_processes(train_step: TrainStep) -> None:
+def average_over_processes(train_step: TrainStep, size: int) -> None:
     """From now on every process's gradients are the mean over all of them; all must call this at once."""
     if distributed.world_size() == 1:
         return
     train_step.forward = distributed.averaging(train_step.forward, [])
     if train_step.discriminator is not None:
-        idle = heads_without_loss(train_step.discriminator, train_step.objective, train_step.generator.styles)
+        idle = heads_without_loss(
+            train_step.discriminator, train_step.objective, size=size, styles=train_step.generator.styles
+        )
         train_step.forward_d = distributed.averaging(train_step.forward_d, idle)
 
 
-def heads_without_loss(discriminator: nn.Module, objective: Objective, styles: int) -> list[nn.Parameter]:
+def heads_without_loss(discriminator: nn.Module, objective: Objective, *, size: int, styles: int) -> list[nn.Parameter]:
     """The discriminator's parameters that no term of its own update reaches, such as a category head with loss.category=0.
 
     Found on torch's meta device, where nothing is computed.
     """
     meta = copy.deepcopy(discriminator).to("meta").eval()
-    image, style = torch.zeros(1, 1, 64, 64, device="meta"), torch.zeros(1, styles, device="meta")
+    image, style = torch.zeros(1, 1, size, size, device="meta"), torch.zeros(1, styles, device="meta")
     verdict = meta(image, image, style)
     terms = objective.discrimination(verdict, verdict, style)
     reached = torch.autograd.grad(sum(terms.values()), list(meta.parameters()), allow_unused=True)  # type: ignore[arg-type]
@@ -252,6 +267,7 @@ def _fitting_batch_size(cfg: DictConfig, device: torch.device) -> int:
     processes = distributed.world_size()
     tried = cfg.copy()
     tried.trainer.batch_size, tried.trainer.compile = 2 * processes, False
+    tried.trainer.sync_batch_norm = False  # one process alone measures, and the others would not answer
     with _quiet():
         _, step, sampler = build_parts(
             tried, device, pick_precision(cfg.trainer.precision, device), find_origin(cfg, None)
@@ -273,26 +289,24 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-@contextmanager
-def _memory_explained(cfg: DictConfig, device: torch.device) -> Iterator[None]:
-    """Raises: RunError in place of torch's error where memory is full, with the batch that would fit."""
-    try:
-        yield
-        return
-    except RuntimeError as error:
-        if not out_of_memory(error):
-            raise
-    batch_size = cfg.trainer.batch_size
-    # Outside the handler, whose traceback holds what filled the memory.
+def _too_large(cfg: DictConfig, device: torch.device) -> RunError:
+    """What to say when memory is full, with the batch that would fit; call it when nothing holds that memory any more."""
+    batch_size, processes = cfg.trainer.batch_size, distributed.asked_processes()
     if device.type == "cuda":
         torch.cuda.empty_cache()
     advice = "Lower generator.ngf or data.size"
-    if batch_size > distributed.world_size():
-        fits = min(_fitting_batch_size(cfg, device), batch_size // 2 or 1)
-        advice = f"About {fits} would: trainer.batch_size={fits}, with trainer.accumulate={-(-batch_size // fits)} for as many a step"
-    raise RunError(
+    if isinstance(batch_size, int) and batch_size > processes:
+        try:
+            fits = min(_fitting_batch_size(cfg, device), batch_size // 2)
+        except (UserError, RuntimeError):  # even the small batches that would tell do not fit
+            advice = "Lower trainer.batch_size, generator.ngf or data.size"
+        else:
+            fits = max(processes, fits // processes * processes)
+            batches = -(-batch_size * cfg.trainer.accumulate // fits)
+            advice = f"About {fits} would: trainer.batch_size={fits}, with trainer.accumulate={batches} for as many a step, in another out="
+    return RunError(
         f"trainer.batch_size={batch_size}: does not fit in the memory of {device.type}. {advice}; "
-        "or trainer.gradient_checkpointing=true, which takes less memory and more time."
+        "or use trainer.gradient_checkpointing=true, which takes less memory and more time."
     )
 
 

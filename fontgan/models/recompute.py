@@ -31,7 +31,9 @@ def _statistics_at_rest(part: nn.Module) -> Iterator[None]:
     stored = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
         # A moving average that takes nothing of the batch, and a count that is thrown away.
-        norm.momentum, norm.num_batches_tracked = 0.0, None
+        norm.momentum = 0.0
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked = norm.num_batches_tracked.clone()
     try:
         yield
     finally:

@@ -106,7 +106,7 @@ class UnetSkipConnectionBlock(nn.Module):
 
     def _run(self, part: nn.Module, *inputs: Tensor | int) -> Tensor:
         """One half of this level; where it is to be recomputed, its maps are not kept for the way back."""
-        if self.recompute and self.training and torch.is_grad_enabled():
+        if self.recompute and torch.is_grad_enabled():
             return recomputed(part, *inputs)
         return part(*inputs)
 

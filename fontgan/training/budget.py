@@ -62,7 +62,7 @@ def step_flops(
     """Operations of a training step, forward and backward through both networks, a multiply-add counted as two.
 
     The mean over a training: the discriminator and its terms may start late.  A real step is counted, on torch's
-    meta device, where nothing is computed.
+    meta device, where nothing is computed; what ``trainer.gradient_checkpointing`` computes again is not.
 
     Args:
         frozen_parts: modules of ``generator``, see ``TrainStep``; what needs no gradient costs less.

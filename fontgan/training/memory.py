@@ -38,8 +38,8 @@ def largest_batch(step: TrainStep, size: int, device: torch.device, *, most: int
     Raises: RunError if not even one pair fits.
     """
     share = SHARE_CUDA if device.type == "cuda" else SHARE_CPU
+    probe(step, FIRST[0], size, device)  # gradients and the optimisers' state, which stay, are made in the first step
     free = available_bytes(device)
-    probe(step, FIRST[0], size, device)  # the optimisers make their state in the first step
     fixed, of_a_pair = _line(step, FIRST, size, device)
     fitting = int((share * free - fixed) / of_a_pair)
     if min(fitting, most) >= 2 * SECOND[1]:
@@ -119,7 +119,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def available_bytes(device: torch.device) -> int:
-    """Memory of the device that this process can have now; of a container, what its limit leaves."""
+    """Memory of the device that this process can have now; of a container (cgroup v2), what its limit leaves."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -128,8 +128,15 @@ def available_bytes(device: torch.device) -> int:
     limit = _number(CGROUP / "memory.max")
     used = _number(CGROUP / "memory.current")
     if limit is not None and used is not None:
-        free = min(free, limit - used)
+        free = min(free, limit - used + _file_cache())
     return free // processes_here()
+
+
+def _file_cache() -> int:
+    """Bytes that count as used by the container and are given up when they are needed."""
+    file = CGROUP / "memory.stat"
+    facts = dict(line.split() for line in file.read_text().splitlines()) if file.is_file() else {}
+    return int(facts.get("inactive_file", 0))
 
 
 def _number(file: Path) -> int | None:

@@ -47,12 +47,13 @@ class StepProfiler:
 
     def close(self) -> None:
         """Writes what was watched; at the end of a run too short for all steps, what there is of it."""
-        if self._profile is None:
-            if self.steps < WARM_UP:
-                log.warning("trainer.profile: the run ended before step %d, so there is no profile.", WARM_UP + 1)
-            return
         found, self._profile = self._profile, None
-        found.stop()
+        if found is not None:
+            found.stop()
+        if self.steps <= WARM_UP:
+            log.warning("trainer.profile: the run ended before step %d, so there is no profile.", WARM_UP + 1)
+        if found is None or self.steps <= WARM_UP:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         trace = self.folder / f".{TRACE}"
         found.export_chrome_trace(str(trace))
