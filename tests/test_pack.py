@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -12,7 +13,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -160,6 +163,43 @@ def test_a_file_cut_off_while_it_is_read_is_told(pack: Pack, tmp_path: Path) -> 
         opened.pixels[6]
 
 
+def test_few_shards_are_open_at_once_and_none_is_closed_under_a_reader(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixels, "OPEN_SHARDS", 2)
+    whole, opened = pack.pixels[:], open_pack(pack.path).pixels
+
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    before = descriptors()
+    assert np.array_equal(opened[::-1], whole[::-1])
+    assert descriptors() == before + 2
+
+    preadv, wrong = os.preadv, []
+
+    def slow(file: int, *args: Any) -> int:
+        time.sleep(0.001)  # meanwhile the others open and drop other shards
+        return preadv(file, *args)
+
+    def read(seed: int) -> None:
+        try:
+            for row in np.random.default_rng(seed).permutation(len(whole)):
+                if not np.array_equal(opened[int(row)], whole[row]):
+                    wrong.append(row)
+        except OSError as error:
+            wrong.append(error)
+
+    monkeypatch.setattr(os, "preadv", slow)
+    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert descriptors() == before + 2
+
+
 # -- drawing by several processes ----------------------------------------------------------
 
 
@@ -232,12 +272,12 @@ def test_a_wrong_number_of_processes_is_refused(workers: int, tmp_path: Path) ->
     assert not list((tmp_path / "packs").iterdir())
 
 
-def helpers_of_this_process() -> list[int]:
+def helpers_of(starter: int) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         try:
             parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1]) if entry.name.isdigit() else 0
-            if parent == os.getpid() and b"help_draw" in (entry / "cmdline").read_bytes():
+            if parent == starter and b"help_draw" in (entry / "cmdline").read_bytes():
                 found.append(int(entry.name))
         except OSError:  # gone meanwhile
             continue
@@ -253,7 +293,7 @@ def test_a_killed_helper_is_told_in_a_line_and_nothing_is_kept(
 
     def kill() -> None:
         while not killed:
-            killed.extend(helpers_of_this_process()[:1])
+            killed.extend(helpers_of(os.getpid())[:1])
             time.sleep(0.01)
         os.kill(killed[0], signal.SIGKILL)
 
@@ -263,7 +303,126 @@ def test_a_killed_helper_is_told_in_a_line_and_nothing_is_kept(
         make_pack(split, tmp_path, workers=3)
     killer.join()
     assert not list((tmp_path / "packs").iterdir())
-    assert not helpers_of_this_process()
+    assert not helpers_of(os.getpid())
+
+
+def helper_that(monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    """Makes helpers do something before they draw."""
+    monkeypatch.setattr(drawing, "_HELPER", drawing._HELPER.replace("; help_draw()", f"; {first}; help_draw()"))
+
+
+def test_a_helper_may_print_a_lot(tmp_path: Path, always_helped: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = plan_of_images(tmp_path / "mine")
+    said = tmp_path / "said"
+    helper_that(
+        monkeypatch,
+        f"import os; os.write(2, b'x' * 200_000); from pathlib import Path; Path({str(said)!r}).touch()",
+    )
+    draw = drawing.Drawing.draw_chunk
+
+    def after_the_helper(self: drawing.Drawing, chunk: int, writer: pixels.PixelWriter) -> int:
+        until = time.monotonic() + 10
+        while chunk and not said.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert not chunk or said.exists()
+        return draw(self, chunk, writer)
+
+    monkeypatch.setattr(drawing.Drawing, "draw_chunk", after_the_helper)
+    assert len(make_pack(split, tmp_path / "cache", workers=2).pixels) == 2 * 30
+
+
+def test_the_last_that_a_failing_helper_printed_is_told(
+    tmp_path: Path, always_helped: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slowly(monkeypatch, 0.3)
+    helper_that(monkeypatch, "print('first', file=sys.stderr); print('no luck', file=sys.stderr); sys.exit(3)")
+    with pytest.raises(DataError, match=r"ended with code 3: no luck\."):
+        make_pack(plan(size=512), tmp_path, workers=2)
+
+
+def test_packing_goes_on_without_helpers_that_cannot_be_started(
+    tmp_path: Path, always_helped: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    split = plan("gb2312-1", size=128)
+    started: list[object] = []
+
+    class Scarce(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **kwargs: Any):
+            if started:
+                raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+            started.append(self)
+            super().__init__(*args, **kwargs)
+
+    monkeypatch.setattr(subprocess, "Popen", Scarce)
+    files = len(os.listdir("/proc/self/fd"))
+    pack = make_pack(split, tmp_path, workers=5)
+    assert np.array_equal(pack.pixels[:], drawn_one_by_one(split))
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert "packing with 2 processes" in warnings[0]
+    assert "Resource temporarily unavailable" in warnings[0]
+    assert "data.workers=2" in warnings[0]
+    del pack
+    assert len(os.listdir("/proc/self/fd")) == files
+
+
+# -- glyphs that change meanwhile ----------------------------------------------------------
+
+
+TWO = {"一": box(0, 300, 900, 400), "二": box(0, 100, 900, 700)}
+OTHER_TWO = {"一": box(0, 0, 100, 100), "二": box(0, 0, 200, 100)}
+
+
+def test_a_font_draws_what_was_hashed_whatever_becomes_of_its_file(tmp_path: Path) -> None:
+    """Overwritten in place, too, which a map of the file would show."""
+    path, frame = make_font(tmp_path / "a.ttf", TWO), plan().canvas
+    before = open_glyphs(str(path))
+    drawn, key = before.draw("二", frame, 64), before.fingerprint(["二"])
+    font = open_glyphs(str(path))
+    path.write_bytes(make_font(tmp_path / "b.ttf", OTHER_TWO).read_bytes())
+    assert np.array_equal(font.draw("二", frame, 64), drawn)
+    assert font.fingerprint(["二"]) == key
+    assert font.describe() == before.describe()
+    assert not np.array_equal(open_glyphs(str(path)).draw("二", frame, 64), drawn)
+
+
+def test_a_font_replaced_before_a_helper_opens_it_is_told_and_no_pack_is_kept(
+    tmp_path: Path, always_helped: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.ttf"
+    path.write_bytes(KAI.read_bytes())
+    split = plan_pairs(str(SOURCE), {"kai": str(path)}, charset=CHARS, size=512)
+    draw = drawing.Drawing.draw_chunk
+
+    def replacing(self: drawing.Drawing, chunk: int, writer: pixels.PixelWriter) -> int:
+        if chunk == 0:
+            (tmp_path / "new").write_bytes(BRUSH.read_bytes())
+            (tmp_path / "new").rename(path)
+        else:
+            time.sleep(0.3)
+        return draw(self, chunk, writer)
+
+    monkeypatch.setattr(drawing.Drawing, "draw_chunk", replacing)
+    with pytest.raises(DataError, match=r"a\.ttf: was changed while it was packed\. Start again\.$"):
+        make_pack(split, tmp_path / "cache", workers=2)
+    assert not list((tmp_path / "cache" / "packs").iterdir())
+
+
+@pytest.mark.parametrize("surveyed", [True, False])
+def test_an_image_that_is_no_longer_the_one_hashed_is_told(surveyed: bool, tmp_path: Path) -> None:
+    split = plan_of_images(tmp_path / "mine")
+    if surveyed:
+        draw = partial(make_pack, split, tmp_path / "cache", workers=1)
+    else:
+        glyphs = open_glyphs(str(tmp_path / "mine"))
+        glyphs.fingerprint(list(CHARS[:30]))
+        draw = partial(glyphs.draw, CHARS[9], split.canvas, 64)
+    image = tmp_path / "mine" / f"{CHARS[9]}.png"
+    Image.fromarray(open_glyphs(str(BRUSH)).draw(CHARS[9], plan().canvas, 64)).save(image)
+    with pytest.raises(DataError, match=rf"{CHARS[9]}\.png: was changed while its folder was in use\. Start again\."):
+        draw()
+    if surveyed:
+        assert not list((tmp_path / "cache" / "packs").iterdir())
 
 
 @pytest.mark.parametrize("trouble", ["an image is gone", "a shard is gone"])
@@ -296,15 +455,23 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from fontgan.data.pairs import plan_pairs; from fontgan.data import pack, drawing;"
         "drawing.WORTH_A_HELPER_S = 1e-9;"
         f"p = plan_pairs({str(SOURCE)!r}, {{'kai': {str(KAI)!r}, 'brush': {str(BRUSH)!r}}}, charset='gb2312-1', size=512);"
+        # A helper that is busy for long: it does not notice by itself that its starter is gone.
+        "drawing._HELPER = drawing._HELPER.replace('; help_draw()', '; import time; time.sleep(60)');"
         "pack.make_pack(p, Path(sys.argv[1]), workers=2)"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob("packs/.*/pixels-00000.npy")):
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not (helpers := helpers_of(process.pid)):
         assert process.poll() is None
         time.sleep(0.01)
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=30)
+    left = [helper for helper in helpers if Path(f"/proc/{helper}").exists()]
+    for helper in left:
+        os.kill(helper, signal.SIGKILL)
+    assert not left
     assert process.returncode != 0
     assert "KeyboardInterrupt" in told
     assert not list((tmp_path / "packs").iterdir())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import math
 import os
 import pickle
@@ -29,6 +30,8 @@ from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.pixels import PixelWriter
 from fontgan.errors import DataError
+
+log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 2**20  # drawn and written at once
 WORTH_A_HELPER_S = 0.3  # of drawing for each process: a helper takes about 0.2 s to start
@@ -99,14 +102,23 @@ def draw_rows(drawing: Drawing, *, workers: int | None, progress: Callable[[int]
     writer = drawing.writer()
     writer.create()
     with tempfile.TemporaryFile() as shared, contextlib.ExitStack() as helpers_end:
-        tally, helpers = Tally(shared.fileno()), []
+        tally = Tally(shared.fileno())
+        helpers: list[Helper] = []
         began = time.perf_counter()
         while (chunk := tally.claim(drawing.chunks)) is not None:
             tally.finish(drawing.draw_chunk(chunk, writer))
             if chunk == 0:
                 left_s = (time.perf_counter() - began) * (drawing.chunks - 1)
-                for _ in range(1, min(workers, math.ceil(left_s / WORTH_A_HELPER_S), drawing.chunks)):
-                    helpers.append(helpers_end.enter_context(Helper(drawing, tally)))
+                wanted = min(workers, math.ceil(left_s / WORTH_A_HELPER_S), drawing.chunks) - 1
+                try:
+                    while len(helpers) < wanted:
+                        helpers.append(helpers_end.enter_context(Helper(drawing, tally)))
+                except OSError as error:  # no process or memory left to give: the work goes on with those there are
+                    log.warning(
+                        "packing with %d processes, as no further one can be started (%s); see whether memory is short, "
+                        "or set data.workers=%d.",
+                        *(1 + len(helpers), str(error), 1 + len(helpers)),
+                    )
             for helper in helpers:
                 helper.check()
             progress(tally.done())
@@ -161,31 +173,36 @@ class Helper:
     """Another process that draws. It is ended on leaving the context: by then it is done, or no longer wanted."""
 
     def __init__(self, drawing: Drawing, tally: Tally):
-        with tempfile.TemporaryFile() as job:  # not a pipe, which would make this process wait for the helper's start
+        """Raises: OSError if it cannot be started."""
+        with contextlib.ExitStack() as files:
+            # Files, not pipes: with these, one of the two would wait for the other to read or write.
+            job, self.told, self.printed = (files.enter_context(tempfile.TemporaryFile()) for _ in range(3))
             pickle.dump((drawing, tally.file, os.getpid()), job)
             job.seek(0)
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _HELPER, json.dumps(sys.path)],
                 stdin=job,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stdout=self.told,
+                stderr=self.printed,
                 pass_fds=[tally.file],
                 process_group=0,  # Ctrl-C is for this process alone, which then ends its helpers
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},  # threads take time to start
             )
+            self._files = files.pop_all()
 
     def check(self) -> None:
         """Raises: what the helper raised; DataError if it was killed."""
         code = self.process.poll()
         if code is None or code == 0:
             return
-        told, printed = self.process.communicate()
-        if told:
+        self.told.seek(0)
+        self.printed.seek(0)
+        if told := self.told.read():
             error = pickle.loads(told)  # noqa: S301  # from our own process
             if isinstance(error, Exception):
                 raise error
         how = signal.Signals(-code).name if code < 0 else f"code {code}"
-        last = printed.decode(errors="replace").strip().splitlines()[-1:]
+        last = self.printed.read().decode(errors="replace").strip().splitlines()[-1:]
         raise DataError(
             f"a process that draws glyphs for the pack ended with {how}{': ' if last else ''}{''.join(last)}. "
             "Nothing is kept of this pack. See whether memory is short and start again, or set data.workers=1."
@@ -196,14 +213,15 @@ class Helper:
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        self._files.close()
 
 
 def help_draw() -> None:
     """What a helper runs: draws chunks until there are none left, or its starter is gone."""
-    drawing, file, starter = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
-    tally, writer = Tally(file), drawing.writer()
     try:
+        drawing, file, starter = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
+        tally, writer = Tally(file), drawing.writer()
         while os.getppid() == starter and (chunk := tally.claim(drawing.chunks)) is not None:
             tally.finish(drawing.draw_chunk(chunk, writer))
     except Exception as error:  # noqa: BLE001  # none is lost: the starter raises it again

@@ -7,6 +7,7 @@ made holds a ``manifest.json`` that says where in the image the em square lies.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import unicodedata
@@ -61,16 +62,25 @@ def read_grey(path: Path) -> tuple[np.ndarray, bool]:
     Returns: (H, W) uint8, 0 ink .. 255 paper; and whether the image was light on dark and is inverted here.
     Raises: DataError if the file is no image or cannot be decoded to its end.
     """
+    return _read_hashed(path)[:2]
+
+
+def _read_hashed(path: Path) -> tuple[np.ndarray, bool, str]:
+    """What ``read_grey`` gives, and the sha256 of the very bytes that it is decoded from."""
+    data = None
     try:
-        with Image.open(path) as opened:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as opened:
             image = ImageOps.exif_transpose(opened)
             image.load()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        problem = (
-            "the file is empty" if path.exists() and path.stat().st_size == 0 else str(error) or type(error).__name__
-        )
+        problem = str(error) or type(error).__name__
+        if data == b"":
+            problem = "the file is empty"
+        elif isinstance(error, UnidentifiedImageError):
+            problem = "of no known format"  # Pillow's own words name a buffer in memory
         raise DataError(f"{path}: not an image that can be read ({problem}). Replace it or take it out.") from error
-    return grey_of(image)
+    return *grey_of(image), hashlib.sha256(data).hexdigest()
 
 
 def grey_of(image: Image.Image) -> tuple[np.ndarray, bool]:
@@ -200,7 +210,7 @@ class FolderGlyphs:
             )
         self._cells = CellFinder(path)
         self._boxes: dict[str, Box] = {}
-        self._hashes: dict[str, str] = {}
+        self._hashes: dict[str, str] = {}  # of the images' files as they were surveyed or hashed
 
     def survey(self, wanted: list[str] | None) -> Survey:
         """Reads every wanted image once: unreadable and blank ones are left out, polarity is noted."""
@@ -216,7 +226,7 @@ class FolderGlyphs:
                 left_out["missing"].append(char)
                 continue
             try:
-                grey, was_inverted = read_grey(file)
+                grey, was_inverted, digest = _read_hashed(file)
             except DataError as error:
                 left_out["unreadable"].append(char)
                 findings.append(Finding("warning", str(error)))
@@ -227,7 +237,7 @@ class FolderGlyphs:
                 continue
             present.append(char)
             self._boxes[char] = box
-            self._hashes[char] = hashlib.sha256(file.read_bytes()).hexdigest()
+            self._hashes[char] = digest
             sizes[grey.shape] = sizes.get(grey.shape, 0) + 1
             if was_inverted:
                 inverted.append(file.name)
@@ -268,14 +278,18 @@ class FolderGlyphs:
         return self._boxes[char]
 
     def draw(self, char: str, frame: Frame, size: int) -> np.ndarray:
-        grey, _ = read_grey(self.files[char])
+        """Raises: DataError if the image cannot be read, or is no longer the one that was surveyed or hashed."""
+        grey, _, digest = _read_hashed(self.files[char])
+        if self._hashes.get(char, digest) != digest:
+            raise DataError(f"{self.files[char]}: was changed while its folder was in use. Start again.")
         return resample(grey, self._cells.cell_to_image(grey).inverse().then(frame), size)
 
     def fingerprint(self, chars: list[str]) -> str:
         key = hashlib.sha256(f"{READER}|{self._cells.canvas}|{self._cells.size}".encode())
         for char in chars:
-            digest = self._hashes.get(char) or hashlib.sha256(self.files[char].read_bytes()).hexdigest()
-            key.update(f"{char}{digest}".encode())
+            if char not in self._hashes:
+                self._hashes[char] = hashlib.sha256(self.files[char].read_bytes()).hexdigest()
+            key.update(f"{char}{self._hashes[char]}".encode())
         return key.hexdigest()
 
     def describe(self) -> dict[str, Any]:

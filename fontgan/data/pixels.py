@@ -18,6 +18,7 @@ import numpy as np
 from fontgan.errors import DataError
 
 SHARD_BYTES = 256 * 2**20  # at most; whole rows
+OPEN_SHARDS = 64  # of a pack at once: a process may often have no more than 1024 files open
 
 
 def rows_in_a_shard(size: int) -> int:
@@ -51,9 +52,8 @@ class PixelRows:
         self._starts = [
             _check_shard(file, (min(shard_rows, rows - i * shard_rows), size, size)) for i, file in enumerate(files)
         ]
-        self._opened: dict[int, int] = {}  # shard -> file descriptor
+        self._opened: dict[int, _OpenFile] = {}  # by shard, the least recently used first
         self._opening = threading.Lock()
-        weakref.finalize(self, _close, self._opened)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -97,18 +97,28 @@ class PixelRows:
     def _read(self, shard: int, offset: int, into: memoryview) -> None:
         file, offset = self._open(shard), self._starts[shard] + offset
         while into:
-            count = os.preadv(file, [into], offset)  # at most 2 GiB at once
+            count = os.preadv(file.descriptor, [into], offset)  # at most 2 GiB at once
             if count == 0:
                 raise DataError(
                     f"{self._files[shard]}: the pack was cut off while it was read. Delete its folder; it is made again."
                 )
             into, offset = into[count:], offset + count
 
-    def _open(self, shard: int) -> int:
+    def _open(self, shard: int) -> _OpenFile:
         with self._opening:
-            if shard not in self._opened:
-                self._opened[shard] = os.open(self._files[shard], os.O_RDONLY | os.O_CLOEXEC)
-            return self._opened[shard]
+            file = self._opened.pop(shard, None) or _OpenFile(self._files[shard])
+            self._opened[shard] = file
+            if len(self._opened) > OPEN_SHARDS:
+                del self._opened[next(iter(self._opened))]
+            return file
+
+
+class _OpenFile:
+    """A file to read from, closed when nobody holds it any more: so never under a thread that is reading."""
+
+    def __init__(self, path: Path):
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self.descriptor)
 
 
 class PixelWriter:

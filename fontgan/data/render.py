@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import io
 import math
 import struct
 from functools import cached_property
@@ -58,9 +59,9 @@ class FontGlyphs:
             ) from error
 
     def _open(self) -> None:
-        self._data = self.path.read_bytes()
-        self._tables = _read_tables(self.path, self.index)
-        self._face = freetype.Face(str(self.path), self.index or 0)
+        self._data = self.path.read_bytes()  # read once: what is drawn is what was hashed, whatever becomes of the file
+        self._tables = _read_tables(self.path, self._data, self.index)
+        self._face = self._open_face()
         if not self._face.is_scalable:
             raise DataError(
                 f"{self.path}: holds bitmaps only, and outlines are needed. Give it as a folder of glyph images."
@@ -78,20 +79,28 @@ class FontGlyphs:
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle holds: no more than another process needs to open the same face at the same instance."""
         kept = ("path", "index", "instance", "location", "units_per_em", "_baseline", "_notdef")
-        return {name: self.__dict__[name] for name in kept}
+        return {**{name: self.__dict__[name] for name in kept}, "_sha256": self._sha256}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """Raises: DataError if the file is no longer what it was when it was pickled; OSError if it cannot be read."""
+        opened_as = state.pop("_sha256")
         self.__dict__.update(state, _boxes={})
-        self._face = freetype.Face(str(self.path), self.index or 0)
+        self._data = self.path.read_bytes()
+        if self._sha256 != opened_as:
+            raise DataError(f"{self.path}: was changed while it was packed. Start again.")
+        self._face = self._open_face()
         self._go_to(self.location)
 
+    def _open_face(self) -> freetype.Face:
+        return freetype.Face(io.BytesIO(self._data), self.index or 0)  # which keeps the bytes that it draws from
+
     @cached_property
-    def _data(self) -> bytes:
-        return self.path.read_bytes()
+    def _sha256(self) -> str:
+        return hashlib.sha256(self._data).hexdigest()
 
     @cached_property
     def _tables(self) -> TTFont:
-        return _read_tables(self.path, self.index)
+        return _read_tables(self.path, self._data, self.index)
 
     # -- what is there ------------------------------------------------------------------------
 
@@ -241,17 +250,16 @@ class FontGlyphs:
             self._face.set_var_design_coords(list(location.values()))
 
 
-def _read_tables(path: Path, index: int | None) -> TTFont:
+def _read_tables(path: Path, data: bytes, index: int | None) -> TTFont:
+    """The tables of a file's contents; ``path`` is for messages."""
     from fontTools.ttLib import TTFont
     from fontTools.ttLib.ttCollection import TTCollection
 
-    with path.open("rb") as file:
-        is_collection = file.read(4) == b"ttcf"
-    if not is_collection:
+    if data[:4] != b"ttcf":
         if index:
             raise DataError(f"{path}#{index}: the file is a single font, not a collection. Leave #{index} out.")
-        return TTFont(path, lazy=True)
-    faces = TTCollection(str(path), lazy=True).fonts
+        return TTFont(io.BytesIO(data), lazy=True)
+    faces = TTCollection(io.BytesIO(data), lazy=True).fonts
     names = [f"#{i} {face['name'].getDebugName(4)}" for i, face in enumerate(faces)]
     if index is None and len(faces) > 1:
         raise DataError(f"{path}: a collection of {len(faces)} fonts. Choose one: {path}#0 .. ({', '.join(names)}).")
