@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 import time
 from collections.abc import Callable
@@ -13,18 +14,20 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from fontgan.bench import growth, infer
 from fontgan.bench.big_pack import measure_big_pack
 from fontgan.bench.figures import FIRST_STEP, STEP_ON_CPU, Figure, Target
 from fontgan.bench.floor import bytes_of, count_floor
 from fontgan.bench.machine import describe_machine
-from fontgan.bench.packing import measure_packing
+from fontgan.bench.packing import REPEATS, SIZE, bundled_many_times, given_fonts, measure_packing
 from fontgan.bench.page import FORMAT, MADE_BY_US, read_figures, say_figure, to_markdown
 from fontgan.bench.peaks import Peaks, measure_peaks
 from fontgan.bench.reading import measure_reading
 from fontgan.bench.start import seconds_to_first_step
-from fontgan.bench.step import measure_step
+from fontgan.bench.step import PLAIN, PLAIN_OPTIMISER, measure_step
 from fontgan.bench.timing import FEWEST_ROUNDS, Spread, ratio, spread, take_turns
 from fontgan.build import compose_config
+from fontgan.commands import bench
 from fontgan.commands.bench import WORDS, command
 from fontgan.errors import RunError
 
@@ -176,7 +179,8 @@ def test_the_first_step_is_timed_from_the_start_of_the_process(tmp_path: Path) -
         seconds_to_first_step(tmp_path / "other", CPU, "data.size=7")
 
 
-def test_drawing_at_small_size_end_to_end(here: Here, tmp_path: Path) -> None:
+def test_drawing_at_small_size_end_to_end(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(infer.GLYPHS_SMALL, "cpu", 48)
     out, page = tmp_path / "cpu.json", tmp_path / "page.md"
     overrides = "overrides=['data.size=64','generator.ngf=4','generator.depth=4']"
     arguments = ("training=quickstart", "batch_size=16", "rounds=3", "minutes=0", "device=cpu", f"page={page}")
@@ -185,14 +189,17 @@ def test_drawing_at_small_size_end_to_end(here: Here, tmp_path: Path) -> None:
     numbers = json.loads(out.read_text())
     figures = {figure["name"]: figure for figure in numbers["figures"]}
     assert list(figures) == [
-        "drawing quickstart, fp32", "drawing quickstart, bf16", "drawing quickstart, bf16 over fp32",
+        "drawing quickstart, fp32", "drawing quickstart, bf16", "drawing quickstart, as infer draws",
+        "drawing quickstart, bf16 over fp32", "drawing quickstart, as infer draws over fp32",
         "folder quickstart, rate", "folder quickstart, over generator alone",
+        "folder quickstart, drawing loop over generator alone",
     ]  # fmt: skip
     for figure in figures.values():
         assert 0 < figure["low"] <= figure["value"] <= figure["high"]
         assert figure["rounds"] == FEWEST_ROUNDS
         assert figure["name"] in result.stdout
         assert figure["name"] in page.read_text()
+        assert "48 glyphs" in figure["how"]
     assert numbers["peaks"]["copy_gb_s"] > 0
     assert numbers["command"].startswith("fontgan bench infer ")
     assert str(tmp_path) not in out.read_text() + page.read_text()
@@ -200,7 +207,8 @@ def test_drawing_at_small_size_end_to_end(here: Here, tmp_path: Path) -> None:
 
 
 def test_packing_is_timed_with_one_process_and_with_two() -> None:
-    figures = {f.name: f for f in measure_packing("few", [TINY[1]], rounds=3, minutes=0)}
+    cfg = compose_config("train", [TINY[1], f"data.size={SIZE}"])
+    figures = {f.name: f for f in measure_packing("few", cfg, rounds=3, minutes=0)}
     one, two = figures["packing few, 1 worker"], figures["packing few, 2 workers"]
     assert "180 glyphs at 128 px" in one.how  # of 45 characters, in the source and three styles
     assert two.target is not None
@@ -208,6 +216,25 @@ def test_packing_is_timed_with_one_process_and_with_two() -> None:
     gain = figures["packing few, 2 workers over 1"].spread
     assert gain.low <= two.spread.high / one.spread.low
     assert gain.high >= two.spread.low / one.spread.high
+
+
+def test_fonts_are_packed_as_named_however_they_are_named() -> None:
+    cfg = given_fonts(["A, 'old'.ttf", "B.ttf@wght=600,opsz=12"])
+    assert (cfg.data.source, list(cfg.data.targets)) == ("A, 'old'.ttf", ["B.ttf@wght=600,opsz=12"])
+    assert compose_config("bench", [command_argument(["C, D.ttf", "B.ttf@a=1,b=2"])]).fonts == [
+        "C, D.ttf",
+        "B.ttf@a=1,b=2",
+    ]
+    many = bundled_many_times()
+    assert many.data.size == SIZE
+    assert len(many.data.targets) == 3 * REPEATS
+
+
+def command_argument(fonts: list[str]) -> str:
+    """The argument ``fonts=`` as the file of figures has it."""
+    cfg = compose_config("bench", ["what=data"])
+    cfg.fonts = fonts
+    return shlex.split(command(cfg))[-1]
 
 
 def test_reading_is_timed_beside_a_step() -> None:
@@ -222,6 +249,8 @@ def test_a_pack_of_many_pairs_is_read_in_a_process_of_its_own() -> None:
     opened, first = figures["big pack, open"].spread.value, figures["big pack, open to first batch"].spread.value
     assert 0 < opened < first
     assert figures["big pack, memory to open"].spread.value < 30_000 * 64 * 64 / 2**20 / 4  # it is not read as a whole
+    assert "first 50 batches" in figures["big pack, memory to sample from it"].how
+    assert figures["big pack, memory to sample from it"].spread.value > 30_000 * 4 / 2**20  # at least a number a pair
     assert figures["big pack, reading"].spread.value > 16
     with pytest.raises(RunError, match=r"pairs=1000000000000: needs .* GB of disk"):
         measure_big_pack(10**12, seed=1, rounds=3, minutes=0)
@@ -275,6 +304,43 @@ def test_nothing_tells_whose_machine_it_is() -> None:
 
 
 @pytest.mark.parametrize(
+    ("section", "says"), [("data", "what=data: memory is full"), ("blocks", "batch_size=16: does")]
+)
+def test_full_memory_is_said_with_a_setting_that_the_section_reads(
+    section: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(bench, "measure_peaks", lambda device: UNIT)
+    monkeypatch.setattr(bench, "_measure_section", full)
+    with pytest.raises(RunError, match=says):
+        bench.measure(compose_config("bench", [f"what={section}", "device=cpu"]))
+
+
+def test_packs_are_drawn_in_turns_after_a_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[int, int, int]] = []
+
+    def pack(chars: int, fonts: int, size: int) -> tuple[float, int]:
+        drawn.append((chars, fonts, size))
+        return float(len(drawn)), chars * fonts * size**2
+
+    monkeypatch.setattr(growth, "_pack", pack)
+    figures = {figure.name: figure for figure in growth._packs()}
+    first, second = drawn[1:8], drawn[8:]
+    assert drawn[0] == (1000, 3, 128)  # the warm-up
+    assert first == second[::-1]
+    assert figures["growth, pack: seconds"].spread.rounds == 2
+    assert figures["growth, pack of 250 characters, 3 styles, 128 px: size"].spread.value == 0.25
+
+
+def test_the_plain_optimiser_is_torchs_own_default_on_each_device() -> None:
+    for device, foreach in (("cpu", False), ("cuda", True)):
+        cfg = compose_config("train", [*PLAIN, PLAIN_OPTIMISER[device]])
+        assert (cfg.optim.algorithm.fused, cfg.optim.algorithm.foreach) == (False, foreach)
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["fly"], f"what=fly: choose one of {', '.join(WORDS)}"),
@@ -286,7 +352,19 @@ def test_nothing_tells_whose_machine_it_is() -> None:
         (["data", "compile=true"], "compile=True: what=data does not read it"),
         (["blocks", "overrides=['data.size=64']"], "what=blocks does not read it"),
         (["step", "overrides=['data.sizes=64']"], "data.sizes"),
+        *(
+            (["step", f"overrides=['{prefix}trainer.{key}={value}']"], f"trainer.{key} is a setting of fontgan bench")
+            for prefix, key, value in (
+                ("", "batch_size", 4),
+                ("", "precision", "bf16"),
+                ("++", "device", "cpu"),
+                ("", "seed", 3),
+                ("", "compile", "true"),
+            )
+        ),
+        (["step", "overrides=['experiment=quickstart']"], "Use training=... instead"),
         (["data", "fonts=[A.ttf]"], "at least one more font"),
+        (["data", "fonts=[A.ttf,B.ttf]"], "A.ttf"),
         (["data", "out=figures.txt"], "ends in .json"),
         (["data", "out=theirs.json"], "did not make"),
         (["step", "page=page.html"], "ends in .md"),

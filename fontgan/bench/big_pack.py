@@ -48,6 +48,12 @@ def measure_big_pack(pairs: int, *, seed: int, rounds: int, minutes: float) -> l
             "big pack, memory to open", one(found["open_mib"]), "MiB", f"{how}; memory of its own, file pages aside"
         ),
         Figure(
+            "big pack, memory to sample from it",
+            one(found["sampling_mib"]),
+            "MiB",
+            f"{how}; memory of its own that the order of its pairs and the first {found['warm_batches']} batches add",
+        ),
+        Figure(
             "big pack, memory that reading adds",
             one(found["growth_mib"]),
             "MiB",

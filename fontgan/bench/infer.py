@@ -1,4 +1,4 @@
-"""Drawing: bf16 against full precision, and a folder of images in and out against the generator alone."""
+"""Drawing: as infer draws against full precision, and a folder of images in and out against the generator alone."""
 
 from __future__ import annotations
 
@@ -15,19 +15,23 @@ from fontgan.bench.step import CLASSIC
 from fontgan.bench.timing import ratio, spread, take_turns
 from fontgan.build import build_generator, compose_config
 from fontgan.commands import render
-from fontgan.commands.infer import draw_folder, find_sources
+from fontgan.commands.infer import draw_folder, draw_glyph_files, find_sources
 from fontgan.data.batches import to_image
 from fontgan.data.pack import SOURCE
 from fontgan.device import autocast
 from fontgan.inference import Run, load
 from fontgan.models.draw import draw_glyphs
+from fontgan.models.fold import cast_convolutions, folded
 from fontgan.models.unet import UnetGenerator
 from fontgan.report.cost import wait_for
 from fontgan.report.measure import quiet
 from fontgan.training import checkpoint as checkpoints
 
-GLYPHS = {"cpu": 64, "cuda": 960}  # drawn in a turn; the bundled fonts have a thousand
 SMALL = "quickstart"  # a network so small that reading and writing images weigh most
+# Drawn in a turn: so many that the contact sheet, which shows 64 of them at most, weighs little; the bundled fonts have
+# a thousand.
+GLYPHS = {"cpu": 96, "cuda": 960}
+GLYPHS_SMALL = {"cpu": 256, "cuda": 960}
 
 
 def measure_drawing(
@@ -41,7 +45,10 @@ def measure_drawing(
     minutes: float,
     seed: int,
 ) -> list[Figure]:
-    """Times generators with fresh weights: what they draw does not change how long it takes.
+    """Times generators with fresh weights: what they draw does not change how long drawing takes.
+
+    It does change how long writing takes: they draw faint grey noise, whose PNGs take about as long to pack as those of
+    glyphs at 96 px and 1.4 times as long at 256 px, so that a trained run loses no more than is measured here.
 
     Args:
         precision: in which a folder is drawn: auto, bf16 or fp32.
@@ -52,23 +59,26 @@ def measure_drawing(
         with tempfile.TemporaryDirectory() as folder:
             run = untrained_run(Path(folder) / "run", settings, batch_size, device=device, precision=precision)
             images = Path(folder) / "glyphs"
-            render_glyphs(run, images, GLYPHS[device.type])
-            described = f"{name}, {run.size} px, batches of {batch_size}, {GLYPHS[device.type]} glyphs"
+            count = (GLYPHS_SMALL if name == SMALL else GLYPHS)[device.type]
+            render_glyphs(run, images, count)
+            described = f"{name}, {run.size} px, batches of {batch_size}, {count} glyphs"
             classic = name == CLASSIC and not overrides
-            figures += _precisions(run, described, classic=classic, rounds=rounds, minutes=minutes)
+            figures += _precisions(run, described, count, classic=classic, rounds=rounds, minutes=minutes)
             figures += _whole(run, images, described, Path(folder) / "drawn", rounds=rounds, minutes=minutes)
     return figures
 
 
-def _precisions(run: Run, described: str, *, classic: bool, rounds: int, minutes: float) -> list[Figure]:
-    """The generator alone in bf16 and in full precision."""
-    count = GLYPHS[run.device.type]
+def _precisions(run: Run, described: str, count: int, *, classic: bool, rounds: int, minutes: float) -> list[Figure]:
+    """The generator alone: as trained in full precision and in bf16, and in bf16 made ready as ``Run.drawing`` does."""
     source = torch.rand(count, 1, run.size, run.size, generator=torch.Generator().manual_seed(0)).mul(2).sub(1)
     style = run.weights(run.styles[0]).expand(count, -1)
 
-    def draw(precision: str) -> None:
+    ready = folded(run.generator)
+    cast_convolutions(ready, torch.bfloat16)
+
+    def draw(generator: UnetGenerator, precision: str) -> None:
         draw_glyphs(
-            run.generator,
+            generator,
             source,
             style,
             device=run.device,
@@ -77,36 +87,57 @@ def _precisions(run: Run, described: str, *, classic: bool, rounds: int, minutes
         )
 
     seconds = take_turns(
-        {"fp32": lambda: draw("fp32"), "bf16": lambda: draw("bf16")},
+        {
+            "fp32": lambda: draw(run.generator, "fp32"),
+            "bf16": lambda: draw(run.generator, "bf16"),
+            "as infer draws": lambda: draw(ready, "bf16"),
+        },
         lambda: wait_for(run.device),
         rounds=rounds,
         minutes=minutes,
         title="drawing",
     )
-    how = f"{described}: the generator alone, random images in memory"
+    meaning = {
+        "fp32": f"{described}: the generator alone, random images in memory",
+        "bf16": f"{described}: the generator alone under autocast, random images in memory",
+        "as infer draws": f"{described}: the generator alone in bf16 as infer draws with it, its batch norms "
+        "folded and its convolutions cast beforehand, random images in memory",
+    }
     target = DRAWING_BF16_ON_CPU if classic and run.device.type == "cpu" else None
     name = described.partition(",")[0]
     return [
         *(
-            Figure(f"drawing {name}, {precision}", spread([count / took for took in taken]), "glyphs/s", how)
-            for precision, taken in seconds.items()
+            Figure(f"drawing {name}, {which}", spread([count / took for took in taken]), "glyphs/s", meaning[which])
+            for which, taken in seconds.items()
         ),
-        Figure(f"drawing {name}, bf16 over fp32", ratio(seconds["fp32"], seconds["bf16"]), "x", how, target),
+        *(
+            Figure(
+                f"drawing {name}, {which} over fp32",
+                ratio(seconds["fp32"], seconds[which]),
+                "x",
+                meaning[which],
+                target if which == "as infer draws" else None,
+            )
+            for which in ("bf16", "as infer draws")
+        ),
     ]
 
 
 def _whole(run: Run, images: Path, described: str, out: Path, *, rounds: int, minutes: float) -> list[Figure]:
-    """A folder of images in, a folder of PNGs out, and the generator alone on the same glyphs."""
+    """A folder of images in, a folder of PNGs out, and the generator that infer draws with alone on the same glyphs."""
     asked = compose_config("infer", [f"checkpoint={run.checkpoint.folder}", f"input={images}", f"out={out}"])
     with quiet():
         sources = find_sources(run, asked)
         pixels = [drawn for name in sources.names if (drawn := sources.pixels(name)) is not None]
     source = to_image(np.stack(pixels))
     style = run.weights(run.styles[0]).expand(len(source), -1)
+    generator = run.drawing  # made ready once, before anything is timed
+    glyphs_only = out.with_name(f"{out.name}-glyphs")
+    glyphs_only.mkdir()
 
     def generator_alone() -> None:
         draw_glyphs(
-            run.generator,
+            generator,
             source,
             style,
             device=run.device,
@@ -114,24 +145,34 @@ def _whole(run: Run, images: Path, described: str, out: Path, *, rounds: int, mi
             batch_size=run.batch_size,
         )
 
+    def loop() -> None:
+        again = find_sources(run, asked)
+        draw_glyph_files(run, again, again.names, run.styles[0], glyphs_only)
+
     def whole() -> None:
         draw_folder(run, find_sources(run, asked), run.styles[0], out, overwrite=True)
 
     with quiet():
         seconds = take_turns(
-            {"generator": generator_alone, "folder": whole},
+            {"generator": generator_alone, "loop": loop, "folder": whole},
             lambda: wait_for(run.device),
             rounds=rounds,
             minutes=minutes,
             title="drawing a folder",
         )
     name = described.partition(",")[0]
-    how = f"{described}, {run.precision}: images read, drawn, and written as PNG, the run loaded before"
-    share = ratio(seconds["generator"], seconds["folder"])
+    alone = (
+        "the run loaded before; the generator alone is the one infer draws with (batch norms folded, convolutions "
+        "cast); fresh weights draw faint grey noise, not glyphs"
+    )
+    work = f"{described}, {run.precision}: images read, drawn, and written as PNG"
+    how, how_loop = f"{work}, with manifest and contact sheet; {alone}", f"{work}, and nothing else; {alone}"
     rate = spread([len(source) / took for took in seconds["folder"]])
+    over = {which: ratio(seconds["generator"], seconds[which]) for which in ("folder", "loop")}
     return [
         Figure(f"folder {name}, rate", rate, "glyphs/s", how),
-        Figure(f"folder {name}, over generator alone", share, "x", how, FOLDER_OVER_GENERATOR),
+        Figure(f"folder {name}, over generator alone", over["folder"], "x", how, FOLDER_OVER_GENERATOR),
+        Figure(f"folder {name}, drawing loop over generator alone", over["loop"], "x", how_loop),
     ]
 
 

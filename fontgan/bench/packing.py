@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from fontgan.bench.figures import PACKED_AT_128, TWO_WORKERS, Figure
 from fontgan.bench.timing import ratio, spread, take_turns
 from fontgan.build import build_plan, compose_config
@@ -15,24 +17,29 @@ from fontgan.data.pack import make_pack
 from fontgan.report.measure import quiet
 
 SIZE = 128  # of the glyphs in pixels
-REPEATS = 8  # of the bundled fonts: drawn once, four thousand glyphs would be over before a second process had started
+REPEATS = 25  # of the bundled fonts: with fewer glyphs, 76,000 or so, starting a second process would weigh too much
 
 
-def bundled_many_times() -> list[str]:
-    """Overrides that make each bundled style ``REPEATS`` styles."""
-    targets = compose_config("train", []).data.targets
-    named = [f"{name}-{i}: '{font}'" for i in range(REPEATS) for name, font in targets.items()]
-    return [f"data.targets={{{', '.join(named)}}}"]
+def bundled_many_times() -> DictConfig:
+    """A training of the bundled fonts, each style ``REPEATS`` styles."""
+    cfg = compose_config("train", [f"data.size={SIZE}"])
+    cfg.data.targets = {f"{name}-{i}": font for i in range(REPEATS) for name, font in cfg.data.targets.items()}
+    return cfg
 
 
-def given_fonts(fonts: Sequence[str]) -> list[str]:
-    """Overrides that make fonts, the source first, the data."""
-    return ["data=fonts", f"data.source={fonts[0]}", f"data.targets=[{','.join(fonts[1:])}]"]
+def given_fonts(fonts: Sequence[str]) -> DictConfig:
+    """A training of fonts, the source first, as ``data.source`` and ``data.targets`` take them."""
+    cfg = compose_config("train", ["data=fonts", f"data.size={SIZE}"])
+    cfg.data.source, cfg.data.targets = fonts[0], list(fonts[1:])
+    return cfg
 
 
-def measure_packing(name: str, overrides: Sequence[str], *, rounds: int, minutes: float) -> list[Figure]:
-    """Fonts -> a pack in an empty cache, from opening the fonts to the file on disk, by one process and by two."""
-    cfg = compose_config("train", [*overrides, f"data.size={SIZE}"])
+def measure_packing(name: str, cfg: DictConfig, *, rounds: int, minutes: float) -> list[Figure]:
+    """Fonts -> a pack in an empty cache, from opening the fonts to the file on disk, by one process and by two.
+
+    Args:
+        cfg: of a training.
+    """
     glyphs = 0
     drawing: dict[int, list[float]] = {}  # seconds by number of workers, those of the warm-up first
 
@@ -54,7 +61,7 @@ def measure_packing(name: str, overrides: Sequence[str], *, rounds: int, minutes
         seconds = take_turns(
             tasks, lambda: None, rounds=rounds, minutes=minutes, title=f"packing {name}", warm_up=1, once=True
         )
-    how = f"{name}, {glyphs} glyphs at {SIZE} px into an empty cache, pairs planned and glyphs drawn"
+    how = f"{name}, {glyphs} glyphs at {cfg.data.size} px into an empty cache, pairs planned and glyphs drawn"
     rates = {which: spread([glyphs / took for took in taken]) for which, taken in seconds.items()}
     fastest = list(rates)[-1]
     figures = [
@@ -65,7 +72,7 @@ def measure_packing(name: str, overrides: Sequence[str], *, rounds: int, minutes
         gain = ratio(seconds["1 worker"], seconds["2 workers"])
         figures.append(Figure(f"packing {name}, 2 workers over 1", gain, "x", how, TWO_WORKERS))
         gain = ratio(drawing[1][1:], drawing[2][1:])
-        how = f"{name}, {glyphs} glyphs at {SIZE} px into an empty cache, the time to plan the pairs left out"
+        how = f"{name}, {glyphs} glyphs at {cfg.data.size} px into an empty cache, the time to plan the pairs left out"
         figures.append(Figure(f"packing {name}, 2 workers over 1, drawing alone", gain, "x", how))
     figures.append(Figure(f"packing {name}, planning alone", spread(planning), "s", f"{name}, pairs planned"))
     return figures

@@ -53,10 +53,12 @@ def main(big: str, small: str, seed: str, rounds: str, minutes: str) -> None:
     )
     found = {
         "batch_size": BATCH,
+        "warm_batches": WARM_BATCHES,
         "batches": BATCHES,
         "open_s": opened - started,
         "first_batch_s": first - started,
         "open_mib": after - before,
+        "sampling_mib": warm - after,
         "growth_mib": growth,
         "seconds": seconds,
     }

@@ -7,6 +7,8 @@ import logging
 import re
 import shlex
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,12 @@ from omegaconf import DictConfig, ListConfig
 from fontgan.bench.figures import Figure
 from fontgan.bench.machine import describe_machine
 from fontgan.bench.page import FORMAT, MADE_BY_US, read_figures, say_figure, to_markdown
-from fontgan.bench.peaks import measure_peaks
-from fontgan.build import check_depth, choices, compose_config
+from fontgan.bench.peaks import Peaks, measure_peaks
+from fontgan.build import build_plan, check_depth, choices, compose_config
 from fontgan.device import describe, out_of_memory, pick_device, pick_precision
 from fontgan.errors import ConfigError, RunError
 from fontgan.files import write_whole
+from fontgan.report.measure import quiet
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,15 @@ READ_BY = {
     "precision": SECTIONS,
     "threads": SECTIONS,
 }
+# Settings of a training that fontgan bench sets itself, and the key of its own for each.
+OWN = {
+    "experiment": "training",
+    "trainer.batch_size": "batch_size",
+    "trainer.precision": "precision",
+    "trainer.device": "device",
+    "trainer.seed": "seed",
+    "trainer.compile": "compile",
+}
 
 
 def main(cfg: DictConfig) -> int:
@@ -51,12 +63,7 @@ def main(cfg: DictConfig) -> int:
         torch.set_num_threads(cfg.threads)
     if cfg.what != "page":
         out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            numbers = measure(cfg)
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            raise RunError(f"batch_size={cfg.batch_size}: does not fit in memory. Lower it.") from error
+        numbers = measure(cfg)
         write_whole(out, json.dumps(numbers, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
         log.info("%s: %d figures", out, len(numbers["figures"]))
     if page is not None:
@@ -67,6 +74,17 @@ def main(cfg: DictConfig) -> int:
         write_whole(page, to_markdown(found))
         log.info("%s: %d machines or settings", page, len(found))
     return 0
+
+
+@contextmanager
+def full_memory_said(says: str) -> Iterator[None]:
+    """Raises: RunError that says so, in place of what torch says of memory that is full."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        raise RunError(says) from error
 
 
 def measure(cfg: DictConfig) -> dict[str, Any]:
@@ -83,7 +101,8 @@ def measure(cfg: DictConfig) -> dict[str, Any]:
         "profile": [],
     }
     print(f"{describe(device, pick_precision(cfg.precision, device))}, torch {torch.__version__}", flush=True)
-    peaks = measure_peaks(device)
+    with full_memory_said(f"device={device}: memory is full. Use a device with more, or end what else fills it."):
+        peaks = measure_peaks(device)
     numbers["peaks"] = peaks.as_dict()
     print(
         f"matrix product: bf16 {peaks.bf16_gflops:,.0f}, fp32 {peaks.fp32_gflops:,.0f} GFLOP/s; "
@@ -91,50 +110,64 @@ def measure(cfg: DictConfig) -> dict[str, Any]:
         flush=True,
     )
     for section in SECTIONS if cfg.what == "all" else (cfg.what,):
-        if section == "step":
-            from fontgan.bench.start import measure_start
-            from fontgan.bench.step import measure_step
-
-            figures, numbers["profile"] = measure_step(
-                cfg.training,
-                cfg.batch_size,
-                list(cfg.overrides),
-                device=device,
-                precision=cfg.precision,
-                peaks=peaks,
-                compile_too=cfg.compile,
-                rounds=cfg.rounds,
-                minutes=cfg.minutes,
-                seed=cfg.seed,
-            )
-            figures += measure_start(device, rounds=cfg.rounds, minutes=cfg.minutes)
-        elif section == "infer":
-            from fontgan.bench.infer import measure_drawing
-
-            figures = measure_drawing(
-                cfg.training,
-                cfg.batch_size,
-                list(cfg.overrides),
-                device=device,
-                precision=cfg.precision,
-                rounds=cfg.rounds,
-                minutes=cfg.minutes,
-                seed=cfg.seed,
-            )
-        elif section == "data":
-            figures = _measure_data(cfg, device)
-        elif section == "growth":
-            from fontgan.bench.growth import measure_growth
-
-            figures = measure_growth(
-                device=device, precision=cfg.precision, rounds=cfg.rounds, minutes=cfg.minutes, seed=cfg.seed
-            )
-        else:
-            from fontgan.bench.blocks import measure_block_times
-
-            figures = measure_block_times(cfg.batch_size, device=device, precision=cfg.precision, seed=cfg.seed)
+        says = f"what={section}: memory is full. Use a device with more, or leave this section out."
+        if section in READ_BY["batch_size"]:
+            says = f"batch_size={cfg.batch_size}: does not fit in memory. Lower it."
+        with full_memory_said(says):
+            figures, profile = _measure_section(section, cfg, device, peaks)
+        numbers["profile"] += profile
         _tell(figures, numbers["figures"])
     return numbers
+
+
+def _measure_section(
+    section: str, cfg: DictConfig, device: torch.device, peaks: Peaks
+) -> tuple[list[Figure], list[dict[str, Any]]]:
+    """The figures of a section, and the operations of the step where it is profiled."""
+    profile: list[dict[str, Any]] = []
+    if section == "step":
+        from fontgan.bench.start import measure_start
+        from fontgan.bench.step import measure_step
+
+        figures, profile = measure_step(
+            cfg.training,
+            cfg.batch_size,
+            list(cfg.overrides),
+            device=device,
+            precision=cfg.precision,
+            peaks=peaks,
+            compile_too=cfg.compile,
+            rounds=cfg.rounds,
+            minutes=cfg.minutes,
+            seed=cfg.seed,
+        )
+        figures += measure_start(device, rounds=cfg.rounds, minutes=cfg.minutes)
+    elif section == "infer":
+        from fontgan.bench.infer import measure_drawing
+
+        figures = measure_drawing(
+            cfg.training,
+            cfg.batch_size,
+            list(cfg.overrides),
+            device=device,
+            precision=cfg.precision,
+            rounds=cfg.rounds,
+            minutes=cfg.minutes,
+            seed=cfg.seed,
+        )
+    elif section == "data":
+        figures = _measure_data(cfg, device)
+    elif section == "growth":
+        from fontgan.bench.growth import measure_growth
+
+        figures = measure_growth(
+            device=device, precision=cfg.precision, rounds=cfg.rounds, minutes=cfg.minutes, seed=cfg.seed
+        )
+    else:
+        from fontgan.bench.blocks import measure_block_times
+
+        figures = measure_block_times(cfg.batch_size, device=device, precision=cfg.precision, seed=cfg.seed)
+    return figures, profile
 
 
 def _measure_data(cfg: DictConfig, device: torch.device) -> list[Figure]:
@@ -170,7 +203,7 @@ def command(cfg: DictConfig) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, ListConfig):
-        return "[" + ",".join(f"'{item}'" if "=" in str(item) else str(item) for item in value) + "]"
+        return "[" + ",".join(f"'{item}'" if set("=, ") & set(str(item)) else str(item) for item in value) + "]"
     return "null" if value is None else str(value)
 
 
@@ -184,6 +217,10 @@ def _check(cfg: DictConfig) -> tuple[Path, Path | None]:
     for key, sections in READ_BY.items():
         if cfg.what not in ("all", *sections) and cfg[key] != default[key]:
             raise ConfigError(f"{key}={_plain(cfg[key])}: what={cfg.what} does not read it. Leave it out.")
+    for override in cfg.overrides:
+        key = str(override).lstrip("+~").partition("=")[0]
+        if key in OWN:
+            raise ConfigError(f"overrides: {key} is a setting of fontgan bench itself. Use {OWN[key]}=... instead.")
     check_depth(compose_config("train", [f"experiment={cfg.training}", *cfg.overrides]))
     lowest = {"batch_size": 1, "rounds": 3, "minutes": 0, "pairs": 0, "seed": 0, "threads": 1}
     for key, least in lowest.items():
@@ -203,4 +240,9 @@ def _check(cfg: DictConfig) -> tuple[Path, Path | None]:
         raise ConfigError(f"page={page}: the page is Markdown. Name a file that ends in .md.")
     if page is not None and page.is_file() and not page.read_bytes().startswith(MADE_BY_US.encode()):
         raise ConfigError(f"page={page}: is a page that fontgan bench did not make. Name another file.")
+    if cfg.fonts is not None:
+        from fontgan.bench.packing import given_fonts
+
+        with quiet():
+            build_plan(given_fonts(cfg.fonts))  # what cannot be read is refused before anything is measured
     return out, page
