@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from fontgan.data.batches import PairSampler
 from fontgan.device import pick_precision
 from fontgan.report.cost import wait_for
 from fontgan.report.measure import quiet
+
+log = logging.getLogger(__name__)
 
 CLASSIC = "zi2zi_classic"
 CLASSIC_BATCH = 16
@@ -141,6 +144,11 @@ def measure_step(
     unfused = "eager" if "eager" in steps else "tuned"
     counter = count_floor(steps[unfused].run, peaks)
     total = counter.total
+    if total.seconds > min(seconds["tuned"]):
+        log.warning(
+            "the step took less than its floor: something else was running while the rates of matrix product and copy "
+            "were measured. Measure again on a quiet machine."
+        )
     exact = Spread(total.seconds, total.seconds, total.seconds, 1)
     how = (
         f"{described}, {steps[unfused].precision}, eager: over {total.calls} operations the larger of FLOPs over the "
