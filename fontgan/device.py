@@ -66,3 +66,9 @@ def describe(device: torch.device, precision: str) -> str:
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error of torch says that memory is full; on a CPU it has no type of its own."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def wait_for(device: torch.device) -> None:
+    """Returns when the device has done all it was asked for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -179,7 +179,7 @@ def test_only_a_head_that_no_loss_looks_at_is_idle(name: str) -> None:
 
     def idle(*losses: str) -> set[str]:
         objective = build(compose_config("train", [*TINY, "loss=ink", *losses]).loss, "loss")
-        found = heads_without_loss(judge, objective, 3)
+        found = heads_without_loss(judge, objective, size=64, styles=3)
         assert all(parameter.requires_grad for parameter in judge.parameters())
         return {key for key, ours in judge.named_parameters() if any(ours is parameter for parameter in found)}
 

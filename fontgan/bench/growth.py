@@ -10,11 +10,11 @@ import torch
 
 from fontgan.bench.figures import Figure
 from fontgan.bench.step import build_step
-from fontgan.bench.timing import Spread, ratio, spread, take_turns
 from fontgan.build import build_plan, compose_config
 from fontgan.data.pack import make_pack
-from fontgan.report.cost import wait_for
+from fontgan.device import wait_for
 from fontgan.report.measure import quiet
+from fontgan.timing import Spread, ratio, spread, take_turns
 from fontgan.training.memory import peak_bytes
 
 # Each of them changes one number of the base, so that a row tells what that number costs.

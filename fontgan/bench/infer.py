@@ -12,19 +12,18 @@ from omegaconf import OmegaConf
 
 from fontgan.bench.figures import DRAWING_BF16_ON_CPU, FOLDER_OVER_GENERATOR, Figure
 from fontgan.bench.step import CLASSIC
-from fontgan.bench.timing import ratio, spread, take_turns
 from fontgan.build import build_generator, compose_config
 from fontgan.commands import render
 from fontgan.commands.infer import draw_folder, draw_glyph_files, find_sources
 from fontgan.data.batches import to_image
 from fontgan.data.pack import SOURCE
-from fontgan.device import autocast
+from fontgan.device import autocast, wait_for
 from fontgan.inference import Run, load
 from fontgan.models.draw import draw_glyphs
 from fontgan.models.fold import cast_convolutions, folded
 from fontgan.models.unet import UnetGenerator
-from fontgan.report.cost import wait_for
 from fontgan.report.measure import quiet
+from fontgan.timing import ratio, spread, take_turns
 from fontgan.training import checkpoint as checkpoints
 
 SMALL = "quickstart"  # a network so small that reading and writing images weigh most

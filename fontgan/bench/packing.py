@@ -11,10 +11,10 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from fontgan.bench.figures import PACKED_AT_128, TWO_WORKERS, Figure
-from fontgan.bench.timing import ratio, spread, take_turns
 from fontgan.build import build_plan, compose_config
 from fontgan.data.pack import make_pack
 from fontgan.report.measure import quiet
+from fontgan.timing import ratio, spread, take_turns
 
 SIZE = 128  # of the glyphs in pixels
 REPEATS = 25  # of the bundled fonts: with fewer glyphs, 76,000 or so, starting a second process would weigh too much

@@ -11,10 +11,10 @@ import time
 from itertools import count
 from pathlib import Path
 
-from fontgan.bench.timing import take_turns
 from fontgan.build import build, compose_config
 from fontgan.data.batches import PairSampler
 from fontgan.data.pack import open_pack
+from fontgan.timing import take_turns
 
 BATCH = 16
 WARM_BATCHES, BATCHES = 50, 1000  # before memory is looked at, and between both looks

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from tqdm import tqdm
 
+from fontgan import timing
 from fontgan.build import build_generator, find_origin
 from fontgan.commands.train import build_parts
-from fontgan.device import autocast, out_of_memory, pick_device, pick_precision
+from fontgan.device import autocast, out_of_memory, pick_device, pick_precision, wait_for
 from fontgan.errors import RunError
 from fontgan.models.cost import forward_flops, parameters
 from fontgan.models.draw import draw_glyphs
@@ -22,7 +22,6 @@ from fontgan.report.measure import quiet
 from fontgan.training.checkpoint import Checkpoint
 
 ROUNDS = 5
-SECONDS_A_TURN = 0.2  # what is quicker is done several times in a turn
 WARM_UP = 2
 
 
@@ -115,42 +114,12 @@ def _tasks(
 def take_turns(
     tasks: Sequence[Callable[[], None]], wait: Callable[[], None], *, show: bool = True
 ) -> list[list[float]]:
-    """Seconds that each task took once, in each round.
-
-    Args:
-        wait: returns when the device has done all it was asked for.
-        show: with a progress bar.
-    """
-    repeats = []
-    with tqdm(total=len(tasks) * (ROUNDS + 1), unit="turn", desc="timing", disable=not show) as bar:
-        for task in tasks:
-            for _ in range(WARM_UP):
-                task()
-            wait()
-            once = _timed(task, 1, wait)
-            repeats.append(max(1, min(1000, round(SECONDS_A_TURN / max(once, 1e-6)))))
-            bar.update()
-        seconds: list[list[float]] = [[] for _ in tasks]
-        for turn in range(ROUNDS):
-            order = range(len(tasks)) if turn % 2 == 0 else range(len(tasks) - 1, -1, -1)
-            for place in order:
-                seconds[place].append(_timed(tasks[place], repeats[place], wait))
-                bar.update()
-    return seconds
-
-
-def _timed(task: Callable[[], None], times: int, wait: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    for _ in range(times):
-        task()
-    wait()
-    return (time.perf_counter() - started) / times
-
-
-def wait_for(device: torch.device) -> None:
-    """Returns when the device has done all it was asked for."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    """Seconds that each task took once, in each round; see ``fontgan.timing``."""
+    named = {str(place): task for place, task in enumerate(tasks)}
+    seconds = timing.take_turns(
+        named, wait, rounds=ROUNDS, minutes=math.inf, title="timing", warm_up=WARM_UP + 1, show=show
+    )
+    return list(seconds.values())
 
 
 def as_rates(seconds: Sequence[Sequence[float]], glyphs: Sequence[int]) -> list[Rate]:

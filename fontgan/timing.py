@@ -59,6 +59,7 @@ def take_turns(
     title: str,
     warm_up: int = 1,
     once: bool = False,
+    show: bool = True,
 ) -> dict[str, list[float]]:
     """Seconds that each task takes once, in each round; every round does all tasks, every other one backwards.
 
@@ -67,11 +68,12 @@ def take_turns(
         rounds: ends after so many, or after ``minutes`` and ``FEWEST_ROUNDS``, whichever comes first.
         title: of the progress bar.
         warm_up: how often each task is done before; the last time tells how often it goes into a turn.
+        show: with a progress bar.
         once: do a task once a turn even where it is quick, because doing it again is something else (a cache is warm).
     """
     repeats = {}
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
-    with tqdm(total=len(tasks) * (rounds + 1), unit="turn", desc=title, leave=False) as bar:
+    with tqdm(total=len(tasks) * (rounds + 1), unit="turn", desc=title, leave=False, disable=not show) as bar:
         for name, task in tasks.items():
             for _ in range(warm_up):
                 took = timed(task, wait)
