@@ -13,7 +13,7 @@ from fontgan.bench.step import build_step
 from fontgan.build import build_plan, compose_config
 from fontgan.data.pack import make_pack
 from fontgan.device import wait_for
-from fontgan.report.measure import quiet
+from fontgan.logs import quiet
 from fontgan.timing import Spread, ratio, spread, take_turns
 from fontgan.training.memory import peak_bytes
 

@@ -19,10 +19,10 @@ from fontgan.data.batches import to_image
 from fontgan.data.pack import SOURCE
 from fontgan.device import autocast, wait_for
 from fontgan.inference import Run, load
+from fontgan.logs import quiet
 from fontgan.models.draw import draw_glyphs
 from fontgan.models.fold import cast_convolutions, folded
 from fontgan.models.unet import UnetGenerator
-from fontgan.report.measure import quiet
 from fontgan.timing import ratio, spread, take_turns
 from fontgan.training import checkpoint as checkpoints
 

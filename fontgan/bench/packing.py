@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from fontgan.bench.figures import PACKED_AT_128, TWO_WORKERS, Figure
 from fontgan.build import build_plan, compose_config
 from fontgan.data.pack import make_pack
-from fontgan.report.measure import quiet
+from fontgan.logs import quiet
 from fontgan.timing import ratio, spread, take_turns
 
 SIZE = 128  # of the glyphs in pixels

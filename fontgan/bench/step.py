@@ -19,7 +19,7 @@ from fontgan.build import compose_config
 from fontgan.commands.train import build_parts, wants_compile
 from fontgan.data.batches import PairSampler
 from fontgan.device import pick_precision, wait_for
-from fontgan.report.measure import quiet
+from fontgan.logs import quiet
 from fontgan.timing import Spread, ratio, spread, take_turns
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from fontgan.build import build_plan, check_depth, choices, compose_config
 from fontgan.device import describe, out_of_memory, pick_device, pick_precision
 from fontgan.errors import ConfigError, RunError
 from fontgan.files import write_whole
-from fontgan.report.measure import quiet
+from fontgan.logs import quiet
 
 log = logging.getLogger(__name__)
 

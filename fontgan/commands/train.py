@@ -35,6 +35,7 @@ from fontgan.data.pack import Pack, cache_folder, make_pack
 from fontgan.device import autocast, describe, out_of_memory, pick_device, pick_precision
 from fontgan.errors import ConfigError, RunError, UserError
 from fontgan.files import locked, write_whole
+from fontgan.logs import quiet
 from fontgan.models.cost import parameters
 from fontgan.models.draw import draw_glyphs
 from fontgan.models.unet import UnetGenerator
@@ -268,25 +269,13 @@ def _fitting_batch_size(cfg: DictConfig, device: torch.device) -> int:
     tried = cfg.copy()
     tried.trainer.batch_size, tried.trainer.compile = 2 * processes, False
     tried.trainer.sync_batch_norm = False  # one process alone measures, and the others would not answer
-    with _quiet():
+    with quiet("fontgan"):
         _, step, sampler = build_parts(
             tried, device, pick_precision(cfg.trainer.precision, device), find_origin(cfg, None)
         )
     most = max(1, len(sampler.pairs) // processes)
     sampler.close()
     return processes * largest_batch(step, cfg.data.size, device, most=most)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What is built twice speaks once."""
-    logger = logging.getLogger("fontgan")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _too_large(cfg: DictConfig, device: torch.device) -> RunError:

@@ -16,9 +16,9 @@ from fontgan.build import build_generator, find_origin
 from fontgan.commands.train import build_parts
 from fontgan.device import autocast, out_of_memory, pick_device, pick_precision, wait_for
 from fontgan.errors import RunError
+from fontgan.logs import quiet
 from fontgan.models.cost import forward_flops, parameters
 from fontgan.models.draw import draw_glyphs
-from fontgan.report.measure import quiet
 from fontgan.training.checkpoint import Checkpoint
 
 ROUNDS = 5

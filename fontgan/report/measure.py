@@ -6,8 +6,7 @@ import hashlib
 import importlib.util
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from fontgan import __version__
 from fontgan.device import pick_device, pick_precision
 from fontgan.errors import RunError, UserError
 from fontgan.files import write_whole
+from fontgan.logs import quiet
 from fontgan.metrics.evaluation import evaluate
 from fontgan.metrics.glyph_set import Pair, glyph_set_of_run
 from fontgan.metrics.intervals import Interval
@@ -218,20 +218,6 @@ def _read_kept(file: Path, key: dict[str, Any]) -> dict[str, Any] | None:
 
 def _fingerprint(image: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:16]
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps what opening the data says out of the terminal: the trainings have said it."""
-    loggers = [logging.getLogger(name) for name in ("fontgan.commands", "fontgan.data")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 # -- comparing ------------------------------------------------------------------------------

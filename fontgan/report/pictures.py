@@ -13,8 +13,9 @@ from PIL import Image
 from fontgan.data.pack import Pack
 from fontgan.errors import UserError
 from fontgan.inference import Run, load
+from fontgan.logs import quiet
 from fontgan.metrics.glyph_set import Pair, draw_pairs, pack_of
-from fontgan.report.measure import MeasuredVariant, Settings, quiet
+from fontgan.report.measure import MeasuredVariant, Settings
 
 
 @dataclass
