@@ -1,0 +1,56 @@
+"""fontgan template: pages to print and write characters on."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from fontgan.data import charset as charsets
+from fontgan.data.glyphs import open_glyphs
+from fontgan.data.render import FontGlyphs
+from fontgan.errors import ConfigError, DataError, some
+from fontgan.files import write_whole
+from fontgan.handwriting.pdf import LabelFont, make_pdf
+from fontgan.handwriting.sheet import lay_out, need_opencv
+
+log = logging.getLogger(__name__)
+
+
+def main(cfg: DictConfig) -> int:
+    """Writes the pages. Returns: 0."""
+    out = Path(cfg.out).expanduser()
+    if out.suffix.lower() != ".pdf":
+        raise ConfigError(f"out={cfg.out}: the pages are a PDF. Name a file that ends in .pdf.")
+    if out.is_dir():
+        raise DataError(f"out={cfg.out}: is a folder. Name a file in it.")
+    if out.exists() and not cfg.overwrite:
+        raise DataError(f"out={cfg.out}: is there already. Name another out=, or overwrite=true.")
+    need_opencv()
+    glyphs = open_glyphs(cfg.font or "asset:NotoSansSC-Regular.ttf")
+    if not isinstance(glyphs, FontGlyphs):
+        raise DataError(f"font={cfg.font}: is a folder, and labels are drawn by outlines. Give a font file.")
+    chars = charsets.resolve(cfg.chars)
+    if chars is None:
+        if cfg.font is None:
+            raise ConfigError("chars=font: whose? Name a font=, or the characters.")
+        chars = glyphs.survey(None).present
+    pages = lay_out(chars, cfg.paper, cfg.cell_mm)
+    drawn = set(glyphs.survey(chars).present)
+    lacking = [char for char in chars if char not in drawn]
+    if lacking:
+        log.warning(
+            "%s has no glyph for %d of the %d characters, which are labelled by their code points%s: %s. "
+            "Give a font= that has them.",
+            glyphs.path.name, len(lacking), len(chars), " and not shown in their cells" if cfg.ghost else "",
+            some(lacking),
+        )  # fmt: skip
+    pdf = make_pdf(pages, LabelFont(glyphs), drawn, ghost=cfg.ghost)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, pdf)
+    log.info(
+        "%d character%s on %d page%s of %s in %s",
+        len(chars), "s" * (len(chars) != 1), len(pages), "s" * (len(pages) != 1), cfg.paper, out,
+    )  # fmt: skip
+    return 0
