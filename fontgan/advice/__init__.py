@@ -1,0 +1,1 @@
+"""Which characters to draw next: by the parts that a source font's glyphs share."""

@@ -1,0 +1,1 @@
+"""Glyph images -> outlines -> font file."""

@@ -1,0 +1,347 @@
+"""A font -> one HTML page to look at before it is shipped: its made glyphs, the doubtful first, and text set in it.
+
+The made glyphs and the text are drawn by the font itself, which the page holds; the source's glyphs are pictures.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fontTools import subset
+from fontTools.ttLib import TTFont, TTLibError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+from tqdm import tqdm
+
+from fontgan import __version__
+from fontgan.data.charset import visible
+from fontgan.data.frame import Frame
+from fontgan.data.glyphs import GlyphSource, open_glyphs
+from fontgan.data.render import FontGlyphs
+from fontgan.errors import ConfigError, DataError
+from fontgan.files import write_whole
+from fontgan.fontfile.checks import REASONS, CheckedGlyph, read_checks
+from fontgan.report import specimens
+from fontgan.report.specimens import Specimen
+
+TEMPLATES = Path(__file__).parent / "templates"
+GROUP = 100  # glyphs whose source pictures lie on one sheet, ten a row; a browser leaves out those not in view
+CELL_PX = 128  # of a source picture; shown at half that, so that it is sharp on fine screens and when enlarged
+EM_IN_CELL = 0.875  # of a cell's side, here and in proof.css: what a glyph reaches beyond its em still shows
+SUBSET_ABOVE = 8_000_000  # bytes: a larger font is cut down to the characters that the page shows
+LEVELS = 16  # grey levels of the source pictures: half the bytes of 256, and no eye sees it
+
+
+@dataclass
+class Cell:
+    """One made glyph on the page."""
+
+    char: str
+    check: CheckedGlyph | None
+
+    @property
+    def code(self) -> str:
+        return f"U+{ord(self.char):04X}"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        return self.check.flags if self.check else ()
+
+    @property
+    def reasons(self) -> str:
+        """Why the glyph is doubtful, in words."""
+        said = [REASONS.get(flag, flag) for flag in self.flags]
+        return "; ".join(said)
+
+    @property
+    def scores(self) -> str:
+        if self.check is None:
+            return ""
+        known = {"structure": self.check.structure, "legibility": self.check.legibility}
+        return ", ".join(f"{name} {value:.2f}" for name, value in known.items() if value is not None)
+
+
+@dataclass
+class Group:
+    """Cells whose source glyphs share a sheet."""
+
+    number: int
+    first: int  # place of its first cell in its section, from 1
+    cells: list[Cell]
+    sources: set[str] = field(default_factory=set)  # characters that the source has
+    sheet: bytes = b""  # PNG; empty without a source
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was written: how many glyphs are shown, and which are flagged or not in the font."""
+
+    made: int
+    flagged: list[str]
+    kept: int
+    missing: list[str]
+    page_bytes: int
+
+
+def write_proof(
+    font: Path,
+    out: Path,
+    *,
+    target: str | Path | None = None,
+    source: str | Path | None = None,
+    checks: str | Path | None = None,
+    text: str | Path | None = None,
+) -> Proof:
+    """Writes the page, over what may be there.
+
+    Args:
+        font: TTF, OTF or WOFF file.
+        out: the page, .html.
+        target: the font before its glyphs were made, or the folder; what it has counts as the font's own. None: all
+            glyphs count as made.
+        source: font or glyph folder whose glyphs are shown beside the made ones.
+        checks: checks.json of ``fontgan complete``.
+        text: a text to set, or a .txt file; None: some that the font can set.
+    Raises: DataError if an input cannot be read or nothing is to be shown; ConfigError if ``out`` is no page's name.
+    """
+    check_name(out)
+    checked = read_checks(Path(checks).expanduser()) if checks else {}
+    said = read_text(text)
+    glyphs = _open_font(font)
+    before = open_glyphs(str(target)) if target else None
+    beside = open_glyphs(str(source)) if source else None
+
+    survey = glyphs.survey(None)
+    own = set(before.survey(None).present) if before else set()
+    # A made glyph without ink is no glyph to a survey, and just what must be seen.
+    present = sorted({*survey.present, *(char for char in survey.left_out.get("empty", []) if char in checked)})
+    made = [char for char in present if char not in own]
+    if not made:
+        why = f"target={target} has all its characters. Leave target out" if present else "none has ink. Give a font"
+        raise DataError(f"{font}: no glyph to show: {why} to see glyphs.")
+    missing = sorted((own | checked.keys()) - set(present))
+    cells = [Cell(char, checked.get(char)) for char in made]
+    doubtful = sorted((c for c in cells if c.flags), key=lambda c: (-_doubt(c), c.char))
+    rest = [cell for cell in cells if not cell.flags]
+    kept = [char for char in present if char in own]
+    groups = _grouped(doubtful, 0)
+    others = _grouped(rest, len(groups))
+    if beside is not None:
+        _draw_sheets([*groups, *others], beside)
+    texts = _texts(said, present)
+    shown = {*made, *kept} if said is None else {*made, *kept, *visible(said)}
+    page = _render(
+        font=font,
+        facts=_facts(glyphs),
+        metrics=glyphs.to_cell(),
+        data=_embedded(font, shown),
+        doubtful=groups,
+        others=others,
+        counts={"made": len(made), "doubtful": len(doubtful), "kept": len(kept)},
+        missing=missing,
+        reasons=list(dict.fromkeys(flag for cell in doubtful for flag in cell.flags)),
+        texts=texts,
+        given=said is not None,
+        lacks=[char for char in visible(said or "") if char not in set(present)],
+        line=specimens.alternating(made, kept) if kept else "",
+        context=specimens.in_context([c.char for c in doubtful or cells], kept),
+        made=set(made),
+        present=set(present),
+        checked=bool(checked),
+        source=_name(beside) if beside else "",
+        target=_name(before) if before else "",
+    )
+    write_whole(out, page)
+    return Proof(len(made), [c.char for c in doubtful], len(kept), missing, len(page.encode()))
+
+
+def check_name(out: Path) -> None:
+    """Raises: ConfigError if a page cannot be called so."""
+    if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
+        raise ConfigError(f"out={out}: the proof is a page. Name a file that ends in .html.")
+
+
+def read_text(text: str | Path | None) -> str | None:
+    """The text to set. Raises: DataError if its file cannot be read or nothing in it is visible."""
+    if text is None:
+        return None
+    said = str(text)
+    if isinstance(text, Path) or said.lower().endswith(".txt"):
+        try:
+            said = Path(text).expanduser().read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"text={text}: cannot be read as UTF-8 text ({error}). Give a .txt file or the text."
+            ) from error
+    if not visible(said):
+        raise DataError(f"text={text}: holds no visible character. Give a text, or leave it out.")
+    return said.strip()
+
+
+def _open_font(font: Path) -> FontGlyphs:
+    if not font.is_file():
+        raise DataError(f"font={font}: no such file. Give a TTF, OTF or WOFF font.")
+    if font.read_bytes()[:4] == b"ttcf":
+        raise DataError(f"font={font}: a collection, which browsers do not take. Save the face as a file of its own.")
+    return FontGlyphs(font)
+
+
+def _doubt(cell: Cell) -> float:
+    return cell.check.doubt if cell.check else 0.0
+
+
+def _name(glyphs: GlyphSource) -> str:
+    facts = glyphs.describe()
+    return f"{facts.get('family') or ''} {facts.get('style') or ''}".strip() or glyphs.path.name
+
+
+def _facts(glyphs: FontGlyphs) -> dict[str, str]:
+    facts = glyphs.describe()
+    name = glyphs._tables.get("name")
+    note = (name.getDebugName(10) or "") if name is not None else ""
+    wanted = {
+        "Family": facts["family"], "Style": facts["style"], "Version": facts["version"],
+        "Copyright": facts["copyright"], "Licence": facts["licence"], "Licence at": facts["licence_url"], "Note": note,
+    }  # fmt: skip
+    return {key: value for key, value in wanted.items() if value}
+
+
+def _texts(said: str | None, chars: Sequence[str]) -> list[Specimen]:
+    if said is not None:
+        return [Specimen("", said, specimens.is_cjk(said))]
+    texts = specimens.sentences(chars)
+    both = specimens.mixed_with_latin(texts, chars)
+    return [*texts, both] if both else texts
+
+
+# -- the source's glyphs --------------------------------------------------------------------
+
+
+def _grouped(cells: list[Cell], from_number: int) -> list[Group]:
+    return [Group(from_number + k // GROUP, k + 1, cells[k : k + GROUP]) for k in range(0, len(cells), GROUP)]
+
+
+def _draw_sheets(groups: list[Group], source: GlyphSource) -> None:
+    has = set(source.survey([cell.char for group in groups for cell in group.cells]).present)
+    for group in tqdm(groups, unit="sheet", desc="drawing the source"):
+        group.sources = {cell.char for cell in group.cells} & has
+        group.sheet = _sheet([c.char for c in group.cells], source, has)
+
+
+def _sheet(chars: list[str], source: GlyphSource, has: set[str]) -> bytes:
+    """A sheet of ten cells a row. Returns: PNG of 16 grey levels."""
+    sheet = np.full((CELL_PX * GROUP // 10, CELL_PX * 10), 255, dtype=np.uint8)
+    em = CELL_PX * EM_IN_CELL
+    for place, char in enumerate(chars):
+        if char not in has:
+            continue
+        box = source.ink_box(char)
+        # Wide characters fill their em; others are centred, as the page centres the made ones.
+        left = (CELL_PX - em) / 2 if specimens.is_wide(char) else CELL_PX / 2 - em * (box.x0 + box.x1) / 2
+        row, column = divmod(place, 10)
+        sheet[row * CELL_PX : (row + 1) * CELL_PX, column * CELL_PX : (column + 1) * CELL_PX] = source.draw(
+            char, Frame(em, left, (CELL_PX - em) / 2), CELL_PX
+        )
+    picture = Image.fromarray(np.rint(sheet / 255 * (LEVELS - 1)).astype(np.uint8), mode="P")
+    picture.putpalette([level * 255 // (LEVELS - 1) for level in range(LEVELS) for _ in range(3)])
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", bits=4, optimize=True)
+    return buffer.getvalue()
+
+
+# -- the font -------------------------------------------------------------------------------
+
+
+def _embedded(file: Path, chars: set[str]) -> bytes:
+    """The font's bytes for the page: cut down if it is very large, as WOFF2 where brotli is at hand."""
+    data = file.read_bytes()
+    brotli = importlib.util.find_spec("brotli") or importlib.util.find_spec("brotlicffi")
+    large = len(data) > SUBSET_ABOVE
+    if not large and (not brotli or data[:4] == b"wOF2"):
+        return data
+    try:
+        font = TTFont(io.BytesIO(data), lazy=True)
+        if large:
+            options = subset.Options(layout_features=["*"], notdef_outline=True, name_IDs=["*"], hinting=False)
+            options.drop_tables += ["FFTM", "DSIG"]
+            cutter = subset.Subsetter(options)
+            cutter.populate(unicodes=[ord(char) for char in chars] + [0x20, 0x3000])
+            cutter.subset(font)
+        font.flavor = "woff2" if brotli else None
+        buffer = io.BytesIO()
+        font.save(buffer)
+    except (TTLibError, subset.Subsetter.SubsettingError, KeyError, AssertionError, ValueError) as error:
+        raise DataError(
+            f"{file}: its tables cannot be read ({error or type(error).__name__}). Build it again."
+        ) from error
+    return buffer.getvalue()
+
+
+# -- the page -------------------------------------------------------------------------------
+
+
+def _render(**content: Any) -> str:
+    style, script = _style(content), _asset("proof.js")
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )  # fmt: skip
+    environment.filters |= {
+        "runs": lambda text: runs(text, content["made"], content["present"]),
+        "count": lambda value: f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
+    }
+    return environment.get_template("proof.html.j2").render(
+        content, style=style, script=script, style_hash=_hash(style), script_hash=_hash(script), version=__version__,
+        why=REASONS,
+    )  # fmt: skip
+
+
+def runs(text: str, made: set[str], present: set[str]) -> list[tuple[str, str]]:
+    """A text in pieces of one kind: "made", "own", or "lacks" where the font has no such character."""
+    pieces: list[tuple[str, str]] = []
+    for char in text:
+        kind = "made" if char in made else "own" if char in present or not visible(char) else "lacks"
+        if pieces and pieces[-1][0] == kind:
+            pieces[-1] = kind, pieces[-1][1] + char
+        else:
+            pieces.append((kind, char))
+    return pieces
+
+
+def _style(content: dict[str, Any]) -> Markup:
+    """The house's styles, the page's own, and what depends on the font: itself, and where the sheets' glyphs lie."""
+    metrics = content["metrics"]
+    ascent = 100 * metrics["baseline"] / metrics["units_per_em"]
+    font = base64.b64encode(content["data"]).decode()
+    # The em square is the line, wherever the font's tables would have a browser put its baseline.
+    parts = [
+        _asset("report.css"),
+        _asset("proof.css"),
+        f'@font-face {{ font-family: "in proof"; src: url(data:font/sfnt;base64,{font}); font-weight: 1 999; '
+        f"ascent-override: {ascent:.3f}%; descent-override: {100 - ascent:.3f}%; line-gap-override: 0%; }}",
+    ]
+    for group in (*content["doubtful"], *content["others"]):
+        if group.sheet:
+            sheet = base64.b64encode(group.sheet).decode()
+            parts.append(f"#g{group.number} .src {{ background-image: url(data:image/png;base64,{sheet}); }}")
+    for place in range(GROUP):
+        row, column = divmod(place, 10)
+        parts.append(f".p{place} {{ background-position: {column / 9:.4%} {row / (GROUP / 10 - 1):.4%}; }}")
+    return Markup("\n".join(parts))
+
+
+def _asset(name: str) -> Markup:
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8").strip())
+
+
+def _hash(text: str) -> str:
+    """What the page's policy knows its own script and styles by."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
