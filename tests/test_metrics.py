@@ -79,12 +79,13 @@ def test_pixel_metrics_of_constant_images() -> None:
     assert pixels.ssim(drawn, truth).tolist() == pytest.approx([luminance, 1], abs=1e-3)
     assert pixels.ms_ssim(truth, truth).tolist() == pytest.approx([1, 1])
     assert pixels.blank(ink(0.1, 0.3), ink(1.0, 1.0)).tolist() == [1, 0]
+    assert pixels.iou(ink(0.25, 0.0, 0.0), ink(0.75, 0.5, 0.0)).tolist() == pytest.approx([1 / 3, 0, 1])
 
 
 def test_blank_glyphs_give_finite_numbers() -> None:
     blank, full = ink(0.0), ink(1.0)
     for measure in (pixels.l1, pixels.l1_per_ink, pixels.rmse, pixels.psnr, pixels.ssim, pixels.ms_ssim, pixels.blank,
-                    perceptual_distance):  # fmt: skip
+                    pixels.iou, perceptual_distance):  # fmt: skip
         for drawn, truth in ((blank, blank), (full, blank), (blank, full)):
             assert measure(drawn, truth).isfinite().all(), measure.__name__
 
@@ -370,7 +371,7 @@ def test_every_metric_is_best_on_the_truth_and_gets_worse(source: np.ndarray, ka
         results.append(evaluate(glyphs, replicates=20)["metrics"])
     best, worse, worst = results
     assert set(best) == set(ORDER) - {"lpips", "fid"}  # their weights are not on a clean machine
-    known = {"l1": 0, "l1_per_ink": 0, "rmse": 0, "psnr": 100, "ssim": 1, "ms_ssim": 1, "glyph_perceptual": 0,
+    known = {"l1": 0, "l1_per_ink": 0, "rmse": 0, "psnr": 100, "ssim": 1, "ms_ssim": 1, "iou": 1, "glyph_perceptual": 0,
              "glyph_frechet": 0, "phase_spread": 0, "blank": 0}  # fmt: skip
     for name in set(best) - {"phase_spread"}:  # which knows nothing of wrong strokes, see below
         sign = 1 if best[name]["better"] == "lower" else -1

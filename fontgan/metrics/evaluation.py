@@ -109,7 +109,7 @@ def evaluate(glyphs: GlyphSet, *, recogniser: str = "auto", replicates: int = 10
     }
 
 
-ORDER = ("l1", "l1_per_ink", "rmse", "psnr", "ssim", "ms_ssim", "glyph_perceptual", "lpips", "glyph_frechet", "fid",
+ORDER = ("l1", "l1_per_ink", "rmse", "psnr", "ssim", "ms_ssim", "iou", "glyph_perceptual", "lpips", "glyph_frechet", "fid",
          "phase_spread", "recognition", "structure", "blank")  # fmt: skip
 
 
@@ -129,6 +129,7 @@ def _pixel_measures(size: int) -> dict[str, tuple[Metric, Measure]]:
         "psnr": (Metric("PSNR", "higher", f"decibels, at most {pixels.HIGHEST_PSNR:g}"), pixels.psnr),
         "ssim": (Metric("SSIM", "higher", "torchmetrics, Gaussian window of 11 px", top=1.0), pixels.ssim),
         "ms_ssim": (Metric("MS-SSIM", "higher", f"torchmetrics, {scales} of the paper's 5 scales fit {size} px", top=1.0), pixels.ms_ssim),
+        "iou": (Metric("IoU", "higher", "intersection over union of the ink, by coverage", top=1.0), pixels.iou),
         "glyph_perceptual": (
             Metric("glyph perceptual", "lower", "distance of the features of fontgan's own glyph encoder (not LPIPS)"),
             perceptual_distance,

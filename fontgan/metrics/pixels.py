@@ -39,6 +39,16 @@ def l1_per_ink(drawn: Tensor, truth: Tensor) -> Tensor:
     return (drawn - truth).abs().flatten(1).sum(1) / ink
 
 
+def iou(drawn: Tensor, truth: Tensor) -> Tensor:
+    """Intersection over union of the ink, 0 to 1, 1 is best: of the areas that two outlines enclose, by their coverage.
+
+    Two blank glyphs have 1.
+    """
+    together = torch.minimum(drawn, truth).flatten(1).sum(1)
+    either = torch.maximum(drawn, truth).flatten(1).sum(1)
+    return torch.where(either > 0, together / either.clamp_min(1e-9), torch.ones_like(either))
+
+
 def rmse(drawn: Tensor, truth: Tensor) -> Tensor:
     """Root of the mean squared difference, 0 to 1, 0 is best."""
     return (drawn - truth).square().flatten(1).mean(1).sqrt()
