@@ -367,6 +367,9 @@ def batches(sources: Sources, names: Sequence[str], size: int) -> Generator[tupl
 
 def describe_results(run: Run, style: Style | None, drawn_from: str) -> dict[str, Any]:
     """What the manifest says, and what a later start must agree with to add to these results."""
+    # A mixture is no member.
+    drawn_as: dict[str, Any] = next((m for m in run.manifest["members"] if m["name"] == style), {})
+    facts = {"to_cell": drawn_as["to_cell"]} if "to_cell" in drawn_as else {}  # a font's: the way back to its units
     return {
         "made_by": "fontgan infer",
         "checkpoint": f"{run.checkpoint.folder.resolve().parent.parent.name}/{run.checkpoint.folder.name}",
@@ -376,6 +379,7 @@ def describe_results(run: Run, style: Style | None, drawn_from: str) -> dict[str
         "drawn_from": drawn_from,
         "size": run.size,
         "cell_to_canvas": run.manifest["cell_to_canvas"],
+        **facts,
     }
 
 

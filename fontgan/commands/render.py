@@ -14,6 +14,7 @@ from fontgan.data.folder import name_from_char
 from fontgan.data.frame import clips, fit_canvas
 from fontgan.data.glyphs import open_glyphs
 from fontgan.data.pairs import SIZES
+from fontgan.data.render import FontGlyphs
 from fontgan.errors import ConfigError, DataError, some
 from fontgan.sheet import save_png
 
@@ -48,6 +49,8 @@ def main(cfg: DictConfig) -> int:
         "left_out": {reason: "".join(chars) for reason, chars in survey.left_out.items()},
         "clipped": "".join(clipped),
     }
+    if isinstance(glyphs, FontGlyphs):
+        facts["advances"] = {char: glyphs.advance(char) for char in survey.present}  # widths in font units
     same = ("fingerprint", "size", "cell_to_canvas")
     prepare_folder(out, facts, overwrite=cfg.overwrite, same=same, names=[name_from_char(c) for c in survey.present])
     for char in tqdm(survey.present, unit="glyph", desc="drawing"):

@@ -70,15 +70,15 @@ class FontGlyphs:
             raise DataError(f"{self.path}: has no Unicode cmap, so its glyphs cannot be found by character.")
         self.location = self._set_instance(self.instance)
         self.units_per_em: int = self._face.units_per_EM
-        ascent, descent = _vertical_metrics(self._tables)
+        self.ascent, self.descent = _vertical_metrics(self._tables)
         # The em square is laid centred on ascent..descent; for 880/-120 of 1000 the baseline comes to 0.88.
-        self._baseline = (self.units_per_em + ascent + descent) / 2
+        self._baseline = (self.units_per_em + self.ascent + self.descent) / 2
         self._boxes: dict[str, Box] = {}
         self._notdef = self._outline_bytes() if self._load_glyph(0) is not None else b""
 
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle holds: no more than another process needs to open the same face at the same instance."""
-        kept = ("path", "index", "instance", "location", "units_per_em", "_baseline", "_notdef")
+        kept = ("path", "index", "instance", "location", "units_per_em", "ascent", "descent", "_baseline", "_notdef")
         return {**{name: self.__dict__[name] for name in kept}, "_sha256": self._sha256}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -104,9 +104,13 @@ class FontGlyphs:
 
     # -- what is there ------------------------------------------------------------------------
 
+    def characters(self) -> list[str]:
+        """Every character of the cmap, drawn or not."""
+        return [chr(code) for code in sorted(self._tables.getBestCmap())]
+
     def survey(self, wanted: list[str] | None) -> Survey:
         if wanted is None:
-            wanted = [chr(code) for code in sorted(self._tables.getBestCmap())]
+            wanted = self.characters()
         present: list[str] = []
         left_out: dict[str, list[str]] = {"missing": [], "empty": [], "notdef": []}
         for char in wanted:
@@ -148,6 +152,11 @@ class FontGlyphs:
     def to_cell(self) -> dict[str, float]:
         """Font units (y up) -> cell: x / units_per_em and (baseline - y) / units_per_em."""
         return {"units_per_em": self.units_per_em, "baseline": self._baseline}
+
+    def advance(self, char: str) -> int:
+        """The advance width in font units."""
+        self._load(char)
+        return int(self._face.glyph.metrics.horiAdvance)
 
     def draw(self, char: str, frame: Frame, size: int) -> np.ndarray:
         self._load(char)
@@ -196,6 +205,8 @@ class FontGlyphs:
             "licence": entry(13),
             "licence_url": entry(14),
             "to_cell": self.to_cell(),
+            "ascent": self.ascent,
+            "descent": self.descent,
         }
 
     # -- inside -------------------------------------------------------------------------------

@@ -1,0 +1,203 @@
+"""What a font's own licence says about changing it. This reads the words; it is no lawyer."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from fontTools.ttLib import TTFont
+
+from fontgan.data.glyphs import Finding
+from fontgan.errors import ConfigError, some
+
+COPYRIGHT, TRADEMARK, LICENCE, LICENCE_URL = 0, 7, 13, 14  # name IDs
+RESTRICTED = 0x0002  # bit 1 of OS/2 fsType
+
+_KNOWN = {
+    "SIL Open Font License": r"SIL Open Font Licen[sc]e|scripts\.sil\.org/OFL|openfontlicense\.org",
+    "Apache License": r"Apache Licen[sc]e|apache\.org/licenses",
+    "GNU General Public License": r"GNU (?:Lesser |Affero )?General Public Licen[sc]e|gnu\.org/licenses",
+    "Ubuntu Font Licence": r"Ubuntu Font Licen[sc]e",
+    "MIT licence": r"\bMIT Licen[sc]e|Permission is hereby granted, free of charge, to any person obtaining a copy",
+    "CC0": r"\bCC0\b|publicdomain/zero",
+}
+
+_CHANGE = (
+    r"(?:modif(?:y|ies|ied|ying|ication)|alter(?:ed|ing|ation|s)?\b|adapt(?:ed|ing|ation|s)?\b|\bedit(?:ed|ing)?\b"
+    r"|derivat(?:ive|ion)|reverse[- ]engineer|decompil|disassembl|re-?digiti[sz]e|\btransform(?:ed)?\b|build upon"
+    r"|convert(?:ed|ing)?\b|(?:make|making) (?:\w+ )?changes?\b|\bchang(?:e|ing) (?:it|them|this|the font|the software|any)\b)"
+)
+_MAY_NOT = (
+    r"(?:(?:may|must|shall|can|do|will|should) ?not|cannot|\bmay (?:neither|never|only)|agrees? not to|not (?:be )?(?:permitted|allowed"
+    r"|entitled|authori[sz]ed|grant)|prohibit|forbid|forbidden|disallow|unlawful|no right to|without (?:the |our |its )?"
+    r"(?:express |explicit |prior |written |specific )*(?:,? ?(?:and|or) )?(?:express |prior |written )*"
+    r"(?:permission|consent|authori[sz]ation|approval|agreement)|not (?:modify|alter|adapt|edit|create|make|translate|decompile)|unauthori[sz]ed|refrain)"
+)
+# Sentences that speak of changes and of limits, and yet allow the changes: parts of free licences, as they have it.
+_ALLOWING = re.compile(
+    r"except as expressly provided under this (?:general public )?licen[sc]e"  # GPL 2, section 4; GPL 3, section 8
+    r"|if you (?:do not )?(?:modify|do not wish to do so, delete|add)|do not accept this licen[sc]e"  # GPL 2, 5; font exception
+    r"|of this license document|the recipients. rights"  # FDL; MPL
+    r"|you may modify|you are (?:not )?(?:free|required) to|you may (?:extend|add)|nothing else grants you permission to modify"
+    r"|no modified version of the font software may use the reserved"  # OFL, condition 3
+    r"|the font software,? (?:when )?modified or unmodified|modified versions? (?:of the font software )?(?:may|must) "
+    r"|(?:original or modified version|modified versions?|derivative works?),? (?:must|shall|may) (?:be|not be (?:sold|distributed under))"
+    r"|promote, endorse or advertise any modified version"  # OFL, condition 4
+    r"|entirely under this licen[sc]e"  # OFL, condition 5
+    r"|(?:substantially changed|propagate|renamed)",  # UFL
+    re.IGNORECASE,
+)
+# The full text of a licence that is free to change, from its title to its end; what stands around it is read.
+_WHOLE_LICENCE = re.compile(
+    r"(?:Apache License|GNU (?:LESSER |LIBRARY )?GENERAL PUBLIC LICENSE) Version .*?(?:END OF TERMS AND CONDITIONS|$)"
+)
+_FORBIDS = (
+    # ND of Creative Commons, in words, as a code or in an address.
+    re.compile(r"\bCC[ -]?BY(?:-NC)?-ND\b|licenses/by(?:-nc)?-nd|\bNo ?Deriv(?:ative)?(?: ?Work)?s\b", re.IGNORECASE),
+    re.compile(r"\bno (?:modification|alteration|derivative|change)s?\b(?: works?)?(?: (?:is|are))? (?:allowed|permitted)", re.IGNORECASE),
+    re.compile(rf"{_MAY_NOT}[^.;]{{0,240}}?{_CHANGE}", re.IGNORECASE),
+    re.compile(rf"{_CHANGE}[^.;]{{0,160}}?(?:(?:is|are|be)(?: strictly| expressly)? (?:not (?:permitted|allowed)|prohibited|forbidden)|(?:may|must|shall|can) ?not be (?:made|created|done)|without (?:\w+,? ){{0,5}}(?:permission|consent|authori[sz]ation))", re.IGNORECASE),
+    re.compile(r"(?:禁止|不得|不可|不能|不允许|不允許|严禁|嚴禁|勿|未经|未經|非经|非經)[^。;；]{0,40}?(?:修改|改编|改編|改造|改动|改動|更改|变更|變更|衍生|二次开发|二次開發|反编译|反編譯|反向工程|逆向|转换|轉換|编辑|編輯|增补|增補)"),
+    re.compile(r"(?:改変|改造|改編|変更|加工|修正|編集|派生|翻案|逆コンパイル|リバースエンジニアリング|変換)[^。]{0,40}?(?:禁止|禁じ|できません|出来ません|認め(?:ません|られ(?:ません|ない))|許可(?:しません|なく)|しないで|お断り|行ってはな|ならない|なりません)"),
+    re.compile(r"(?:수정|변경|개작|변형|편집|2차적)[^.。]{0,40}?(?:금지|불가|할 수 없|하실 수 없|허용되지|안 됩니다|안됩니다)"),
+)  # fmt: skip
+_RESERVED = re.compile(r"Reserved Font Names?\b:?\s*(?P<names>[^.\n]*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Licence:
+    """What a font says of itself, each text once.
+
+    Args:
+        texts: copyright, licence and its address, as the name table has them, in any language.
+        fs_type: OS/2 embedding rights; None without the table.
+    """
+
+    texts: tuple[str, ...]
+    licensed: bool  # whether there is a licence text or address
+    fs_type: int | None
+
+    @property
+    def known_as(self) -> list[str]:
+        """Free licences that the texts name."""
+        return [name for name, words in _KNOWN.items() if re.search(words, " ".join(self.texts), re.IGNORECASE)]
+
+    @property
+    def forbidding(self) -> str:
+        """The first words that forbid changes; empty if there are none."""
+        return next((words for text in self.texts if (words := forbidding_words(text))), "")
+
+    @property
+    def reserved_names(self) -> list[str]:
+        return list(dict.fromkeys(name for text in self.texts for name in reserved_names(text)))
+
+
+def read_licence(font: TTFont) -> Licence:
+    """What the name and OS/2 tables say; nothing where there is no such table."""
+    texts: dict[str, None] = {}
+    licensed = False
+    for record in font["name"].names if "name" in font else []:
+        if record.nameID in (COPYRIGHT, LICENCE, LICENCE_URL):
+            text = " ".join(str(record.toUnicode(errors="replace")).split())
+            if text:
+                texts[text] = None
+                licensed |= record.nameID != COPYRIGHT
+    return Licence(tuple(texts), licensed, font["OS/2"].fsType if "OS/2" in font else None)
+
+
+def forbidding_words(text: str) -> str:
+    """The sentence of a licence that forbids to modify the font or to make derivatives; empty if none does.
+
+    It knows sentences of free licences that only limit how a changed font is named, sold or licensed.
+    """
+    text = _WHOLE_LICENCE.sub(" ", " ".join(text.split()))
+    for sentence in re.split(r"(?<=[.;。；!！])\s*(?=\S)", text):
+        if _ALLOWING.search(sentence):
+            continue
+        if any(pattern.search(sentence) for pattern in _FORBIDS):
+            return sentence.strip()
+    return ""
+
+
+def reserved_names(text: str) -> list[str]:
+    """The names that an OFL copyright line reserves: ``with Reserved Font Name "Source"``."""
+    found: list[str] = []
+    for match in _RESERVED.finditer(text):
+        before = text[: match.start()].rstrip()
+        if not re.search(r"with(?: the)?(?: following)?$", before, re.IGNORECASE):
+            continue  # the licence's own rule about such names
+        names = match["names"]
+        quoted = re.findall(r"[\"'“”‘’「『«]([^\"'“”‘’」』»]+)[\"'“”‘’」』»]", names)
+        parts = quoted or re.split(r",|;|\band\b", re.sub(r"\s*\(.*$", "", names))
+        found += [part.strip(" ,;<>") for part in parts if part.strip(" ,;<>")]
+    return found
+
+
+def check_licence(font: TTFont, *, confirm_ownership: bool, family: str | None, where: str = "target") -> list[Finding]:
+    """Stops where the font's own words forbid what is about to be done to it.
+
+    Args:
+        confirm_ownership: the user says that they own the font or may modify it, whatever it says.
+        family: the name that the result is to have; None for the font's own.
+        where: the font, for messages.
+    Returns: what the user should read of it.
+    Raises: ConfigError if changes are forbidden and ownership is not confirmed; if the family name is reserved.
+    """
+    licence = read_licence(font)
+    told = [Finding("note", f"{where}: {_shortened(text)}") for text in licence.texts]
+    if licence.fs_type is not None:
+        told.append(Finding("note", f"{where}: OS/2 fsType {licence.fs_type:#06x} ({_embedding(licence.fs_type)})."))
+    if licence.known_as:
+        told.append(Finding("note", f"{where}: names the {' and the '.join(licence.known_as)}."))
+    elif not licence.licensed:
+        told.append(
+            Finding("warning", f"{where}: has no licence text.", "See that you may modify it before you pass it on.")
+        )
+    remedy = "If you own it, or may modify it all the same, add confirm_ownership=true."
+    if not confirm_ownership:
+        if licence.forbidding:
+            raise ConfigError(
+                f"{where}: its licence forbids changes (\u201c{_shortened(licence.forbidding)}\u201d). {remedy}"
+            )
+        if licence.fs_type is not None and licence.fs_type & RESTRICTED:
+            raise ConfigError(
+                f"{where}: its OS/2 fsType says Restricted License ({licence.fs_type:#06x}), so its owner's permission "
+                f"is needed. {remedy}"
+            )
+    reserved = licence.reserved_names
+    own = family or (_own_family(font) if reserved else "")
+    taken = [name for name in reserved if _plain(name) and _plain(name) in _plain(own)]
+    if taken and not (confirm_ownership and not family):
+        raise ConfigError(
+            f"{where}: its licence reserves the font name {some(taken)}, which a changed version must not bear, and the "
+            f"family would be {own!r}. Give another family=."
+        )
+    return told
+
+
+def _own_family(font: TTFont) -> str:
+    return " / ".join(
+        dict.fromkeys(
+            str(r.toUnicode(errors="replace"))
+            for r in (font["name"].names if "name" in font else [])
+            if r.nameID in (1, 4, 16)
+        )
+    )
+
+
+def _plain(name: str) -> str:
+    """Only letters and digits, so that spaces and hyphens make no other name."""
+    return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum())
+
+
+def _shortened(text: str, limit: int = 240) -> str:
+    return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
+
+
+def _embedding(fs_type: int) -> str:
+    levels = {2: "restricted", 4: "preview and print embedding", 8: "editable embedding"}
+    said = [word for bit, word in levels.items() if fs_type & bit] or ["installable"]
+    said += ["no subsetting"] if fs_type & 0x0100 else []
+    said += ["bitmaps only"] if fs_type & 0x0200 else []
+    return ", ".join(said)

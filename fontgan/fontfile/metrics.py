@@ -1,0 +1,157 @@
+"""Where the cell of a glyph image lies in font units, and how wide a glyph is."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fontTools.pens.boundsPen import BoundsPen
+from fontTools.pens.recordingPen import RecordingPen
+from fontTools.pens.transformPen import TransformPen
+
+from fontgan.data.folder import MANIFEST
+from fontgan.data.render import FontGlyphs
+from fontgan.errors import ConfigError
+from fontgan.fontfile.outline import DrawnGlyph, Outline
+
+PLAIN_EM, PLAIN_BASELINE = 1000, 0.88  # of images that say nothing: what most Chinese and Japanese fonts have
+SIDE_BEARING = 0.06  # of the em, on both sides of a glyph that is as wide as its ink
+LEAST_EM, MOST_EM = 16, 16384  # what OpenType allows
+MEASURED = 300  # glyphs that a font's usual width is taken from
+
+Bounds = tuple[float, float, float, float]  # left, bottom, right, top
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Glyph images of one folder, in font units.
+
+    Args:
+        units_per_em: the em square, which the cell of an image stands for.
+        baseline: units from the em's top down to the baseline, as ``FontGlyphs.to_cell`` has it.
+        full_width: advance width of full-width characters (Han, kana, hangul) that ``advances`` lacks.
+        advances: widths that are known, by character.
+    """
+
+    units_per_em: int = PLAIN_EM
+    baseline: float = PLAIN_EM * PLAIN_BASELINE
+    full_width: float = PLAIN_EM
+    advances: Mapping[str, float] = field(default_factory=dict)
+
+    def place(self, char: str, outline: Outline) -> DrawnGlyph:
+        """A traced outline with its width.
+
+        One whose width nobody knows, and which is not full-width, becomes as wide as its ink and two side bearings.
+        """
+        if char in self.advances:
+            return DrawnGlyph(char, outline, self.advances[char])
+        if is_full_width(char):
+            return DrawnGlyph(char, outline, self.full_width)
+        bounds = bounds_of(outline)
+        if bounds is None:
+            return DrawnGlyph(char, outline, self.full_width / 2)
+        side = round(SIDE_BEARING * self.units_per_em)
+        moved = transformed(outline, dx=side - bounds[0])
+        return DrawnGlyph(char, moved, round(bounds[2] - bounds[0]) + 2 * side)
+
+
+def choose_layout(
+    folder: Path,
+    *,
+    target: FontGlyphs | None = None,
+    source: FontGlyphs | None = None,
+    units_per_em: int | None = None,
+    baseline: float | None = None,
+) -> Layout:
+    """The layout of a folder of glyph images.
+
+    Args:
+        target: the font that the glyphs go into: its units per em, and its width of full-width characters.
+        source: the font that the glyphs were drawn from: its widths of all other characters, in proportion.
+        units_per_em: in place of the target's or the manifest's.
+        baseline: its depth below the em's top as a share of the em, in place of the manifest's or the target's.
+
+    The manifest that fontgan leaves in a folder goes before ``target`` for the baseline, as it tells of the cell that
+    was really drawn, and before ``source`` for the widths.
+    Raises: ConfigError if a number is out of range.
+    """
+    if units_per_em is not None and not LEAST_EM <= units_per_em <= MOST_EM:
+        raise ConfigError(f"units_per_em={units_per_em}: {LEAST_EM} to {MOST_EM} is needed.")
+    if baseline is not None and not 0 < baseline < 2:
+        raise ConfigError(f"baseline={baseline}: a share of the em between 0 and 2 is needed, such as 0.88.")
+    manifest = _read_manifest(folder)
+    to_cell = manifest.get("to_cell") or (manifest.get("font") or {}).get("to_cell")
+    stored_em = to_cell["units_per_em"] if to_cell else None
+    em = units_per_em or (target.units_per_em if target else None) or int(stored_em or PLAIN_EM)
+    if baseline is None and to_cell:
+        baseline = to_cell["baseline"] / to_cell["units_per_em"]
+    elif baseline is None and target:
+        baseline = target.to_cell()["baseline"] / target.units_per_em
+    advances: dict[str, float] = {}
+    if stored_em and manifest.get("advances"):
+        advances = {char: round(width * em / stored_em) for char, width in manifest["advances"].items()}
+    elif source:
+        known = (char for char in source.characters() if not is_full_width(char))
+        advances = {char: round(source.advance(char) * em / source.units_per_em) for char in known}
+    full_width = usual_width(target) * em / target.units_per_em if target else em
+    return Layout(em, (PLAIN_BASELINE if baseline is None else baseline) * em, round(full_width), advances)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    """What fontgan left in the folder; nothing if it left nothing. ``CellFinder`` speaks of broken ones."""
+    try:
+        stored = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def is_full_width(char: str) -> bool:
+    """Whether East Asian text gives the character a whole em."""
+    return unicodedata.east_asian_width(char) in "WF"
+
+
+def usual_width(glyphs: FontGlyphs) -> float:
+    """The most common advance width of a font's full-width characters in font units; its em if it has none."""
+    wide = [char for char in glyphs.characters() if is_full_width(char) and unicodedata.category(char)[0] == "L"]
+    widths = Counter(glyphs.advance(char) for char in evenly(wide, MEASURED))
+    return widths.most_common(1)[0][0] if widths else glyphs.units_per_em
+
+
+def evenly(items: list[Any], most: int) -> list[Any]:
+    """At most ``most`` of the items, spread over all."""
+    return items if len(items) <= most else [items[i * len(items) // most] for i in range(most)]
+
+
+def bounds_of(outline: Outline) -> Bounds | None:
+    """The box that the ink fills in font units: left, bottom, right, top; None if there is none."""
+    pen = BoundsPen(None)
+    outline.draw(pen)
+    return pen.bounds  # type: ignore[no-any-return]
+
+
+def transformed(outline: Outline, *, scale: float = 1.0, dx: float = 0.0, dy: float = 0.0) -> Outline:
+    """Scaled about the origin, then moved."""
+    if (scale, dx, dy) == (1.0, 0.0, 0.0):
+        return outline
+    return redrawn(outline, lambda pen: TransformPen(pen, (scale, 0, 0, scale, dx, dy)))
+
+
+def redrawn(outline: Outline, filtered: Callable[[Any], Any]) -> Outline:
+    """What arrives behind a filter: a function that makes a pen which draws on the pen that it is given."""
+    recording = RecordingPen()
+    outline.draw(filtered(recording))
+    return Outline(tuple((name, tuple(points)) for name, points in recording.value))
+
+
+def scaled_glyphs(glyphs: Iterable[DrawnGlyph], scale: float) -> list[DrawnGlyph]:
+    """Glyphs of another em."""
+    return [
+        replace(glyph, outline=transformed(glyph.outline, scale=scale), advance=glyph.advance * scale)
+        for glyph in glyphs
+    ]

@@ -1,0 +1,163 @@
+"""The font that glyphs are added to, and what is refused before any work begins."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fontTools.ttLib import TTFont
+
+from fontgan.data.glyphs import open_glyphs
+from fontgan.data.render import FontGlyphs
+from fontgan.errors import ConfigError, DataError, some
+from fontgan.fontfile.outline import is_space
+
+log = logging.getLogger(__name__)
+
+MOST_GLYPHS = 65_535
+ENDINGS = {".ttf": "glyf", ".otf": "CFF "}
+_NEEDED = ("head", "hhea", "hmtx", "maxp", "cmap")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One face of a font file, as glyphs and as tables.
+
+    Args:
+        spec: the font as the user named it.
+        glyphs: what it draws, at its instance if it is variable.
+        font: its tables; those of a variable font are not yet at the instance.
+    """
+
+    spec: str
+    glyphs: FontGlyphs
+    font: TTFont
+
+    @property
+    def outlines(self) -> str:
+        """The table of outlines that the result will have: ``glyf`` or ``CFF ``."""
+        return "glyf" if "glyf" in self.font else "CFF "
+
+    @property
+    def changes_first(self) -> str:
+        """What happens to the font before glyphs are added; empty if nothing does."""
+        if "fvar" in self.font:
+            place = ", ".join(f"{tag} {value:g}" for tag, value in self.glyphs.location.items())
+            return f"{self.spec}: is variable; the result is static, at {place}."
+        if "CFF2" in self.font:
+            return f"{self.spec}: has CFF2 outlines; the result has them as CFF."
+        return ""
+
+    def static(self) -> TTFont:
+        """The tables to add to: of a single, static, uncompressed font. Its glyphs are still the file's own bytes."""
+        font = self.font
+        if "fvar" in font:
+            font = _instantiate(self)
+        elif "CFF2" in font:
+            from fontTools.cffLib.CFF2ToCFF import convertCFF2ToCFF
+
+            convertCFF2ToCFF(font)
+        font.flavor = None  # WOFF is unpacked
+        content = io.BytesIO()
+        font.save(content, reorderTables=False)
+        content.seek(0)
+        return open_tables(content)
+
+
+def open_tables(file: io.BytesIO, index: int = 0) -> TTFont:
+    """A font of which nothing is recomputed that is not asked for."""
+    return TTFont(file, fontNumber=index, lazy=True, recalcBBoxes=False, recalcTimestamp=False)
+
+
+def open_target(spec: str) -> Target:
+    """Opens the font that glyphs are to be added to.
+
+    Args:
+        spec: ``Font.ttf``, ``Font.otf``, ``Font.woff``, ``Font.ttc#2``, ``Var.ttf@wght=600``, ``asset:NAME``.
+    Raises: DataError if it is no font with outlines and the tables that every font has.
+    """
+    glyphs = None if Path(spec).expanduser().is_dir() else open_glyphs(spec)
+    if not isinstance(glyphs, FontGlyphs):
+        raise DataError(f"target={spec}: is a folder, and a font is needed. Leave target out to make a new font.")
+    font = open_tables(io.BytesIO(glyphs.path.read_bytes()), glyphs.index or 0)
+    lacking = [tag for tag in _NEEDED if tag not in font]
+    if lacking or not {"glyf", "CFF ", "CFF2"} & set(font.keys()):
+        raise DataError(f"{spec}: lacks the table {some(lacking or ['glyf or CFF'])}, so glyphs cannot be added to it.")
+    return Target(spec, glyphs, font)
+
+
+def _instantiate(target: Target) -> TTFont:
+    from fontTools.varLib import instancer
+
+    content, place = target.glyphs.path.read_bytes(), target.glyphs.location
+
+    def instance(*, rename: bool) -> TTFont:
+        # Read whole and recomputed: every outline changes, and is then as if the font had come so.
+        font = TTFont(io.BytesIO(content), fontNumber=target.glyphs.index or 0, recalcTimestamp=False)
+        return instancer.instantiateVariableFont(font, place, updateFontNames=rename, downgradeCFF2="CFF2" in font)
+
+    try:
+        return instance(rename="STAT" in target.font)
+    except ValueError:  # its tables do not say how to call the instance; it keeps its name
+        return instance(rename=False)
+
+
+def check_out(out: Path, *, outlines: str | None, overwrite: bool, others: tuple[Path, ...] = ()) -> str:
+    """Whether a font file may be written there.
+
+    Args:
+        outlines: the target's table of outlines, which the ending must fit; None for a new font.
+        others: files and folders that are read, which ``out`` must not be.
+    Returns: the table of outlines that the file will have.
+    Raises: ConfigError or DataError if not.
+    """
+    kind = ENDINGS.get(out.suffix.lower())
+    if kind is None:
+        raise ConfigError(f"out={out}: must end in .ttf (TrueType curves) or .otf (CFF).")
+    if outlines is not None and kind != outlines:
+        has, ending = ("TrueType", ".ttf") if outlines == "glyf" else ("CFF", ".otf")
+        raise ConfigError(
+            f"out={out}: the target has {has} outlines, and its own glyphs stay as they are. Let out end in {ending}."
+        )
+    if out.is_dir():
+        raise DataError(f"out={out}: is a folder. Name a file that ends in .ttf or .otf.")
+    if any(out.resolve() == other.resolve() for other in others):
+        raise ConfigError(f"out={out}: is what is read. Name another file; the original stays as it is.")
+    if out.exists() and not overwrite:
+        raise DataError(f"out={out}: is there already. Name another file, or add overwrite=true.")
+    check_writable(out)
+    return kind
+
+
+def check_writable(out: Path) -> None:
+    """Raises: DataError if nothing can be written beside ``out``."""
+    folder = out.parent
+    while not folder.exists():
+        folder = folder.parent  # it will be made
+    if not folder.is_dir():
+        raise DataError(f"out={out}: {folder} is a file, not a folder. Name another place.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DataError(f"out={out}: nothing may be written in {folder}. Name another place, or change its rights.")
+
+
+def check_limits(target: Target | None, chars: list[str]) -> None:
+    """Raises: DataError if one font cannot hold the glyphs."""
+    there = target.font["maxp"].numGlyphs if target else 3
+    if there + len(chars) > MOST_GLYPHS:
+        raise DataError(
+            f"{target.spec if target else 'a font'}: {there} glyphs and {len(chars)} more are too many; a font holds at "
+            f"most {MOST_GLYPHS}. Choose a smaller charset."
+        )
+
+
+def lacking(target: Target, chars: list[str]) -> list[str]:
+    """The characters that the font does not draw: not mapped, mapped to no ink, or to its missing-glyph box.
+
+    A space that it maps is none of them.
+    """
+    there = set(target.glyphs.characters())
+    drawn = set(target.glyphs.survey(chars).present)
+    return [char for char in chars if char not in drawn and not (is_space(char) and char in there)]
