@@ -12,6 +12,12 @@ install: .venv/.installed
 	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'
 	touch $@
 
+# Font checks by others.  In an environment of its own, since it asks for an older freetype-py than fontgan.
+.fontbakery/.installed: Makefile
+	$(PYTHON) -m venv .fontbakery || { $(PYTHON) -m venv --without-pip .fontbakery && $(PYTHON) -m pip --python .fontbakery/bin/python install pip; }
+	.fontbakery/bin/python -m pip install --disable-pip-version-check 'fontbakery==1.1.0'
+	touch $@
+
 # The main job on the bundled fonts: train, then draw characters it was not trained on in all three styles.
 demo: install
 	$(BIN)/fontgan check
@@ -19,7 +25,7 @@ demo: install
 	$(BIN)/fontgan infer checkpoint=demo/run out=demo/drawn style=all text=望乡夜雨诗情松石初晚闻道
 	@echo "Look at demo/run/sheet.png and demo/drawn/*/_sheet.png; tensorboard --logdir demo/run"
 
-test: install
+test: install .fontbakery/.installed
 	$(BIN)/python -m pytest
 
 lint: install
@@ -28,4 +34,4 @@ lint: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv demo runs build dist
+	rm -rf .venv .fontbakery demo runs build dist

@@ -210,6 +210,28 @@ def _refuse_what_would_be_ignored(cfg: DictConfig, typed: set[str]) -> None:
         _refuse_idle_losses(cfg.loss, typed)
     if cfg.get("generator"):
         _refuse_idle_parts(cfg.generator, typed)
+    if "target" in cfg and "generator" in cfg:
+        _refuse_in_completing(cfg, typed)
+
+
+# What fontgan complete sets of its training, and the setting of its own for each.
+SET_BY_COMPLETE = {"data.source": "source", "data.targets": "target", "data.charset": "charset"}
+SHAPES_TRAINING = ("data", "generator", "discriminator", "loss", "optim", "trainer", "experiment", "init_from", "name")
+SHAPES_DRAWING = ("trainer.device", "trainer.precision")
+
+
+def _refuse_in_completing(cfg: DictConfig, typed: set[str]) -> None:
+    """Raises: ConfigError where fontgan complete would replace a typed setting, or never read it."""
+    for key in sorted(typed):
+        plain = key.lstrip("+~")
+        if plain in SET_BY_COMPLETE:
+            raise ConfigError(f"{plain}: fontgan complete sets it. Use {SET_BY_COMPLETE[plain]}=... instead.")
+        if plain == "data":
+            raise ConfigError(f"data: fontgan complete takes source=, target= and charset= instead. Leave {key}= out.")
+        if cfg.run is not None and re.split(r"[./@]", plain)[0] in SHAPES_TRAINING and plain not in SHAPES_DRAWING:
+            raise ConfigError(f"{plain}: run={cfg.run} is drawn with and nothing is trained. Leave one of them out.")
+    if cfg.run is None and cfg.style is not None:
+        raise ConfigError("style: chooses among the styles of run=RUN. Add run=RUN, or leave it out.")
 
 
 def _refuse_idle_parts(generator: DictConfig, typed: set[str]) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from fontgan import __version__
 
 VERBS = {
+    "complete": "draw what a typeface lacks and build the font, from training to the file to install, in one command",
     "train": "fit a generator to a source and target styles, or go on with a stopped run",
     "infer": "draw a folder of glyphs, or characters of a font, in a trained style",
     "render": "draw a font's characters into a folder of glyph images",
@@ -24,6 +25,12 @@ VERBS = {
     "diagnose": "say how much of a run's glyphs is artefact, and which stage of its decoder brings it in",
     "report": "compare runs in one page: which variant wins, by how much, at what cost",
     "report blocks": "measure what every block of the generator costs, each swapped alone into the same one",
+    "vectorize": "turn glyph images into outlines: a UFO that font editors open",
+    "build-font": "make a font file of outlines or glyph images: a new font, or what a font lacks added to it",
+    "proof": "show a font's made glyphs, the doubtful first, and text set in it, in one page",
+    "advise": "say which characters to draw next, so that the result improves most",
+    "template": "make pages to print and write characters on, as a PDF",
+    "scan": "cut scanned or photographed template pages into a folder of glyph images",
     "bench": "measure how fast this machine trains, draws and reads data, beside what it is compared to",
 }
 
@@ -37,6 +44,11 @@ HELP_FILES = (
 )  # fmt: skip
 
 EXAMPLES = {
+    "complete": (
+        "fontgan complete target=MyFont.ttf source=NotoSansSC.ttf charset=gb2312-1 out=MyFont-complete.ttf",
+        "fontgan complete target=my-glyphs/ source=NotoSansSC.ttf charset=gb2312-1 family='My Hand' out=MyHand.ttf",
+        "fontgan complete target=MyFont.ttf source=NotoSansSC.ttf run=runs/mine out=MyFont-complete.ttf",
+    ),
     "train": (
         "fontgan train",
         "fontgan train data=fonts data.source=A.ttf 'data.targets=[B.ttf,C.otf]' out=runs/mine",
@@ -66,6 +78,21 @@ EXAMPLES = {
     "diagnose": ("fontgan diagnose checkpoint=runs/quickstart out=diagnosis.json picture=diagnosis.png",),
     "report": ("fontgan report runs=runs/sweep out=report.html",),
     "report blocks": ("fontgan report blocks out=blocks.md", "fontgan report blocks size=128 ngf=64 device=cuda"),
+    "vectorize": (
+        "fontgan vectorize input=drawn out=drawn.ufo",
+        "fontgan vectorize input=drawn target=MyFont.ttf out=drawn.ufo",
+    ),
+    "build-font": (
+        "fontgan build-font input=drawn.ufo target=MyFont.ttf out=MyFont-complete.ttf",
+        "fontgan build-font input=my-glyphs/ family='My Hand' out=MyHand.ttf",
+    ),
+    "proof": ("fontgan proof font=MyFont-complete.ttf target=MyFont.ttf source=NotoSansSC.ttf out=proof.html",),
+    "advise": ("fontgan advise target=MyFont.ttf source=NotoSansSC.ttf charset=gb2312-1 n=200 out=advice.txt",),
+    "template": (
+        "fontgan template chars=gb2312-1 out=sheets.pdf",
+        "fontgan template chars=advice.txt font=NotoSansSC.ttf out=sheets.pdf",
+    ),
+    "scan": ("fontgan scan 'pages=photos/*.jpg' out=my-glyphs",),
     "bench": (
         "fontgan bench",
         "fontgan bench step training=quickstart",
@@ -96,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def file_name(verb: str) -> str:
     """What a verb's config, schema and modules are called: ``report blocks`` -> ``report_blocks``."""
-    return verb.replace(" ", "_")
+    return verb.replace(" ", "_").replace("-", "_")
 
 
 def run_verb(verb: str, arguments: Sequence[str]) -> int:

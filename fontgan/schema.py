@@ -176,6 +176,105 @@ class ReportBlocksConfig:
 
 
 @dataclass
+class CompleteConfig:
+    target: str = MISSING
+    source: str = MISSING
+    charset: str = MISSING
+    out: str = MISSING
+    run: str | None = MISSING
+    style: Any = MISSING
+    init_from: str | None = MISSING
+    work: str | None = MISSING
+    proof: str | None = MISSING
+    family: str | None = MISSING
+    confirm_ownership: bool = MISSING
+    doubtful: str = MISSING
+    tolerance: float = MISSING
+    speck: float = MISSING
+    recogniser: str = MISSING
+    data: DataConfig = field(default_factory=DataConfig)
+    generator: Any = MISSING
+    discriminator: Any = MISSING
+    loss: Any = MISSING
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    name: str = MISSING
+
+
+@dataclass
+class VectorizeConfig:
+    input: str = MISSING
+    out: str = MISSING
+    target: str | None = MISSING
+    charset: str | None = MISSING
+    units_per_em: int | None = MISSING
+    baseline: float | None = MISSING
+    tolerance: float = MISSING
+    speck: float = MISSING
+    curves: str = MISSING
+    workers: int | None = MISSING
+    overwrite: bool = MISSING
+
+
+@dataclass
+class BuildFontConfig:
+    input: str = MISSING
+    out: str = MISSING
+    target: str | None = MISSING
+    family: str | None = MISSING
+    style_name: str | None = MISSING
+    note: str | None = MISSING
+    confirm_ownership: bool = MISSING
+    tolerance: float = MISSING
+    speck: float = MISSING
+    workers: int | None = MISSING
+    overwrite: bool = MISSING
+
+
+@dataclass
+class ProofConfig:
+    font: str = MISSING
+    out: str = MISSING
+    target: str | None = MISSING
+    source: str | None = MISSING
+    checks: str | None = MISSING
+    text: str | None = MISSING
+    overwrite: bool = MISSING
+
+
+@dataclass
+class AdviseConfig:
+    target: str = MISSING
+    source: str = MISSING
+    charset: str = MISSING
+    n: int = MISSING
+    checks: str | None = MISSING
+    out: str | None = MISSING
+    picture: str | None = MISSING
+    overwrite: bool = MISSING
+
+
+@dataclass
+class TemplateConfig:
+    chars: str = MISSING
+    out: str = MISSING
+    paper: str = MISSING
+    cell_mm: float = MISSING
+    font: str | None = MISSING
+    ghost: bool = MISSING
+    overwrite: bool = MISSING
+
+
+@dataclass
+class ScanConfig:
+    pages: Any = MISSING
+    out: str = MISSING
+    size: int = MISSING
+    report: str | None = MISSING
+    overwrite: bool = MISSING
+
+
+@dataclass
 class BenchConfig:
     what: str = MISSING
     out: str = MISSING
@@ -188,6 +287,8 @@ class BenchConfig:
     minutes: float = MISSING
     fonts: list[str] | None = MISSING
     pairs: int = MISSING
+    traced: int = MISSING
+    glyphs: int = MISSING
     seed: int = MISSING
     device: str = MISSING
     precision: str = MISSING
@@ -195,6 +296,7 @@ class BenchConfig:
 
 
 VERBS: dict[str, type] = {
+    "complete": CompleteConfig,
     "train": TrainConfig,
     "check": CheckConfig,
     "infer": InferConfig,
@@ -203,6 +305,12 @@ VERBS: dict[str, type] = {
     "diagnose": DiagnoseConfig,
     "report": ReportConfig,
     "report_blocks": ReportBlocksConfig,
+    "vectorize": VectorizeConfig,
+    "build_font": BuildFontConfig,
+    "proof": ProofConfig,
+    "advise": AdviseConfig,
+    "template": TemplateConfig,
+    "scan": ScanConfig,
     "bench": BenchConfig,
 }
 
