@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import socket
 import time
@@ -18,6 +19,7 @@ from fontgan.bench import growth, infer
 from fontgan.bench.big_pack import measure_big_pack
 from fontgan.bench.figures import FIRST_STEP, STEP_ON_CPU, Figure, Target
 from fontgan.bench.floor import bytes_of, count_floor
+from fontgan.bench.fontfile import measure_font
 from fontgan.bench.machine import describe_machine
 from fontgan.bench.packing import REPEATS, SIZE, bundled_many_times, given_fonts, measure_packing
 from fontgan.bench.page import FORMAT, MADE_BY_US, read_figures, say_figure, to_markdown
@@ -256,6 +258,16 @@ def test_a_pack_of_many_pairs_is_read_in_a_process_of_its_own() -> None:
         measure_big_pack(10**12, seed=1, rounds=3, minutes=0)
 
 
+def test_a_font_is_made_of_images_by_one_process_and_by_two() -> None:
+    figures = {figure.name: figure for figure in measure_font(glyphs=30, rounds=3, minutes=0)}
+    whole, tracing = figures["font, images to file"], figures["font, tracing"]
+    assert 0 < tracing.spread.value < whole.spread.value
+    assert whole.target is None  # that is for 6,763
+    assert figures["font, tracing by 1 process"].spread.value > 1
+    if len(os.sched_getaffinity(0)) > 1:
+        assert figures["font, tracing by 2 processes over 1"].spread.rounds == FEWEST_ROUNDS
+
+
 def numbers_of(figures: list[Figure]) -> dict[str, Any]:
     return {
         "format": FORMAT,
@@ -351,6 +363,12 @@ def test_the_plain_optimiser_is_torchs_own_default_on_each_device() -> None:
         (["step", "overrides=['data.size=7']"], "7 px can be halved"),
         (["data", "compile=true"], "compile=True: what=data does not read it"),
         (["blocks", "overrides=['data.size=64']"], "what=blocks does not read it"),
+        (["outlines", "glyphs=5"], "glyphs=5: what=outlines does not read it"),
+        (["font", "traced=5"], "traced=5: what=font does not read it"),
+        (["font", "seed=2"], "seed=2: what=font does not read it"),
+        (["font", "glyphs=0"], "glyphs=0: 1 or more"),
+        (["font", "glyphs=20993"], "glyphs=20993: 20992 at most"),
+        (["outlines", "traced=501"], "traced=501: 500 at most"),
         (["step", "overrides=['data.sizes=64']"], "data.sizes"),
         *(
             (["step", f"overrides=['{prefix}trainer.{key}={value}']"], f"trainer.{key} is a setting of fontgan bench")

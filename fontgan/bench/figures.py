@@ -39,6 +39,8 @@ INPUT_OVER_STEP = Target(10)
 TWO_WORKERS = Target(1.8)
 PACKED_AT_128 = Target(3000)
 FIRST_STEP = Target(8, aim=4, most=True)
+TRACED_MS = Target(30, most=True)  # a glyph at 256 px, by one core of a laptop
+FONT_SECONDS = Target(240, most=True)  # GB2312 at 256 px, from images to a font, by two cores of a laptop
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""fontgan bench: how fast this machine trains, draws and reads data, as JSON and as a page."""
+"""fontgan bench: how fast this machine trains, draws, reads data and makes fonts, as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from fontgan.logs import quiet
 
 log = logging.getLogger(__name__)
 
-SECTIONS = ("step", "infer", "data", "blocks", "growth")
+SECTIONS = ("step", "infer", "data", "blocks", "growth", "outlines", "font")
+LEARNING = SECTIONS[:5]  # those that compute with a network or its data, on a device
 WORDS = (*SECTIONS, "all", "page")
 
 # The sections that read a setting; those not named here are read by all.
@@ -36,12 +37,14 @@ READ_BY = {
     "batch_size": ("step", "infer", "blocks"),
     "overrides": ("step", "infer"),
     "compile": ("step",),
-    "rounds": ("step", "infer", "data", "growth"),
-    "minutes": ("step", "infer", "data", "growth"),
+    "rounds": ("step", "infer", "data", "growth", "outlines", "font"),
+    "minutes": ("step", "infer", "data", "growth", "outlines", "font"),
     "fonts": ("data",),
     "pairs": ("data",),
-    "seed": SECTIONS,
-    "device": SECTIONS,
+    "traced": ("outlines",),
+    "glyphs": ("font",),
+    "seed": (*LEARNING, "outlines"),
+    "device": SECTIONS,  # its peaks are measured beside every section
     "precision": SECTIONS,
     "threads": SECTIONS,
 }
@@ -157,6 +160,14 @@ def _measure_section(
         )
     elif section == "data":
         figures = _measure_data(cfg, device)
+    elif section == "outlines":
+        from fontgan.bench.outlines import measure_outlines
+
+        figures = measure_outlines(glyphs=cfg.traced, rounds=cfg.rounds, minutes=cfg.minutes, seed=cfg.seed)
+    elif section == "font":
+        from fontgan.bench.fontfile import measure_font
+
+        figures = measure_font(glyphs=cfg.glyphs, rounds=cfg.rounds, minutes=cfg.minutes)
     elif section == "growth":
         from fontgan.bench.growth import measure_growth
 
@@ -222,10 +233,14 @@ def _check(cfg: DictConfig) -> tuple[Path, Path | None]:
         if key in OWN:
             raise ConfigError(f"overrides: {key} is a setting of fontgan bench itself. Use {OWN[key]}=... instead.")
     check_depth(compose_config("train", [f"experiment={cfg.training}", *cfg.overrides]))
-    lowest = {"batch_size": 1, "rounds": 3, "minutes": 0, "pairs": 0, "seed": 0, "threads": 1}
+    lowest = {"batch_size": 1, "rounds": 3, "minutes": 0, "pairs": 0, "traced": 1, "glyphs": 1, "seed": 0, "threads": 1}
     for key, least in lowest.items():
         if cfg[key] is not None and cfg[key] < least:
             raise ConfigError(f"{key}={cfg[key]}: {least} or more is needed.")
+    highest = {"traced": 500, "glyphs": 20992}  # what the bundled fonts share; the characters of a Unicode block
+    for key, most in highest.items():
+        if cfg[key] > most:
+            raise ConfigError(f"{key}={cfg[key]}: {most} at most.")
     if cfg.fonts is not None and len(cfg.fonts) < 2:
         raise ConfigError(f"fonts={_plain(cfg.fonts)}: a source and at least one more font are needed.")
     pick_precision(cfg.precision, pick_device(cfg.device))

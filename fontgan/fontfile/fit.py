@@ -14,7 +14,8 @@ import numpy as np
 from fontgan.fontfile.contour import SHARP_EDGE, STEP, Contours, Corners, find_corners, following
 
 LEAN = 0.12  # sine of the angle to an axis below which a contour goes neither up nor down, left nor right
-NEWTON = 2  # rounds in which samples move to their nearest place on the curve
+NEWTON = 3  # rounds in which samples move to their nearest place on the curve
+HOPELESS = 5.0  # tolerances
 SAME_WAY = 0.02  # sine of the angle at which a line may leave a knot that is no corner
 LONG = 8  # pixels of a line that ends in a knot that is no corner; shorter ones would make a polygon of a bend
 NEAR = 3  # samples; an extremum so near a corner needs no knot of its own
@@ -255,10 +256,13 @@ def _fit_once(contours: Contours, pieces: Pieces, tolerance: float) -> tuple[Pie
         line |= direct & (far <= tolerance / 2) & (length > LONG) & _may_be_line(pieces, unit, length)
         line |= pieces.many == 0
     one, two = pieces.start + chord / 3, pieces.end - chord / 3
+    # A piece whose first curve is far off is split in any case; only the others are worth a better one.
     curved = np.flatnonzero(~line)
-    if len(curved):
-        some = pieces.pick(curved)
-        one[curved], two[curved], stray[curved], worst[curved] = _least_squares(contours, some)
+    for newton in (0, NEWTON):
+        if len(curved):
+            fitted = _least_squares(contours, pieces.pick(curved), newton)
+            one[curved], two[curved], stray[curved], worst[curved] = fitted
+            curved = curved[(stray[curved] > tolerance) & (stray[curved] < HOPELESS * tolerance)]
     return replace(pieces, one=one, two=two, line=line), stray, worst
 
 
@@ -269,8 +273,14 @@ def _may_be_line(pieces: Pieces, unit: np.ndarray, length: np.ndarray) -> np.nda
     return (pieces.free_start | (bend_start < SAME_WAY)) & (pieces.free_end | (bend_end < SAME_WAY))
 
 
-def _least_squares(contours: Contours, pieces: Pieces) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Control points, the farthest sample's distance and its order in the piece."""
+def _least_squares(
+    contours: Contours, pieces: Pieces, newton: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Control points, the farthest sample's distance and its order in the piece.
+
+    Args:
+        newton: rounds in which samples move to their nearest place on the curve.
+    """
     samples, piece, begin = _samples(contours, pieces)
     many = pieces.many
     # Samples are evenly spaced, so their order tells the first parameters.
@@ -281,9 +291,9 @@ def _least_squares(contours: Contours, pieces: Pieces) -> tuple[np.ndarray, np.n
     order = np.arange(len(piece)) - begin[piece]
     t = (lead[piece] + order * step[piece]) / whole[piece]
     third = np.hypot(*(pieces.end - pieces.start).T) / 3
-    for turn in range(NEWTON + 1):
+    for turn in range(newton + 1):
         one, two = _solve(samples, t, piece, begin, pieces, third, whole)
-        if turn == NEWTON:
+        if turn == newton:
             break
         t = _nearer(samples, t, piece, pieces, one, two)
     off = _bezier(t, piece, pieces, one, two) - samples

@@ -1,0 +1,89 @@
+"""Glyph images -> a font file, as many as a Chinese standard has, by all cores."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+
+from fontgan.bench.figures import FONT_SECONDS, Figure
+from fontgan.bench.outlines import FONTS
+from fontgan.data.folder import name_from_char
+from fontgan.data.frame import Frame
+from fontgan.data.glyphs import asset
+from fontgan.data.render import FontGlyphs
+from fontgan.fontfile.create import create_font
+from fontgan.fontfile.metrics import Layout
+from fontgan.fontfile.vectorize import vectorize_folder
+from fontgan.logs import quiet
+from fontgan.timing import Task, ratio, spread, take_turns
+
+SIZE = 256  # of the images in pixels
+GB2312 = 6763  # Han characters of that standard
+FIRST = 0x4E00  # the images stand for characters from here on, whatever they show
+COMPARED = 400  # images that one process and two are compared on
+
+
+def measure_font(*, glyphs: int, rounds: int, minutes: float) -> list[Figure]:
+    """Images in a folder -> a new TrueType font.
+
+    Args:
+        glyphs: how many images.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        images = Path(folder) / "images"
+        images.mkdir()
+        chars = draw_images(images, glyphs)
+        how = f"{glyphs:,} images at {SIZE} px, the Han characters of the four bundled fonts over and over"
+        with quiet():
+            started = time.perf_counter()
+            traced = vectorize_folder(images, chars=None, layout=Layout()).glyphs
+            tracing_s = time.perf_counter() - started
+            create_font(traced, Path(folder) / "font.ttf", family="Bench")
+            whole_s = time.perf_counter() - started
+            workers = [count for count in (1, 2) if count <= len(os.sched_getaffinity(0))]
+            some = chars[:COMPARED]
+            seconds = take_turns(
+                {
+                    f"{count} process{'es' if count > 1 else ''}": _tracing(images, some, count) for count in workers
+                },
+                lambda: None, rounds=rounds, minutes=minutes, title="tracing", once=True, show=False,
+            )  # fmt: skip
+    target = FONT_SECONDS if glyphs >= GB2312 else None
+    cores = len(os.sched_getaffinity(0))
+    figures = [
+        Figure("font, images to file", spread([whole_s]), "s", f"{how}, traced by {cores} cores and built", target),
+        Figure("font, tracing", spread([tracing_s]), "s", f"{how}, traced by {cores} cores"),
+        Figure("font, building", spread([whole_s - tracing_s]), "s", f"{how}, once traced, built and looked at again"),
+    ]
+    how = f"{len(some)} of these images, read and traced, with the start of the processes"
+    for name, taken in seconds.items():
+        figures.append(Figure(f"font, tracing by {name}", spread([len(some) / t for t in taken]), "glyphs/s", how))
+    if len(seconds) == 2:
+        one, two = seconds.values()
+        figures.append(Figure("font, tracing by 2 processes over 1", ratio(one, two), "x", how))
+    return figures
+
+
+def draw_images(folder: Path, glyphs: int) -> list[str]:
+    """Draws so many images. Returns: the characters that they stand for."""
+    known = []
+    for font in FONTS:
+        source = FontGlyphs(asset(font))
+        known.append((source, [char for char in source.survey(None).present if ord(char) >= FIRST]))
+    frame = Frame(SIZE, 0, 0)
+    chars = []
+    for i in tqdm(range(glyphs), unit="glyph", desc="drawing images", leave=False):
+        source, drawn = known[i % len(known)]
+        chars.append(chr(FIRST + i))
+        grey = source.draw(drawn[i // len(known) % len(drawn)], frame, SIZE)
+        Image.fromarray(grey).save(folder / f"{name_from_char(chars[-1])}.png", compress_level=1)
+    return chars
+
+
+def _tracing(images: Path, chars: list[str], workers: int) -> Task:
+    return lambda: vectorize_folder(images, chars=chars, layout=Layout(), workers=workers)
