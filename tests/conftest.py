@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from fontTools import subset
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib import TTFont
 
 from fontgan.cli import main
 
@@ -136,3 +140,44 @@ def make_font(path: Path, glyphs: dict[str, Draw | None], *, family: str = "Test
     builder.setupPost()
     builder.save(path)
     return path
+
+
+def part_of(font: Path, chars: str, out: Path) -> Path:
+    """A real font cut to some characters, as it might have looked before it was finished."""
+    opened = TTFont(font)
+    cutter = subset.Subsetter(subset.Options(name_IDs=["*"], notdef_outline=True, glyph_names=True))
+    cutter.populate(text=chars)
+    cutter.subset(opened)
+    opened.save(out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A real browser without a window, which notes what it fetches and complains of."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("chromium and chromium-driver are not installed (apt install chromium chromium-driver)")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+def open_page(browser: Any, file: Path, width: int = 1280, scheme: str = "light", dots: int = 1) -> Any:
+    """Opens a page at a width and in a colour scheme, when its fonts are there; what was logged before is forgotten."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": dots, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)
+    browser.get(file.as_uri())
+    browser.execute_async_script("document.fonts.ready.then(arguments[0])")
+    return browser

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from fontTools import subset
 from fontTools.ttLib import TTFont
 from PIL import Image
 
@@ -22,24 +20,13 @@ from fontgan.fontfile.checks import read_checks
 from fontgan.report import proof as page
 from fontgan.report import specimens
 from fontgan.report.proof import runs, write_proof
-from tests.conftest import BRUSH, KAI, SOURCE, box, make_font
+from tests.conftest import BRUSH, KAI, SOURCE, box, make_font, open_page, part_of
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 EVIL = "<script>alert(1)</script>"
 CHARS = "一七万三上下不与专且世业东两严个中丰临为主举久么义之乎乐九也习乡书买乱了争事二于云互五亚些交产京亮"
 OWN, MADE = CHARS[:20], CHARS[20:]
 LETTERS = "fontgan 2026 Rg"
 Refused = Callable[..., str]
-
-
-def cut(font: Path, chars: str, out: Path) -> Path:
-    """A real font with only some of its characters."""
-    tables = TTFont(font)
-    cutter = subset.Subsetter(subset.Options(name_IDs=["*"]))
-    cutter.populate(text=chars)
-    cutter.subset(tables)
-    tables.save(out)
-    return out
 
 
 def checks_file(file: Path, glyphs: dict[str, dict[str, Any]]) -> Path:
@@ -58,8 +45,8 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     told["书"] = {"flags": ["illegible"], "doubt": 0.6, "legibility": 0.31}
     told["之"] = {"flags": ["structure", "illegible"], "doubt": 0.9, "structure": 0.12, "legibility": 0.2}
     return {
-        "font": cut(BRUSH, CHARS[:-1] + LETTERS, folder / "complete.ttf"),
-        "target": cut(BRUSH, OWN + LETTERS, folder / "own.ttf"),
+        "font": part_of(BRUSH, CHARS[:-1] + LETTERS, folder / "complete.ttf"),
+        "target": part_of(BRUSH, OWN + LETTERS, folder / "own.ttf"),
         "source": SOURCE,
         "checks": checks_file(folder / "checks.json", told),
     }
@@ -175,33 +162,6 @@ def test_made_glyphs_without_ink_are_shown(tmp_path):
 # -- in a browser ---------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("chromium and chromium-driver are not installed (apt install chromium chromium-driver)")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
-def open_page(browser: Any, file: Path, width: int = 1280, scheme: str = "light", dots: int = 1) -> Any:
-    size = {"width": width, "height": 900, "deviceScaleFactor": dots, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    browser.get_log("performance")
-    browser.get(file.as_uri())
-    browser.execute_async_script("document.fonts.ready.then(arguments[0])")
-    return browser
-
-
 def shown(browser: Any) -> list[str]:
     return list(browser.execute_script("return [...document.querySelectorAll('.cell')].filter(c => !c.hidden && c.getClientRects().length).map(c => c.dataset.c)"))  # fmt: skip
 
@@ -255,7 +215,7 @@ def overlap(seen: np.ndarray, font: Path, char: str) -> float:
 
 @pytest.mark.parametrize("font", [BRUSH, SOURCE], ids=["brush", "sans"])  # sans: its tables disagree about the baseline
 def test_a_cell_shows_the_glyph_as_freetype_draws_it_beside_the_source(browser, tmp_path, font):
-    write_proof(cut(font, "之书", tmp_path / "a.ttf"), tmp_path / "a.html", source=KAI)
+    write_proof(part_of(font, "之书", tmp_path / "a.ttf"), tmp_path / "a.html", source=KAI)
     open_page(browser, tmp_path / "a.html", dots=4)
     for char, other in ("之书", "书之"):
         made = ink_of(browser, f".cell[data-c='{char}'] .new")

@@ -9,7 +9,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,8 @@ from fontgan.report.page import breakable, number, render_page
 from fontgan.report.pictures import Pictures, wall_pairs
 from fontgan.report.ranking import Bootstrap, answer, few_weights, rank, say_share
 from fontgan.training.checkpoint import Checkpoint
-from tests.conftest import BRUSH, KAI, TINY, fontgan
+from tests.conftest import BRUSH, KAI, TINY, fontgan, open_page
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 TWO_STYLES = f"data.targets={{kai: {KAI}, brush: {BRUSH}}}"
 EVIL = "<script>alert(1)</script>"
 
@@ -676,22 +675,6 @@ def test_what_was_kept_is_known_by_what_it_was_measured_with(monkeypatch, what):
 # -- in a browser ---------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("chromium and chromium-driver are not installed (apt install chromium chromium-driver)")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
 Look = Callable[..., Any]
 
 
@@ -700,12 +683,7 @@ def look(browser: Any, reported: Path) -> Look:
     """Opens the page at a width and in a colour scheme; gives the browser."""
 
     def opened(width: int = 1280, scheme: str = "light") -> Any:
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        browser.get(reported.as_uri())
-        return browser
+        return open_page(browser, reported, width, scheme)
 
     return opened
 
