@@ -31,7 +31,7 @@ VERBS = {
     "advise": "say which characters to draw next, so that the result improves most",
     "template": "make pages to print and write characters on, as a PDF",
     "scan": "cut scanned or photographed template pages into a folder of glyph images",
-    "bench": "measure how fast this machine trains, draws and reads data, beside what it is compared to",
+    "bench": "measure how fast this machine trains, draws, reads data and makes fonts, beside what it is compared to",
 }
 
 # The setting that a verb's first word stands for: ``fontgan bench step`` is ``fontgan bench what=step``.
