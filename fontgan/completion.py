@@ -50,12 +50,13 @@ class Plan:
         return isinstance(self.target, FolderGlyphs)
 
 
-def plan_completion(target: str, source: str, charset: str) -> Plan:
+def plan_completion(target: str, source: str, charset: str, *, fewest: int = FEWEST) -> Plan:
     """Looks at both and finds what is to be made.
 
     Args:
         target, source: as ``fontgan.data.glyphs.open_glyphs`` takes them.
         charset: as ``fontgan.data.charset.resolve`` takes it; ``font`` is all the source has.
+        fewest: characters that they must have in common; 0 where nothing is learned.
     Raises: DataError if one cannot be read, nothing is lacking, or they have too little in common.
     """
     wanted = charsets.resolve(charset)
@@ -74,10 +75,10 @@ def plan_completion(target: str, source: str, charset: str) -> Plan:
         raise DataError(f"{target}: has all characters of charset={charset} already. Choose a larger charset.")
     wanted_scripts = {script_of(char) for char in lacking}
     learned_from = complete.survey([char for char in has if script_of(char) in wanted_scripts]).present
-    if len(learned_from) < FEWEST:
+    if len(learned_from) < fewest:
         raise DataError(
             f"{target}: has {len(learned_from)} characters in common with {source} to learn from, of the scripts that are "
-            f"lacking ({', '.join(sorted(wanted_scripts))}); {FEWEST} are needed. Draw some of them first: fontgan advise."
+            f"lacking ({', '.join(sorted(wanted_scripts))}); {fewest} are needed. Draw some of them first: fontgan advise."
         )
     return Plan(drawn, complete, has, lacking, undrawable, learned_from, _style_name(target))
 
@@ -173,13 +174,29 @@ def open_work(folder: Path, identity: dict[str, str]) -> Work:
             raise ValueError("of another version of fontgan")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
-            f"{state}: cannot be read ({error}). Name another work=, or take the file out to begin anew."
+            f"{state}: cannot be read ({error}). Name another work=, or take the folder away to begin anew."
         ) from error
     if other:
         raise RunError(
             f"work={folder}: was begun with another {' and '.join(other)}. Name another work=, or bring the old back."
         )
     return Work(folder, facts)
+
+
+def learn_as_before(plan: Plan, work: Work) -> None:
+    """Keeps to the characters that a training begun in the work folder learns from, whatever is lacking by now."""
+    before = work.facts.get("learned_from") if work.run.exists() else None
+    if before is None:
+        work.facts["learned_from"] = "".join(plan.learned_from)
+        return
+    there = set(before)
+    more = [char for char in plan.learned_from if char not in there]
+    if more:
+        log.warning(
+            "%s: its training does not learn from the %d characters of scripts that were not lacking when it began: %s. "
+            "Name another work= to train with them.", work.run, len(more), some(more),
+        )  # fmt: skip
+    plan.learned_from = list(before)
 
 
 def key_of(*parts: Any) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fontTools import subset
 from fontTools.ttLib import TTFont
 from PIL import Image
 
@@ -18,23 +20,14 @@ from fontgan.data.folder import name_from_char
 from fontgan.data.frame import Frame
 from fontgan.data.render import FontGlyphs
 from fontgan.errors import DataError
-from tests.conftest import BRUSH, SOURCE, TINY, box, error_line, fontgan, make_font
+from fontgan.fontfile.outline import Outline
+from fontgan.fontfile.ufo import read_ufo, write_ufo
+from tests.conftest import BRUSH, KAI, SOURCE, TINY, box, error_line, fontgan, make_font, open_page, part_of
 
 HAS = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年"
 LACKS = "永文字天高水"
 TINY_TRAINING = [setting for setting in TINY if not setting.startswith("data.charset")]
 FRAME = Frame(96, 16, 16)  # cell -> a canvas of 128 px
-
-
-def part_of(font: Path, chars: str, out: Path) -> Path:
-    """A font cut to some characters, as Ma Shan Zheng might have looked before it was finished."""
-    options = subset.Options(notdef_outline=True, glyph_names=True)
-    opened = TTFont(font)
-    cutter = subset.Subsetter(options)
-    cutter.populate(text=chars)
-    cutter.subset(opened)
-    opened.save(out)
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +124,61 @@ def test_rejected_glyphs_are_dropped_and_redrawn_ones_replaced(target: Path, com
     assert (redrawn.xMin, redrawn.yMin, redrawn.xMax, redrawn.yMax) == pytest.approx(expected, abs=2)
 
 
+def test_edited_outlines_stay_whatever_else_changes(target: Path, completed: Path, tmp_path: Path) -> None:
+    work = tmp_path / "Brush-complete-work"
+    shutil.copytree(completed.with_name("Brush-complete-work"), work)
+    before = read_ufo(work / "outlines.ufo")
+    corners = ((100, 0), (300, 0), (300, 700), (100, 700))
+    drawn = Outline((("moveTo", corners[:1]), *(("lineTo", (c,)) for c in corners[1:]), ("closePath", ())))
+    edited = [replace(one, outline=drawn) if one.char == LACKS[2] else one for one in before.glyphs]
+    write_ufo(work / "outlines.ufo", edited, units_per_em=1000, baseline=before.baseline)
+    (work / "reject.txt").write_text(LACKS[0], encoding="utf-8")
+    result = fontgan("render", f"font={SOURCE}", f"out={work / 'redraw'}", f"charset={LACKS[1]}", "size=128")
+    assert result.returncode == 0, result.stderr
+    out = tmp_path / "Brush-complete.ttf"
+    result = complete(target, out)
+    assert result.returncode == 0, result.stderr
+    assert "tracing 1 outlines" in result.stderr
+    assert f"{len(LACKS) - 1} glyphs were added, 1 of them your own" in result.stderr
+    font = TTFont(out)
+    glyphs, cmap = font["glyf"], font.getBestCmap()
+    by_hand = glyphs[cmap[ord(LACKS[2])]]
+    assert (by_hand.xMin, by_hand.yMin, by_hand.xMax, by_hand.yMax) == (100, 0, 300, 700)
+    # The redrawn one lies on the baseline of the font that it was drawn from, as the folder's manifest tells.
+    own = TTFont(SOURCE)
+    its = own["glyf"][own.getBestCmap()[ord(LACKS[1])]]
+    redrawn = glyphs[cmap[ord(LACKS[1])]]
+    assert (redrawn.xMin, redrawn.yMin, redrawn.xMax, redrawn.yMax) == pytest.approx(
+        (its.xMin, its.yMin, its.xMax, its.yMax), abs=4
+    )
+    # Taken back again, each is what it was; the edited one still is.
+    (work / "reject.txt").unlink()
+    shutil.rmtree(work / "redraw")
+    result = complete(target, out)
+    assert "tracing 1 outlines" in result.stderr
+    now = {one.char: one for one in read_ufo(work / "outlines.ufo").glyphs}
+    assert now == {one.char: one for one in edited}
+    assert set(map(ord, LACKS)) <= set(TTFont(out).getBestCmap())
+    # Stopped between noting the font and putting it there, the old one is still known as this work's own.
+    state = json.loads((work / "complete.json").read_text(encoding="utf-8"))
+    state["wrote"]["out"] += ["of a font that never came"]
+    (work / "complete.json").write_text(json.dumps(state), encoding="utf-8")
+    assert complete(target, out).returncode == 0
+
+
+def test_a_larger_charset_draws_what_is_new(target: Path, completed: Path, tmp_path: Path) -> None:
+    work = tmp_path / "Brush-complete-work"
+    shutil.copytree(completed.with_name("Brush-complete-work"), work)
+    made = [work / "glyphs" / f"{name_from_char(char)}.png" for char in LACKS]
+    before = [path.stat().st_mtime_ns for path in made]
+    out = tmp_path / "Brush-complete.ttf"
+    result = complete(target, out, f"charset={LACKS}山石Dd")  # Latin is a script that was not learned from
+    assert result.returncode == 0, result.stderr
+    assert "not lacking when it began" in result.stderr
+    assert [path.stat().st_mtime_ns for path in made] == before
+    assert set(map(ord, LACKS + "山石Dd")) <= set(TTFont(out).getBestCmap())
+
+
 def test_a_trained_run_is_drawn_with(target: Path, tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "Drawn.ttf"
     arguments = (f"target={target}", f"source={SOURCE}", f"charset={LACKS}", f"run={tiny_run}", f"out={out}")
@@ -139,6 +187,12 @@ def test_a_trained_run_is_drawn_with(target: Path, tiny_run: Path, tmp_path: Pat
     result = fontgan("complete", *arguments, "style=brush")
     assert result.returncode == 0, result.stderr
     assert set(map(ord, LACKS)) <= set(TTFont(out).getBestCmap())
+    # Nothing is learned, so the target need not have characters of the script.
+    latin = part_of(BRUSH, "ABC ", tmp_path / "Latin.ttf")
+    more = (f"target={latin}", *arguments[1:-1], f"out={tmp_path / 'Mixed.ttf'}")
+    result = fontgan("complete", *more, "style={brush: 0.5, kai: 0.5}")
+    assert result.returncode == 0, result.stderr
+    assert set(map(ord, LACKS)) <= set(TTFont(tmp_path / "Mixed.ttf").getBestCmap())
     line = error_line(fontgan("complete", *arguments, "style=brush", "trainer.max_steps=9"))
     assert "trainer.max_steps" in line
     assert "run=" in line
@@ -150,6 +204,8 @@ def test_a_folder_of_drawings_becomes_a_new_font(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     (folder / "manifest.json").unlink()  # as if somebody had drawn them
     out = tmp_path / "Hand.ttf"
+    assert "it is a folder" in error_line(complete(folder, out, "confirm_ownership=true"))
+    assert not out.with_name("Hand-work").exists()
     result = complete(folder, out, "family=My Hand")
     assert result.returncode == 0, result.stderr
     font = TTFont(out)
@@ -158,12 +214,58 @@ def test_a_folder_of_drawings_becomes_a_new_font(tmp_path: Path) -> None:
     assert font.getGlyphOrder()[0] == ".notdef"
 
 
-@pytest.mark.skipif(shutil.which("fc-scan") is None, reason="needs fontconfig's fc-scan")
-def test_the_system_sees_the_font(completed: Path) -> None:
-    found = subprocess.run(["fc-scan", "--format", "%{family}|%{charset}", completed], capture_output=True, text=True)
-    family, charset = found.stdout.split("|")
-    assert family == TTFont(completed)["name"].getBestFamilyName()
-    assert f"{ord(LACKS[0]):x}" in charset
+@pytest.mark.skipif(shutil.which("fc-list") is None, reason="needs fontconfig's fc-list")
+def test_the_system_lists_the_font_once_it_is_installed(completed: Path, tmp_path: Path) -> None:
+    installed = tmp_path / "fonts" / completed.name  # where fontconfig looks for a user's fonts
+    installed.parent.mkdir()
+    shutil.copy(completed, installed)
+    listed = subprocess.run(
+        ["fc-list", f":charset={ord(LACKS[0]):x}", "--format", "%{file}|%{family}\n"],
+        env={**os.environ, "XDG_DATA_HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert f"{installed}|{TTFont(completed)['name'].getBestFamilyName()}" in listed.stdout.splitlines()
+
+
+def test_a_page_set_in_the_font_shows_the_glyphs_that_were_drawn(
+    browser, target: Path, completed: Path, tmp_path: Path
+) -> None:
+    work = tmp_path / "Brush-complete-work"
+    shutil.copytree(completed.with_name("Brush-complete-work"), work)
+    # Real shapes: four steps of training draw nothing but grey.
+    drawn = fontgan("render", f"font={KAI}", f"out={work / 'redraw'}", f"charset={LACKS}", "size=128")
+    assert drawn.returncode == 0, drawn.stderr
+    out = tmp_path / "Brush-complete.ttf"
+    result = complete(target, out)
+    assert result.returncode == 0, result.stderr
+    page = tmp_path / "page.html"
+    page.write_text(
+        f"<meta charset=utf-8><style>@font-face {{font-family: Made; src: url({out.as_uri()})}}"
+        "body {margin: 0; background: white} div {font: 400px/600px Made; height: 600px; padding-left: 100px}</style>"
+        + "".join(f"<div>{char}</div>" for char in LACKS),
+        encoding="utf-8",
+    )
+    open_page(browser, page)
+    assert browser.execute_script("return document.fonts.check('400px Made')")
+    shapes = [np.asarray(Image.open(work / "redraw" / f"{name_from_char(char)}.png")) for char in LACKS]
+    for place, shape in enumerate(shapes):
+        browser.execute_script("scrollTo(0, arguments[0])", 600 * place)
+        top = round(browser.execute_script("return scrollY"))
+        seen = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("L")
+        line = seen.crop((0, 600 * place - top, 700, 600 * (place + 1) - top))
+        assert ink_in_common(np.asarray(line), shape) > 0.9, LACKS[place]
+
+
+def ink_in_common(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two pictures' ink, ink box on ink box."""
+    boxed = []
+    for picture in (a, b):
+        rows, columns = np.flatnonzero((picture < 128).any(axis=1)), np.flatnonzero((picture < 128).any(axis=0))
+        cut = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        boxed.append(np.asarray(Image.fromarray(cut).resize((200, 200))) < 128)
+    return float((boxed[0] & boxed[1]).sum() / (boxed[0] | boxed[1]).sum())
 
 
 # -- what is refused, before anything is written --------------------------------------------
@@ -180,6 +282,10 @@ def test_the_system_sees_the_font(completed: Path) -> None:
         ({"out": "Font.woff2"}, ".ttf or .otf"),
         ({"doubtful": "maybe"}, "keep, drop"),
         ({"tolerance": "0"}, "tolerance"),
+        ({"tolerance": "0.001"}, "0.01 to 20"),
+        ({"family": "''"}, "a name in one line"),
+        ({"proof": "/proc/page.html"}, "nothing can be written"),
+        ({"work": "/proc/work"}, "nothing can be written"),
         ({"data.charset": "gb2312-1"}, "charset=..."),
         ({"style": "brush"}, "run=RUN"),
         ({"trainer.max_steps": "0"}, "1 or more"),

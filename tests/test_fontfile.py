@@ -11,6 +11,7 @@ import subprocess
 import sys
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from fontTools.pens.basePen import BasePen
 from fontTools.pens.t2CharStringPen import T2CharStringPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTCollection, TTFont, newTable
+from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 from fontTools.ttLib.tables.TupleVariation import TupleVariation
 from PIL import Image
 from shapely import LineString, MultiLineString, Point
@@ -36,7 +38,7 @@ from fontgan.errors import ConfigError, DataError, RunError
 from fontgan.fontfile.create import create_font
 from fontgan.fontfile.extend import extend_font
 from fontgan.fontfile.licence import check_licence, forbidding_words, reserved_names
-from fontgan.fontfile.metrics import choose_layout
+from fontgan.fontfile.metrics import choose_layout, transformed
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.fontfile.target import check_limits, lacking, open_target
 from fontgan.fontfile.ufo import read_ufo, write_ufo
@@ -117,8 +119,8 @@ def truetype_font(path: Path, *, vertical: bool = False, kern: bool = True) -> P
     return path
 
 
-def cff_font(path: Path, *, cid: bool = False) -> Path:
-    """A CFF font of A and 口 with a subroutine; with CID keys and two font dictionaries if asked."""
+def cff_font(path: Path, *, cid: bool = False, step: int = 100) -> Path:
+    """A CFF font of A, 口 and 品; with CID keys ``step`` apart and two font dictionaries if asked."""
     names = {"A": "A", "口": "uni53E3", "品": "uni54C1"}
     order = [".notdef", *names.values()]
     builder = FontBuilder(1000, isTTF=False)
@@ -156,8 +158,8 @@ def cff_font(path: Path, *, cid: bool = False) -> Path:
             part.setCFF2(False)
             part.FontName, part.Private = f"Test-{number}", private
             index.append(part)
-        top.ROS, top.CIDCount, top.FDArray = ("Adobe", "Identity", 0), 400, index
-        renamed = {name: name if name == ".notdef" else f"cid{100 * number:05d}" for number, name in enumerate(order)}
+        top.ROS, top.CIDCount, top.FDArray = ("Adobe", "Identity", 0), max(400, 3 * step + 1), index
+        renamed = {name: name if name == ".notdef" else f"cid{step * number:05d}" for number, name in enumerate(order)}
         select = top.FDSelect = FDSelect()
         select.format, select.gidArray = 3, [0, 0, 1, 1]
         top.charset = [renamed[name] for name in order]
@@ -371,6 +373,29 @@ def test_what_a_cff_font_had_keeps_its_bytes(tmp_path: Path, cid: bool) -> None:
     sanitized(out)
 
 
+def test_cids_after_the_last_there_can_be_are_those_left_free(tmp_path: Path) -> None:
+    target = cff_font(tmp_path / "a.otf", cid=True, step=21844)  # as in a part of a font of all 65,535
+    out = built(target, tmp_path / "b.otf")
+    assert TTFont(out).getGlyphOrder()[3:] == ["cid65532", "cid65533", "cid65534", "cid00001"]
+    assert TTFont(out)["CFF "].cff.topDictIndex[0].CIDCount == 65535
+    assert [advance for _, advance in shaped(out, "A国é東")] == [640, 980, 500, 1000]
+    sanitized(out)
+
+
+def test_a_cmap_of_one_stretch_takes_new_characters(tmp_path: Path) -> None:
+    target = make_font(tmp_path / "a.ttf", {"A": box(0, 0, 600, 700), "B": box(0, 0, 500, 700)})
+    font = TTFont(target)
+    trimmed = CmapSubtable.newSubtable(6)
+    trimmed.platformID, trimmed.platEncID, trimmed.language = 0, 3, 0
+    trimmed.cmap = font.getBestCmap()
+    font["cmap"].tables = [trimmed]
+    font.save(target)
+    out = built(target, tmp_path / "b.ttf")
+    assert set(TTFont(out).getBestCmap()) == {0x41, 0x42, *(ord(glyph.char) for glyph in MADE)}
+    assert [advance for _, advance in shaped(out, "A国")] == [1000, 980]
+    sanitized(out)
+
+
 def test_characters_beyond_the_bmp_bring_a_32_bit_cmap(tmp_path: Path) -> None:
     target = truetype_font(tmp_path / "a.ttf")
     assert {table.format for table in TTFont(target)["cmap"].tables} == {4}
@@ -503,6 +528,15 @@ def test_names_stay_where_no_family_is_given(tmp_path: Path) -> None:
     assert now.getDebugName(10).startswith("3 glyphs of this font were generated")
 
 
+def test_a_description_in_another_language_stays(tmp_path: Path) -> None:
+    font = TTFont(truetype_font(tmp_path / "a.ttf"))
+    font["name"].setName("自己的话。", 10, 3, 1, 0x804)
+    font.save(tmp_path / "a.ttf")
+    names = TTFont(built(tmp_path / "a.ttf", tmp_path / "b.ttf", note="Made by a test."))["name"]
+    assert str(names.getName(10, 3, 1, 0x804)) == "自己的话。"
+    assert "Made by a test." in str(names.getName(10, 3, 1, 0x409))
+
+
 def test_the_same_input_gives_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     target = truetype_font(tmp_path / "a.ttf")
@@ -566,6 +600,15 @@ def test_too_many_glyphs_are_refused_before_any_work() -> None:
     check_limits(target, fits)
     with pytest.raises(DataError, match="at most 65535"):
         check_limits(target, [*fits, "国"])
+
+
+def test_a_font_of_too_few_units_is_refused(tmp_path: Path) -> None:
+    target = make_font(tmp_path / "a.ttf", {"口": box(0, 0, 8, 8)}, em=16)
+    thin = DrawnGlyph("一", square("一", 0, 0, 16, 1).outline, 16)
+    uneven = replace(thin, outline=transformed(thin.outline, scale=0.6, dy=0.3))  # half a unit high
+    with pytest.raises(DataError, match="16 units per em"):
+        built(target, tmp_path / "b.ttf", [uneven])
+    assert not (tmp_path / "b.ttf").exists()
 
 
 def test_a_glyph_drawn_otherwise_than_made_is_found(tmp_path: Path) -> None:
@@ -704,6 +747,22 @@ def test_widths_come_from_the_manifest_the_target_and_the_source(tmp_path: Path)
     assert told.place("A", MADE[0].outline).advance == 650
     assert choose_layout(folder).units_per_em == 2000
     assert choose_layout(folder, units_per_em=500, baseline=0.9).baseline == 450
+    assert told.place("B", MADE[0].outline).advance == source.advance("B")  # the manifest does not tell
+
+
+def test_each_script_has_its_own_width(tmp_path: Path, here: Here) -> None:
+    """As in Korean fonts, whose hangul are narrower than their Han."""
+    path = make_font(tmp_path / "a.ttf", {char: box(50, 0, 800, 700) for char in "가나다라一二三"})
+    font = TTFont(path)
+    for char in "가나다라":
+        font["hmtx"][f"u{ord(char):04X}"] = (920, 50)
+    font.save(path)
+    layout = choose_layout(tmp_path, target=FontGlyphs(path))
+    assert [layout.place(char, MADE[0].outline).advance for char in "마四か"] == [920, 1000, 920]
+    # A folder that was drawn from such a font and is completed itself.
+    assert here("render", f"font={path}", f"out={tmp_path / 'drawn'}", "charset=font", "size=64").returncode == 0
+    layout = choose_layout(tmp_path / "drawn")
+    assert [layout.place(char, MADE[0].outline).advance for char in "가마四か"] == [920, 920, 1000, 920]
 
 
 def test_render_tells_the_way_back_to_font_units(tmp_path: Path, here: Here) -> None:
@@ -773,6 +832,30 @@ def test_reserved_names() -> None:
         "Gentium",
     ]
     assert reserved_names(OFL[OFL.index("PREAMBLE") :]) == []  # its own rule on such names reserves none
+    vera = 'only if the fonts are renamed to names not containing either the words "Bitstream" or the word "Vera".'
+    assert reserved_names(vera) == ["Bitstream", "Vera"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'You must accept "http://ipafont.ipa.go.jp/ipa_font_license_v1.html" to use this product.',
+        "Licensed under the Ubuntu Font Licence 1.0.",
+    ],
+)
+def test_licences_that_want_a_changed_font_renamed(tmp_path: Path, text: str) -> None:
+    font = TTFont(licensed(tmp_path / "a.ttf", text))  # of the family Test
+    for family in (None, "Test Two"):
+        with pytest.raises(ConfigError, match="reserves the font name Test"):
+            check_licence(font, confirm_ownership=False, family=family)
+    told = check_licence(font, confirm_ownership=False, family="My Hand")
+    assert not [finding for finding in told if finding.level == "warning"]
+
+
+def test_an_unknown_licence_is_said(tmp_path: Path) -> None:
+    font = TTFont(licensed(tmp_path / "a.ttf", "Example Foundry"))
+    (warning,) = [f for f in check_licence(font, confirm_ownership=False, family=None) if f.level == "warning"]
+    assert "names no free licence" in warning.message
 
 
 def licensed(path: Path, text: str = "", *, copyright_text: str = "", fs_type: int = 0) -> Path:
@@ -856,8 +939,10 @@ def test_bad_input_is_refused_in_one_line_and_nothing_is_written(tmp_path: Path,
     assert "neither a UFO nor a folder" in told(input=tmp_path / "there.ttf")
     assert "holds no images" in told(input=tmp_path / "empty")
     assert "tolerance=0" in told(tolerance=0)
-    assert "speck=1" in told(speck=1)
-    assert "workers=0" in told(workers=0)
+    assert "a name in one line" in told(family="")
+    assert "a name in one line" in told(style_name="''")
+    assert "speck=1" in told(speck=1, input=tmp_path / "empty")
+    assert "workers=0" in told(workers=0, input=tmp_path / "empty")
     assert "there is none" in told(target="null", confirm_ownership="true")
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     assert (tmp_path / "there.ttf").read_text() == "mine"
@@ -968,3 +1053,10 @@ def test_fontbakery_finds_nothing_that_the_target_did_not_have(tmp_path: Path) -
     assert failed["extended"] <= failed["target"] | set(REASONED)
     assert failed["ttf"] <= set(REASONED)
     assert failed["otf"] <= set(REASONED)
+
+
+@pytest.mark.parametrize("setting", ["speck=0.001", "workers=1"])
+def test_what_only_images_need_is_refused_for_a_ufo(refused, tmp_path: Path, setting: str) -> None:
+    line = refused("build-font", f"input={tmp_path / 'a.ufo'}", f"out={tmp_path / 'a.ttf'}", setting)
+    assert setting.partition("=")[0] in line
+    assert "UFO" in line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +181,14 @@ def test_what_is_no_font_is_refused(tmp_path: Path) -> None:
             open_glyphs(str(tmp_path / name))
     with pytest.raises(DataError, match="no such font"):
         open_glyphs(str(tmp_path / "none.ttf"))
+
+
+def test_a_woff2_draws_as_the_font_inside(tmp_path: Path) -> None:
+    font = TTFont(KAI)
+    font.flavor = "woff2"
+    packed = tmp_path / "kai.woff2"
+    font.save(packed)
+    frame = Frame(96, 16, 16)
+    before, after = open_glyphs(str(KAI)), open_glyphs(str(packed))
+    assert (after.draw("永", frame, 128) == before.draw("永", frame, 128)).all()
+    assert pickle.loads(pickle.dumps(after)).draw("文", frame, 128).min() == 0  # noqa: S301  # our own

@@ -9,6 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from fontgan.errors import ConfigError, DataError, some
+from fontgan.fontfile import names
 from fontgan.fontfile.create import create_font
 from fontgan.fontfile.extend import Built, extend_font
 from fontgan.fontfile.licence import check_licence
@@ -34,6 +35,8 @@ class Drawn:
 def main(cfg: DictConfig) -> int:
     """Builds the font. Returns: 0, or 1 if some images could not be read."""
     check_tracing(cfg.tolerance, cfg.speck, cfg.workers)
+    for key in ("family", "style_name"):
+        names.check_name(key, cfg[key])
     source, out = Path(cfg.input).expanduser(), Path(cfg.out).expanduser()
     target = open_target(cfg.target) if cfg.target is not None else None
     read = (source, target.glyphs.path) if target else (source,)

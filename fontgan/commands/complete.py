@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +13,22 @@ import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from fontgan.build import compose_config
-from fontgan.completion import Plan, Work, clipped_on, key_of, open_work, plan_completion
-from fontgan.data.batches import spread_evenly
+from fontgan.completion import FEWEST as FEWEST_LEARNED
+from fontgan.completion import Plan, Work, clipped_on, key_of, learn_as_before, open_work, plan_completion
 from fontgan.data.charset import visible
 from fontgan.data.folder import FolderGlyphs, image_files, name_from_char, read_grey, resample
 from fontgan.data.frame import Frame
 from fontgan.data.render import FontGlyphs
 from fontgan.errors import ConfigError, DataError, RunError, some
-from fontgan.files import locked
+from fontgan.files import locked, write_whole
 from fontgan.fontfile.checks import CheckedGlyph, read_checks, write_checks
+from fontgan.spread import spread_evenly
 
 if TYPE_CHECKING:
+    from fontgan.fontfile.metrics import Layout
+    from fontgan.fontfile.outline import DrawnGlyph
+    from fontgan.fontfile.ufo import UfoFont
+    from fontgan.fontfile.vectorize import Vectorized
     from fontgan.inference import Run, Style
 
 log = logging.getLogger(__name__)
@@ -49,9 +54,12 @@ def main(cfg: DictConfig) -> int:
     Returns: 0; or what the training returned where it was stopped, and the same command goes on.
     """
     places = check_settings(cfg)
-    plan = plan_completion(cfg.target, cfg.source, cfg.charset)
-    say_plan(plan, cfg)
+    fewest = FEWEST_LEARNED if cfg.run is None else 0
+    plan = plan_completion(cfg.target, cfg.source, cfg.charset, fewest=fewest)
     work = open_work(places.work, identity_of(plan, cfg))
+    if cfg.run is None:
+        learn_as_before(plan, work)
+    say_plan(plan, cfg)
     for key, file in (("out", places.font), ("proof", places.proof)):
         refuse_strange(key, file, work)
     guard_target(plan, cfg, places.font)
@@ -68,10 +76,10 @@ def main(cfg: DictConfig) -> int:
         run, style = opened or open_run(cfg, plan, work)
         drawn_as = draw(cfg, plan, work, run, style)
         checks = check(cfg, plan, work, run, style, drawn_as)
-        into_font = outline(cfg, plan, work, checks, drawn_as)
-        build(cfg, plan, work, places, into_font)
+        redrawn = outline(cfg, plan, work, checks, drawn_as)
+        added = build(cfg, plan, work, places, checks, redrawn)
         prove(cfg, work, places)
-    say_result(places, checks, into_font)
+    say_result(places, checks, added, redrawn)
     return 0
 
 
@@ -80,13 +88,14 @@ def main(cfg: DictConfig) -> int:
 
 def check_settings(cfg: DictConfig) -> Places:
     """What is quick to refuse.  Returns: where things go.  Raises: ConfigError or RunError."""
+    from fontgan.fontfile.names import check_name
+    from fontgan.fontfile.target import check_writable
+    from fontgan.fontfile.vectorize import check_tracing
     from fontgan.metrics.recognition import find_recogniser
 
     if cfg.doubtful not in ("keep", "drop"):
         raise ConfigError(f"doubtful={cfg.doubtful}: choose one of keep, drop.")
-    for key, top in (("tolerance", 20), ("speck", 0.01)):
-        if not 0 < cfg[key] <= top:
-            raise ConfigError(f"{key}={cfg[key]}: a number above 0, up to {top:g}, is needed.")
+    check_tracing(cfg.tolerance, cfg.speck, None)
     find_recogniser(cfg.recogniser)
     font = Path(cfg.out).expanduser()
     if font.suffix.lower() not in (".ttf", ".otf"):
@@ -99,15 +108,19 @@ def check_settings(cfg: DictConfig) -> Places:
             raise ConfigError(f"{key}={file}: is a folder. Name a file.")
         if not file.absolute().parent.is_dir():
             raise ConfigError(f"{key}={file}: its folder does not exist. Make it, or name another file.")
+        check_writable(file, key)
+    check_name("family", cfg.family)
     work = Path(cfg.work).expanduser() if cfg.work is not None else font.with_name(f"{font.stem}-work")
     if font.exists() and Path(str(cfg.target)).expanduser().exists() and font.samefile(Path(cfg.target).expanduser()):
         raise ConfigError(f"out={font}: is the target itself, which stays as it is. Name another file.")
+    check_writable(work, "work")
     return Places(font, proof, work)
 
 
 def say_plan(plan: Plan, cfg: DictConfig) -> None:
     log.info("%s: %d characters to make: %s", plan.target.path.name, len(plan.lacking), some(plan.lacking, 30))
-    log.info("learned from the %d characters that it shares with %s", len(plan.learned_from), plan.source.path.name)
+    if cfg.run is None:
+        log.info("learned from the %d characters that it shares with %s", len(plan.learned_from), plan.source.path.name)
     if plan.undrawable:
         log.warning(
             "%s lacks %d characters of charset=%s too, and they stay out: %s",
@@ -132,7 +145,7 @@ def identity_of(plan: Plan, cfg: DictConfig) -> dict[str, str]:
 
 def refuse_strange(key: str, file: Path, work: Work) -> None:
     """Raises: ConfigError if a file is there that this completion did not write."""
-    if file.is_file() and _sha256(file) != work.facts.get("wrote", {}).get(key):
+    if file.is_file() and _sha256(file) not in work.facts.get("wrote", {}).get(key, []):
         raise ConfigError(
             f"{key}={file}: is there already, and not from this work. Name another file, or take it away."
         )
@@ -149,6 +162,10 @@ def guard_target(plan: Plan, cfg: DictConfig, font: Path) -> None:
     from fontgan.fontfile.target import check_limits, check_out, open_target
 
     if plan.from_images:
+        if cfg.confirm_ownership:
+            raise ConfigError(
+                "confirm_ownership: is about a font that is the target, and it is a folder. Leave it out."
+            )
         check_out(font, outlines=None, overwrite=True)
         check_limits(None, [*plan.has, *plan.lacking])
         return
@@ -284,47 +301,73 @@ def check(cfg: DictConfig, plan: Plan, work: Work, run: Run, style: Style, drawn
 # -- outlines, font, page -------------------------------------------------------------------
 
 
-def outline(
-    cfg: DictConfig, plan: Plan, work: Work, checks: list[CheckedGlyph], drawn_as: str
-) -> tuple[list[str], list[str]]:
-    """Traces what goes into the font, unless that was done: a UFO edited since then stays as it is.
+def outline(cfg: DictConfig, plan: Plan, work: Work, checks: list[CheckedGlyph], drawn_as: str) -> set[str]:
+    """Traces every image that is new or has changed into the UFO; all else there stays, as edited since.
 
-    Returns: the made characters that go in, and those of them that the user drew anew.
+    Returns: the characters that the user drew anew.
     """
-    from fontgan.fontfile.metrics import choose_layout
-    from fontgan.fontfile.ufo import write_ufo
-    from fontgan.fontfile.vectorize import vectorize_folder
+    from fontgan.fontfile.metrics import drawn_baseline
+    from fontgan.fontfile.ufo import read_ufo, write_ufo
 
+    layout = layout_of(plan, work)
+    em, baseline, family = layout.units_per_em, layout.baseline, cfg.family or plan.target.path.resolve().stem
     redrawn = redrawn_chars(work, plan.lacking)
-    left_out = left_out_chars(cfg, work, checks) - set(redrawn)
-    made = [char for char in plan.lacking if char not in left_out and char not in redrawn]
-    _say_stage(4, f"tracing {len(made) + len(redrawn)} outlines")
-    if not made and not redrawn:
-        raise DataError(
-            f"{work.folder}: no glyph is left to go into the font. Look at reject.txt, or use doubtful=keep."
-        )
-    images = {char: _sha256(file) for char, file in redrawn.items()}
-    key = key_of(drawn_as, made, images, cfg.tolerance, cfg.speck, cfg.family)
-    if work.is_done("outline", key, work.outlines):
-        return [*made, *redrawn], list(redrawn)
+    blank = {one.char for one in checks if "blank" in one.flags}
+    how = key_of(drawn_as, cfg.tolerance, cfg.speck)
+    files = {char: work.glyphs / f"{name_from_char(char)}.png" for char in plan.lacking if char not in blank} | redrawn
+    images = {char: key_of(how, char in redrawn, _sha256(file)) for char, file in files.items()}
+    there = work.facts.get("traced", {}) if work.outlines.is_dir() else {}
+    todo = [char for char, key in images.items() if there.get(char) != key]
+    _say_stage(4, f"tracing {len(todo)} outlines")
+    if todo:
+        kept = read_ufo(work.outlines) if there else None
+        glyphs = {glyph.char: glyph for glyph in scaled_to(kept, em)} if kept else {}
+        redraw_baseline = drawn_baseline(work.redraw)
+        own_cells = replace(layout, baseline=baseline if redraw_baseline is None else redraw_baseline * em)
+        for folder, cells, chars in (
+            (work.glyphs, layout, [char for char in todo if char not in redrawn]),
+            (work.redraw, own_cells, [char for char in todo if char in redrawn]),
+        ):
+            if chars:
+                for char in chars:
+                    glyphs.pop(char, None)
+                found = trace_images(cfg, folder, cells, chars)
+                glyphs |= {glyph.char: glyph for glyph in found.glyphs}
+                images = {char: key for char, key in images.items() if char not in found.unreadable}  # tried again
+        write_ufo(work.outlines, list(glyphs.values()), units_per_em=em, baseline=baseline, family=family)
+        work.facts["traced"] = there | images
+        work.save()
+    if plan.from_images and not work.is_done("own", how, work.own_outlines):
+        own = trace_images(cfg, plan.target.path, layout, plan.has)
+        write_ufo(work.own_outlines, own.glyphs, units_per_em=em, baseline=baseline, family=family)
+        work.done("own", how)
+    return set(redrawn)
+
+
+def layout_of(plan: Plan, work: Work) -> Layout:
+    """Where the made glyphs lie in font units."""
+    from fontgan.fontfile.metrics import choose_layout
+
     target = plan.target if isinstance(plan.target, FontGlyphs) else None
     source = plan.source if isinstance(plan.source, FontGlyphs) else None
     # Glyphs drawn after a folder lie in that folder's own cells, whatever manifest stands beside them.
-    layout = choose_layout(work.glyphs if target else plan.target.path, target=target, source=source)
-    em, baseline, family = layout.units_per_em, layout.baseline, cfg.family or plan.target.path.stem
-    glyphs = []
-    for folder, chars in ((work.glyphs, made), (work.redraw, list(redrawn))):
-        if chars:
-            found = vectorize_folder(folder, chars=chars, layout=layout, tolerance=cfg.tolerance, speck=cfg.speck)
-            glyphs += found.glyphs
-    if plan.from_images:
-        own = vectorize_folder(
-            plan.target.path, chars=plan.has, layout=layout, tolerance=cfg.tolerance, speck=cfg.speck
-        )
-        write_ufo(work.own_outlines, own.glyphs, units_per_em=em, baseline=baseline, family=family)
-    write_ufo(work.outlines, glyphs, units_per_em=em, baseline=baseline, family=family)
-    work.done("outline", key)
-    return [*made, *redrawn], list(redrawn)
+    return choose_layout(work.glyphs if target else plan.target.path, target=target, source=source)
+
+
+def trace_images(cfg: DictConfig, folder: Path, layout: Layout, chars: list[str]) -> Vectorized:
+    """The outlines of images; none of them is an error here, as where every redrawn one is a speck."""
+    from fontgan.fontfile.vectorize import vectorize_folder
+
+    return vectorize_folder(
+        folder, chars=chars, layout=layout, tolerance=cfg.tolerance, speck=cfg.speck, none_is_error=False
+    )
+
+
+def scaled_to(ufo: UfoFont, em: int) -> list[DrawnGlyph]:
+    """Its glyphs in units of another em."""
+    from fontgan.fontfile.metrics import scaled_glyphs
+
+    return ufo.glyphs if em == ufo.units_per_em else scaled_glyphs(ufo.glyphs, em / ufo.units_per_em)
 
 
 def redrawn_chars(work: Work, lacking: list[str]) -> dict[str, Path]:
@@ -335,7 +378,8 @@ def redrawn_chars(work: Work, lacking: list[str]) -> dict[str, Path]:
     survey = drawings.survey(None)
     for finding in survey.findings:
         log.log(logging.WARNING if finding.level != "note" else logging.INFO, "%s", finding)
-    strange = [char for char in survey.present if char not in set(lacking)]
+    wanted = set(lacking)
+    strange = [char for char in survey.present if char not in wanted]
     if strange:
         log.warning(
             "%s: %d drawings are of no character that is made here: %s", work.redraw, len(strange), some(strange)
@@ -345,8 +389,8 @@ def redrawn_chars(work: Work, lacking: list[str]) -> dict[str, Path]:
 
 
 def left_out_chars(cfg: DictConfig, work: Work, checks: list[CheckedGlyph]) -> set[str]:
-    """Blank ones, those of ``reject.txt``, and with ``doubtful=drop`` the flagged ones."""
-    left_out = {one.char for one in checks if "blank" in one.flags}
+    """Those of ``reject.txt``, and with ``doubtful=drop`` the flagged ones."""
+    left_out: set[str] = set()
     if work.reject.is_file():
         try:
             left_out |= set(visible(work.reject.read_text(encoding="utf-8-sig")))
@@ -357,36 +401,44 @@ def left_out_chars(cfg: DictConfig, work: Work, checks: list[CheckedGlyph]) -> s
     return left_out
 
 
-def build(cfg: DictConfig, plan: Plan, work: Work, places: Places, into_font: tuple[list[str], list[str]]) -> None:
-    """Builds the font of the outlines as they lie in the work folder."""
+def build(
+    cfg: DictConfig, plan: Plan, work: Work, places: Places, checks: list[CheckedGlyph], redrawn: set[str]
+) -> list[str]:
+    """Builds the font of the outlines as they lie in the work folder.  Returns: the characters that went in."""
     from fontgan.fontfile.create import create_font
     from fontgan.fontfile.extend import extend_font
-    from fontgan.fontfile.metrics import scaled_glyphs
     from fontgan.fontfile.target import open_target
     from fontgan.fontfile.ufo import read_ufo
 
     _say_stage(5, f"building {places.font}")
-    chars, redrawn = into_font
     ufo = read_ufo(work.outlines)
-    glyphs = [glyph for glyph in ufo.glyphs if glyph.char in set(chars)]
-    note = note_of(cfg, work, len(glyphs) - len(redrawn), len(redrawn))
-    if plan.from_images:
-        built = create_font(
-            [*read_ufo(work.own_outlines).glyphs, *glyphs], places.font, family=cfg.family or plan.target.path.stem, note=note,
-            units_per_em=ufo.units_per_em, baseline=ufo.baseline, tolerance=cfg.tolerance,
+    wanted = set(plan.lacking) - (left_out_chars(cfg, work, checks) - redrawn)
+    target = None if plan.from_images else open_target(cfg.target)
+    em = target.glyphs.units_per_em if target else ufo.units_per_em
+    glyphs = [glyph for glyph in scaled_to(ufo, em) if glyph.char in wanted]
+    if not glyphs:
+        raise DataError(
+            f"{work.folder}: no glyph is left to go into the font. Look at outlines.ufo and reject.txt, or use doubtful=keep."
+        )
+    made = work.folder / f"font{places.font.suffix}"
+    by_hand = sum(glyph.char in redrawn for glyph in glyphs)
+    note = note_of(cfg, work, len(glyphs) - by_hand, by_hand)
+    if target:
+        built = extend_font(
+            target, glyphs, made, family=cfg.family, note=note, tolerance=cfg.tolerance
         )  # fmt: skip
     else:
-        target = open_target(cfg.target)
-        em = target.glyphs.units_per_em
-        built = extend_font(
-            target, scaled_glyphs(glyphs, em / ufo.units_per_em), places.font,
-            family=cfg.family, note=note, tolerance=cfg.tolerance,
+        own = scaled_to(read_ufo(work.own_outlines), em)
+        built = create_font(
+            [*own, *glyphs], made, family=cfg.family or plan.target.path.resolve().stem, note=note,
+            units_per_em=em, baseline=ufo.baseline, tolerance=cfg.tolerance,
         )  # fmt: skip
     for warning in built.warnings:
         log.warning("%s", warning)
     if built.verified:
         log.info("%s", built.verified)
-    wrote(work, "out", places.font)
+    place(work, "out", made, places.font)
+    return [glyph.char for glyph in glyphs]
 
 
 def note_of(cfg: DictConfig, work: Work, made: int, redrawn: int) -> str:
@@ -403,28 +455,37 @@ def note_of(cfg: DictConfig, work: Work, made: int, redrawn: int) -> str:
 def prove(cfg: DictConfig, work: Work, places: Places) -> None:
     from fontgan.report.proof import write_proof
 
-    write_proof(places.font, places.proof, target=cfg.target, source=cfg.source, checks=work.checks)
-    wrote(work, "proof", places.proof)
+    made = work.folder / "proof.html"
+    write_proof(places.font, made, target=cfg.target, source=cfg.source, checks=work.checks)
+    place(work, "proof", made, places.proof)
 
 
-def wrote(work: Work, key: str, file: Path) -> None:
-    """Remembers a file as this completion's own, which it may write again."""
-    work.facts.setdefault("wrote", {})[key] = _sha256(file)
+def place(work: Work, key: str, made: Path, file: Path) -> None:
+    """Moves a finished file to where it was asked for, and remembers it as this completion's own.
+
+    It is remembered first, beside the one that it replaces: whenever this is stopped, the file there is known.
+    """
+    there = [_sha256(file)] if file.is_file() else []
+    work.facts.setdefault("wrote", {})[key] = [*there, _sha256(made)]
     work.save()
+    write_whole(file, made.read_bytes())
+    made.unlink()
 
 
-def say_result(places: Places, checks: list[CheckedGlyph], into_font: tuple[list[str], list[str]]) -> None:
-    chars, redrawn = into_font
-    doubtful = sorted((one for one in checks if one.flags), key=lambda one: -one.doubt)
-    kept = [one.char for one in doubtful if one.char in set(chars) - set(redrawn)]
+def say_result(places: Places, checks: list[CheckedGlyph], added: list[str], redrawn: set[str]) -> None:
+    by_hand = redrawn & set(added)
+    made = set(added) - redrawn
+    doubtful = sorted((one for one in checks if one.flags and one.char in made), key=lambda one: -one.doubt)
     log.info(
         "%s: %d glyphs were added%s",
         places.font,
-        len(chars),
-        f", {len(redrawn)} of them your own drawings" if redrawn else "",
+        len(added),
+        f", {len(by_hand)} of them your own drawings" if by_hand else "",
     )
-    if kept:
-        log.info("%d of them are doubtful, the worst first: %s", len(kept), some(kept, 30))
+    if doubtful:
+        log.info(
+            "%d of them are doubtful, the worst first: %s", len(doubtful), some([one.char for one in doubtful], 30)
+        )
     log.info("look at %s; reject.txt and redraw/ in the work folder change what goes in", places.proof)
 
 

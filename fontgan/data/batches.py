@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar, overload
+from typing import overload
 
 import numpy as np
 import torch
@@ -16,8 +16,6 @@ from fontgan.data.store import PixelStore, Prefetch, choose_store, on_host
 from fontgan.errors import ConfigError, DataError
 
 CPU = torch.device("cpu")
-
-Thing = TypeVar("Thing")
 
 
 @dataclass
@@ -256,11 +254,6 @@ def pairs_of(pack: Pack, chars: Sequence[str]) -> list[tuple[str, str]]:
     """(style, character) of every pair among ``chars``."""
     there = {style: set(pack.rows[style]) for style in pack.styles}
     return [(style, char) for style in pack.styles for char in chars if char in there[style]]
-
-
-def spread_evenly(things: Sequence[Thing], count: int) -> list[Thing]:
-    """At most ``count`` of them, from all over."""
-    return list(things) if len(things) <= count else [things[i * len(things) // count] for i in range(count)]
 
 
 def gather(pack: Pack, pairs: Sequence[tuple[str, str]]) -> GlyphBatch:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import logging
 import math
 import os
 import pickle
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,15 +28,14 @@ from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.pixels import PixelWriter
 from fontgan.errors import DataError
+from fontgan.helpers import start_helper
 
 log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 2**20  # drawn and written at once
 WORTH_A_HELPER_S = 0.3  # of drawing for each process: a helper takes about 0.2 s to start
 _WAIT_S = 0.005  # between two looks at what helpers have left to do
-_HELPER = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from fontgan.data.drawing import help_draw; help_draw()"
-)
+_HELPER = "from fontgan.data.drawing import help_draw; help_draw()"
 
 
 class Part(NamedTuple):
@@ -179,14 +176,8 @@ class Helper:
             job, self.told, self.printed = (files.enter_context(tempfile.TemporaryFile()) for _ in range(3))
             pickle.dump((drawing, tally.file, os.getpid()), job)
             job.seek(0)
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", _HELPER, json.dumps(sys.path)],
-                stdin=job,
-                stdout=self.told,
-                stderr=self.printed,
-                pass_fds=[tally.file],
-                process_group=0,  # Ctrl-C is for this process alone, which then ends its helpers
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},  # threads take time to start
+            self.process = start_helper(
+                _HELPER, stdin=job, stdout=self.told, stderr=self.printed, pass_fds=[tally.file]
             )
             self._files = files.pop_all()
 

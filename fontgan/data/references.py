@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from fontgan.data.batches import spread_evenly, to_image, training_rows
+from fontgan.data.batches import to_image, training_rows
 from fontgan.data.folder import CellFinder, char_from_name, image_files, ink_box, read_grey, resample
 from fontgan.data.frame import Box, Frame
 from fontgan.data.glyphs import open_glyphs
 from fontgan.data.pack import Pack
 from fontgan.errors import DataError, some
+from fontgan.spread import spread_evenly
 
 log = logging.getLogger(__name__)
 

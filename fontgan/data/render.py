@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib.util
 import io
 import math
 import struct
@@ -59,7 +60,8 @@ class FontGlyphs:
             ) from error
 
     def _open(self) -> None:
-        self._data = self.path.read_bytes()  # read once: what is drawn is what was hashed, whatever becomes of the file
+        # Read once: what is drawn is what was hashed, whatever becomes of the file.
+        self._data = _unpacked(self.path, self.path.read_bytes())
         self._tables = _read_tables(self.path, self._data, self.index)
         self._face = self._open_face()
         if not self._face.is_scalable:
@@ -85,7 +87,7 @@ class FontGlyphs:
         """Raises: DataError if the file is no longer what it was when it was pickled; OSError if it cannot be read."""
         opened_as = state.pop("_sha256")
         self.__dict__.update(state, _boxes={})
-        self._data = self.path.read_bytes()
+        self._data = _unpacked(self.path, self.path.read_bytes())
         if self._sha256 != opened_as:
             raise DataError(f"{self.path}: was changed while it was packed. Start again.")
         self._face = self._open_face()
@@ -259,6 +261,22 @@ class FontGlyphs:
         """Sets a variable font's axes, which ``location`` has in the font's own order."""
         if location:
             self._face.set_var_design_coords(list(location.values()))
+
+
+def _unpacked(path: Path, data: bytes) -> bytes:
+    """A WOFF2 as the font inside, since FreeType as it comes with freetype-py does not read it; all else as it is."""
+    if data[:4] != b"wOF2":
+        return data
+    if importlib.util.find_spec("brotli") is None:
+        raise DataError(
+            f"{path}: is a WOFF2, which the package brotli unpacks. Run pip install 'fontgan[woff2]', or give a TTF or OTF."
+        )
+    from fontTools.ttLib import TTFont
+
+    font, plain = TTFont(io.BytesIO(data), recalcBBoxes=False, recalcTimestamp=False), io.BytesIO()
+    font.flavor = None
+    font.save(plain, reorderTables=False)
+    return plain.getvalue()
 
 
 def _read_tables(path: Path, data: bytes, index: int | None) -> TTFont:

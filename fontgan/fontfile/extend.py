@@ -6,6 +6,7 @@ import logging
 import struct
 from array import array
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,16 @@ from fontTools.ttLib.tables.DefaultTable import DefaultTable
 from fontgan.errors import DataError, some
 from fontgan.fontfile import glyphs as drawing
 from fontgan.fontfile import names
-from fontgan.fontfile.metrics import Bounds, bounds_of, evenly
+from fontgan.fontfile.metrics import Bounds, bounds_of
 from fontgan.fontfile.outline import DrawnGlyph
 from fontgan.fontfile.target import Target, check_limits
 from fontgan.fontfile.verify import Verified, save_verified
+from fontgan.spread import spread_evenly
 
 log = logging.getLogger(__name__)
 
 BMP = 0xFFFF  # the last code point that subtables of 16 bits can hold
+LAST_CID = 0xFFFE  # a CFF table can count no more of them than 65,535
 SHORT_LOCA = 0x1FFFE  # the last offset that a loca table of 16 bits can hold
 
 
@@ -92,10 +95,9 @@ def _extend(font: TTFont, kind: str, glyphs: list[DrawnGlyph]) -> list[str]:
     taken = set(order)
     cid = kind == "CFF " and hasattr(font["CFF "].cff.topDictIndex[0], "ROS")
     added = []
-    number = _last_cid(order) if cid else 0
+    free = _free_cids(order) if cid else iter(())
     for glyph in glyphs:
-        number += 1
-        name = f"cid{number:05d}" if cid else names.glyph_name(glyph.char, taken)
+        name = f"cid{next(free):05d}" if cid else names.glyph_name(glyph.char, taken)
         taken.add(name)
         added.append(Added(name, glyph, bounds_of(glyph.outline)))
     # Tables whose reading asks for the glyphs' names or number are read while both are still the old ones.
@@ -161,8 +163,16 @@ def _set_raw(font: TTFont, tag: str, data: bytes) -> None:
     font[tag] = table
 
 
-def _last_cid(order: list[str]) -> int:
-    return max((int(name[3:]) for name in order if name.startswith("cid") and name[3:].isdigit()), default=0)
+def _cids(order: Iterable[str]) -> set[int]:
+    return {int(name[3:]) for name in order if name.startswith("cid") and name[3:].isdigit()}
+
+
+def _free_cids(order: list[str]) -> Iterator[int]:
+    """Numbers for new glyphs: after the last, and when these run out, as in a part of a full font, those between."""
+    taken = _cids(order)
+    last = max(taken, default=0)
+    yield from range(last + 1, LAST_CID + 1)
+    yield from (number for number in range(1, last) if number not in taken)
 
 
 def _add_cff(font: TTFont, added: list[Added]) -> None:
@@ -175,7 +185,7 @@ def _add_cff(font: TTFont, added: list[Added]) -> None:
         # The dictionary that most glyphs use, which is that of the ideographs in the fonts this is for.
         chosen = Counter(top.FDSelect.gidArray).most_common(1)[0][0]
         private = top.FDArray[chosen].Private
-        top.CIDCount = max(getattr(top, "CIDCount", 0), _last_cid([new.name for new in added]) + 1)
+        top.CIDCount = max(getattr(top, "CIDCount", 0), *(number + 1 for number in _cids(new.name for new in added)))
     else:
         private = top.Private
     top.charset = [*top.charset, *(new.name for new in added)]  # anew: it may be fontTools' own list
@@ -215,7 +225,7 @@ def _vertical(font: TTFont, order: list[str]) -> tuple[int, float]:
         starts = array("I" if long else "H", font.reader["loca"])
         starts.byteswap()
         origins: Counter[int] = Counter()
-        for number in evenly(range(len(order)), 2000):  # type: ignore[arg-type]
+        for number in spread_evenly(range(len(order)), 2000):
             start, end = (starts[number + i] * (1 if long else 2) for i in (0, 1))
             if end > start and metrics[order[number]][0] == height:
                 (top,) = struct.unpack_from(">h", content, start + 8)
@@ -271,6 +281,8 @@ def _aat(font: TTFont) -> list[str]:
 def _add_characters(font: TTFont, added: list[Added]) -> list[str]:
     """Maps characters in every Unicode subtable of cmap; variation sequences (format 14) stay as they are."""
     cmap = font["cmap"]
+    # A format 6 lists one stretch of code points; as format 4 the same table takes any.
+    cmap.tables = [_as_format_4(table) if table.isUnicode() and table.format == 6 else table for table in cmap.tables]
     everything = {ord(new.glyph.char): new.name for new in added}
     in_bmp = {code: name for code, name in everything.items() if code <= BMP}
     tables = [table for table in cmap.tables if table.isUnicode() and table.format != 14]
@@ -314,6 +326,13 @@ def _add_characters(font: TTFont, added: list[Added]) -> list[str]:
             os2.setCodePageRanges(pages | os2.getCodePageRanges())
         os2.recalcAvgCharWidth(font)
     return warnings
+
+
+def _as_format_4(table: Any) -> Any:
+    free = CmapSubtable.newSubtable(4)
+    free.platformID, free.platEncID, free.language = table.platformID, table.platEncID, table.language
+    free.cmap = table.cmap
+    return free
 
 
 def _compiles(table: Any, font: TTFont) -> bool:

@@ -21,7 +21,12 @@ _KNOWN = {
     "Ubuntu Font Licence": r"Ubuntu Font Licen[sc]e",
     "MIT licence": r"\bMIT Licen[sc]e|Permission is hereby granted, free of charge, to any person obtaining a copy",
     "CC0": r"\bCC0\b|publicdomain/zero",
+    "IPA Font License": r"IPA Font Licen[sc]e|ipa_font_license|IPAフォントライセンス",
+    "Arphic Public License": r"Arphic Public Licen[sc]e",
+    "Bitstream Vera licence": r"Bitstream Vera is a trademark",
+    "GUST Font License": r"GUST Font Licen[sc]e",
 }
+_RENAMED = ("IPA Font License", "Ubuntu Font Licence")  # a changed font must not bear its name: 3.1 (4), 2 (a)
 
 _CHANGE = (
     r"(?:modif(?:y|ies|ied|ying|ication)|alter(?:ed|ing|ation|s)?\b|adapt(?:ed|ing|ation|s)?\b|\bedit(?:ed|ing)?\b"
@@ -62,6 +67,8 @@ _FORBIDS = (
     re.compile(r"(?:改変|改造|改編|変更|加工|修正|編集|派生|翻案|逆コンパイル|リバースエンジニアリング|変換)[^。]{0,40}?(?:禁止|禁じ|できません|出来ません|認め(?:ません|られ(?:ません|ない))|許可(?:しません|なく)|しないで|お断り|行ってはな|ならない|なりません)"),
     re.compile(r"(?:수정|변경|개작|변형|편집|2차적)[^.。]{0,40}?(?:금지|불가|할 수 없|하실 수 없|허용되지|안 됩니다|안됩니다)"),
 )  # fmt: skip
+_NOT_CONTAINING = re.compile(r"names? not containing (?P<names>[^.\n]*)", re.IGNORECASE)  # Vera's and DejaVu's
+_QUOTED = re.compile(r"[\"'“”‘’「『«]([^\"'“”‘’」』»]+)[\"'“”‘’」』»]")
 _RESERVED = re.compile(r"Reserved Font Names?\b:?\s*(?P<names>[^.\n]*)", re.IGNORECASE)
 
 
@@ -121,16 +128,18 @@ def forbidding_words(text: str) -> str:
 
 
 def reserved_names(text: str) -> list[str]:
-    """The names that an OFL copyright line reserves: ``with Reserved Font Name "Source"``."""
+    """The names that a text reserves: ``with Reserved Font Name "Source"``, ``names not containing the word "Vera"``."""
     found: list[str] = []
     for match in _RESERVED.finditer(text):
         before = text[: match.start()].rstrip()
         if not re.search(r"with(?: the)?(?: following)?$", before, re.IGNORECASE):
             continue  # the licence's own rule about such names
         names = match["names"]
-        quoted = re.findall(r"[\"'“”‘’「『«]([^\"'“”‘’」』»]+)[\"'“”‘’」』»]", names)
+        quoted = _QUOTED.findall(names)
         parts = quoted or re.split(r",|;|\band\b", re.sub(r"\s*\(.*$", "", names))
         found += [part.strip(" ,;<>") for part in parts if part.strip(" ,;<>")]
+    for match in _NOT_CONTAINING.finditer(text):
+        found += _QUOTED.findall(match["names"])
     return found
 
 
@@ -150,10 +159,9 @@ def check_licence(font: TTFont, *, confirm_ownership: bool, family: str | None, 
         told.append(Finding("note", f"{where}: OS/2 fsType {licence.fs_type:#06x} ({_embedding(licence.fs_type)})."))
     if licence.known_as:
         told.append(Finding("note", f"{where}: names the {' and the '.join(licence.known_as)}."))
-    elif not licence.licensed:
-        told.append(
-            Finding("warning", f"{where}: has no licence text.", "See that you may modify it before you pass it on.")
-        )
+    else:
+        found = "names no free licence that is known here" if licence.licensed else "has no licence text"
+        told.append(Finding("warning", f"{where}: {found}.", "See that you may modify it before you pass it on."))
     remedy = "If you own it, or may modify it all the same, add confirm_ownership=true."
     if not confirm_ownership:
         if licence.forbidding:
@@ -166,7 +174,9 @@ def check_licence(font: TTFont, *, confirm_ownership: bool, family: str | None, 
                 f"is needed. {remedy}"
             )
     reserved = licence.reserved_names
-    own = family or (_own_family(font) if reserved else "")
+    if any(name in _RENAMED for name in licence.known_as):
+        reserved += _own_names(font, (1, 16))
+    own = family or " / ".join(_own_names(font, (1, 4, 16)))
     taken = [name for name in reserved if _plain(name) and _plain(name) in _plain(own)]
     if taken and not (confirm_ownership and not family):
         raise ConfigError(
@@ -176,14 +186,9 @@ def check_licence(font: TTFont, *, confirm_ownership: bool, family: str | None, 
     return told
 
 
-def _own_family(font: TTFont) -> str:
-    return " / ".join(
-        dict.fromkeys(
-            str(r.toUnicode(errors="replace"))
-            for r in (font["name"].names if "name" in font else [])
-            if r.nameID in (1, 4, 16)
-        )
-    )
+def _own_names(font: TTFont, name_ids: tuple[int, ...]) -> list[str]:
+    records = font["name"].names if "name" in font else []
+    return list(dict.fromkeys(str(r.toUnicode(errors="replace")) for r in records if r.nameID in name_ids))
 
 
 def _plain(name: str) -> str:

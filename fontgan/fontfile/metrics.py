@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fontTools import unicodedata as scripts
 from fontTools.pens.boundsPen import BoundsPen
 from fontTools.pens.recordingPen import RecordingPen
 from fontTools.pens.transformPen import TransformPen
@@ -18,11 +19,12 @@ from fontgan.data.folder import MANIFEST
 from fontgan.data.render import FontGlyphs
 from fontgan.errors import ConfigError
 from fontgan.fontfile.outline import DrawnGlyph, Outline
+from fontgan.spread import spread_evenly
 
 PLAIN_EM, PLAIN_BASELINE = 1000, 0.88  # of images that say nothing: what most Chinese and Japanese fonts have
 SIDE_BEARING = 0.06  # of the em, on both sides of a glyph that is as wide as its ink
 LEAST_EM, MOST_EM = 16, 16384  # what OpenType allows
-MEASURED = 300  # glyphs that a font's usual width is taken from
+MEASURED = 300  # glyphs of a script that a font's usual width is taken from
 
 Bounds = tuple[float, float, float, float]  # left, bottom, right, top
 
@@ -35,12 +37,15 @@ class Layout:
         units_per_em: the em square, which the cell of an image stands for.
         baseline: units from the em's top down to the baseline, as ``FontGlyphs.to_cell`` has it.
         full_width: advance width of full-width characters (Han, kana, hangul) that ``advances`` lacks.
+        of_script: the same for scripts whose own is known, by Unicode's code (``Hani``): Korean fonts often have hangul
+            narrower than Han.
         advances: widths that are known, by character.
     """
 
     units_per_em: int = PLAIN_EM
     baseline: float = PLAIN_EM * PLAIN_BASELINE
     full_width: float = PLAIN_EM
+    of_script: Mapping[str, float] = field(default_factory=dict)
     advances: Mapping[str, float] = field(default_factory=dict)
 
     def place(self, char: str, outline: Outline) -> DrawnGlyph:
@@ -51,7 +56,7 @@ class Layout:
         if char in self.advances:
             return DrawnGlyph(char, outline, self.advances[char])
         if is_full_width(char):
-            return DrawnGlyph(char, outline, self.full_width)
+            return DrawnGlyph(char, outline, self.of_script.get(scripts.script(char), self.full_width))
         bounds = bounds_of(outline)
         if bounds is None:
             return DrawnGlyph(char, outline, self.full_width / 2)
@@ -71,13 +76,14 @@ def choose_layout(
     """The layout of a folder of glyph images.
 
     Args:
-        target: the font that the glyphs go into: its units per em, and its width of full-width characters.
+        target: the font that the glyphs go into: its units per em, and its widths of full-width characters.
         source: the font that the glyphs were drawn from: its widths of all other characters, in proportion.
         units_per_em: in place of the target's or the manifest's.
         baseline: its depth below the em's top as a share of the em, in place of the manifest's or the target's.
 
     The manifest that fontgan leaves in a folder goes before ``target`` for the baseline, as it tells of the cell that
-    was really drawn, and before ``source`` for the widths.
+    was really drawn, and before ``source`` for the widths of the characters that it has; without ``target`` its
+    full-width characters tell the width of others too.
     Raises: ConfigError if a number is out of range.
     """
     if units_per_em is not None and not LEAST_EM <= units_per_em <= MOST_EM:
@@ -85,7 +91,7 @@ def choose_layout(
     if baseline is not None and not 0 < baseline < 2:
         raise ConfigError(f"baseline={baseline}: a share of the em between 0 and 2 is needed, such as 0.88.")
     manifest = _read_manifest(folder)
-    to_cell = manifest.get("to_cell") or (manifest.get("font") or {}).get("to_cell")
+    to_cell = _to_cell(manifest)
     stored_em = to_cell["units_per_em"] if to_cell else None
     em = units_per_em or (target.units_per_em if target else None) or int(stored_em or PLAIN_EM)
     if baseline is None and to_cell:
@@ -93,13 +99,29 @@ def choose_layout(
     elif baseline is None and target:
         baseline = target.to_cell()["baseline"] / target.units_per_em
     advances: dict[str, float] = {}
-    if stored_em and manifest.get("advances"):
-        advances = {char: round(width * em / stored_em) for char, width in manifest["advances"].items()}
-    elif source:
+    if source:
         known = (char for char in source.characters() if not is_full_width(char))
         advances = {char: round(source.advance(char) * em / source.units_per_em) for char in known}
-    full_width = usual_width(target) * em / target.units_per_em if target else em
-    return Layout(em, (PLAIN_BASELINE if baseline is None else baseline) * em, round(full_width), advances)
+    drawn = {}
+    if stored_em and manifest.get("advances"):
+        drawn = {char: round(width * em / stored_em) for char, width in manifest["advances"].items()}
+        advances |= drawn
+    if target:
+        usual, of_script = usual_widths(target.characters(), target.advance, em / target.units_per_em)
+    else:
+        usual, of_script = usual_widths(drawn, lambda char: drawn[char])
+    full_width = em if usual is None else usual
+    return Layout(em, (PLAIN_BASELINE if baseline is None else baseline) * em, full_width, of_script, advances)
+
+
+def drawn_baseline(folder: Path) -> float | None:
+    """Where the manifest of a folder says that the baseline of its cells lies, as a share of the em from its top."""
+    to_cell = _to_cell(_read_manifest(folder))
+    return to_cell["baseline"] / to_cell["units_per_em"] if to_cell else None
+
+
+def _to_cell(manifest: dict[str, Any]) -> dict[str, float] | None:
+    return manifest.get("to_cell") or (manifest.get("font") or {}).get("to_cell")
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -116,16 +138,26 @@ def is_full_width(char: str) -> bool:
     return unicodedata.east_asian_width(char) in "WF"
 
 
-def usual_width(glyphs: FontGlyphs) -> float:
-    """The most common advance width of a font's full-width characters in font units; its em if it has none."""
-    wide = [char for char in glyphs.characters() if is_full_width(char) and unicodedata.category(char)[0] == "L"]
-    widths = Counter(glyphs.advance(char) for char in evenly(wide, MEASURED))
-    return widths.most_common(1)[0][0] if widths else glyphs.units_per_em
+def usual_widths(
+    chars: Iterable[str], advance: Callable[[str], float], scale: float = 1.0
+) -> tuple[int | None, dict[str, int]]:
+    """The most common advance width of full-width characters, of all and of each script; None and nothing if none is.
 
-
-def evenly(items: list[Any], most: int) -> list[Any]:
-    """At most ``most`` of the items, spread over all."""
-    return items if len(items) <= most else [items[i * len(items) // most] for i in range(most)]
+    Args:
+        scale: what the widths are multiplied with, before they are rounded.
+    """
+    wide: dict[str, list[str]] = {}
+    for char in chars:
+        if is_full_width(char) and unicodedata.category(char)[0] == "L":
+            wide.setdefault(scripts.script(char), []).append(char)
+    widths = {
+        script: Counter(round(advance(char) * scale) for char in spread_evenly(those, MEASURED))
+        for script, those in wide.items()
+    }
+    usual = {script: count.most_common(1)[0][0] for script, count in widths.items()}
+    if not usual:
+        return None, {}
+    return usual[max(wide, key=lambda script: len(wide[script]))], usual
 
 
 def bounds_of(outline: Outline) -> Bounds | None:

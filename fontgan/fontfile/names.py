@@ -10,6 +10,8 @@ from collections.abc import Container
 from fontTools import agl
 from fontTools.ttLib import TTFont
 
+from fontgan.errors import ConfigError
+
 RIBBI = ("Regular", "Italic", "Bold", "Bold Italic")  # the four styles that old programs know
 FAMILY, STYLE, UNIQUE, FULL, VERSION, POSTSCRIPT, DESCRIPTION = 1, 2, 3, 4, 5, 6, 10
 TYPO_FAMILY, TYPO_STYLE, COMPATIBLE_FULL, CID_NAME = 16, 17, 18, 20
@@ -29,6 +31,12 @@ def glyph_name(char: str, taken: Container[str] = ()) -> str:
     while free in taken:
         free, number = f"{name}.{number}", number + 1
     return free
+
+
+def check_name(key: str, name: str | None) -> None:
+    """Raises: ConfigError if a family or style name that a user gave holds no letter, or what no name may hold."""
+    if name is not None and (not name.strip() or any(unicodedata.category(char) == "Cc" for char in name)):
+        raise ConfigError(f"{key}={name!r}: a name in one line is needed. Write one, or leave {key} out.")
 
 
 def family_of(font: TTFont) -> str:
@@ -117,7 +125,6 @@ def annotate(font: TTFont, note: str, digest: str) -> None:
 def _set(font: TTFont, name_id: int, text: str, platforms: set[tuple[int, int, int]]) -> None:
     """Sets an English name for Windows, and for Mac OS too where the font has such names and they can hold it."""
     table = font["name"]
-    table.removeNames(nameID=name_id, platformID=3)
     table.setName(text, name_id, 3, 1, 0x409)
     for platform in ((1, 0, 0), (0, 3, 0), (0, 4, 0)):
         if platform in platforms and not (platform[0] == 1 and not _is_mac_roman(text)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,15 +132,20 @@ def check_out(out: Path, *, outlines: str | None, overwrite: bool, others: tuple
     return kind
 
 
-def check_writable(out: Path) -> None:
-    """Raises: DataError if nothing can be written beside ``out``."""
-    folder = out.parent
+def check_writable(out: Path, key: str = "out") -> None:
+    """Raises: DataError if nothing can be written beside ``out``, or into it where it is a folder; ``key`` named it."""
+    folder = out if out.is_dir() else out.parent
     while not folder.exists():
         folder = folder.parent  # it will be made
     if not folder.is_dir():
-        raise DataError(f"out={out}: {folder} is a file, not a folder. Name another place.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise DataError(f"out={out}: nothing may be written in {folder}. Name another place, or change its rights.")
+        raise DataError(f"{key}={out}: {folder} is a file, not a folder. Name another place.")
+    try:
+        with tempfile.TemporaryFile(dir=folder):  # rights alone do not tell of a disk that can only be read
+            pass
+    except OSError as error:
+        raise DataError(
+            f"{key}={out}: nothing can be written in {folder} ({error.strerror}). Name another place, or change its rights."
+        ) from error
 
 
 def check_limits(target: Target | None, chars: list[str]) -> None:

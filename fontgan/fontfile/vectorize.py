@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import pickle
@@ -22,15 +21,13 @@ from fontgan.errors import ConfigError, DataError, RunError, some
 from fontgan.fontfile.metrics import Layout
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.fontfile.trace import PixelsToUnits, trace
+from fontgan.helpers import start_helper
 
 log = logging.getLogger(__name__)
 
 CHUNK = 8  # images that a helper traces at a time
 WORTH_HELPERS = 24  # images; fewer are traced by this process, sooner than helpers start
-_HELPER = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from fontgan.fontfile.vectorize import help_trace; "
-    "help_trace()"
-)
+_HELPER = "from fontgan.fontfile.vectorize import help_trace; help_trace()"
 
 
 @dataclass(frozen=True)
@@ -105,6 +102,7 @@ def vectorize_folder(
     tolerance: float = 0.6,
     speck: float = 0.0001,
     workers: int | None = None,
+    none_is_error: bool = True,
 ) -> Vectorized:
     """Traces the images of a folder.
 
@@ -114,6 +112,7 @@ def vectorize_folder(
         tolerance: how far a curve may stray from the traced contour, in thousandths of the em.
         speck: contours that enclose less are dropped, as a share of the em square.
         workers: processes; None for as many as cores.
+        none_is_error: whether it is one that no image gives a glyph.
     Returns: whole font units, without overlaps, in the order of ``chars``; images that are blank or cannot be read are
         named in the log too.
     Raises: DataError, ConfigError, as ``open_images`` and ``check_tracing``; RunError if a process dies.
@@ -135,7 +134,7 @@ def vectorize_folder(
                 found.glyphs.append(layout.place(char, result))
     if found.blank:
         log.warning("%s: %d images hold no ink and give no glyph: %s", folder, len(found.blank), some(found.blank))
-    if not found.glyphs:
+    if not found.glyphs and none_is_error:
         raise DataError(f"{folder}: none of its {len(files)} images gives a glyph. Look at them.")
     return found
 
@@ -167,20 +166,10 @@ def _trace_all(tracing: Tracing, files: list[Path], workers: int) -> Generator[O
 
 
 class Helper:
-    """Another process that traces. It imports neither torch nor the program that started it.
-
-    Processes and not threads, since tracing is Python's own work; and not ``multiprocessing``, whose processes would
-    run the starting script again.
-    """
+    """Another process that traces. A process and not a thread, since tracing is Python's own work."""
 
     def __init__(self, tracing: Tracing):
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _HELPER, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            process_group=0,  # Ctrl-C is for the starter alone, which then ends its helpers
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        )
+        self.process = start_helper(_HELPER, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._say(tracing)
 
     def trace_files(self, files: list[Path]) -> list[Outline | str]:
@@ -189,7 +178,7 @@ class Helper:
         assert self.process.stdout is not None
         try:
             answer = pickle.load(self.process.stdout)  # noqa: S301  # from our own process
-        except EOFError as error:
+        except (EOFError, pickle.UnpicklingError) as error:  # before an answer, or within one
             raise RunError(
                 f"a process that traces glyphs ended with code {self.process.wait()}. See whether memory is short and "
                 "start again, or set workers=1."

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fontgan.data.batches import pairs_of, spread_evenly, to_image
+from fontgan.data.batches import pairs_of, to_image
 from fontgan.device import autocast
 from fontgan.errors import RunError
 from fontgan.inference import Run, load
@@ -29,6 +29,7 @@ from fontgan.metrics.artefacts import (
 from fontgan.metrics.glyph_set import GlyphSet, draw_pairs, pack_of
 from fontgan.models.draw import draw_glyphs
 from fontgan.models.up import LastUp, UpBlock
+from fontgan.spread import spread_evenly
 
 FORMAT = 1
 PARTS = ("resize", "norm", "fusion", "refine", "head")  # of an up-path block, in the order they work

@@ -11,13 +11,13 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from fontgan.data.batches import spread_evenly
 from fontgan.data.folder import CellFinder, char_from_name, image_files, read_grey, resample, square_cell
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource, open_glyphs
 from fontgan.errors import ConfigError, DataError, some
 from fontgan.metrics.glyph_set import GlyphSet, Pair, add_gate
 from fontgan.metrics.structure import varied
+from fontgan.spread import spread_evenly
 
 SMALLEST, LARGEST = 32, 512  # px: sizes at which folders are compared
 LISTED = 20  # names in a note; the JSON has all

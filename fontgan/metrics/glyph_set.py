@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fontgan.build import build_plan, load_config
-from fontgan.data.batches import gather, pairs_of, spread_evenly, to_pixels
+from fontgan.data.batches import gather, pairs_of, to_pixels
 from fontgan.data.frame import Frame
 from fontgan.data.pack import SOURCE, Pack, cache_folder, make_pack
 from fontgan.device import autocast
@@ -18,6 +18,7 @@ from fontgan.errors import RunError
 from fontgan.inference import Run, load
 from fontgan.metrics.structure import StructureGate, fit_gate
 from fontgan.models.draw import draw_glyphs
+from fontgan.spread import spread_evenly
 
 log = logging.getLogger(__name__)
 
