@@ -214,7 +214,9 @@ def _refuse_what_would_be_ignored(cfg: DictConfig, typed: set[str]) -> None:
         _refuse_in_completing(cfg, typed)
     if "confirm_ownership" in cfg and "input" in cfg and str(cfg.input).lower().endswith((".ufo", ".ufoz")):
         for key in sorted(typed & {"speck", "workers"}):
-            raise ConfigError(f"{key}={cfg[key]}: is about tracing images, and input={cfg.input} is a UFO. Leave it out.")
+            raise ConfigError(
+                f"{key}={cfg[key]}: is about tracing images, and input={cfg.input} is a UFO. Leave it out."
+            )
 
 
 # What fontgan complete sets of its training, and the setting of its own for each.

@@ -16,8 +16,8 @@ from fontgan.data import charset as charsets
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import open_glyphs
 from fontgan.fontfile.checks import CheckedGlyph
-from tests.conftest import SOURCE, Draw, box, make_font
-from tests.test_proof import checks_file, cut
+from tests.conftest import SOURCE, Draw, box, make_font, part_of
+from tests.test_proof import checks_file
 
 SOME = "".join(open_glyphs(str(SOURCE)).survey(charsets.resolve("gb2312-1")).present[::2])  # 500 of the bundled ones
 N = 40
@@ -178,7 +178,7 @@ def test_doubtful_glyphs_raise_what_they_share_and_come_earlier(covered):
 
 
 def test_what_it_writes_can_be_read_as_a_charset(tmp_path, here):
-    target = cut(SOURCE, SOME[:60], tmp_path / "target.ttf")
+    target = part_of(SOURCE, SOME[:60], tmp_path / "target.ttf")
     checks = checks_file(tmp_path / "checks.json", {SOME[100]: {"flags": ["illegible"], "doubt": 1.0}})
     out, picture = tmp_path / "advice.txt", tmp_path / "advice.png"
     result = here(
@@ -196,7 +196,7 @@ def test_what_it_writes_can_be_read_as_a_charset(tmp_path, here):
 
 
 def test_what_a_user_can_get_wrong_is_said_in_one_line(tmp_path, refused: Refused):
-    target = cut(SOURCE, SOME[:20], tmp_path / "target.ttf")
+    target = part_of(SOURCE, SOME[:20], tmp_path / "target.ttf")
     given = ("advise", f"target={target}", f"source={SOURCE}")
     assert "has all 20 characters" in refused(*given, f"charset={SOME[:20]}")
     assert "has none of the" in refused(*given, "charset=greek", "n=2")
