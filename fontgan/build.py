@@ -187,7 +187,7 @@ def compose_prepared(verb: str, overrides: list[str]) -> DictConfig:
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(readable(str(explain(verb, overrides, error)))) from error
     cfg = check_config(verb, cfg)
-    _refuse_what_would_be_ignored(cfg, {override.partition("=")[0] for override in overrides})
+    _refuse_what_would_be_ignored(verb, cfg, {override.partition("=")[0] for override in overrides})
     return cfg
 
 
@@ -198,7 +198,7 @@ def hydra_choices(verb: str, overrides: list[str]) -> dict[str, str]:
     return {str(group): str(choice) for group, choice in chosen.items() if str(group).startswith("hydra/")}
 
 
-def _refuse_what_would_be_ignored(cfg: DictConfig, typed: set[str]) -> None:
+def _refuse_what_would_be_ignored(verb: str, cfg: DictConfig, typed: set[str]) -> None:
     """Raises: ConfigError where a setting as typed would be replaced by what another one chooses."""
     if cfg.get("sweep") and cfg.sweep.budget is not None:
         for key in sorted(typed & {"trainer.max_steps", "trainer.max_minutes"}):
@@ -210,9 +210,9 @@ def _refuse_what_would_be_ignored(cfg: DictConfig, typed: set[str]) -> None:
         _refuse_idle_losses(cfg.loss, typed)
     if cfg.get("generator"):
         _refuse_idle_parts(cfg.generator, typed)
-    if "target" in cfg and "generator" in cfg:
+    if verb == "complete":
         _refuse_in_completing(cfg, typed)
-    if "confirm_ownership" in cfg and "input" in cfg and str(cfg.input).lower().endswith((".ufo", ".ufoz")):
+    if verb == "build_font" and str(cfg.input).lower().endswith((".ufo", ".ufoz")):
         for key in sorted(typed & {"speck", "workers"}):
             raise ConfigError(
                 f"{key}={cfg[key]}: is about tracing images, and input={cfg.input} is a UFO. Leave it out."
