@@ -23,6 +23,7 @@ import torch
 from numpy.random import SeedSequence
 from PIL import Image
 
+from fontgan import files
 from fontgan.data import drawing, pixels, store
 from fontgan.data.augment import Augmentation
 from fontgan.data.batches import GlyphBatch, PairSampler, gather, pairs_of, to_image
@@ -152,6 +153,69 @@ def test_damage_is_told_at_opening(damage: str, pack: Pack, tmp_path: Path) -> N
         (tmp_path / "index.json").write_text(json.dumps(index))
     with pytest.raises(DataError, match=r"is damaged .*Delete that folder"):
         open_pack(tmp_path)
+
+
+def flip_bit(file: Path, place: int) -> None:
+    data = bytearray(file.read_bytes())
+    data[place] ^= 4
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["pixels-00001.npy", "checksums.npy", "index.json"])
+def test_a_single_bit_that_flipped_is_told(name: str, pack: Pack, tmp_path: Path) -> None:
+    """At opening, or for pixels when their row is read; the rows beside it are read as before."""
+    for file in pack.path.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    flip_bit(tmp_path / name, -100)
+    if name != "pixels-00001.npy":
+        with pytest.raises(DataError, match=r"is damaged .*checksum"):
+            open_pack(tmp_path)
+        return
+    damaged = open_pack(tmp_path).pixels
+    assert np.array_equal(damaged[:13], pack.pixels[:13])
+    assert np.array_equal(damaged[14:], pack.pixels[14:])
+    for rows in (13, [2, 13, 5], slice(None)):
+        with pytest.raises(DataError, match=r"pixels-00001\.npy: the pack is damaged \(row 6 does not fit"):
+            damaged[rows]
+    with pytest.raises(DataError, match="row 6"):
+        damaged.verify()
+
+
+@pytest.mark.parametrize("damage", ["bit", "shard", "index", "emptied", "all gone"])
+def test_a_damaged_pack_is_named_and_made_again(damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pack = make_pack(plan(), tmp_path)
+    before = files_of(pack.path)
+    shard = pack.path / "pixels-00000.npy"
+    if damage == "bit":
+        flip_bit(shard, -5000)
+    elif damage == "shard":
+        shard.unlink()
+    elif damage == "index":
+        (pack.path / "index.json").write_text("{")
+    else:
+        for file in pack.path.iterdir():
+            file.write_bytes(b"") if damage == "emptied" else file.unlink()
+    with caplog.at_level("WARNING", logger="fontgan"):
+        again = make_pack(plan(), tmp_path)
+    assert len(caplog.records) == 1
+    assert str(pack.path) in caplog.text
+    assert "is damaged" in caplog.text
+    assert caplog.text.rstrip().endswith("It is made again.")
+    assert files_of(again.path) == before
+    assert os.listdir(tmp_path / "packs") == [pack.path.name]
+
+
+def test_what_a_killed_packing_left_is_removed_by_the_next_unless_it_is_at_work(tmp_path: Path) -> None:
+    left = tmp_path / "packs" / f".{'0' * 24}-abcdefgh"
+    left.mkdir(parents=True)
+    (left / "pixels-00000.npy").write_bytes(b"half")
+    with files.writing_among_others(tmp_path / "packs"):
+        left.mkdir()  # it was removed; this one is that of a process at work
+        make_pack(plan(), tmp_path)
+        assert left.is_dir()
+    make_pack(plan(size=128), tmp_path)
+    assert not left.exists()
+    assert len(os.listdir(tmp_path / "packs")) == 2
 
 
 def test_a_file_cut_off_while_it_is_read_is_told(pack: Pack, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from fontgan.training import checkpoint as checkpoints
 from fontgan.training.step import TrainStep
 from fontgan.training.trainer import Schedule
 
-from .conftest import KAI, SOURCE, TINY, Here, error_line, fontgan
+from .conftest import KAI, SOURCE, TINY, Here, error_line, fontgan, reseal
 
 
 def weights(run: Path, step: int) -> dict[str, dict[str, torch.Tensor]]:
@@ -241,7 +241,7 @@ def test_a_checkpoint_describes_itself(tiny_run: Path) -> None:
         "generator.safetensors",
         "generator_training.safetensors",
         "run.json",
-        "training.pt",
+        "training.safetensors",
     ]
 
 
@@ -320,6 +320,7 @@ def test_a_run_of_an_older_version_without_the_newer_settings_resumes(
         del cfg["sweep"]
         del cfg["generator"]["match_params"]
         file.write_text(OmegaConf.to_yaml(cfg))
+    reseal(tmp_path / "run")
     result = here("train", *TINY, "trainer.max_steps=5", f"out={tmp_path / 'run'}")
     assert result.returncode == 0, result.stderr
     assert "goes on from step 4" in result.stderr
@@ -408,6 +409,7 @@ def test_weights_that_are_not_finite_are_never_saved(tiny_run: Path, tmp_path: P
     tensors = load_file(file)
     tensors["unet.down.0.weight"][0, 0, 0, 0] = float("nan")
     save_file(tensors, file)
+    reseal(file.parent)
     line = error_line(here("train", *TINY, "trainer.max_steps=5", f"out={tmp_path / 'run'}"))
     assert "not finite" in line
     assert "the checkpoint of step 4 stands" in line
@@ -485,20 +487,100 @@ def test_a_checkpoint_of_another_architecture_is_refused(
     shutil.copytree(tiny_run, tmp_path / "run")
     for file in (tmp_path / "run").rglob("config.yaml"):
         file.write_text(file.read_text().replace("ngf: 8", "ngf: 16"))
+    reseal(tmp_path / "run")
     line = refused("infer", f"checkpoint={tmp_path / 'run'}", "text=一", "style=kai", f"out={tmp_path / 'o'}")
     assert "another architecture" in line
     assert not (tmp_path / "o").exists()
 
 
-def test_damaged_checkpoints_are_refused_in_one_line(
+def test_a_damaged_checkpoint_is_named_and_not_drawn_with(
     tiny_run: Path, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
+    newest = "step-00000004"
     for name in ("generator.safetensors", "run.json", "config.yaml"):
         run = tmp_path / name
         shutil.copytree(tiny_run, run)
-        (run / "checkpoints" / "step-00000004" / name).write_bytes(b"\x00damaged")
-        line = refused("infer", f"checkpoint={run}", "text=一", "style=kai", f"out={tmp_path / 'o'}")
+        (run / "checkpoints" / newest / name).write_bytes(b"\x00damaged")
+        asked = run / "checkpoints" / newest
+        line = refused("infer", f"checkpoint={asked}", "text=一", "style=kai", f"out={tmp_path / 'o'}")
         assert name in line
+        flipped = bytearray((tiny_run / "checkpoints" / newest / name).read_bytes())
+        flipped[len(flipped) // 2] ^= 1
+        (run / "checkpoints" / newest / name).write_bytes(flipped)
+        line = refused("infer", f"checkpoint={asked}", "text=一", "style=kai", f"out={tmp_path / 'o'}")
+        assert name in line
+    assert not (tmp_path / "o").exists()
+
+
+LONGER = (*TINY, "trainer.max_steps=6")
+
+
+@pytest.fixture(scope="module")
+def at_step_4(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of six steps that was stopped after four, with checkpoints of steps 2 and 4."""
+    out = tmp_path_factory.mktemp("runs") / "six"
+    assert fontgan("train", *LONGER, "trainer.stop_at=4", f"out={out}").returncode == 0
+    return out
+
+
+def test_a_run_goes_on_from_the_newest_intact_checkpoint(at_step_4: Path, tmp_path: Path, here: Here) -> None:
+    """Whichever file of the newest is damaged, it is named, and the run ends with the weights of an undisturbed one."""
+    shutil.copytree(at_step_4, tmp_path / "undisturbed")
+    result = here("train", *LONGER, f"out={tmp_path / 'undisturbed'}")
+    assert "goes on from step 4" in result.stderr
+    names = sorted(os.listdir(at_step_4 / "checkpoints" / "step-00000004"))
+    assert len(names) == 6
+    for number, name in enumerate(names):
+        run = tmp_path / name
+        shutil.copytree(at_step_4, run)
+        file = run / "checkpoints" / "step-00000004" / name
+        data = bytearray(file.read_bytes())
+        data[(number * 7919) % len(data)] ^= 1 << number % 8
+        file.write_bytes(data if number % 3 else data[: number * 10])
+        result = here("train", *LONGER, f"out={run}")
+        assert result.returncode == 0, result.stderr
+        assert "goes on from step 2" in result.stderr
+        assert name in result.stderr
+        assert_same_weights(tmp_path / "undisturbed", run, 6)
+        (run / "checkpoints" / "step-00000004").stat()  # made again
+
+
+def test_with_every_checkpoint_damaged_the_run_is_refused_and_left_alone(
+    at_step_4: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    shutil.copytree(at_step_4, tmp_path / "run")
+    for file in (tmp_path / "run" / "checkpoints").rglob("discriminator.safetensors"):
+        file.write_bytes(b"")
+    line = refused("train", *LONGER, f"out={tmp_path / 'run'}")
+    assert "discriminator.safetensors" in line
+    assert len(os.listdir(tmp_path / "run" / "checkpoints")) == 2
+
+
+def test_a_damaged_config_is_replaced_by_that_of_the_checkpoint(at_step_4: Path, tmp_path: Path, here: Here) -> None:
+    saved = (at_step_4 / "checkpoints" / "step-00000004" / "config.yaml").read_text()
+    for number, text in enumerate(("", saved.replace("ngf: 8", "ngf: 9"), saved[:300])):
+        run = tmp_path / str(number)
+        shutil.copytree(at_step_4, run)
+        (run / "config.yaml").write_text(text)
+        result = here("train", *LONGER, "trainer.stop_at=4", f"out={run}")
+        assert result.returncode == 0, result.stderr
+        assert f"{run / 'config.yaml'}: " in result.stderr
+        assert OmegaConf.load(run / "config.yaml").generator.ngf == 8
+
+
+def test_a_checkpoint_of_format_1_is_read_and_resumed_exactly(at_step_4: Path, tmp_path: Path, here: Here) -> None:
+    """Before there were checksums the training state was a .pt file, and run.json a plain description."""
+    shutil.copytree(at_step_4, tmp_path / "new")
+    shutil.copytree(at_step_4, tmp_path / "old")
+    for folder in (tmp_path / "old" / "checkpoints").iterdir():
+        torch.save(checkpoints.open_checkpoint(folder).training_state(), folder / "training.pt")
+        (folder / "training.safetensors").unlink()
+        facts = json.loads((folder / "run.json").read_text())
+        del facts["files"], facts["sha256"]
+        (folder / "run.json").write_text(json.dumps({**facts, "format": 1}))
+    for run in ("new", "old"):
+        assert "goes on from step 4" in here("train", *LONGER, f"out={tmp_path / run}").stderr
+    assert_same_weights(tmp_path / "new", tmp_path / "old", 6)
 
 
 class Planted:
@@ -509,8 +591,11 @@ class Planted:
 def test_a_planted_pickle_does_not_run(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLANTED", str(tmp_path / "ran"))
     shutil.copytree(tiny_run, tmp_path / "run")
-    file = tmp_path / "run" / "checkpoints" / "step-00000004" / "training.pt"
-    torch.save({"optimisers": Planted()}, file)
+    for folder in (tmp_path / "run" / "checkpoints").iterdir():  # as it was in format 1
+        facts = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps({**facts, "format": 1}))
+        torch.save({"optimisers": Planted()}, folder / "training.pt")
+        reseal(folder)
     with pytest.raises(RunError, match=r"training\.pt"):
         checkpoints.find(tmp_path / "run", "last").training_state()
     assert not (tmp_path / "ran").exists()
@@ -518,7 +603,7 @@ def test_a_planted_pickle_does_not_run(tiny_run: Path, tmp_path: Path, monkeypat
     assert "training.pt" in error_line(fontgan("train", *longer, f"out={tmp_path / 'run'}"))
 
 
-def test_best_and_last_are_kept(tmp_path: Path) -> None:
+def test_the_best_and_the_last_two_are_kept(tmp_path: Path) -> None:
     def save(step: int, ssim: float | None) -> None:
         facts = {"scores": {} if ssim is None else {"kai": {"ssim": ssim, "blank": 0.0}}}
         checkpoints.save(
@@ -527,7 +612,7 @@ def test_best_and_last_are_kept(tmp_path: Path) -> None:
 
     for step, ssim in ((1, 0.2), (2, 0.9), (3, 0.5), (4, None), (5, 0.6)):
         save(step, ssim)
-    assert [c.step for c in checkpoints.all_checkpoints(tmp_path)] == [2, 5]
+    assert [c.step for c in checkpoints.all_checkpoints(tmp_path)] == [2, 4, 5]
     assert checkpoints.find(tmp_path, "best").step == 2
     assert checkpoints.find(tmp_path, "last").step == 5
 

@@ -59,7 +59,7 @@ log = logging.getLogger(__name__)
 FREE_ON_RESUME = (
     "out", "data.cache", "data.workers", "trainer.device", "trainer.compile", "trainer.gradient_checkpointing",
     "trainer.threads", "trainer.max_steps", "trainer.max_minutes", "trainer.stop_at", "trainer.log_every",
-    "trainer.eval_every", "trainer.save_every", "trainer.sheet_chars", "trainer.profile",
+    "trainer.eval_every", "trainer.save_every", "trainer.sheet_chars", "trainer.profile", "trainer.on_divergence",
     "generator.match_params", "sweep.budget",
 )  # fmt: skip
 
@@ -119,8 +119,9 @@ def _train_in(out: Path, cfg: DictConfig, device: torch.device, swept: Settings)
                 out.mkdir(parents=True, exist_ok=True)
                 held.enter_context(locked(out, "another training"))
                 held.enter_context(_into_file(messages, out / "train.log"))
-                checkpoints.clear_leftovers(out)
-            last = _look_into(out, cfg)  # once more: another process may have trained while this one waited
+                checkpoints.clear_leftovers(out, last)
+            with quiet("fontgan"):
+                last = _look_into(out, cfg)  # once more: another process may have trained while this one waited
             if last is None and distributed.is_main():
                 write_whole(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
         seen = distributed.from_all(last.step if last else 0)
@@ -140,7 +141,7 @@ def _tidy(out: Path, last: checkpoints.Checkpoint) -> None:
     """Leaves a finished run as it is, but for what a killed process left there."""
     if distributed.is_main():
         with locked(out, "another training"):
-            checkpoints.clear_leftovers(out)
+            checkpoints.clear_leftovers(out, last)
     log.info("finished at step %d before; nothing is left to do in %s", last.step, out)
 
 
@@ -253,8 +254,9 @@ def settle_batch_size(cfg: DictConfig, out: Path, device: torch.device) -> None:
         if distributed.is_main():
             check_trainer(cfg)
             check_discriminator(cfg)
-            begun = out / "config.yaml"
-            number = load_config(begun).trainer.batch_size if begun.is_file() else None
+            with quiet("fontgan"):  # the one that goes on from a checkpoint says what is damaged
+                begun = _begun_with(out, checkpoints.newest_intact(out))
+            number = begun.trainer.batch_size if begun is not None else None
             if not isinstance(number, int):
                 number = _fitting_batch_size(cfg, device)
                 log.info("trainer.batch_size=auto: %d pairs fit into the memory that is free", number)
@@ -552,7 +554,9 @@ def _look_into(out: Path, cfg: DictConfig) -> checkpoints.Checkpoint | None:
     """
     if out.exists() and not out.is_dir():
         raise RunError(f"out={out}: is a file. Name a folder.")
-    if not (out / "config.yaml").is_file():
+    last = checkpoints.newest_intact(out)
+    begun = _begun_with(out, last)
+    if begun is None:
         # A half-written config.yaml is what a process leaves that was killed at its very start.
         ours = (".lock", "train.log", ".config.yaml-*")
         found = [p.name for p in out.iterdir()] if out.is_dir() else []
@@ -560,7 +564,7 @@ def _look_into(out: Path, cfg: DictConfig) -> checkpoints.Checkpoint | None:
         if strangers:
             raise RunError(f"out={out}: holds files that are no run ({strangers[0]}, ...). Name a new or empty folder.")
         return None
-    changed = differences(load_config(out / "config.yaml"), cfg)
+    changed = differences(begun, cfg)
     forbidden = {key: pair for key, pair in changed.items() if key not in FREE_ON_RESUME}
     if forbidden:
         shown = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in list(forbidden.items())[:5])
@@ -571,8 +575,28 @@ def _look_into(out: Path, cfg: DictConfig) -> checkpoints.Checkpoint | None:
     for key, (old, new) in changed.items():
         if key != "out":
             log.info("%s: %s -> %s since the run was started", key, old, new)
-    there = checkpoints.all_checkpoints(out)
-    return there[-1] if there else None
+    return last
+
+
+def _begun_with(out: Path, last: checkpoints.Checkpoint | None) -> DictConfig | None:
+    """The config of the run that ``out`` holds, None if there is none.
+
+    That of its newest intact checkpoint, whose checksum is known; ``config.yaml`` counts where nothing was saved yet.
+
+    Raises: UserError if it cannot be read.
+    """
+    file = out / "config.yaml"
+    if last is None:
+        return load_config(file) if file.is_file() else None
+    saved = load_config(last.folder / "config.yaml")
+    try:
+        changed = set(differences(load_config(file), saved)) - set(FREE_ON_RESUME)
+        problem = f"{file}: {min(changed)} differs from that of the newest checkpoint" if changed else None
+    except UserError as error:
+        problem = str(error)
+    if problem is not None:
+        log.warning("%s The config.yaml in %s counts, and is put in its place.", problem, last.folder)
+    return saved
 
 
 def _facts(pack: Pack, origin: Origin | None, device: torch.device, precision: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Pairs <-> a folder of uint8 images, made once and found again by the hash of what is in it.
 
 A pack is a folder ``<key>/`` with shards ``pixels-00000.npy``, ``pixels-00001.npy``, ..., each (rows, size, size)
-uint8, 0 ink .. 255 paper, and ``index.json``: the manifest, the rows in a shard and, for the source and each style, its
-characters in row order.  Neither pixels nor rows are read before they are asked for.
+uint8, 0 ink .. 255 paper, ``checksums.npy`` with the CRC-32 of each row, and ``index.json``: the manifest, the rows in a
+shard, for the source and each style its characters in row order, and checksums of itself and of the other one.  Pixels
+are not read before they are asked for, and compared with their checksums whenever they are.
 """
 
 from __future__ import annotations
@@ -24,13 +25,18 @@ from tqdm import tqdm
 from fontgan.data.drawing import Drawing, Part, draw_rows
 from fontgan.data.frame import Frame
 from fontgan.data.pairs import PairPlan, manifest
-from fontgan.data.pixels import PixelRows, rows_in_a_shard, shard_name
+from fontgan.data.pixels import SUMS, PixelRows, rows_in_a_shard, shard_name
 from fontgan.errors import DataError
+from fontgan.files import replace_folder, sync_folder, write_whole, writing_among_others
+from fontgan.logs import quiet
+from fontgan.seal import file_sum, read_sealed, sealed
 
 log = logging.getLogger(__name__)
 
 RECIPE = 1  # change it when the same plan would give other pixels: it is part of the key
-FORMAT = 2  # of the folder; format 1 was a single pixels.npy, and is still read
+FORMAT = 3  # of the folder; 2 had no checksums, 1 was a single pixels.npy, and both are still read
+LARGEST_SIZE = 2**14  # pixels a side of what an index may claim
+VERIFIED_AT_ONCE = 2**30  # bytes of pixels that are all read before a training starts; of more, each when it is needed
 SOURCE = "source"
 
 
@@ -138,54 +144,106 @@ def make_pack(plan: PairPlan, cache: Path, *, workers: int | None = None) -> Pac
     """Finds the plan's pack in the cache, or draws it there.
 
     It is written aside and renamed, so a pack is whole or not there, and two runs that make the same one at
-    once both end with it.
+    once both end with it. One that is damaged is named in the log and made again.
 
     Args:
         workers: processes that draw, as ``draw_rows`` takes it; the pack is the same with any number.
     Raises: OSError if the cache cannot be written; DataError if a glyph cannot be drawn.
     """
     folder = cache / "packs" / pack_key(plan)
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    pack = _intact(folder)
+    if pack is not None:
+        log.info("found the glyphs packed in %s", folder)
+        return pack
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with writing_among_others(folder.parent):
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             _write(plan, aside, workers)
-            aside.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # otherwise another run finished the same pack first, and it serves as well
-                raise
+            sync_folder(aside)
+            _put_in_place(aside, folder)
         finally:
-            shutil.rmtree(aside, ignore_errors=True)  # nothing is there any more once it was renamed
-        log.info("packed %d characters into %s", len(plan.chars), folder)
-    else:
-        log.info("found the glyphs packed in %s", folder)
+            shutil.rmtree(aside, ignore_errors=True)  # or what had its name before
+    log.info("packed %d characters into %s", len(plan.chars), folder)
     return open_pack(folder)
 
 
-def open_pack(folder: Path) -> Pack:
-    """Opens a pack without loading it. Raises: DataError if it is damaged."""
+def _intact(folder: Path) -> Pack | None:
+    """The pack in a folder; None, and what is wrong in the log, if it is damaged, or not there."""
+    if not folder.is_dir():
+        return None
     try:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        pack = open_pack(folder)
+        if pack.pixels.nbytes <= VERIFIED_AT_ONCE:
+            pack.pixels.verify()
+    except DataError as error:
+        log.warning(
+            "%s", str(error).replace("Delete that folder; it is", "It is").replace("Delete its folder; it is", "It is")
+        )
+        return None
+    return pack
+
+
+def _put_in_place(aside: Path, folder: Path) -> None:
+    """Renames a pack that was just written; what has the name is damaged, or another run's that serves as well."""
+    with quiet(__name__):  # what is damaged was told before
+        if _intact(folder) is None:
+            replace_folder(aside, folder)
+            sync_folder(folder.parent)
+
+
+def open_pack(folder: Path) -> Pack:
+    """Opens a pack without loading its pixels. Raises: DataError if it is damaged."""
+    try:
+        index = _read_index(folder / "index.json")
+        known = index.get("format", 1)
+        if known not in (1, 2, FORMAT):
+            raise ValueError(f"it has format {str(known)[:20]}, and this version reads 1 to {FORMAT}")
+        chars_of, facts = index["rows"], index["manifest"]
+        if not all(isinstance(name, str) and isinstance(chars, str) for name, chars in chars_of.items()):
+            raise TypeError("rows are not characters")
         rows: dict[str, CharRows] = {}
         total = 0
-        for name, chars in index["rows"].items():
+        for name, chars in chars_of.items():
             rows[name] = CharRows(chars, total)
             total += len(chars)
-        size, shard_rows = int(index["manifest"]["size"]), int(index.get("shard_rows", total))
-        if index.get("format", 1) == FORMAT:
-            files = [folder / shard_name(i) for i in range(-(-total // max(1, shard_rows)))]
-        else:
-            files = [folder / "pixels.npy"]
-        pixels = PixelRows(files, rows=total, size=size, shard_rows=max(1, shard_rows))
+        size, shard_rows = facts["size"], index.get("shard_rows", total)
+        if not (type(size) is int and 0 < size <= LARGEST_SIZE and type(shard_rows) is int and shard_rows > 0):
+            raise ValueError(f"size is {str(size)[:20]}, and {str(shard_rows)[:20]} rows are in a shard")
+        files = [folder / "pixels.npy"]
+        if known > 1:
+            files = [folder / shard_name(i) for i in range(-(-total // shard_rows))]
+        sums = _read_sums(folder, index["checksums"], total) if known > 2 else None
+        pixels = PixelRows(files, rows=total, size=size, shard_rows=shard_rows, sums=sums)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
         raise DataError(f"{folder}: the pack is damaged ({error}). Delete that folder; it is made again.") from error
-    return Pack(folder, pixels, rows, index["manifest"], tuple(name for name in rows if name != SOURCE))
+    return Pack(folder, pixels, rows, facts, tuple(name for name in rows if name != SOURCE))
+
+
+def _read_index(file: Path) -> dict[str, Any]:
+    """Raises: ValueError, which names the file, or OSError."""
+    try:
+        return read_sealed(file, unsealed_formats=(1, 2))
+    except ValueError as error:
+        raise ValueError(f"{file.name}: {error}") from error
+
+
+def _read_sums(folder: Path, listed: dict[str, Any], rows: int) -> np.ndarray:
+    """(rows,) uint32. Raises: ValueError or OSError if the file is not what the index says."""
+    file = folder / SUMS
+    if file.stat().st_size != listed["bytes"]:
+        raise ValueError(f"{SUMS} is cut off or too long")
+    data = file.read_bytes()
+    if file_sum(data) != listed or len(data) < 4 * rows:
+        raise ValueError(f"{SUMS} does not fit its own checksum")
+    return np.frombuffer(data, "<u4", offset=len(data) - 4 * rows)
 
 
 def write_index(folder: Path, rows: Mapping[str, str], manifest: dict[str, Any], shard_rows: int) -> None:
-    """Writes ``index.json``; ``rows`` are the characters of each member in row order."""
-    index = {"format": FORMAT, "shard_rows": shard_rows, "rows": rows, "manifest": manifest}
-    (folder / "index.json").write_text(json.dumps(index, ensure_ascii=False, indent=1), encoding="utf-8")
+    """Writes ``index.json``, last of a pack's files; ``rows`` are the characters of each member in row order."""
+    sums = file_sum((folder / SUMS).read_bytes())
+    index = {"format": FORMAT, "shard_rows": shard_rows, "rows": rows, "manifest": manifest, "checksums": sums}
+    write_whole(folder / "index.json", sealed(index))
 
 
 def _write(plan: PairPlan, folder: Path, workers: int | None) -> None:

@@ -2,39 +2,43 @@
 
 ``RUN/checkpoints/step-00001000/`` holds
 
-    run.json                        step, training time, scores, style names, glyph transforms, versions
+    run.json                        step, training time, scores, style names, glyph transforms, versions; the length
+                                    and sha256 of each file below, and its own
     config.yaml                     the resolved config
     generator.safetensors           the averaged generator: what is evaluated and used
     generator_training.safetensors  the generator as the optimiser moves it (absent without averaging)
     discriminator.safetensors       absent without a discriminator
-    training.pt                     optimiser state, each process's random-number state; read with weights_only=True
+    training.safetensors            optimiser state, each process's random-number state
+
+Format 1 had no sums, and a ``training.pt`` in the place of the last file; it is still read.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import logging
 import os
 import pickle
 import re
 import shutil
 import tempfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
-from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
 from fontgan.errors import RunError
+from fontgan.files import as_utf8, clear_asides, replace_folder, sync_folder
+from fontgan.seal import file_sum, read_sealed, sealed
+from fontgan.training import tensorfile
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
+READ_FORMATS = (1, 2)
+KEPT = 2  # newest checkpoints that stay, beside the best: the one before is there if the last is damaged
 _STEP = re.compile(r"step-(\d{8,})")
 
 
@@ -57,13 +61,37 @@ class Checkpoint:
             return None
         return sum(style["ssim"] - style["blank"] for style in scores.values()) / len(scores)
 
-    def tensors(self, name: str) -> dict[str, Tensor]:
-        """What ``<name>.safetensors`` holds. Raises: RunError if the file is damaged."""
+    def read(self, name: str) -> bytes:
+        """The content of one of its files, which is what was saved. Raises: RunError if the file is damaged."""
+        file = self.folder / name
+        try:
+            data = file.read_bytes()
+            if "files" in self.facts and file_sum(data) != self.facts["files"].get(name):
+                raise ValueError("its checksum does not fit")
+        except (OSError, ValueError) as error:
+            raise _damaged(file, error) from error
+        return data
+
+    def verify(self) -> None:
+        """Raises: RunError if one of its files is not what was saved."""
+        for name in self.facts.get("files", {}):
+            self.read(name)
+
+    def shapes(self, name: str) -> dict[str, tuple[int, ...]]:
+        """Shape of each tensor of ``<name>.safetensors``, none of them read. Raises: RunError if the file is damaged."""
         file = self.folder / f"{name}.safetensors"
         try:
-            return load_safetensors(file.read_bytes())
-        except (OSError, SafetensorError) as error:
-            raise RunError(f"{file}: cannot be read ({error}). Use another checkpoint of the run.") from error
+            return tensorfile.read_header(file).shapes
+        except (OSError, ValueError) as error:
+            raise _damaged(file, error) from error
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """What ``<name>.safetensors`` holds. Raises: RunError if the file is damaged."""
+        data = self.read(f"{name}.safetensors")
+        try:
+            return tensorfile.from_bytes(data)
+        except ValueError as error:
+            raise _damaged(self.folder / f"{name}.safetensors", error) from error
 
     def load_network(self, network: nn.Module, name: str) -> None:
         """Fills a network from ``<name>.safetensors``. Raises: RunError if the file is damaged or does not fit."""
@@ -82,11 +110,28 @@ class Checkpoint:
 
     def training_state(self) -> dict[str, Any]:
         """Raises: RunError if the file is damaged or would execute code."""
-        file = self.folder / "training.pt"
+        if self.facts["format"] == 1:
+            return _training_state_of_format_1(self.folder / "training.pt")
+        data = self.read("training.safetensors")
         try:
-            return torch.load(file, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-            raise RunError(f"{file}: cannot be read ({str(error).splitlines()[0]}).") from error
+            return tensorfile.nested_from_bytes(data)
+        except ValueError as error:
+            raise _damaged(self.folder / "training.safetensors", error) from error
+
+
+def _damaged(file: Path, error: Exception) -> RunError:
+    return RunError(f"{file}: is damaged or missing ({error}). Use another checkpoint of the run.")
+
+
+def _training_state_of_format_1(file: Path) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            # torch packs nothing: what is packed, or larger than its file, was made to fill memory.
+            if sum(entry.file_size for entry in archive.infolist()) > file.stat().st_size:
+                raise ValueError("its parts are larger than the file")
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, zipfile.BadZipFile) as error:
+        raise RunError(f"{file}: cannot be read ({str(error).splitlines()[0]}).") from error
 
 
 def save(
@@ -98,9 +143,9 @@ def save(
     networks: dict[str, nn.Module],
     training: dict[str, Any],
 ) -> Checkpoint:
-    """Writes a checkpoint aside and renames it, then removes all but the newest and the best.
+    """Writes a checkpoint aside and renames it, reads it back, then removes all but the newest two and the best.
 
-    Raises: OSError if it cannot be written; the older ones stand untouched.
+    Raises: OSError if it cannot be written, RunError if it reads back otherwise; the older ones stand untouched.
     """
     parent = run / "checkpoints"
     parent.mkdir(parents=True, exist_ok=True)
@@ -108,57 +153,116 @@ def save(
     aside = Path(tempfile.mkdtemp(prefix=".step-", dir=parent))
     try:
         aside.chmod(0o755)
+        files = {}
+
+        def write(name: str, data: bytes) -> None:
+            _write(aside / name, data)
+            files[name] = file_sum(data)
+
         for name, network in networks.items():
-            _write(aside / f"{name}.safetensors", save_safetensors(_plain_tensors(network)))
-        buffer = io.BytesIO()
-        torch.save(training, buffer)
-        _write(aside / "training.pt", buffer.getvalue())
-        _write(aside / "config.yaml", config_yaml.encode())
-        description = {"format": FORMAT, "step": step, **facts}
-        _write(aside / "run.json", json.dumps(description, ensure_ascii=False, indent=1).encode())
-        if folder.is_dir():
-            # The same step saved before: moved aside, so that at no moment there is no checkpoint.
-            before = aside.with_name(f"{aside.name}-before")
-            folder.rename(before)
-            aside.rename(folder)
-            shutil.rmtree(before)
-        else:
-            aside.rename(folder)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-    saved = Checkpoint(folder, step, description)
-    kept = {saved.folder, best(all_checkpoints(run)).folder}
-    for old in all_checkpoints(run):
-        if old.folder not in kept:
-            shutil.rmtree(old.folder)
+            write(f"{name}.safetensors", tensorfile.to_bytes(network.state_dict()))
+        write("training.safetensors", tensorfile.nested_to_bytes(training))
+        write("config.yaml", as_utf8(config_yaml))
+        description = {"format": FORMAT, "step": step, **facts, "files": files}
+        _write(aside / "run.json", as_utf8(sealed(description)))
+        sync_folder(aside)
+        replace_folder(aside, folder)  # one of the same step was found damaged since, or rolled back beyond
+        sync_folder(parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)  # or what had its name before
+    saved = open_checkpoint(folder)
+    saved.verify()
+    _remove_others(run, saved)
+    for folder in _look_through(run)[1]:
+        shutil.rmtree(folder)  # damaged, and of no use any more
     return saved
 
 
-def clear_leftovers(run: Path) -> None:
-    """Removes half-written checkpoints that a killed process left; call it while holding the run's lock."""
+def _remove_others(run: Path, verified: Checkpoint) -> None:
+    """Removes the checkpoints that a verified one makes superfluous."""
+    whole, _ = _look_through(run)
+    kept = {checkpoint.folder for checkpoint in whole[-KEPT:]} | {verified.folder, best(whole).folder}
+    for checkpoint in whole:
+        if checkpoint.folder not in kept:
+            shutil.rmtree(checkpoint.folder)
+
+
+def drop_after(run: Path, step: int) -> None:
+    """Removes the checkpoints of later steps, which a run that goes back to ``step`` makes anew."""
+    for checkpoint in all_checkpoints(run):
+        if checkpoint.step > step:
+            shutil.rmtree(checkpoint.folder)
+
+
+def clear_leftovers(run: Path, newest: Checkpoint | None) -> None:
+    """Removes what a killed process left half-written or had no time to remove; call it while holding the run's lock.
+
+    Args:
+        newest: the run's newest intact checkpoint.
+    """
+    if newest is not None:
+        _remove_others(run, newest)
     for folder in (run / "checkpoints").glob(".step-*"):
         shutil.rmtree(folder, ignore_errors=True)
+    clear_asides(run)
+    clear_asides(run / "sheets")
 
 
 def all_checkpoints(run: Path) -> list[Checkpoint]:
     """The whole checkpoints of a run, oldest first; damaged ones are named in the log and passed over.
 
+    Looks at each description and at the lengths of the files; ``Checkpoint.verify`` reads them.
+
     Raises: RunError if all of them are damaged.
     """
-    found: list[Checkpoint] = []
-    damaged: list[RunError] = []
+    whole, damaged = _look_through(run)
+    for error in damaged.values():
+        log.warning("%s", error)
+    if damaged and not whole:
+        raise next(iter(damaged.values()))
+    return whole
+
+
+def newest_intact(run: Path, before: int | None = None) -> Checkpoint | None:
+    """The newest checkpoint whose every file is what was saved; damaged ones are named in the log and passed over.
+
+    Args:
+        before: only those of earlier steps than this.
+    Returns: None if the run has no checkpoint at all, or none before that step.
+    Raises: RunError if it has, and all of them are damaged.
+    """
+    first: RunError | None = None
+    there = all_checkpoints(run)
+    for checkpoint in reversed(there):
+        if before is not None and checkpoint.step >= before:
+            continue
+        try:
+            checkpoint.verify()
+        except RunError as error:
+            log.warning("%s", error)
+            first = first or error
+        else:
+            return checkpoint
+    if first is not None:
+        raise RunError(
+            f"{run / 'checkpoints'}: every checkpoint there is damaged ({first}) "
+            "Bring one back from a copy, or remove that folder to start anew."
+        )
+    return None
+
+
+def _look_through(run: Path) -> tuple[list[Checkpoint], dict[Path, RunError]]:
+    """The checkpoints of a run that look whole, oldest first; and what is wrong with each of the others."""
+    whole: list[Checkpoint] = []
+    damaged: dict[Path, RunError] = {}
     for folder in sorted((run / "checkpoints").glob("step-*")):
         if not _STEP.fullmatch(folder.name) or not folder.is_dir():
             continue
         try:
-            found.append(open_checkpoint(folder))
+            whole.append(open_checkpoint(folder))
         except RunError as error:
-            damaged.append(error)
-            log.warning("%s", error)
-    if damaged and not found:
-        raise damaged[0]
-    return sorted(found, key=lambda checkpoint: checkpoint.step)
+            damaged[folder] = error
+    return sorted(whole, key=lambda checkpoint: checkpoint.step), damaged
 
 
 def best(checkpoints: list[Checkpoint]) -> Checkpoint:
@@ -167,19 +271,46 @@ def best(checkpoints: list[Checkpoint]) -> Checkpoint:
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
-    """Raises: RunError if there is no checkpoint, or of a format that this version does not know."""
-    file = folder / "run.json"
+    """Raises: RunError if there is no checkpoint, a file is missing or cut off, or the format is not known here."""
     try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-        step = int(facts["step"])
-        known = facts["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        facts = read_sealed(folder / "run.json", unsealed_formats=(1,))
+        step, known = facts["step"], facts["format"]
+        if type(step) is not int or step < 0:
+            raise ValueError(f"step is {step!r}")
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error) if isinstance(error, ValueError) else type(error).__name__
         raise RunError(
-            f"{folder}: is not a checkpoint ({type(error).__name__} in run.json). Give a run's folder."
+            f"{folder}: is not a checkpoint, or damaged (run.json: {reason}). Give a run's folder."
         ) from error
-    if known != FORMAT:
-        raise RunError(f"{folder}: has format {known}, and this version reads {FORMAT}. Use a matching fontgan.")
+    if known not in READ_FORMATS:
+        raise RunError(
+            f"{folder}: has format {str(known)[:20]}, and this version reads {', '.join(map(str, READ_FORMATS))}. "
+            "Use a matching fontgan."
+        )
+    if known > 1:
+        _check_files(folder, facts)
     return Checkpoint(folder, step, facts)
+
+
+def _check_files(folder: Path, facts: dict[str, Any]) -> None:
+    """Raises: RunError if a file that belongs to the checkpoint is missing, cut off or outside its folder, or its config damaged."""
+    files = facts.get("files")
+    if not isinstance(files, dict) or not {"generator.safetensors", "training.safetensors", "config.yaml"} <= set(
+        files
+    ):
+        raise RunError(f"{folder}: is not a checkpoint, or damaged (run.json lists no files). Give a run's folder.")
+    for name, listed in files.items():
+        file = folder / name
+        if Path(name).name != name or not isinstance(listed, dict):
+            raise RunError(
+                f"{folder}: is not a checkpoint, or damaged (run.json lists {name[:80]!r}). Give a run's folder."
+            )
+        if not file.is_file():
+            raise _damaged(file, FileNotFoundError("no such file"))
+        if (there := file.stat().st_size) != listed.get("bytes"):
+            raise _damaged(file, ValueError(f"{there} bytes, {listed.get('bytes')} were saved"))
+    # Others than this class read the config, so it is looked into at once.
+    Checkpoint(folder, facts["step"], facts).read("config.yaml")
 
 
 def find(path: Path, which: str, key: str = "checkpoint") -> Checkpoint:
@@ -201,12 +332,10 @@ def find(path: Path, which: str, key: str = "checkpoint") -> Checkpoint:
     return best(there) if which == "best" else there[-1]
 
 
-def _plain_tensors(network: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-
-
 def _write(file: Path, data: bytes) -> None:
     with file.open("wb") as stream:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
+        # What is read back to verify it comes from the disk, not from memory.
+        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
