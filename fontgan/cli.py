@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fontgan import __version__
+from fontgan.errors import one_line
+from fontgan.logs import OneLineFormatter
 
 VERBS = {
     "complete": "draw what a typeface lacks and build the font, from training to the file to install, in one command",
@@ -114,10 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = 2 if " ".join(arguments[:2]) in VERBS else 1
     verb, overrides = " ".join(arguments[:words]), arguments[words:]
     if verb not in VERBS:
-        print(
-            f"fontgan: {verb}: no such command. Choose one of {', '.join(VERBS)}; see fontgan --help.", file=sys.stderr
-        )
-        return 2
+        return refuse(f"fontgan: {verb}: no such command. Choose one of {', '.join(VERBS)}; see fontgan --help.")
     return run_verb(verb, overrides)
 
 
@@ -136,22 +135,16 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
     sweep, verbose, show = flags & {"-m", "--multirun"}, "--verbose" in flags, "--cfg" in flags
     unknown = flags - {"-m", "--multirun", "--verbose", "--cfg"}
     if unknown:
-        print(f"fontgan {verb}: {min(unknown)}: no such flag. There are --help, --cfg, --verbose, -m; settings are written key=value.", file=sys.stderr)  # fmt: skip
-        return 2
+        return refuse(f"fontgan {verb}: {min(unknown)}: no such flag. There are --help, --cfg, --verbose, -m; settings are written key=value.")  # fmt: skip
     if sweep and show:
-        print(f"fontgan {verb}: --cfg: shows one run, and -m asks for several. Leave one of them out.", file=sys.stderr)
-        return 2
+        return refuse(f"fontgan {verb}: --cfg: shows one run, and -m asks for several. Leave one of them out.")
     if sweep and verb != "train":
-        print(f"fontgan {verb}: -m: only fontgan train sweeps.", file=sys.stderr)
-        return 2
+        return refuse(f"fontgan {verb}: -m: only fontgan train sweeps.")
     if verb in FIRST_WORD and overrides and "=" not in overrides[0] and not overrides[0].startswith("~"):
         overrides[0] = f"{FIRST_WORD[verb]}={overrides[0]}"
     wrong = [o for o in overrides if "=" not in o and not o.startswith("~")]
     if wrong:
-        print(
-            f"fontgan {verb}: {wrong[0]}: settings are written key=value; see fontgan {verb} --help.", file=sys.stderr
-        )
-        return 2
+        return refuse(f"fontgan {verb}: {wrong[0]}: settings are written key=value; see fontgan {verb} --help.")
     from fontgan.errors import UserError
 
     set_up_logging(verbose)
@@ -184,7 +177,13 @@ def tell(verb: str, message: str, error: Exception, verbose: bool) -> int:
     """Prints an error in one line, or with its trace where that was asked for."""
     if verbose:
         logging.getLogger("fontgan").error("trace", exc_info=error)
-    print(f"fontgan {verb}: error: {' '.join(message.split())}", file=sys.stderr)
+    print(one_line(f"fontgan {verb}: error: {' '.join(message.split())}"), file=sys.stderr)
+    return 2
+
+
+def refuse(message: str) -> int:
+    """Prints what is wrong with the command line itself."""
+    print(one_line(" ".join(message.split())), file=sys.stderr)
     return 2
 
 
@@ -209,7 +208,7 @@ def set_up_logging(verbose: bool) -> None:
     logger.propagate = False
     if not any(type(handler) is logging.StreamHandler for handler in logger.handlers):
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(OneLineFormatter("%(message)s"))
         logger.addHandler(handler)
 
 

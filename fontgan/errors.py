@@ -6,6 +6,9 @@ from __future__ import annotations
 class UserError(ValueError):
     """Input, configuration or a file that the user can mend. The command line prints it and exits with 2."""
 
+    def __init__(self, message: str):
+        super().__init__(one_line(message))
+
 
 class DataError(UserError):
     """Fonts, glyph folders or charsets that cannot be used as they are."""
@@ -19,7 +22,25 @@ class RunError(UserError):
     """A run folder or checkpoint that cannot be used as asked."""
 
 
+def printable(text: str, limit: int = 300) -> str:
+    """Text of a stranger in one line, of characters that show: none that move the cursor, turn the line or hide."""
+    line = "".join(char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in text[: 4 * limit])
+    line = " ".join(line.split())
+    return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def one_line(text: str) -> str:
+    """Text that every terminal and file takes as one line, whatever names are in it.
+
+    Line ends, what steers a terminal or turns the direction of reading, and bytes of a file's name that are no UTF-8
+    are written as escapes: ``\\n``, ``\\x1b``, ``\\u202e``, ``\\udcff``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def some(items: list[str] | tuple[str, ...], limit: int = 10) -> str:
     """The first items in one line, and how many more there are."""
-    shown = " ".join(items[:limit])
+    shown = one_line(" ".join(items[:limit]))
     return shown if len(items) <= limit else f"{shown} ... and {len(items) - limit} more"

@@ -179,6 +179,11 @@ def clear_asides(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
+def user_path(spec: str | Path) -> Path:
+    """A path as a user types it: ``~`` and ``~name`` are home folders, or plain names where there is no such user."""
+    return Path(os.path.expanduser(spec))  # noqa: PTH111  # pathlib's own raises RuntimeError for an unknown user
+
+
 def sync_folder(folder: Path) -> None:
     """Waits until the names in a folder are on the disk: a renamed file is not safe before."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,12 +1,30 @@
-"""What is done twice speaks once."""
+"""What the terminal is told: what is done twice speaks once, and names from outside stay what they are, text."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from fontgan.errors import one_line
 
 OPENING_DATA = ("fontgan.commands", "fontgan.data")
+
+
+class OneLineFormatter(logging.Formatter):
+    """Messages in one line each that a terminal can only show; of a trace the lines stay."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return one_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        return "\n".join(map(one_line, super().formatException(ei).splitlines()))
+
+
+def say(text: str) -> None:
+    """Prints a result, of one line or several, which a terminal can only show."""
+    print("\n".join(map(one_line, text.split("\n"))))
 
 
 @contextmanager

@@ -413,7 +413,7 @@ def test_two_pages_in_one_picture_are_refused(
     [
         (("chars=永", "cell_mm=5"), "cell_mm=5: 10 to 60 millimetres"),
         (("chars=永", "cell_mm=61"), "cell_mm=61: 10 to 60 millimetres"),
-        (("chars=永", "cell_mm=nan"), "cell_mm=nan: 10 to 60 millimetres"),
+        (("chars=永", "cell_mm=nan"), "cell_mm=nan: a finite number is needed"),
         (("chars=永", "paper=b5"), "paper=b5: choose one of a4, a3, letter"),
         (("chars=gb2312-9",), "no set of that name"),
         (("chars=none.txt",), "no such file"),

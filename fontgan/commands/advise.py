@@ -17,7 +17,7 @@ from fontgan.data import charset as charsets
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource, open_glyphs
 from fontgan.errors import ConfigError, DataError, some
-from fontgan.files import write_whole
+from fontgan.files import user_path, write_whole
 from fontgan.fontfile.checks import CheckedGlyph, read_checks
 from fontgan.sheet import save_png
 
@@ -35,7 +35,7 @@ def main(cfg: DictConfig) -> int:
         raise ConfigError(f"n={cfg.n}: 1 or more is needed.")
     out = _check_file("out", cfg.out, ".txt", overwrite=cfg.overwrite)
     picture_file = _check_file("picture", cfg.picture, ".png", overwrite=cfg.overwrite)
-    checked = read_checks(Path(cfg.checks).expanduser()) if cfg.checks else {}
+    checked = read_checks(user_path(cfg.checks)) if cfg.checks else {}
     source, target = open_glyphs(cfg.source), open_glyphs(cfg.target)
     drawn = target.survey(None).present
     lacking = _lacking(cfg, source, drawn)
@@ -128,7 +128,7 @@ def _check_file(key: str, value: str | None, ending: str, *, overwrite: bool) ->
     """Raises: ConfigError if a file cannot be called so or is there already; said before anything is drawn."""
     if value is None:
         return None
-    file = Path(value).expanduser()
+    file = user_path(value)
     if file.suffix.lower() != ending or file.is_dir():
         raise ConfigError(f"{key}={value}: name a file that ends in {ending}.")
     if file.exists() and not overwrite:

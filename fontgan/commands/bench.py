@@ -22,7 +22,7 @@ from fontgan.bench.peaks import Peaks, measure_peaks
 from fontgan.build import build_plan, check_depth, choices, compose_config
 from fontgan.device import describe, out_of_memory, pick_device, pick_precision
 from fontgan.errors import ConfigError, RunError
-from fontgan.files import write_whole
+from fontgan.files import user_path, write_whole
 from fontgan.logs import quiet
 
 log = logging.getLogger(__name__)
@@ -244,7 +244,7 @@ def _check(cfg: DictConfig) -> tuple[Path, Path | None]:
     if cfg.fonts is not None and len(cfg.fonts) < 2:
         raise ConfigError(f"fonts={_plain(cfg.fonts)}: a source and at least one more font are needed.")
     pick_precision(cfg.precision, pick_device(cfg.device))
-    out, page = Path(cfg.out).expanduser(), None if cfg.page is None else Path(cfg.page).expanduser()
+    out, page = user_path(cfg.out), None if cfg.page is None else user_path(cfg.page)
     if out.suffix != ".json" or out.is_dir():
         raise ConfigError(f"out={out}: the figures are JSON. Name a file that ends in .json.")
     if out.is_file() and out not in [file for file, _ in read_figures(out.parent)]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from fontgan.errors import ConfigError, DataError, some
+from fontgan.files import user_path
 from fontgan.fontfile import names
 from fontgan.fontfile.create import create_font
 from fontgan.fontfile.extend import Built, extend_font
@@ -37,7 +38,7 @@ def main(cfg: DictConfig) -> int:
     check_tracing(cfg.tolerance, cfg.speck, cfg.workers)
     for key in ("family", "style_name"):
         names.check_name(key, cfg[key])
-    source, out = Path(cfg.input).expanduser(), Path(cfg.out).expanduser()
+    source, out = user_path(cfg.input), user_path(cfg.out)
     target = open_target(cfg.target) if cfg.target is not None else None
     read = (source, target.glyphs.path) if target else (source,)
     check_out(out, outlines=target.outlines if target else None, overwrite=cfg.overwrite, others=read)

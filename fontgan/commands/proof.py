@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from omegaconf import DictConfig
 
 from fontgan.errors import ConfigError, some
+from fontgan.files import user_path
 from fontgan.report.proof import check_name, write_proof
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 def main(cfg: DictConfig) -> int:
     """Writes the page. Returns: 0."""
-    out = Path(cfg.out).expanduser()
+    out = user_path(cfg.out)
     check_name(out)
     if out.exists() and not cfg.overwrite:
         raise ConfigError(f"out={out}: is there already. Name another file, or overwrite=true.")
@@ -24,7 +24,7 @@ def main(cfg: DictConfig) -> int:
     except OSError as error:
         raise ConfigError(f"out={out}: its folder cannot be made ({error.strerror}). Name another.") from error
     proof = write_proof(
-        Path(cfg.font).expanduser(), out, target=cfg.target, source=cfg.source, checks=cfg.checks, text=cfg.text
+        user_path(cfg.font), out, target=cfg.target, source=cfg.source, checks=cfg.checks, text=cfg.text
     )
     flagged = f", {len(proof.flagged)} of them doubtful: {some(proof.flagged)}" if proof.flagged else ""
     log.info("%s (%.1f MB): %d made glyphs%s", out, proof.page_bytes / 1e6, proof.made, flagged)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from omegaconf import DictConfig
 from tqdm import tqdm
@@ -16,6 +15,7 @@ from fontgan.data.glyphs import open_glyphs
 from fontgan.data.pairs import SIZES
 from fontgan.data.render import FontGlyphs
 from fontgan.errors import ConfigError, DataError, some
+from fontgan.files import user_path
 from fontgan.sheet import save_png
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def main(cfg: DictConfig) -> int:
     clipped = [char for char, box in boxes.items() if clips(canvas.box(box), cfg.size)]
     if clipped:
         log.warning("%d glyphs reach over the edge of the canvas and are clipped: %s", len(clipped), some(clipped))
-    out = Path(cfg.out).expanduser()
+    out = user_path(cfg.out)
     facts = {
         "made_by": "fontgan render",
         "font": glyphs.describe(),

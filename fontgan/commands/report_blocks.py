@@ -18,7 +18,7 @@ from fontgan.build import build_generator, choices, compose_config, config_folde
 from fontgan.commands.report import make_room
 from fontgan.device import describe, pick_device, pick_precision
 from fontgan.errors import ConfigError
-from fontgan.files import write_whole
+from fontgan.files import user_path, write_whole
 from fontgan.models.unet import UnetGenerator
 from fontgan.models.up import UpBlock
 from fontgan.report.blocks import MADE_BY_US, STYLES, Candidate, Choice, measure_blocks, to_markdown
@@ -78,7 +78,7 @@ def _check(cfg: DictConfig) -> Path:
     for key, lowest in (("size", 64), ("batch_size", 2), ("ngf", 1), ("seed", 0)):
         if cfg[key] < lowest:
             raise ConfigError(f"{key}={cfg[key]}: {lowest} or more is needed.")
-    out = Path(cfg.out).expanduser()
+    out = user_path(cfg.out)
     if out.suffix.lower() != ".md" or out.is_dir():
         raise ConfigError(f"out={out}: the page is Markdown. Name a file that ends in .md.")
     if out.is_file() and not out.read_bytes().startswith(MADE_BY_US.encode()):

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from fontgan.data.folder import MANIFEST, SHEET, image_files, name_from_char
 from fontgan.data.pairs import SIZES
 from fontgan.errors import ConfigError, DataError, some
-from fontgan.files import write_whole
+from fontgan.files import user_path, write_whole
 from fontgan.handwriting.pictures import find_pictures, read_picture
 from fontgan.handwriting.sheet import NotAPage, need_opencv
 from fontgan.sheet import contact_sheet, save_png
@@ -58,11 +58,9 @@ def main(cfg: DictConfig) -> int:
     from fontgan.handwriting.locate import locate
 
     cv2.setNumThreads(len(os.sched_getaffinity(0)))
-    out = Path(cfg.out).expanduser()
+    out = user_path(cfg.out)
     report = (
-        out.resolve().parent / f"{out.resolve().name}-doubtful.png"
-        if cfg.report is None
-        else Path(cfg.report).expanduser()
+        out.resolve().parent / f"{out.resolve().name}-doubtful.png" if cfg.report is None else user_path(cfg.report)
     )
     check_report(cfg.report, report, out)
     files = find_pictures([str(p) for p in cfg.pages] if isinstance(cfg.pages, ListConfig) else str(cfg.pages))

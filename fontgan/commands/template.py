@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -11,7 +10,7 @@ from fontgan.data import charset as charsets
 from fontgan.data.glyphs import open_glyphs
 from fontgan.data.render import FontGlyphs
 from fontgan.errors import ConfigError, DataError, some
-from fontgan.files import write_whole
+from fontgan.files import user_path, write_whole
 from fontgan.handwriting.pdf import LabelFont, make_pdf
 from fontgan.handwriting.sheet import lay_out, need_opencv
 
@@ -20,7 +19,7 @@ log = logging.getLogger(__name__)
 
 def main(cfg: DictConfig) -> int:
     """Writes the pages. Returns: 0."""
-    out = Path(cfg.out).expanduser()
+    out = user_path(cfg.out)
     if out.suffix.lower() != ".pdf":
         raise ConfigError(f"out={cfg.out}: the pages are a PDF. Name a file that ends in .pdf.")
     if out.is_dir():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 from omegaconf import DictConfig
 
 from fontgan.data import charset as charsets
 from fontgan.errors import ConfigError, some
+from fontgan.files import user_path
 from fontgan.fontfile import names
 from fontgan.fontfile.metrics import choose_layout
 from fontgan.fontfile.target import open_target
@@ -27,7 +27,7 @@ def main(cfg: DictConfig) -> int:
     if cfg.curves not in CURVES:
         raise ConfigError(f"curves={cfg.curves}: choose one of {', '.join(CURVES)}.")
     check_tracing(cfg.tolerance, cfg.speck, cfg.workers)
-    folder, out = Path(cfg.input).expanduser(), Path(cfg.out).expanduser()
+    folder, out = user_path(cfg.input), user_path(cfg.out)
     check_ufo_out(out, overwrite=cfg.overwrite)
     chars = charsets.resolve(cfg.charset) if cfg.charset is not None else None
     open_images(folder, chars)

@@ -10,9 +10,13 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from fontgan.data.decode import is_file, read_bytes
 from fontgan.errors import DataError
+from fontgan.files import user_path
 
 FONT = "font"  # the charset that means: all the source has
+MOST_BYTES = 16 * 2**20  # of a text file: all of Unicode, three times
+_MOST_MARKS = 30  # on one letter, as Unicode's stream-safe text has it: composing takes the square of their number
 
 
 def _block(first: int, last: int) -> Callable[[], list[str]]:
@@ -92,7 +96,8 @@ def unique(chars: Iterable[str]) -> list[str]:
 def visible(text: str) -> list[str]:
     """The visible characters of a text in order, without repeats; letters and their combining marks composed."""
     # Only marks are composed: Unicode's NFC would also replace compatibility ideographs, which are glyphs of their own.
-    composed = re.sub(r"\w[\u0300-\u036f\u3099\u309a]+", lambda match: unicodedata.normalize("NFC", match[0]), text)
+    marked = rf"\w[\u0300-\u036f\u3099\u309a]{{1,{_MOST_MARKS}}}"
+    composed = re.sub(marked, lambda match: unicodedata.normalize("NFC", match[0]), text)
     return unique(char for char in composed if unicodedata.category(char)[0] not in "CZ")
 
 
@@ -103,7 +108,7 @@ def resolve(spec: str) -> list[str] | None:
         spec: a name of ``NAMED``, several joined by ``+`` (``ascii+kana``), a UTF-8 text file (every visible
             character in it), a literal string of characters, or ``font``.
     Returns: characters in order without repeats; None for ``font``.
-    Raises: DataError if a file cannot be read as UTF-8, or nothing visible is left.
+    Raises: DataError if a file cannot be read as UTF-8 or is larger than ``MOST_BYTES``, or nothing visible is left.
     """
     if spec == FONT:
         return None
@@ -114,13 +119,7 @@ def resolve(spec: str) -> list[str] | None:
     if len(unknown) < len(names):
         raise DataError(f"charset={spec}: {unknown[0]} is no set. {_CHOICES}")
     if _looks_like_path(spec):
-        path = Path(spec).expanduser()
-        if not path.is_file():
-            raise DataError(f"charset={spec}: no such file, and no set of that name. {_CHOICES}")
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (UnicodeDecodeError, OSError) as error:
-            raise DataError(f"charset={spec}: cannot be read as UTF-8 text ({error}). Save it as UTF-8.") from error
+        text = _read_text(spec)
     elif spec.isascii() and len(spec) > 2 and (spec[0].isalnum() and ("-" in spec or spec.islower())):
         # A mistyped name must not silently become the five letters it is made of.
         raise DataError(
@@ -132,6 +131,21 @@ def resolve(spec: str) -> list[str] | None:
     if not chars:
         raise DataError(f"charset={spec!r}: holds no visible character. {_CHOICES}")
     return chars
+
+
+def _read_text(spec: str) -> str:
+    try:
+        path = user_path(spec)
+    except RuntimeError:  # ~name of nobody
+        path = Path(spec)
+    if not is_file(path):
+        raise DataError(f"charset={spec}: no such file, and no set of that name. {_CHOICES}")
+    try:
+        return read_bytes(path, MOST_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"charset={spec}: cannot be read as UTF-8 text ({error}). Save it as UTF-8.") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"charset={spec}: cannot be read ({error}). Give a text file of the characters.") from error
 
 
 def _looks_like_path(spec: str) -> bool:

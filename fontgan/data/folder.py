@@ -7,26 +7,30 @@ made holds a ``manifest.json`` that says where in the image the em square lies.
 from __future__ import annotations
 
 import hashlib
-import io
-import json
+import math
 import re
 import unicodedata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from fontgan.data.decode import GLYPH, decoded_alone, is_file, opened
 from fontgan.data.frame import Box, Frame
 from fontgan.data.glyphs import PAPER, Finding, Survey
 from fontgan.errors import DataError, some
+from fontgan.files import read_json
 
 MANIFEST = "manifest.json"
 SHEET = "_sheet.png"  # the contact sheet that fontgan infer leaves in a folder; never taken for a glyph
 STRIP, ANIMATION = "strip.png", "path.gif"  # what it leaves of a path; no glyphs where a manifest says it was there
-READER = "folder-1"  # change it when the same image would give other pixels: it is part of the pack's key
+MOST_MANIFEST_BYTES = 64 * 2**20
+FARTHEST_CELL = 100  # images: how much larger or smaller than an image, and how far off it, its em square may lie
+MOST_AROUND = 2**28  # pixels of an image with the paper around it that a canvas shows
+READER = "folder-2"  # change it when the same image would give other pixels: it is part of the pack's key
 INK_LEVEL = 64  # a pixel this much darker than paper (of 255) counts as ink when boxes are measured
-IMAGE_ENDINGS = frozenset(Image.registered_extensions())
+IMAGE_ENDINGS = frozenset(Image.registered_extensions())  # also of formats that are refused, so that they are named
 _HEX_NAME = re.compile(r"(?:[uU]\+|uni|[uU])?([0-9A-Fa-f]{4,6})")
 
 
@@ -55,36 +59,26 @@ def name_from_char(char: str) -> str:
 
 
 def read_grey(path: Path) -> tuple[np.ndarray, bool]:
-    """Reads any Pillow image as grey levels.
+    """Reads an image of one of ``fontgan.data.decode.FORMATS`` as grey levels.
 
-    Transparency shows paper: white under dark ink, black under light ink.
+    Transparency shows paper: white under dark ink, black under light ink.  Colour profiles are not looked at.
 
     Returns: (H, W) uint8, 0 ink .. 255 paper; and whether the image was light on dark and is inverted here.
-    Raises: DataError if the file is no image or cannot be decoded to its end.
+    Raises: DataError if the file is no image, is larger than ``fontgan.data.decode.GLYPH``, or cannot be decoded to
+        its end.
     """
     return _read_hashed(path)[:2]
 
 
 def _read_hashed(path: Path) -> tuple[np.ndarray, bool, str]:
     """What ``read_grey`` gives, and the sha256 of the very bytes that it is decoded from."""
-    data = None
-    try:
-        data = path.read_bytes()
-        with Image.open(io.BytesIO(data)) as opened:
-            image = ImageOps.exif_transpose(opened)
-            image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        problem = str(error) or type(error).__name__
-        if data == b"":
-            problem = "the file is empty"
-        elif isinstance(error, UnidentifiedImageError):
-            problem = "of no known format"  # Pillow's own words name a buffer in memory
-        raise DataError(f"{path}: not an image that can be read ({problem}). Replace it or take it out.") from error
-    return *grey_of(image), hashlib.sha256(data).hexdigest()
+    with opened(path, GLYPH, "Replace it or take it out.") as (file, data):
+        grey, inverted = grey_of(decoded_alone(file, GLYPH))
+        return grey, inverted, hashlib.sha256(data).hexdigest()
 
 
 def grey_of(image: Image.Image) -> tuple[np.ndarray, bool]:
-    """An opened image as ``read_grey`` gives it."""
+    """An opened image as ``read_grey`` gives it. Raises: ValueError if its pixels cannot be taken as grey levels."""
     grey = _grey_over_paper(image)
     # Paper is what touches the border; the median there is robust to strokes that run out of the cell.
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
@@ -93,24 +87,37 @@ def grey_of(image: Image.Image) -> tuple[np.ndarray, bool]:
 
 
 def _grey_over_paper(image: Image.Image) -> np.ndarray:
+    transparent = image.info.get("transparency")
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        deep = np.asarray(image, dtype=np.float64)
-        # 16-bit levels reach 65535; an "I" or "F" image with small values is 8-bit data in a wide type.
-        top = 65535.0 if deep.max(initial=0) > 255 else 255.0 if deep.max(initial=0) > 1 or image.mode != "F" else 1.0
-        return np.clip(np.rint(deep / top * 255), 0, 255).astype(np.uint8)
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        alpha = np.asarray(rgba.getchannel("A"), dtype=np.float64) / 255
-        grey = np.asarray(rgba.convert("RGB").convert("L"), dtype=np.float64)
-        ink_level = (grey * alpha).sum() / alpha.sum() if alpha.sum() else 0.0
-        if alpha.min(initial=1) == 1:
-            paper = 255.0  # nothing shows through
-        else:
-            paper = 255.0 if ink_level < 128 else 0.0
-        return np.rint(grey * alpha + paper * (1 - alpha)).astype(np.uint8)
-    if image.mode == "CMYK":
-        image = image.convert("RGB")
-    return np.asarray(image.convert("L"))
+        deep = np.asarray(image)
+        grey = eight_bits(deep)
+        alpha = np.where(deep == transparent, 0, 255).astype(np.uint8) if isinstance(transparent, int) else None
+    elif image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or transparent is not None:
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+        grey, alpha = np.asarray(rgba.convert("L")), np.asarray(rgba.getchannel("A"))
+    else:
+        if image.mode == "CMYK":
+            image = image.convert("RGB")
+        return np.asarray(image.convert("L"))
+    if alpha is None or alpha.min(initial=255) == 255:
+        return grey  # nothing shows through
+    seen = grey.astype(np.uint16) * alpha
+    visible = int(alpha.sum(dtype=np.int64))
+    light_ink = visible > 0 and int(seen.sum(dtype=np.int64)) >= 128 * visible
+    paper = 0 if light_ink else PAPER
+    # A whole number of 255ths, so half of one more rounds to the nearest.
+    return ((seen + (255 - alpha.astype(np.uint16)) * paper + 127) // 255).astype(np.uint8)
+
+
+def eight_bits(deep: np.ndarray) -> np.ndarray:
+    """Grey levels of a wide type as uint8. Raises: ValueError if they are no levels of up to 16 bits."""
+    lowest, highest = (float(deep.min()), float(deep.max())) if deep.size else (0.0, 0.0)
+    if not (math.isfinite(lowest) and math.isfinite(highest) and lowest >= 0 and highest <= 65535):
+        raise ValueError(f"its grey levels go from {lowest:g} to {highest:g}, and 0 to 65535 are needed")
+    # An image whose lightest pixel is darker than a quarter has no paper: it holds levels of fewer bits.
+    tops = [1, 255] if deep.dtype.kind == "f" else [255]
+    top = next(top for top in [*tops, 1023, 4095, 16383, 65535] if highest <= top)
+    return np.clip(np.rint(deep.astype(np.float64) / top * 255), 0, 255).astype(np.uint8)
 
 
 def square_cell(grey: np.ndarray) -> Frame:
@@ -124,13 +131,13 @@ def image_files(folder: Path) -> list[Path]:
     """The glyph images of a folder by their endings, sorted by name; without hidden files and fontgan's overviews."""
     overviews = {SHEET, STRIP, ANIMATION} if (folder / MANIFEST).is_file() else {SHEET}
     return sorted(
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in IMAGE_ENDINGS
-        and not file.name.startswith(".")
-        and file.name not in overviews
-        and file.is_file()
+        file for file in folder.iterdir() if named_as_image(file) and file.name not in overviews and is_file(file)
     )
+
+
+def named_as_image(file: Path) -> bool:
+    """Whether a file's name has an image's ending; hidden files are left alone."""
+    return file.suffix.lower() in IMAGE_ENDINGS and not file.name.startswith(".")
 
 
 class CellFinder:
@@ -143,13 +150,10 @@ class CellFinder:
         self.size = 0
         if file.is_file():
             try:
-                stored = json.loads(file.read_text(encoding="utf-8"))
-                self.canvas, self.size = Frame.from_dict(stored["cell_to_canvas"]), int(stored["size"])
-                if self.size < 1 or self.canvas.scale <= 0:
-                    raise ValueError("size and scale must be above 0")
-            except (OSError, ValueError, KeyError, TypeError) as error:
+                self.canvas, self.size = _cell_and_size(read_json(file, MOST_MANIFEST_BYTES))
+            except (OSError, ValueError) as error:
                 raise DataError(
-                    f"{file}: not a manifest of fontgan ({type(error).__name__}: {error}). "
+                    f"{file}: not a manifest of fontgan ({error}). "
                     "Take it out, and each image counts as a whole em cell."
                 ) from error
 
@@ -158,6 +162,21 @@ class CellFinder:
         if self.canvas is None:
             return square_cell(grey)
         return self.canvas.then(Frame(max(grey.shape) / self.size))  # the images may have been scaled since
+
+
+def _cell_and_size(stored: Any) -> tuple[Frame, int]:
+    """Where the em square lies in images of which size. Raises: ValueError if a manifest says nothing sane of it."""
+    if not isinstance(stored, dict) or "size" not in stored or "cell_to_canvas" not in stored:
+        raise ValueError("it must hold size and cell_to_canvas")
+    size = stored["size"]
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= GLYPH.side:
+        raise ValueError(f"size must be a whole number from 1 to {GLYPH.side}")
+    cell = Frame.from_dict(stored["cell_to_canvas"])
+    if not size / FARTHEST_CELL <= cell.scale <= size * FARTHEST_CELL:
+        raise ValueError(f"cell_to_canvas: a scale of {cell.scale:g} is out of proportion to a size of {size}")
+    if max(abs(cell.dx), abs(cell.dy)) > size * FARTHEST_CELL:
+        raise ValueError(f"cell_to_canvas: it lies too far off images of size {size}")
+    return cell, size
 
 
 def ink_box(grey: np.ndarray) -> Box | None:
@@ -179,6 +198,15 @@ class FolderGlyphs:
         self.findings: list[Finding] = []
         unparsed: list[str] = []
         doubled: list[str] = []
+        strange = sorted(file.name for file in path.iterdir() if named_as_image(file) and not is_file(file))
+        if strange:
+            self.findings.append(
+                Finding(
+                    "warning",
+                    f"{path}: {len(strange)} are named as images but are no files, and are left out: {some(strange)}.",
+                    "Links may lead nowhere; folders are not looked into.",
+                )
+            )
         for file in image_files(path):
             char = char_from_name(file.stem)
             if char is None:
@@ -282,13 +310,16 @@ class FolderGlyphs:
         grey, _, digest = _read_hashed(self.files[char])
         if self._hashes.get(char, digest) != digest:
             raise DataError(f"{self.files[char]}: was changed while its folder was in use. Start again.")
-        return resample(grey, self._cells.cell_to_image(grey).inverse().then(frame), size)
+        try:
+            return resample(grey, self._cells.cell_to_image(grey).inverse().then(frame), size)
+        except DataError as error:
+            raise DataError(f"{self.files[char]}: {error}") from error
 
     def fingerprint(self, chars: list[str]) -> str:
         key = hashlib.sha256(f"{READER}|{self._cells.canvas}|{self._cells.size}".encode())
         for char in chars:
             if char not in self._hashes:
-                self._hashes[char] = hashlib.sha256(self.files[char].read_bytes()).hexdigest()
+                self._hashes[char] = _read_hashed(self.files[char])[2]
             key.update(f"{char}{self._hashes[char]}".encode())
         return key.hexdigest()
 
@@ -331,10 +362,18 @@ def resample(grey: np.ndarray, to_canvas: Frame, size: int) -> np.ndarray:
         grey: (H, W) uint8, 0 ink .. 255 paper.
         to_canvas: image pixels -> canvas pixels.
     Returns: (size, size) uint8.
+    Raises: DataError if the canvas would show more than ``MOST_AROUND`` pixels of the image and of paper around it.
     """
     height, width = grey.shape
     back = to_canvas.inverse()
     region = back.box(Box(0, 0, size, size))  # what the canvas shows, in image pixels
+    across = max(region.x1, width) - min(region.x0, 0)
+    down = max(region.y1, height) - min(region.y0, 0)
+    if not across * down <= MOST_AROUND:  # also what is no number
+        raise DataError(
+            f"an image of {width}x{height} pixels would lie on {across:.3g}x{down:.3g} of paper. "
+            "Scale the image down, or see whether its ink fills its cell as it does in the other images."
+        )
     pad_left, pad_top = max(0, int(np.ceil(-region.x0))), max(0, int(np.ceil(-region.y0)))
     pad_right, pad_bottom = max(0, int(np.ceil(region.x1 - width))), max(0, int(np.ceil(region.y1 - height)))
     padded = np.pad(grey, ((pad_top, pad_bottom), (pad_left, pad_right)), constant_values=PAPER)

@@ -9,9 +9,11 @@ Three coordinate systems meet here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+LARGEST = 1e6  # scale and offset of a frame that is read from a file; the scale is at least 1 in so many
 
 
 class Box(NamedTuple):
@@ -58,7 +60,17 @@ class Frame:
         return {"scale": self.scale, "dx": self.dx, "dy": self.dy}
 
     @classmethod
-    def from_dict(cls, stored: dict[str, float]) -> Frame:
+    def from_dict(cls, stored: Any) -> Frame:
+        """What ``as_dict`` gave, as a file has it. Raises: ValueError if it holds anything else."""
+        if not isinstance(stored, dict):
+            raise ValueError("a frame must be an object of scale, dx and dy")
+        for name in ("scale", "dx", "dy"):
+            value = stored.get(name)
+            # Comparing also refuses nan, and whole numbers too large for a float.
+            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
+                raise ValueError(f"{name} of a frame must be a number of at most {LARGEST:g}")
+        if stored["scale"] < 1 / LARGEST:
+            raise ValueError("scale of a frame must be above 0")
         return cls(float(stored["scale"]), float(stored["dx"]), float(stored["dy"]))
 
 

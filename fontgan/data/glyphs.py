@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from fontgan.data.frame import Box, Frame
-from fontgan.errors import DataError
+from fontgan.errors import DataError, one_line
+from fontgan.files import user_path
 
 PAPER = 255  # grey level of paper in uint8 glyph images; ink is 0
 
@@ -27,7 +28,7 @@ class Finding:
     remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.level}: {self.message}" + (f" {self.remedy}" if self.remedy else "")
+        return one_line(f"{self.level}: {self.message}" + (f" {self.remedy}" if self.remedy else ""))
 
 
 @dataclass
@@ -82,7 +83,7 @@ def open_glyphs(spec: str) -> GlyphSource:
     from fontgan.data.folder import FolderGlyphs
     from fontgan.data.render import FontGlyphs
 
-    path = asset(spec.removeprefix("asset:")) if spec.startswith("asset:") else Path(spec).expanduser()
+    path = asset(spec.removeprefix("asset:")) if spec.startswith("asset:") else user_path(spec)
     if path.is_dir():
         return FolderGlyphs(path)
     # The file as it stands wins, so that a name that holds # or @ still opens.
@@ -97,7 +98,7 @@ def open_glyphs(spec: str) -> GlyphSource:
 
 def style_name(spec: str) -> str:
     """A style's name where the user gave only a path: the file or folder name without its ending."""
-    path = Path(re.sub(r"[#@][^/]*$", "", spec).removeprefix("asset:")).expanduser()
+    path = user_path(re.sub(r"[#@][^/]*$", "", spec).removeprefix("asset:"))
     if path.name in ("", ".."):
         path = path.resolve()  # . and .. have no name of their own
     return (path.name if path.is_dir() else path.stem) or spec

@@ -27,7 +27,7 @@ from fontgan.data.frame import Frame
 from fontgan.data.pairs import PairPlan, manifest
 from fontgan.data.pixels import SUMS, PixelRows, rows_in_a_shard, shard_name
 from fontgan.errors import DataError
-from fontgan.files import replace_folder, sync_folder, write_whole, writing_among_others
+from fontgan.files import replace_folder, sync_folder, user_path, write_whole, writing_among_others
 from fontgan.logs import quiet
 from fontgan.seal import file_sum, read_sealed, sealed
 
@@ -113,9 +113,9 @@ def member_frame(manifest: dict[str, Any], member: str) -> Frame:
 def cache_folder(configured: str | None) -> Path:
     """Where packs are kept: as configured, else FONTGAN_CACHE, else the user's cache folder."""
     if configured:
-        return Path(configured).expanduser()
+        return user_path(configured)
     if os.environ.get("FONTGAN_CACHE"):
-        return Path(os.environ["FONTGAN_CACHE"]).expanduser()
+        return user_path(os.environ["FONTGAN_CACHE"])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fontgan"
 
 
@@ -210,10 +210,11 @@ def open_pack(folder: Path) -> Pack:
         size, shard_rows = facts["size"], index.get("shard_rows", total)
         if not (type(size) is int and 0 < size <= LARGEST_SIZE and type(shard_rows) is int and shard_rows > 0):
             raise ValueError(f"size is {str(size)[:20]}, and {str(shard_rows)[:20]} rows are in a shard")
+        # First, since their length is that of the rows: a wrong index must not cost time.
+        sums = _read_sums(folder, index["checksums"], total) if known > 2 else None
         files = [folder / "pixels.npy"]
         if known > 1:
             files = [folder / shard_name(i) for i in range(-(-total // shard_rows))]
-        sums = _read_sums(folder, index["checksums"], total) if known > 2 else None
         pixels = PixelRows(files, rows=total, size=size, shard_rows=shard_rows, sums=sums)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
         raise DataError(f"{folder}: the pack is damaged ({error}). Delete that folder; it is made again.") from error

@@ -89,6 +89,7 @@ def plan_pairs(
     opened = open_glyphs(source)
     source_member = Member("source", opened, opened.survey(wanted))
     if not source_member.survey.present:
+        _say_unusable(source, source_member.survey)
         raise DataError(f"{source}: has none of the characters of charset={charset}. Choose another charset or source.")
     findings = list(source_member.survey.findings)
     styles = []
@@ -277,6 +278,15 @@ def name_styles(targets: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     for name in named:
         check_style_name(name, "data.targets", "Name it: data.targets={mine: PATH}.")
     return named
+
+
+def _say_unusable(spec: str, survey: Survey) -> None:
+    """Raises: DataError if glyphs are there, but none that can be used."""
+    left_out = [f"{len(chars)} {reason}" for reason, chars in survey.left_out.items() if reason != "missing"]
+    warnings = [finding for finding in survey.findings if finding.level == "warning"]
+    if left_out and warnings:
+        said = warnings[-1]  # the first ones speak of names
+        raise DataError(f"{spec}: no glyph can be used ({', '.join(left_out)}). {said.message} {said.remedy}".rstrip())
 
 
 def _say_alignment(style: Member, fitted: Frame, shared: Sequence[str], *, applied: bool) -> Finding:

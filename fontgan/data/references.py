@@ -16,6 +16,7 @@ from fontgan.data.frame import Box, Frame
 from fontgan.data.glyphs import open_glyphs
 from fontgan.data.pack import Pack
 from fontgan.errors import DataError, some
+from fontgan.files import user_path
 from fontgan.spread import spread_evenly
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def read_references(spec: str, preferred: Sequence[str], count: int) -> list[Ref
         count: at most so many, spread evenly over the file names, or over the characters of a font.
     Raises: DataError if there is no glyph with ink.
     """
-    folder = Path(spec).expanduser()
+    folder = user_path(spec)
     found = _from_folder(folder, count) if folder.is_dir() else _from_font(spec, preferred, count)
     if not found:
         raise DataError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -15,15 +14,17 @@ from fontTools.pens.boundsPen import BoundsPen
 from fontTools.pens.recordingPen import RecordingPen
 from fontTools.pens.transformPen import TransformPen
 
-from fontgan.data.folder import MANIFEST
+from fontgan.data.folder import MANIFEST, MOST_MANIFEST_BYTES
 from fontgan.data.render import FontGlyphs
-from fontgan.errors import ConfigError
+from fontgan.errors import ConfigError, DataError
+from fontgan.files import read_json
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.spread import spread_evenly
 
 PLAIN_EM, PLAIN_BASELINE = 1000, 0.88  # of images that say nothing: what most Chinese and Japanese fonts have
 SIDE_BEARING = 0.06  # of the em, on both sides of a glyph that is as wide as its ink
 LEAST_EM, MOST_EM = 16, 16384  # what OpenType allows
+MOST_WIDTH = 65535  # font units that a width or a baseline can have
 MEASURED = 300  # glyphs of a script that a font's usual width is taken from
 
 Bounds = tuple[float, float, float, float]  # left, bottom, right, top
@@ -84,7 +85,7 @@ def choose_layout(
     The manifest that fontgan leaves in a folder goes before ``target`` for the baseline, as it tells of the cell that
     was really drawn, and before ``source`` for the widths of the characters that it has; without ``target`` its
     full-width characters tell the width of others too.
-    Raises: ConfigError if a number is out of range.
+    Raises: ConfigError if a number is out of range; DataError if one in the manifest is.
     """
     if units_per_em is not None and not LEAST_EM <= units_per_em <= MOST_EM:
         raise ConfigError(f"units_per_em={units_per_em}: {LEAST_EM} to {MOST_EM} is needed.")
@@ -125,12 +126,48 @@ def _to_cell(manifest: dict[str, Any]) -> dict[str, float] | None:
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
-    """What fontgan left in the folder; nothing if it left nothing. ``CellFinder`` speaks of broken ones."""
+    """What fontgan left in the folder; nothing if it left nothing. ``CellFinder`` speaks of what is no JSON.
+
+    Raises: DataError if what it says of the font's units cannot be.
+    """
     try:
-        stored = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        stored = read_json(folder / MANIFEST, MOST_MANIFEST_BYTES)
     except (OSError, ValueError):
         return {}
-    return stored if isinstance(stored, dict) else {}
+    if not isinstance(stored, dict):
+        return {}
+    try:
+        _check_units(stored)
+    except ValueError as error:
+        raise DataError(
+            f"{folder / MANIFEST}: {error}. Take that out of it, or draw the folder again with fontgan."
+        ) from error
+    return stored
+
+
+def _check_units(manifest: dict[str, Any]) -> None:
+    """Raises: ValueError if the way to font units, or a width, is not what a font may have."""
+    if not isinstance(manifest.get("font") or {}, dict):
+        raise ValueError("font must be an object")
+    for to_cell in (manifest.get("to_cell"), (manifest.get("font") or {}).get("to_cell")):
+        if to_cell is None:
+            continue
+        if not isinstance(to_cell, dict):
+            raise ValueError("to_cell must be an object")
+        if not _is_number(to_cell.get("units_per_em"), LEAST_EM, MOST_EM):
+            raise ValueError(f"units_per_em must be a number from {LEAST_EM} to {MOST_EM}")
+        if not _is_number(to_cell.get("baseline"), -MOST_WIDTH, MOST_WIDTH):
+            raise ValueError(f"baseline must be a number from {-MOST_WIDTH} to {MOST_WIDTH}")
+    advances = manifest.get("advances")
+    if advances is not None and not isinstance(advances, dict):
+        raise ValueError("advances must be an object of widths by character")
+    for char, width in (advances or {}).items():
+        if len(char) != 1 or not _is_number(width, 0, MOST_WIDTH):
+            raise ValueError(f"the advance of {char[:10]!r} must be a width of one character from 0 to {MOST_WIDTH}")
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def is_full_width(char: str) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import glob
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from fontgan.data.folder import IMAGE_ENDINGS
+from fontgan.data.decode import PAGE, is_file, opened, pages_of
+from fontgan.data.folder import eight_bits, named_as_image
 from fontgan.errors import DataError
+from fontgan.files import user_path
 
 
 def find_pictures(pages: str | Sequence[str]) -> list[Path]:
@@ -21,10 +22,9 @@ def find_pictures(pages: str | Sequence[str]) -> list[Path]:
     """
     found: list[Path] = []
     for spec in [pages] if isinstance(pages, str) else pages:
-        path = Path(spec).expanduser()
+        path = user_path(spec)
         if path.is_dir():
-            files = sorted(f for f in path.iterdir() if f.suffix.lower() in IMAGE_ENDINGS and f.is_file())
-            files = [file for file in files if not file.name.startswith(".")]
+            files = sorted(file for file in path.iterdir() if named_as_image(file) and is_file(file))
             if not files:
                 raise DataError(f"pages={spec}: the folder holds no images. Put the scans or photographs there.")
         elif path.is_file():
@@ -47,29 +47,18 @@ def read_picture(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     Colour pictures give the mean of green and blue, to which the cyan guides are palest and black and red ink dark.
 
     Returns: (H, W) uint8 each.
-    Raises: DataError if the file is no image or cannot be decoded to its end.
+    Raises: DataError if the file is no image, is larger than ``fontgan.data.decode.PAGE``, or cannot be decoded to its
+        end.
     """
-    try:
-        data = path.read_bytes()
-        with Image.open(io.BytesIO(data)) as opened:
-            # The further frames of other formats are no pages: a telephone's JPEG may hold a depth map.
-            frames = getattr(opened, "n_frames", 1) if opened.format == "TIFF" else 1
-            for frame in range(frames):
-                opened.seek(frame)
-                opened.load()
-                picture = ImageOps.exif_transpose(opened)
-                yield (f"{path}" if frames == 1 else f"{path} (page {frame + 1})"), _grey(picture)
-    except UnidentifiedImageError as error:
-        said = "the file is empty" if not data else "of no known format"
-        raise DataError(f"{path}: not an image that can be read ({said}). Give scans or photographs as JPEG, PNG or TIFF.") from error  # fmt: skip
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not an image that can be read ({error or type(error).__name__}). Take the picture again.") from error  # fmt: skip
+    with opened(path, PAGE, "Give scans or photographs as JPEG, PNG or TIFF.") as (file, _):
+        several = file.format == "TIFF" and getattr(file, "is_animated", False)
+        for number, picture in enumerate(pages_of(file, PAGE), 1):
+            yield (f"{path} (page {number})" if several else f"{path}"), _grey(picture)
 
 
 def _grey(picture: Image.Image) -> np.ndarray:
     if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
-        deep = np.asarray(picture, np.float64)
-        return np.clip(np.rint(deep * (255 / max(deep.max(initial=0), 255))), 0, 255).astype(np.uint8)
+        return eight_bits(np.asarray(picture))
     if picture.mode in ("1", "L"):
         return np.asarray(picture.convert("L"))
     if "A" in picture.getbands() or "transparency" in picture.info:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
+from fontgan.data.decode import GLYPH, header_size
 from fontgan.data.folder import CellFinder, char_from_name, image_files, read_grey, resample, square_cell
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource, open_glyphs
@@ -235,9 +235,8 @@ def _most_common_side(files: list[Path]) -> int:
     sides: Counter[int] = Counter()
     for file in files:
         try:
-            with Image.open(file) as image:
-                sides[max(image.size)] += 1
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            sides[max(header_size(file, GLYPH))] += 1
+        except DataError:
             continue  # told when its turn comes to be read
     return min(LARGEST, max(SMALLEST, sides.most_common(1)[0][0])) if sides else SMALLEST
 
