@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fontTools.ttLib import TTFont
 
 from fontgan.data.glyphs import Finding
-from fontgan.errors import ConfigError, some
+from fontgan.errors import ConfigError, printable, some
 
 COPYRIGHT, TRADEMARK, LICENCE, LICENCE_URL = 0, 7, 13, 14  # name IDs
 RESTRICTED = 0x0002  # bit 1 of OS/2 fsType
@@ -196,8 +196,8 @@ def _plain(name: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum())
 
 
-def _shortened(text: str, limit: int = 240) -> str:
-    return text if len(text) <= limit else text[: limit - 3].rstrip() + "..."
+def _shortened(text: str) -> str:
+    return printable(text, 240)
 
 
 def _embedding(fs_type: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Container
 from fontTools import agl
 from fontTools.ttLib import TTFont
 
-from fontgan.errors import ConfigError
+from fontgan.errors import ConfigError, printable
 
 RIBBI = ("Regular", "Italic", "Bold", "Bold Italic")  # the four styles that old programs know
 FAMILY, STYLE, UNIQUE, FULL, VERSION, POSTSCRIPT, DESCRIPTION = 1, 2, 3, 4, 5, 6, 10
@@ -40,11 +40,12 @@ def check_name(key: str, name: str | None) -> None:
 
 
 def family_of(font: TTFont) -> str:
-    return _entry(font, TYPO_FAMILY) or _entry(font, FAMILY)
+    """The family, of characters that show: a name of a stranger goes into messages, UFOs and pages."""
+    return printable(_entry(font, TYPO_FAMILY) or _entry(font, FAMILY))
 
 
 def style_of(font: TTFont) -> str:
-    return _entry(font, TYPO_STYLE) or _entry(font, STYLE) or "Regular"
+    return printable(_entry(font, TYPO_STYLE) or _entry(font, STYLE)) or "Regular"
 
 
 def _entry(font: TTFont, name_id: int) -> str:

@@ -10,14 +10,17 @@ from pathlib import Path
 
 from fontTools.ttLib import TTFont
 
+from fontgan.bounded import Limits, Stopped, run_bounded
 from fontgan.data.glyphs import open_glyphs
 from fontgan.data.render import FontGlyphs
 from fontgan.errors import ConfigError, DataError, some
+from fontgan.files import user_path
 from fontgan.fontfile.outline import is_space
 
 log = logging.getLogger(__name__)
 
 MOST_GLYPHS = 65_535
+STATIC_S_PER_MB = 60  # processor seconds that making a variable font static may take; Inter takes 4
 ENDINGS = {".ttf": "glyf", ".otf": "CFF "}
 _NEEDED = ("head", "hhea", "hmtx", "maxp", "cmap")
 
@@ -52,14 +55,13 @@ class Target:
         return ""
 
     def static(self) -> TTFont:
-        """The tables to add to: of a single, static, uncompressed font. Its glyphs are still the file's own bytes."""
-        font = self.font
-        if "fvar" in font:
-            font = _instantiate(self)
-        elif "CFF2" in font:
-            from fontTools.cffLib.CFF2ToCFF import convertCFF2ToCFF
+        """The tables to add to: of a single, static, uncompressed font. Its glyphs are still the file's own bytes.
 
-            convertCFF2ToCFF(font)
+        Raises: DataError if making it static fails, or takes too much time or memory.
+        """
+        font = self.font
+        if "fvar" in font or "CFF2" in font:
+            return open_tables(io.BytesIO(_make_static(self)))
         font.flavor = None  # WOFF is unpacked
         content = io.BytesIO()
         font.save(content, reorderTables=False)
@@ -77,32 +79,35 @@ def open_target(spec: str) -> Target:
 
     Args:
         spec: ``Font.ttf``, ``Font.otf``, ``Font.woff``, ``Font.ttc#2``, ``Var.ttf@wght=600``, ``asset:NAME``.
-    Raises: DataError if it is no font with outlines and the tables that every font has.
+    Raises: DataError if it is no font with outlines and the tables that every font has, or they cannot be read.
     """
-    glyphs = None if Path(spec).expanduser().is_dir() else open_glyphs(spec)
+    glyphs = None if user_path(spec).is_dir() else open_glyphs(spec)
     if not isinstance(glyphs, FontGlyphs):
         raise DataError(f"target={spec}: is a folder, and a font is needed. Leave target out to make a new font.")
-    font = open_tables(io.BytesIO(glyphs.path.read_bytes()), glyphs.index or 0)
+    glyphs.vet_tables()
+    font = open_tables(io.BytesIO(glyphs.data), glyphs.index or 0)
     lacking = [tag for tag in _NEEDED if tag not in font]
     if lacking or not {"glyf", "CFF ", "CFF2"} & set(font.keys()):
         raise DataError(f"{spec}: lacks the table {some(lacking or ['glyf or CFF'])}, so glyphs cannot be added to it.")
     return Target(spec, glyphs, font)
 
 
-def _instantiate(target: Target) -> TTFont:
-    from fontTools.varLib import instancer
-
-    content, place = target.glyphs.path.read_bytes(), target.glyphs.location
-
-    def instance(*, rename: bool) -> TTFont:
-        # Read whole and recomputed: every outline changes, and is then as if the font had come so.
-        font = TTFont(io.BytesIO(content), fontNumber=target.glyphs.index or 0, recalcTimestamp=False)
-        return instancer.instantiateVariableFont(font, place, updateFontNames=rename, downgradeCFF2="CFF2" in font)
-
+def _make_static(target: Target) -> bytes:
+    data = target.glyphs.data
+    # The instancer holds every table taken apart: for Inter, 0.8 MB, in 55 MB.
+    limits = Limits(
+        step_s=STATIC_S_PER_MB, all_s=60 + STATIC_S_PER_MB * len(data) / 1e6, memory_bytes=(1 << 30) + 128 * len(data)
+    )
     try:
-        return instance(rename="STAT" in target.font)
-    except ValueError:  # its tables do not say how to call the instance; it keeps its name
-        return instance(rename=False)
+        done = run_bounded(
+            "fontgan.fontfile.static:make_static", data, limits,
+            index=target.glyphs.index or 0, location=target.glyphs.location,
+        )  # fmt: skip
+    except Stopped as error:
+        raise DataError(
+            f"{target.spec}: cannot be made static: {error}. Make a static font of it with another program first."
+        ) from error
+    return done.content
 
 
 def check_out(out: Path, *, outlines: str | None, overwrite: bool, others: tuple[Path, ...] = ()) -> str:

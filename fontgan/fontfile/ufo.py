@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
+import os
 import plistlib
-import shutil
-import tempfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.parsers.expat import ExpatError
 
 from fontTools.pens.pointPen import SegmentToPointPen
@@ -16,12 +18,22 @@ from fontTools.pens.recordingPen import DecomposingRecordingPen
 from fontTools.ufoLib import UFOReader, UFOWriter
 from fontTools.ufoLib.errors import UFOLibError
 
-from fontgan.errors import DataError
+from fontgan.bounded import Limits, Stopped, run_bounded
+from fontgan.data.render import MOST_OF_A_NAME, is_character
+from fontgan.errors import DataError, printable
+from fontgan.files import folder_aside, replace_folder
 from fontgan.fontfile.metrics import LEAST_EM, MOST_EM
 from fontgan.fontfile.names import glyph_name
 from fontgan.fontfile.outline import DrawnGlyph, Outline, is_space
 from fontgan.fontfile.target import check_writable
 
+if TYPE_CHECKING:
+    from fontgan.bounded import Step
+
+GLYPH_S = 1.0  # processor seconds that reading one glyph may take; ordinary ones take a thousandth
+MOST_BYTES = 2 << 30  # of all files of a UFO; one of 65,535 glyphs has about 200 MB
+MOST_POINTS = 32_767  # of a glyph, as TrueType allows
+FARTHEST = 1e6  # units
 MADE_BY = "fontgan.madeBy"  # key of the lib that says that nothing is lost when fontgan replaces the UFO
 
 
@@ -83,16 +95,11 @@ def write_ufo(
     Raises: OSError if it cannot be written.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    with folder_aside(out) as aside:
         fresh = aside / out.name
         _write(fresh, glyphs, units_per_em, round(baseline), family, style)
         fresh.chmod(0o755)
-        if out.exists():
-            out.rename(aside / "replaced")
-        fresh.rename(out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        replace_folder(fresh, out)
 
 
 def _write(ufo: Path, glyphs: list[DrawnGlyph], em: int, ascender: int, family: str, style: str) -> None:
@@ -121,19 +128,61 @@ def _write(ufo: Path, glyphs: list[DrawnGlyph], em: int, ascender: int, family: 
 
 
 def read_ufo(path: Path) -> UfoFont:
-    """Reads a UFO of version 1, 2 or 3.
+    """Reads a UFO of version 1, 2 or 3, in a process that may take so much time and memory and no more.
 
     Open contours are closed; single points, which mark anchors in old UFOs, are left out.
-    Raises: DataError if it is none, or broken.
+    Raises: DataError if it is none, broken, leads outside of itself, or takes too much.
     """
     if not path.exists():
         raise DataError(f"{path}: no such UFO. Check the path.")
     try:
+        size = _size_of(path)
+        limits = Limits(step_s=GLYPH_S, all_s=10 + 20 * size / 1e6, memory_bytes=(512 << 20) + 16 * size)
+        read = json.loads(run_bounded("fontgan.fontfile.ufo:read_bounded", b"", limits, path=str(path)).content)
+    except (Stopped, zipfile.BadZipFile, NotADirectoryError) as error:
+        raise DataError(
+            f"{path}: not a UFO that can be read ({error}). Open it in a font editor and save it anew."
+        ) from error
+    glyphs = [
+        DrawnGlyph(char, Outline(tuple((name, tuple(map(_point, points))) for name, points in calls)), advance)
+        for char, calls, advance in read.pop("glyphs")
+    ]
+    return UfoFont(glyphs=glyphs, **read)
+
+
+def _point(stored: list[float] | None) -> tuple[float, ...] | None:
+    return None if stored is None else tuple(stored)
+
+
+def _size_of(path: Path) -> int:
+    """The bytes of a UFO's files, unpacked. Raises: DataError if one lies outside of it, or there are too many."""
+    size = 0
+    if path.is_file():
+        with zipfile.ZipFile(path) as packed:
+            size = sum(entry.file_size for entry in packed.infolist())
+    root = path.resolve()
+    for folder, names, files in os.walk(path):
+        for name in [*names, *files]:
+            file = Path(folder, name)
+            if file.is_symlink() and not file.resolve().is_relative_to(root):
+                raise DataError(f"{file}: leads outside of the UFO. Put the file itself in its place.")
+            if not file.is_file() and not file.is_dir():
+                raise DataError(f"{file}: is no file that can be read to its end. Take it out of the UFO.")
+            size += file.stat().st_size if file.is_file() else 0
+    if size > MOST_BYTES:
+        raise DataError(f"{path}: has more than {MOST_BYTES >> 30} GB, which no UFO has. Give another.")
+    return size
+
+
+def read_bounded(_: bytes, step: Step, *, path: str) -> bytes:
+    """What the bounded process does: a UFO as JSON. Raises: DataError if it is none, or broken."""
+    step("opening", 10)
+    try:
         with UFOReader(path, validate=True) as reader:
-            return _read(reader)
+            font = _read(reader, step)
     except (
         UFOLibError, ExpatError, plistlib.InvalidFileException, ValueError, KeyError, TypeError, AttributeError,
-        RecursionError, NotADirectoryError,
+        RecursionError, OSError,
     ) as error:  # what ufoLib and the XML parsers raise on broken files  # fmt: skip
         said = (
             "its components hold each other"
@@ -141,40 +190,76 @@ def read_ufo(path: Path) -> UfoFont:
             else str(error) or type(error).__name__
         )
         raise DataError(
-            f"{path}: not a UFO that can be read ({said}). Open it in a font editor and save it anew."
+            f"{path}: not a UFO that can be read ({printable(said)}). Open it in a font editor and save it anew."
         ) from error
+    step("handing it over", 10)
+    glyphs = [(glyph.char, glyph.outline.calls, glyph.advance) for glyph in font.glyphs]
+    return json.dumps({**vars(font), "glyphs": glyphs}).encode()
 
 
-def _read(reader: UFOReader) -> UfoFont:
+def _read(reader: UFOReader, step: Step) -> UfoFont:
     info = SimpleNamespace()
     reader.readInfo(info)
     em = getattr(info, "unitsPerEm", 1000)
     if not LEAST_EM <= em <= MOST_EM:
         raise ValueError(f"unitsPerEm is {em}; {LEAST_EM} to {MOST_EM} is needed")
     ascender, descender = getattr(info, "ascender", None), getattr(info, "descender", None)
+    if not all(value is None or _is_near(value) for value in (ascender, descender)):
+        raise ValueError(f"ascender and descender are {ascender} and {descender}; less than {FARTHEST:.0f} is needed")
     # The em is laid centred on ascender..descender, as the project does with fonts.
     baseline = 0.88 * em if ascender is None or descender is None else (em + ascender + descender) / 2
     glyphs: dict[str, DrawnGlyph] = {}
     empty, nameless = [], []
     glyph_set = reader.getGlyphSet()
+    for name, file in glyph_set.contents.items():
+        if Path(file).name != file:
+            raise ValueError(f"the file of glyph {name} is not in its folder: {file}")
     for name in glyph_set.keys():  # noqa: SIM118  # no dictionary
-        glyph, pen = glyph_set[name], DecomposingRecordingPen(glyph_set)
+        step(f"glyph {printable(name)}")
+        glyph, pen = glyph_set[name], _Counted(glyph_set)
         glyph.draw(pen)
         outline = _closed(pen.value)
+        width = getattr(glyph, "width", 0)
+        if not _is_near(width) or not all(
+            _is_near(value) for _, points in outline.calls for p in points for value in p
+        ):
+            raise ValueError(f"glyph {name} is wider or reaches farther than {FARTHEST:.0f} units")
         unicodes = getattr(glyph, "unicodes", [])
         if not unicodes and name != ".notdef":
             nameless.append(name)
-        for char in map(chr, unicodes):
+        for code in unicodes:
+            if not is_character(code):
+                raise ValueError(f"glyph {name} stands for U+{code:04X}, which is no character")
+            char = chr(code)
             if not outline.calls and not is_space(char):
                 empty.append(char)
             elif char in glyphs:
                 raise ValueError(f"two glyphs stand for {char} U+{ord(char):04X}, one of them {name}")
             else:
-                glyphs[char] = DrawnGlyph(char, outline, getattr(glyph, "width", 0))
+                glyphs[char] = DrawnGlyph(char, outline, width)
     return UfoFont(
-        [glyphs[char] for char in sorted(glyphs)], round(em), baseline, getattr(info, "familyName", ""),
-        getattr(info, "styleName", ""), getattr(info, "copyright", ""), sorted(empty), sorted(nameless),
+        [glyphs[char] for char in sorted(glyphs)], round(em), baseline, printable(getattr(info, "familyName", "")),
+        printable(getattr(info, "styleName", "")), printable(getattr(info, "copyright", ""), MOST_OF_A_NAME),
+        sorted(empty), sorted(map(printable, nameless)),
     )  # fmt: skip
+
+
+def _is_near(value: float) -> bool:
+    return math.isfinite(value) and abs(value) <= FARTHEST
+
+
+class _Counted(DecomposingRecordingPen):  # type: ignore[misc]
+    """Draws components out, as long as they come to no more points than a glyph may have."""
+
+    def __init__(self, glyph_set: Any):
+        super().__init__(glyph_set)
+        self.components = 0
+
+    def addComponent(self, glyphName: str, *more: Any, **named: Any) -> None:
+        self.components += 1
+        if self.components > MOST_POINTS or len(self.value) > MOST_POINTS:
+            raise ValueError(f"the components of a glyph come to more than {MOST_POINTS} points")
+        super().addComponent(glyphName, *more, **named)
 
 
 def _closed(calls: list[tuple[str, tuple[Any, ...]]]) -> Outline:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +14,13 @@ from fontTools.ttLib import TTFont
 from fontgan.data.frame import Frame
 from fontgan.data.render import FontGlyphs
 from fontgan.errors import DataError, RunError, some
+from fontgan.files import folder_aside
 from fontgan.fontfile.metrics import bounds_of
 from fontgan.fontfile.outline import DrawnGlyph
 from fontgan.spread import spread_evenly
 
 PX = 128  # the em, drawn
+MOST_PX = 2048  # side of a drawing
 MOST_DRAWN = 400  # glyphs; of more, as many spread evenly
 LEAST_IOU = 0.75  # ink in common, over ink in either: below, something is wrong with the file and not with its rounding
 FEW_UNITS = 64  # per em: with fewer, rounding to whole units may take as much; with as many, 0.86 were the least shared
@@ -70,7 +71,7 @@ def verify(file: Path, glyphs: list[DrawnGlyph]) -> Verified | None:
             f"internal check: {len(missing or wide)} of the glyphs put into the font are not there, or not as wide: "
             f"{some(missing or wide)}. Nothing was kept; please report this."
         )
-    drawn = FontGlyphs(file)
+    drawn = FontGlyphs(file, data=file.read_bytes())  # our own
     shares = {glyph.char: _common_ink(drawn, glyph, em) for glyph in spread_evenly(glyphs, MOST_DRAWN)}
     worst = min(shares, key=lambda char: shares[char])
     if shares[worst] < LEAST_IOU and em < FEW_UNITS:
@@ -90,12 +91,13 @@ def _common_ink(font: FontGlyphs, glyph: DrawnGlyph, em: int) -> float:
     """Ink in common over ink in either, of a glyph in the font and its outline, both drawn by FreeType."""
     bounds = bounds_of(glyph.outline)
     assert bounds is not None
-    scale = PX / em
+    # A glyph that reaches far beyond its em is drawn smaller: pixels are counted in memory.
+    scale = min(PX / em, MOST_PX / max(bounds[2] - bounds[0], bounds[3] - bounds[1], 1))
     left, bottom, right, top = (value * scale for value in bounds)
     size = int(np.ceil(max(right - left, top - bottom, 1.0))) + 4
     # Both with their lower left corner two pixels inside: the cell's y counts down from the font's own em.
     baseline = font.to_cell()["baseline"] * scale
-    inside = Frame(PX, 2 - left, size - 2 + bottom - baseline)
+    inside = Frame(scale * em, 2 - left, size - 2 + bottom - baseline)
     of_file = 1 - font.draw(glyph.char, inside, size) / 255.0
     pen = FreeTypePen(None)
     glyph.outline.draw(pen)
@@ -111,15 +113,12 @@ def save_verified(font: TTFont, out: Path, glyphs: list[DrawnGlyph]) -> Verified
     out.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     font.save(content, reorderTables=False)
-    handle, name = tempfile.mkstemp(prefix=f".{out.stem}-", suffix=out.suffix, dir=out.parent)
-    aside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
+    with folder_aside(out) as folder:
+        aside = folder / out.name
+        with aside.open("wb") as stream:
             stream.write(content.getbuffer())
+            stream.flush()
             os.fsync(stream.fileno())
         verified = verify(aside, glyphs)
-        aside.chmod(0o644)
         aside.replace(out)
-    finally:
-        aside.unlink(missing_ok=True)
     return verified
