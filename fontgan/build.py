@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import importlib
 import inspect
 import logging
+import math
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from fontgan.errors import ConfigError
-from fontgan.schema import VERBS, signature_schema
+from fontgan.errors import ConfigError, RunError
+from fontgan.files import user_path
+from fontgan.plainyaml import read_yaml
+from fontgan.schema import VERBS, objects_in_signature, signature_schema
+from fontgan.targets import NOT_FOR_CONFIGS, PLACES, locate
 
 if TYPE_CHECKING:
     from fontgan.data.frame import Frame
@@ -36,10 +40,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_FOLDER_NAME = 200  # bytes; file systems end at 255
+DEEPEST = 32  # brackets within brackets of a typed value; a hybrid's levels need two
 SPECIAL_KEYS = ("_target_", "_partial_")
 SETTLED_KEYS = {"generator": ("match_params",)}  # by node: what ``settle`` reads and no target takes
 EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray", "optuna": "optuna"}
-ALLOWED_TARGETS = ("fontgan.", "torch.nn.", "torch.optim.")
+# Of values out of range, and of parts that do not fit together.
+WHAT_PARTS_RAISE = (ValueError, TypeError, RuntimeError, ArithmeticError, AttributeError, LookupError, MemoryError)
+NAMED_PRESETS = {"generator.up": ("inner", "outer", "levels")}  # by node: keys that hold names until ``settle``
 
 
 def config_folder() -> Path:
@@ -64,14 +71,15 @@ def groups() -> list[str]:
 # -- overrides as users type them -----------------------------------------------------------
 
 # What Hydra's grammar takes in a value; paths and glyphs need more (Var.ttf@wght=600, ~/字体, A.ttc#1).
-_PLAIN = re.compile(r"""[^\w/+.$%*@?|,:{}\[\]'"\\ \t-]|[^\x00-\x7f]""")
+# And what looks like our own escape, whose first underscore is escaped, or it would be taken for one.
+_PLAIN = re.compile(r"""[^\w/+.$%*@?|,:{}\[\]'"\\ \t-]|[^\x00-\x7f]|_(?=_u)""")
 _SWEEP_FUNCTION = re.compile(r"(range|glob|choice|interval|shuffle|sort|tag)\(")
-_ESCAPED = re.compile(r"__u([0-9a-f]+)__")
+_ESCAPED = re.compile(r"__u([0-9a-f]{1,6})__")
 
 
 def readable(text: str) -> str:
     """Undoes what ``prepare_overrides`` did to characters that Hydra's grammar refuses."""
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
+    return _ESCAPED.sub(lambda match: chr(code) if (code := int(match[1], 16)) <= sys.maxunicode else match[0], text)
 
 
 def prepare_overrides(overrides: Iterable[str], *, sweep: bool = False) -> list[str]:
@@ -80,10 +88,16 @@ def prepare_overrides(overrides: Iterable[str], *, sweep: bool = False) -> list[
     Characters that it refuses are escaped (``check_config`` brings them back), a comma in a plain value is a
     comma unless this is a sweep, and ``data.targets=`` replaces the styles there are, where Hydra by itself would
     add a map's entries to them.
+
+    Raises: ConfigError for a value without a key, and brackets nested beyond ``DEEPEST``.
     """
     prepared = []
     for override in overrides:
         key, equals, value = override.partition("=")
+        if not key.strip("+~ ") or key.strip() != key:
+            raise ConfigError(f"{override[:80]}: settings are written key=value.")
+        if _depth(override) > DEEPEST:
+            raise ConfigError(f"{key[:40]}: is nested deeper than {DEEPEST} brackets. Write it more simply.")
         if not (sweep and _SWEEP_FUNCTION.match(value)):
             value = _PLAIN.sub(lambda match: f"__u{ord(match[0]):x}__", value)
         if not sweep and "," in value and value[0] not in "[{'\"":
@@ -94,6 +108,15 @@ def prepare_overrides(overrides: Iterable[str], *, sweep: bool = False) -> list[
         else:
             prepared.append(override)
     return prepared
+
+
+def _depth(text: str) -> int:
+    """How many brackets are open at once; with hundreds Hydra's parser runs out of stack."""
+    deepest = depth = 0
+    for char in text:
+        depth = depth + 1 if char in "[{(" else max(0, depth - 1) if char in "]})" else depth
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _readable(value: Any) -> Any:
@@ -137,7 +160,7 @@ def _file_name(value: str) -> str:
 
 
 def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()  # arguments that are no UTF-8
 
 
 def _job_folder(overrides: ListConfig, shared: ListConfig) -> str:
@@ -184,7 +207,7 @@ def compose_prepared(verb: str, overrides: list[str]) -> DictConfig:
     try:
         with hydra_here():
             cfg = compose(verb, overrides)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:  # ValueError: of long numbers
         raise ConfigError(readable(str(explain(verb, overrides, error)))) from error
     cfg = check_config(verb, cfg)
     _refuse_what_would_be_ignored(verb, cfg, {override.partition("=")[0] for override in overrides})
@@ -271,37 +294,93 @@ def _refuse_idle_losses(loss: DictConfig, typed: set[str]) -> None:
 def check_config(verb: str, cfg: DictConfig) -> DictConfig:
     """Checks keys and types against ``fontgan.schema`` and each target's signature; resolves interpolations.
 
+    Args:
+        cfg: of overrides that ``prepare_overrides`` made.
     Raises: ConfigError.
     """
-    cfg = OmegaConf.create(_readable(OmegaConf.to_container(cfg, resolve=False)))
+    return _checked(verb, OmegaConf.create(_readable(OmegaConf.to_container(cfg, resolve=False))))
+
+
+def _checked(verb: str, cfg: DictConfig) -> DictConfig:
+    try:
+        return _checked_and_resolved(verb, cfg)
+    except OmegaConfBaseException as error:  # interpolations that lead nowhere, or round in a circle
+        raise ConfigError(f"{error.full_key or 'config'}: {_first_line(error)}.") from error
+
+
+def _checked_and_resolved(verb: str, cfg: DictConfig) -> DictConfig:
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing:
         hints = {"checkpoint": "checkpoint=RUN", "out": "out=DIR", "font": "font=FONT.ttf"}
         key = missing[0]
         raise ConfigError(f"{key}: needs a value. Add {hints.get(key, key + '=...')}; see fontgan {verb} --help.")
     _merge(OmegaConf.structured(VERBS[verb]), cfg, "")
+    _check_places(cfg)
     for path, node in _target_nodes(cfg):
         _check_target(path, node)
-    try:
-        OmegaConf.resolve(cfg)
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"config: {_first_line(error)}") from error
+    OmegaConf.resolve(cfg)
+    _check_numbers(OmegaConf.to_container(cfg))
     return cfg
+
+
+def _check_places(cfg: DictConfig) -> None:
+    """Raises: ConfigError where a config has no class in a place that needs one."""
+    for place in PLACES:
+        parent = OmegaConf.select(cfg, place.path.rpartition(".")[0]) if "." in place.path else cfg
+        name = place.path.rpartition(".")[2]
+        if not isinstance(parent, DictConfig) or name not in parent:
+            continue  # of another verb, or said by the signature of what it belongs to
+        node = parent._get_node(name)
+        if not isinstance(node, DictConfig) or (node.get("_target_") is None and not place.optional):
+            raise ConfigError(
+                f"{place.path}: names no class (_target_). Choose a variant of {place.path.replace('.', '/')}."
+            )
+
+
+def _check_numbers(value: Any, path: str = "") -> None:
+    """Raises: ConfigError for a number that is infinite or none at all; comparing with one would let all through."""
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            _check_numbers(item, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{path}={value}: a finite number is needed.")
 
 
 def _check_target(path: str, node: DictConfig) -> None:
     """Checks a node's keys and types against the signature of its target."""
-    schema = OmegaConf.structured(signature_schema(_locate(path, node["_target_"])))
+    target = locate(path, node["_target_"])
+    if not isinstance(node.get("_partial_", False), bool):
+        raise ConfigError(f"{path}._partial_={node['_partial_']}: choose true or false.")
+    if not target.__module__.startswith("fontgan."):
+        for key in _keys(node):
+            if key in NOT_FOR_CONFIGS:
+                raise ConfigError(f"{path}.{key}: is not for a config to say. Leave it out.")
+    signature = signature_schema(target)
+    schema, types = OmegaConf.structured(signature), {field.name: field.type for field in fields(signature)}
+    named = NAMED_PRESETS.get(path, ())
+    for key, optional in objects_in_signature(target).items():
+        if key not in node or key in named or isinstance(node[key], DictConfig):
+            continue
+        if not (optional and node[key] is None):
+            raise ConfigError(
+                f"{path}.{key}={node[key]}: a part is needed. Choose a variant of {path.replace('.', '/')}/{key}."
+            )
     settled = SETTLED_KEYS.get(path, ())
     keys = [key for key in _keys(node) if key not in (*SPECIAL_KEYS, *settled)]
     _check_keys(schema, keys, path, also=settled)
     # Nested nodes are checked on their own; their place in the signature takes the object made of them.
-    typed = OmegaConf.create(
-        {key: node._get_node(key) for key in keys if not isinstance(node._get_node(key), DictConfig)}
-    )
+    nested = [key for key in keys if _is_map(node._get_node(key))]
+    for key in nested:
+        if types[key] is not Any:
+            raise ConfigError(f"{path}.{key}={node[key]}: one value is needed, not a map.")
+    typed = OmegaConf.create({key: node._get_node(key) for key in keys if key not in nested})
     _merge(schema, typed, path)
     for key in _keys(typed):
         node[key] = typed._get_node(key)
+
+
+def _is_map(node: Any) -> bool:
+    return isinstance(node, DictConfig) and not node._is_none()
 
 
 def _keys(node: DictConfig) -> list[str]:
@@ -388,7 +467,7 @@ def explain(verb: str, overrides: list[str], error: Exception) -> ConfigError:
 def _parses(override: str) -> bool:
     try:
         OverridesParser.create().parse_override(override)
-    except HydraException:
+    except (HydraException, ValueError, RecursionError):
         return False
     return True
 
@@ -447,33 +526,14 @@ def _first_line(error: Exception) -> str:
 def _target_nodes(cfg: Any, path: str = "") -> Iterator[tuple[str, DictConfig]]:
     """Every node that names a target, outer before inner."""
     if isinstance(cfg, DictConfig):
-        if cfg.get("_target_") is not None:
+        if not cfg._is_none() and cfg.get("_target_") is not None:
             yield path, cfg
-        for key in _keys(cfg):
+        for key in [] if cfg._is_none() else cfg:  # as they are: 2 is another key than "2"
             if not OmegaConf.is_missing(cfg, key):
-                yield from _target_nodes(cfg._get_node(key), f"{path}.{key}".lstrip("."))
+                yield from _target_nodes(cfg._get_node(key), f"{path}.{key!s}".lstrip("."))
     elif isinstance(cfg, ListConfig):
         for index in range(len(cfg)):
             yield from _target_nodes(cfg._get_node(index), f"{path}[{index}]")
-
-
-def _locate(path: str, target: Any) -> Any:
-    """The class or function behind a target.
-
-    Only fontgan's own and torch's layers and optimisers may be named, so that a config from a stranger cannot
-    call anything else; the object's real module is checked too, not just the written name.
-    """
-    refusal = ConfigError(f"{path}._target_={target}: only targets in {', '.join(ALLOWED_TARGETS)} are allowed.")
-    if not isinstance(target, str) or not re.fullmatch(r"[\w.]+", target) or not target.startswith(ALLOWED_TARGETS):
-        raise refusal
-    module_name, _, name = target.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{path}._target_={target}: there is no such class or function.") from error
-    if not callable(found) or not f"{getattr(found, '__module__', '')}.".startswith(ALLOWED_TARGETS):
-        raise refusal
-    return found
 
 
 def build(cfg: Any, path: str, **supplied: Any) -> Any:
@@ -484,14 +544,14 @@ def build(cfg: Any, path: str, **supplied: Any) -> Any:
     if cfg.get("_target_") is None:
         return None
     for where, node in _target_nodes(cfg, path):
-        _locate(where, node["_target_"])
+        locate(where, node["_target_"])
     if path in SETTLED_KEYS:
         cfg = OmegaConf.masked_copy(cfg, [key for key in _keys(cfg) if key not in SETTLED_KEYS[path]])
     try:
         return instantiate(cfg, **supplied)
     except HydraException as error:
         cause = error.__cause__ if error.__cause__ is not None else error
-        if isinstance(cause, ValueError | TypeError | RuntimeError):
+        if isinstance(cause, WHAT_PARTS_RAISE):
             raise ConfigError(_with_path(_first_line(cause), cause, cfg, path)) from error
         raise
 
@@ -509,7 +569,7 @@ def _with_path(message: str, cause: BaseException, cfg: DictConfig, path: str) -
     nodes = [(where, node) for where, node in _target_nodes(cfg, path) if str(node.get(match[1])) == match[2]]
     for maker, function in reversed(made):
         for where, node in nodes:
-            target = _locate(where, node["_target_"])
+            target = locate(where, node["_target_"])
             if isinstance(maker, target) if inspect.isclass(target) else target.__name__ == function:
                 return f"{where}.{message}"
     return message
@@ -588,12 +648,15 @@ def _config_to_inherit(cfg: DictConfig) -> DictConfig:
     own = _own_config(cfg)
     if own is not None:
         return own
-    return load_config(find(Path(cfg.init_from).expanduser(), "best", key="init_from").folder / "config.yaml")
+    checkpoint = find(user_path(cfg.init_from), "best", key="init_from")
+    old = load_config(checkpoint.folder / "config.yaml")
+    check_fits(old, checkpoint)
+    return old
 
 
 def _own_config(cfg: DictConfig) -> DictConfig | None:
     """The config of the run in ``out`` if it has started from ``init_from`` already."""
-    file = Path(cfg.out).expanduser() / "config.yaml" if "out" in cfg else None
+    file = user_path(cfg.out) / "config.yaml" if "out" in cfg else None
     if file is None or not file.is_file():
         return None
     there = load_config(file)
@@ -614,7 +677,7 @@ def find_origin(cfg: DictConfig, last: Checkpoint | None = None) -> Origin | Non
 
     if last is not None:
         return origin_of_resumed(last)
-    return origin_of(find(Path(cfg.init_from).expanduser(), "best", key="init_from"))
+    return origin_of(find(user_path(cfg.init_from), "best", key="init_from"))
 
 
 def _refuse_other_targets(cfg: DictConfig, old: DictConfig, key: str, value: str) -> None:
@@ -714,10 +777,10 @@ def _count_parameters(cfg: DictConfig, ngf: int, up: DictConfig | None = None) -
 
 def _weightless(cfg: DictConfig, path: str, node: Any, styles: int) -> Any:
     """A network of ``cfg`` whose weights take no memory, to count with."""
-    import torch
+    from fontgan.models.weightless import weightless
 
     check_depth(cfg)
-    with torch.device("meta"):
+    with weightless():
         return build(OmegaConf.create(node), path, styles=styles)
 
 
@@ -758,7 +821,7 @@ def _flops_of_a_step(cfg: DictConfig) -> float:
     check_discriminator(cfg)
     check_held_still(cfg)
     targets = list(name_styles(_targets(cfg) or ()))
-    started = all_checkpoints(Path(cfg.out).expanduser()) if cfg.init_from and _own_config(cfg) is not None else []
+    started = all_checkpoints(user_path(cfg.out)) if cfg.init_from and _own_config(cfg) is not None else []
     origin = find_origin(cfg, started[-1] if started else None)
     styles = len(origin.model_styles(targets) if origin else targets)
     generator = _weightless(cfg, "generator", cfg.generator, styles)
@@ -784,7 +847,7 @@ def check_depth(cfg: DictConfig) -> None:
     kept = 1 if cfg.generator.get("innermost_stride") == 1 else 0  # levels that do not halve
     deepest = size.bit_length() - 1 + kept
     if depth > deepest:
-        larger = f" or data.size={2 ** (depth - kept)}" if 2 ** (depth - kept) <= 512 else ""
+        larger = f" or data.size={2 ** (depth - kept)}" if depth - kept <= 9 else ""
         raise ConfigError(
             f"data.size={size} with generator.depth={depth}: {size} px can be halved {deepest - kept} times at most. "
             f"Use generator.depth={deepest}{larger}."
@@ -912,18 +975,123 @@ def check_discriminator(cfg: DictConfig) -> None:
 
 
 def load_config(file: Path) -> DictConfig:
-    """Reads a run's saved config and checks it like a typed one. Raises: ConfigError."""
+    """Reads a run's saved config, which a stranger may have written, and checks it like a typed one and more strictly.
+
+    Raises: ConfigError, in one line, also for what no saved config holds: interpolations, references, numbers out of
+        any range.
+    """
     try:
-        loaded = OmegaConf.load(file)
-    except (OSError, ValueError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{file}: cannot be read ({_first_line(error)}).") from error
-    except Exception as error:  # yaml's own errors share no base with OmegaConf's
-        if type(error).__module__.startswith("yaml"):
-            raise ConfigError(f"{file}: is not YAML ({_first_line(error)}).") from error
-        raise
-    if not isinstance(loaded, DictConfig):
-        raise ConfigError(f"{file}: is not a run's config.")
-    return check_config("train", loaded)
+        loaded = read_yaml(file)
+        if not isinstance(loaded, dict):
+            raise ValueError("is not a run's config")
+        cfg = OmegaConf.create(loaded)
+        lacking = [key for key in NEEDED_IN_SAVED if OmegaConf.select(cfg, key, default=_ABSENT) is _ABSENT]
+        if lacking:
+            raise ValueError(f"lacks {lacking[0]}")
+        cfg = _checked("train", cfg)
+        _check_saved_numbers(cfg)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror}).") from error
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from error
+    except (ValueError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{file}: {_first_line(error)}. Use the config.yaml that was saved with the run.") from error
+    return cfg
+
+
+_ABSENT = object()
+NEEDED_IN_SAVED = (
+    "data.source", "data.targets", "data.charset", "data.size", "data.margin", "data.align", "data.holdout",
+    "data.holdout_chars", "data.augment", "generator", "discriminator", "loss", "loss.adversarial", "loss.category",
+    "generator.depth", "generator.ngf", "generator.up", "generator.style", "optim.algorithm", "optim.lr",
+    "optim.discriminator_lr", "optim.warmup_steps", "optim.final_lr_share", "trainer.batch_size", "trainer.accumulate",
+    "trainer.max_steps", "trainer.max_minutes", "trainer.precision", "trainer.seed",
+)  # fmt: skip
+# Lowest and highest of what decides how much memory or time is spent before anything else could refuse it.
+RANGES_IN_SAVED = {
+    "data.workers": (1, 1024), "trainer.batch_size": (1, 65_536), "trainer.accumulate": (1, 65_536),
+    "trainer.threads": (1, 1024), "trainer.sheet_chars": (0, 10_000), "trainer.max_steps": (1, 10**15),
+    "trainer.seed": (0, 2**63), "optim.warmup_steps": (0, 10**15), "discriminator.layers": (0, 9),
+}  # fmt: skip
+
+
+def _check_saved_numbers(cfg: DictConfig) -> None:
+    """Raises: ConfigError for a number that no training of ours had, or that nothing could be built with."""
+    from fontgan.data.pairs import SIZES
+
+    if cfg.data.size not in SIZES:
+        raise ConfigError(f"data.size={cfg.data.size}: choose one of {', '.join(map(str, SIZES))}.")
+    targets = _targets(cfg)
+    specs = list(targets.values()) if isinstance(targets, dict) else targets
+    if (
+        not isinstance(cfg.data.source, str)
+        or not isinstance(specs, list)
+        or not all(isinstance(s, str) for s in specs)
+    ):
+        raise ConfigError("data.source or data.targets: names no font or folder.")
+    if cfg.trainer.batch_size != "auto" and type(cfg.trainer.batch_size) is not int:
+        raise ConfigError(f"trainer.batch_size={cfg.trainer.batch_size}: a whole number of pairs is needed.")
+    check_depth(cfg)
+    for key, (low, high) in RANGES_IN_SAVED.items():
+        value = OmegaConf.select(cfg, key)
+        if isinstance(value, int | float) and not low <= value <= high:
+            raise ConfigError(f"{key}={value}: {low} to {high} is needed.")
+
+
+def check_fits(cfg: DictConfig, checkpoint: Checkpoint, names: Iterable[str] = ("generator",)) -> None:
+    """Compares the networks that a saved config asks for with what its checkpoint holds, before memory is taken for them.
+
+    They are made without weights (on torch's meta device), and no further than the file's own number of tensors.
+
+    Args:
+        names: of ``generator`` and ``discriminator``, where the config has one.
+    Raises: RunError if they differ; ConfigError if a network cannot be built so.
+    """
+    if "styles" not in checkpoint.facts:
+        raise RunError(f"{checkpoint.folder / 'run.json'}: lacks styles. Use another checkpoint of the run.")
+    styles = len(checkpoint.facts["styles"])
+    for name in names:
+        if cfg[name].get("_target_") is None:
+            continue
+        theirs, file = checkpoint.shapes(name), checkpoint.folder / f"{name}.safetensors"
+        with _no_more_parameters_than(len(theirs), file):
+            network = _weightless(cfg, name, cfg[name], styles)
+        ours = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+        if ours != theirs:
+            key = next(key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key))
+            raise _other_architecture(
+                file, f"{key} is {theirs.get(key, 'absent')} there and {ours.get(key, 'absent')} here"
+            )
+
+
+def _other_architecture(file: Path, reason: str) -> RunError:
+    return RunError(
+        f"{file}: was made by another architecture than its config names ({reason}). "
+        "Use the config.yaml that was saved with it."
+    )
+
+
+@contextmanager
+def _no_more_parameters_than(count: int, file: Path) -> Iterator[None]:
+    """Stops the building of a network that would have many more tensors than its file.
+
+    Some are made and replaced on the way, such as those that a spectral norm is put over, hence twice as many.
+    """
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    made = 0
+
+    def look(*_: Any) -> None:
+        nonlocal made
+        made += 1
+        if made > 2 * count + 100:
+            raise _other_architecture(file, f"it has {count} tensors, and the config asks for more")
+
+    handle = register_module_parameter_registration_hook(look)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def differences(old: DictConfig, new: DictConfig) -> dict[str, tuple[Any, Any]]:

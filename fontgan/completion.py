@@ -16,7 +16,7 @@ from fontgan.data.folder import FolderGlyphs
 from fontgan.data.frame import Box, clips, fit_canvas
 from fontgan.data.glyphs import GlyphSource, check_style_name, open_glyphs, style_name
 from fontgan.errors import DataError, RunError, some
-from fontgan.files import write_whole
+from fontgan.files import read_json, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -167,20 +167,31 @@ def open_work(folder: Path, identity: dict[str, str]) -> Work:
             )
         return Work(folder, {"made_by": "fontgan complete", "format": FORMAT, "identity": identity, "stages": {}})
     try:
-        facts = json.loads(state.read_text(encoding="utf-8"))
-        other = [key for key in identity if facts["identity"].get(key) != identity[key]]
-        stages = facts["stages"]
-        if facts["format"] != FORMAT or not isinstance(stages, dict):
-            raise ValueError("of another version of fontgan")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        facts = _checked_state(read_json(state))
+    except (OSError, ValueError) as error:
         raise RunError(
             f"{state}: cannot be read ({error}). Name another work=, or take the folder away to begin anew."
         ) from error
+    other = [key for key in identity if facts["identity"].get(key) != identity[key]]
     if other:
         raise RunError(
             f"work={folder}: was begun with another {' and '.join(other)}. Name another work=, or bring the old back."
         )
     return Work(folder, facts)
+
+
+def _checked_state(facts: Any) -> dict[str, Any]:
+    """Raises: ValueError for what is no ``complete.json`` of this version."""
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise ValueError("of another version of fontgan")
+    tables = {key: facts.get(key, {}) for key in ("identity", "stages", "wrote", "traced")}
+    if not all(isinstance(table, dict) for table in tables.values()) or not {"identity", "stages"} <= facts.keys():
+        raise ValueError("no state of a completion")
+    lists = tables["wrote"].values()
+    values = [facts.get("learned_from") or "", *(v for name in ("stages", "traced") for v in tables[name].values())]
+    if not all(isinstance(each, list) for each in lists) or not all(isinstance(v, str) for v in values):
+        raise ValueError("a value of another kind than it should be")
+    return facts
 
 
 def learn_as_before(plan: Plan, work: Work) -> None:
@@ -196,6 +207,12 @@ def learn_as_before(plan: Plan, work: Work) -> None:
             "%s: its training does not learn from the %d characters of scripts that were not lacking when it began: %s. "
             "Name another work= to train with them.", work.run, len(more), some(more),
         )  # fmt: skip
+    shared = set(plan.source.survey(list(before)).present) & set(plan.has)
+    if there - shared:
+        raise RunError(
+            f"{work.folder / STATE}: its training learned from characters that target and source do not share "
+            f"({some(sorted(there - shared))}). Name another work=, or take the folder away to begin anew."
+        )
     plan.learned_from = list(before)
 
 

@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fontgan.build import build_generator, load_config
+from fontgan.build import build_generator, check_fits, load_config
 from fontgan.data.batches import to_image
 from fontgan.data.folder import grey_of, resample, square_cell
 from fontgan.data.frame import Box, Frame, fit_median
@@ -29,6 +29,7 @@ from fontgan.data.pack import SOURCE, member_frame
 from fontgan.data.references import Reference, read_references
 from fontgan.device import autocast, pick_device, pick_precision
 from fontgan.errors import DataError, RunError
+from fontgan.files import user_path
 from fontgan.models.draw import draw_pixels
 from fontgan.models.fold import cast_convolutions, folded
 from fontgan.models.unet import UnetGenerator
@@ -52,18 +53,21 @@ def load(
         device: auto, cpu or cuda.   precision: auto, bf16 or fp32.
     Raises: RunError or ConfigError if there is no usable checkpoint.
     """
-    found = find(Path(checkpoint).expanduser(), which)
+    found = find(user_path(checkpoint), which)
     config = load_config(found.folder / "config.yaml")
     where = pick_device(device)
     if where.index is not None:
         torch.cuda.set_device(where)  # or every process of torchrun would pin its memory through the first GPU
-    try:
-        styles, manifest = list(found.facts["styles"]), dict(found.facts["data"])
-        Frame.from_dict(manifest["cell_to_canvas"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{found.folder / 'run.json'}: lacks {error}. Use another checkpoint of the run.") from error
+    styles, manifest = _described(found)
+    if manifest["size"] != config.data.size:
+        raise RunError(
+            f"{found.folder}: its run.json says {manifest['size']} px and its config.yaml {config.data.size}. "
+            "Use another checkpoint of the run."
+        )
+    check_fits(config, found)
     generator = build_generator(config, len(styles))
     found.load_network(generator, "generator")
+    _check_that_it_draws(generator, found)
     return Run(
         found,
         generator.to(where).to(memory_format=torch.channels_last).eval(),
@@ -75,6 +79,39 @@ def load(
         precision=pick_precision(precision, where),
         batch_size=batch_size,
     )
+
+
+def _described(found: Checkpoint) -> tuple[list[str], dict[str, Any]]:
+    """The styles of a run and its data's manifest. Raises: RunError if it lacks what drawing needs."""
+    try:
+        styles, manifest = list(found.facts["styles"]), dict(found.facts["data"])
+        for key in ("size", "cell_to_canvas", "trained", "held_out"):
+            manifest[key]
+        lacking = {SOURCE, *styles} - {entry["name"] for entry in manifest["members"]}
+        if lacking:
+            raise KeyError(min(lacking))
+    except KeyError as error:
+        raise RunError(f"{found.folder / 'run.json'}: lacks {error}. Use another checkpoint of the run.") from error
+    return styles, manifest
+
+
+def _check_that_it_draws(generator: UnetGenerator, found: Checkpoint) -> None:
+    """Draws one small blank page. Raises: RunError where the parts do not go together, or give what is no number."""
+    file, side = found.folder / "generator.safetensors", 2 ** (generator.depth + 1)
+    if not all(bool(t.isfinite().all()) for t in generator.state_dict().values()):
+        raise RunError(f"{file}: holds weights that are no numbers. Use another checkpoint of the run.")
+    style = torch.zeros(1, generator.styles)
+    style[:, 0] = 1
+    try:
+        with torch.inference_mode():
+            logits = generator.eval()(torch.ones(1, 1, side, side), style)
+    except (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        raise RunError(
+            f"{found.folder / 'config.yaml'}: its network cannot draw ({' '.join(str(error).split())[:200]}). "
+            "Use the config.yaml that was saved with it."
+        ) from error
+    if logits.shape != (1, 1, side, side) or not bool(logits.isfinite().all()):
+        raise RunError(f"{file}: its network draws no glyphs. Use another checkpoint of the run.")
 
 
 class Run:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fontgan.errors import RunError
-from fontgan.files import write_whole
+from fontgan.files import read_json, write_whole
 
 FILE = "sweep.json"
 FORMAT = 1
@@ -44,22 +45,27 @@ def read_jobs(folder: Path) -> list[Job]:
     if not file.is_file():
         return []
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
         written = content["format"]
         jobs = [_job(listed) for listed in content["jobs"]] if written == FORMAT else []
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{file}: is damaged ({type(error).__name__}). Delete it; the sweep makes it again.") from error
     if written != FORMAT:
-        raise RunError(f"{file}: has format {written}, and this version reads {FORMAT}.")
+        raise RunError(f"{file}: has format {str(written)[:20]}, and this version reads {FORMAT}.")
     return jobs
 
 
 def _job(listed: dict[str, Any]) -> Job:
-    """Raises: TypeError or AttributeError for what no sweep wrote."""
+    """Raises: TypeError, AttributeError or ValueError for what no sweep wrote."""
     job = Job(**listed)
     texts = [job.folder, job.status, job.error or "", *job.overrides, *job.overrides.values()]
-    if not all(isinstance(text, str) for text in texts) or not isinstance(job.starts, int):
+    if not all(isinstance(text, str) for text in texts) or type(job.starts) is not int:
         raise TypeError(f"not a job: {listed}")
+    # A folder in the sweep's own, and nowhere else.
+    if job.folder in ("", ".", "..") or re.search(r"[/\\\x00-\x1f\x7f]", job.folder):
+        raise ValueError(f"{job.folder!r} is no name of a folder")
+    if any(re.search("[\ud800-\udbff]", text) for text in texts) or job.starts < 0:
+        raise ValueError("not a job of ours")
     return job
 
 
@@ -90,6 +96,6 @@ def _write(folder: Path, jobs: list[Job]) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    with (folder / ".sweep.lock").open("w") as lock:
+    with (folder / ".sweep.lock").open("a") as lock:  # "w" would empty what a link of that name leads to
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

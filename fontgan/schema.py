@@ -55,6 +55,7 @@ class TrainerConfig:
     seed: int = MISSING
     ema: float = MISSING
     grad_clip: float = MISSING
+    on_divergence: str = MISSING
     freeze: list[str] | None = MISSING
     train_only: str | None = MISSING
     log_every: int = MISSING
@@ -325,6 +326,23 @@ def signature_schema(target: Callable[..., Any]) -> type:
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     ]
     return make_dataclass("Keys", fields)
+
+
+def objects_in_signature(target: Callable[..., Any]) -> dict[str, bool]:
+    """The parameters that take an object or what makes one, which a config gives as a node -> whether None will do."""
+    function = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
+    hints = {name: hint for name, hint in _hints(function).items() if name in inspect.signature(target).parameters}
+    return {name: type(None) in typing.get_args(hint) for name, hint in hints.items() if _is_object(hint)}
+
+
+def _is_object(hint: Any) -> bool:
+    """Whether a type is one of ours, or a callable; of a union or a mapping, one of its parts."""
+    if typing.get_origin(hint) is Callable:
+        return True
+    arguments = typing.get_args(hint)
+    if arguments:
+        return any(map(_is_object, arguments))
+    return inspect.isclass(hint) and hint.__module__.split(".")[0] == "fontgan"
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -1,12 +1,10 @@
-"""The command line: help, speed of its start, scripts, check, and one-line errors; the wheel."""
+"""The command line: help, speed of its start, scripts, check, and one-line errors."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import tempfile
-import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -202,34 +200,3 @@ def test_fonts_carry_their_licences() -> None:
         licences = [p for p in FONTS.glob("*.LICENSE.txt") if p.name.startswith(font.stem)]
         assert licences, font
         assert "SIL OPEN FONT LICENSE" in licences[0].read_text(encoding="utf-8").upper()
-
-
-def test_a_wheel_in_an_empty_environment_trains_from_another_folder(tmp_path: Path) -> None:
-    """The wheel's own files alone; its dependencies are lent from this environment to save their download."""
-    with tempfile.TemporaryDirectory() as build_folder:
-        built = subprocess.run(
-            [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", build_folder, str(ROOT)],
-            capture_output=True,
-            text=True,
-        )
-        assert built.returncode == 0, built.stdout + built.stderr
-        (wheel,) = Path(build_folder).glob("*.whl")
-        venv.create(tmp_path / "env", with_pip=False)
-        python = tmp_path / "env" / "bin" / "python"
-        site = next((tmp_path / "env" / "lib").glob("python*/site-packages"))
-        subprocess.run(
-            [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(site), str(wheel)], check=True
-        )
-    lent = [p for p in sys.path if p.endswith("site-packages")]
-    (site / "lent.pth").write_text("\n".join(lent))
-    away = tmp_path / "away"
-    away.mkdir()
-    where = subprocess.run(
-        [python, "-c", "import fontgan; print(fontgan.__file__)"], capture_output=True, text=True, cwd=away
-    )
-    assert str(site) in where.stdout, where.stdout + where.stderr
-    result = subprocess.run(
-        [python, "-m", "fontgan", "train", *TINY, "out=run"], capture_output=True, text=True, cwd=away
-    )
-    assert result.returncode == 0, result.stderr
-    assert (away / "run" / "sheet.png").is_file()

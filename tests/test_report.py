@@ -29,8 +29,9 @@ from fontgan.report.measure import Measured, MeasuredVariant, Settings, compare
 from fontgan.report.page import breakable, number, render_page
 from fontgan.report.pictures import Pictures, wall_pairs
 from fontgan.report.ranking import Bootstrap, answer, few_weights, rank, say_share
+from fontgan.seal import read_sealed, sealed
 from fontgan.training.checkpoint import Checkpoint
-from tests.conftest import BRUSH, KAI, TINY, fontgan, open_page
+from tests.conftest import BRUSH, KAI, TINY, fontgan, open_page, reseal
 
 TWO_STYLES = f"data.targets={{kai: {KAI}, brush: {BRUSH}}}"
 EVIL = "<script>alert(1)</script>"
@@ -419,26 +420,53 @@ def test_the_second_report_measures_nothing_again(reported, sweep, tmp_path, mon
         "{",
         "[]",
         '{"format": 1}',
-        '{"format": 1, "key": {"step": 4}, "evaluation": {"glyphs": [], "metrics": {}}, "truth": [["kai", "永", "f"]]}',
-        '{"format": 1, "key": {"step": 3}, "evaluation": {"glyphs": [], "metrics": {}}, "truth": []}',
+        '{"format": 2, "key": {"step": 4}, "evaluation": {"glyphs": [], "metrics": {}}, "truth": [["kai", "永", "f"]]}',
+        '{"format": 2, "key": {"step": 3}, "evaluation": {"glyphs": [], "metrics": {}}, "truth": []}',
     ],
 )
 def test_a_damaged_or_stale_cache_is_not_believed(tmp_path, kept):
-    file = tmp_path / measure.KEPT_IN
+    file = tmp_path / "kept.json"
     file.write_text(kept)
     assert measure._read_kept(file, {"step": 4}) is None
-    file.write_text('{"format": 1, "key": {"step": 4}, "evaluation": {"glyphs": [], "metrics": {}}, "truth": []}')
+    file.write_text(sealed({"format": 2, "key": {"step": 4}, "evaluation": {"glyphs": [], "metrics": {}}, "truth": []}))
     assert measure._read_kept(file, {"step": 4}) is not None
+
+
+def kept_of(run: Path) -> Path:
+    """Where the evaluation of a run's last checkpoint is kept."""
+    last = max((run / "checkpoints").iterdir())
+    return measure.kept_file(
+        {"weights": measure._sum_of(last / "generator.safetensors"), "config": measure._sum_of(last / "config.yaml")}
+    )
+
+
+def test_what_is_kept_is_not_taken_from_the_run_and_not_believed_when_damaged(sweep, reported, tmp_path):
+    """A stranger's run may come with scores of its own making."""
+    run = tmp_path / "run"
+    shutil.copytree(next(sweep.glob("generator-up=deconv*seed=1")), run)
+    kept = kept_of(run)
+    assert kept.is_file()
+    assert run not in kept.parents
+    data = kept.read_bytes()
+    forged = data.replace(b'"ssim": 0.', b'"ssim": 0.9')
+    assert forged != data
+    key = json.loads(data)["key"]
+    try:
+        kept.write_bytes(forged)
+        assert measure._read_kept(kept, key) is None
+    finally:
+        kept.write_bytes(data)
+    assert measure._read_kept(kept, key) is not None
 
 
 def test_another_setting_measures_again(reported, sweep, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(next(sweep.glob("generator-up=deconv*seed=1")), run)
-    before = json.loads((run / measure.KEPT_IN).read_text())
+    before = json.loads(kept_of(run).read_text())
     assert (
         main(["report", f"runs={run}", f"out={tmp_path / 'page.html'}", "rates=false", *QUICK, "replicates=100"]) == 0
     )
-    after = json.loads((run / measure.KEPT_IN).read_text())
+    after = json.loads(kept_of(run).read_text())
     assert (before["key"]["replicates"], after["key"]["replicates"]) == (200, 100)
     assert after["evaluation"]["metrics"]["ssim"]["mean"] == pytest.approx(
         before["evaluation"]["metrics"]["ssim"]["mean"]
@@ -455,16 +483,17 @@ def test_a_run_alone_makes_a_page(sweep, tmp_path, here):
     assert "chosen as the best on these very held-out glyphs" in page
 
 
-def test_runs_of_other_sizes_are_refused_in_one_line_before_any_is_measured(sweep, tmp_path, refused):
+def test_runs_of_other_sizes_are_refused_in_one_line_before_any_is_measured(sweep, tmp_path, refused, monkeypatch):
+    monkeypatch.setenv("FONTGAN_CACHE", str(tmp_path / "cache"))
     runs = tmp_path / "runs"
     for name in ("first", "other"):
         shutil.copytree(next(sweep.glob("generator-up=deconv*seed=1")), runs / name)
-        (runs / name / measure.KEPT_IN).unlink(missing_ok=True)
     for file in (runs / "other" / "checkpoints").glob("*/run.json"):
         file.write_text(file.read_text().replace('"size": 64', '"size": 96'))
+    reseal(runs / "other")
     line = refused("report", f"runs={runs}", f"out={tmp_path / 'page.html'}", *QUICK)
     assert "first draws at 64 px and other at 96 px" in line
-    assert not (runs / "first" / measure.KEPT_IN).exists()
+    assert not (tmp_path / "cache").exists()
 
 
 class Elements(HTMLParser):
@@ -601,16 +630,20 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_measur
     )
 
 
-def test_runs_with_other_held_out_glyphs_are_compared_on_those_they_share(reported, sweep, tmp_path, here):
+def test_runs_with_other_held_out_glyphs_are_compared_on_those_they_share(
+    reported, sweep, tmp_path, here, monkeypatch, one_shared_cache
+):
+    shutil.copytree(one_shared_cache, tmp_path / "cache")  # what is kept is about to be changed
+    monkeypatch.setenv("FONTGAN_CACHE", str(tmp_path / "cache"))
     runs = tmp_path / "runs"
     for up in ("deconv", "subpixel"):
         shutil.copytree(next(sweep.glob(f"generator-up={up}*seed=1")), runs / up)
-    file = runs / "deconv" / measure.KEPT_IN
-    kept = json.loads(file.read_text())
+    file = kept_of(runs / "deconv")
+    kept = read_sealed(file, unsealed_formats=())
     style, char, _ = kept["truth"].pop()
     glyphs = kept["evaluation"]["glyphs"]
     kept["evaluation"]["glyphs"] = [g for g in glyphs if (g["style"], g["char"]) != (style, char)]
-    file.write_text(json.dumps(kept))
+    file.write_text(sealed(kept))
     result = here("report", f"runs={runs}", f"out={tmp_path / 'page.html'}", "rates=false", *QUICK)
     assert result.returncode == 0, result.stderr
     content = json.loads((tmp_path / "page.json").read_text())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from fontgan.errors import RunError
+from fontgan.files import read_json
 
 FORMAT = 1
 MADE_BY_US = "<!-- made by fontgan bench; it will be written over -->"
@@ -73,7 +76,7 @@ def read_figures(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
     found = []
     for file in sorted(folder.glob("*.json")):
         try:
-            numbers = json.loads(file.read_text(encoding="utf-8"))
+            numbers = read_json(file)
         except (OSError, ValueError):
             continue
         if isinstance(numbers, dict) and numbers.get("made_by") == "fontgan bench" and numbers.get("format") == FORMAT:
@@ -85,7 +88,12 @@ def to_markdown(found: Sequence[tuple[Path, dict[str, Any]]]) -> str:
     """The page. Args: found: of ``read_figures``."""
     parts = [MADE_BY_US, "# Benchmarks", EXPLANATION]
     for file, numbers in found:
-        parts += _section(file.name, numbers)
+        try:
+            parts += _section(file.name, numbers)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(
+                f"{file}: its figures cannot be read ({type(error).__name__}: {error}). Measure them again, or take it away."
+            ) from error
     return "\n\n".join([*parts, BESIDE.rstrip()]) + "\n"
 
 
@@ -109,17 +117,17 @@ def number(value: float) -> str:
 
 
 def _section(name: str, numbers: dict[str, Any]) -> list[str]:
-    machine, peaks = numbers["machine"], numbers["peaks"]
+    machine, peaks = {key: _plain(value) for key, value in numbers["machine"].items()}, numbers["peaks"]
     cpu = f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, {machine['memory_gib']} GiB"
     gpu = f"{machine['gpu']}, {machine['gpu_memory_gib']} GiB, CUDA {machine['cuda']}; on " if machine["gpu"] else ""
     parts = [
-        f"## {machine['gpu'] or machine['cpu']} ({name})",
-        f"Measured {numbers['date']} on {gpu}{cpu} ({', '.join(machine['capabilities'])}); torch {machine['torch']}, "
+        f"## {machine['gpu'] or machine['cpu']} ({_plain(name)})",
+        f"Measured {_plain(numbers['date'])} on {gpu}{cpu} ({', '.join(machine['capabilities'])}); torch {machine['torch']}, "
         f"numpy {machine['numpy']}, Python {machine['python']}, fontgan {machine['fontgan']}. "
         f"Matrix product: bf16 {peaks['bf16_gflops']:,.0f}, fp32 {peaks['fp32_gflops']:,.0f} GFLOP/s; "
         f"copy: {peaks['copy_gb_s']:,.1f} GB/s.",
-        f"```sh\n{numbers['command']}\n```",
-        _table(("figure", "value", "spread", "target", "reached"), [say_figure(f) for f in numbers["figures"]]),
+        f"```sh\n{_code(numbers['command'])}\n```",
+        _table(("figure", "value", "spread", "target", "reached"), [_row(f) for f in numbers["figures"]]),
         "How each was measured:",
         "\n".join(f"* {how}: {', '.join(names)}." for how, names in _by_method(numbers["figures"]).items()),
     ]
@@ -137,11 +145,17 @@ def _section(name: str, numbers: dict[str, Any]) -> list[str]:
     return parts
 
 
+def _row(figure: dict[str, Any]) -> tuple[str, ...]:
+    """A figure as a table takes it; the last two cells are words of our own."""
+    name, value, spread, *ours = say_figure(figure)
+    return _plain(name), _plain(value), spread, *ours
+
+
 def _by_method(figures: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
     """How something was measured -> the names of the figures measured so."""
     found: dict[str, list[str]] = {}
     for figure in figures:
-        found.setdefault(figure["how"], []).append(figure["name"])
+        found.setdefault(_plain(figure["how"]), []).append(_plain(figure["name"]))
     return found
 
 
@@ -152,4 +166,18 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _cell(text: str, limit: int = 80) -> str:
     """A name as a cell takes it; those of GPU kernels go on for lines."""
-    return (text if len(text) <= limit else f"{text[:limit]}...").replace("|", r"\|")
+    return _code(text if len(text) <= limit else f"{text[:limit]}...").replace("|", r"\|")
+
+
+def _code(text: str) -> str:
+    """A text that stays within its code: one line, and none of the marks that would end it."""
+    return " ".join(str(text).split()).replace("`", "'")
+
+
+def _plain(value: Any) -> Any:
+    """A value of a file as Markdown shows it: one line, in which nothing is markup. What is no text stays as it is."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"[<>`|\[\]\\]", lambda mark: f"&#{ord(mark[0])};", " ".join(value.split()))

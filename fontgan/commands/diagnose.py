@@ -14,7 +14,8 @@ from fontgan import __version__
 from fontgan.build import load_config
 from fontgan.device import pick_device, pick_precision
 from fontgan.errors import ConfigError
-from fontgan.files import write_whole
+from fontgan.files import user_path, write_whole
+from fontgan.logs import say
 from fontgan.metrics.artefact_picture import picture
 from fontgan.metrics.diagnosis import diagnose, jump, largest_jump, no_reading
 from fontgan.sheet import save_png
@@ -36,7 +37,7 @@ def main(cfg: DictConfig) -> int:
     """Prints the tables, and writes ``out`` and ``picture`` if they are given. Returns: exit code."""
     check_settings(cfg)
     found, glyphs = diagnose(
-        Path(cfg.checkpoint).expanduser(),
+        user_path(cfg.checkpoint),
         which=cfg.which,
         glyphs=cfg.glyphs,
         batch_size=cfg.batch_size,
@@ -44,16 +45,16 @@ def main(cfg: DictConfig) -> int:
         precision=cfg.precision,
     )
     found["findings"] = findings(found, load_config(Path(found["checkpoint"]) / "config.yaml"))
-    print("\n".join([score_table(found), "", stage_table(found), "", *found["findings"]]))
+    say("\n".join([score_table(found), "", stage_table(found), "", *found["findings"]]))
     if cfg.out is not None:
         settings = {key: cfg[key] for key in ("which", "glyphs", "precision")}
         write_whole(
-            Path(cfg.out).expanduser(),
+            user_path(cfg.out),
             json.dumps({"fontgan": __version__, "settings": settings, **found}, ensure_ascii=False, indent=1) + "\n",
         )
         log.info("every number, of every glyph and stage too: %s", cfg.out)
     if cfg.picture is not None:
-        save_png(picture(found, glyphs), Path(cfg.picture).expanduser())
+        save_png(picture(found, glyphs), user_path(cfg.picture))
         log.info("spectra, stages and the worst glyphs: %s", cfg.picture)
     return 0
 
@@ -67,7 +68,7 @@ def check_settings(cfg: DictConfig) -> None:
     for key, ending in (("out", ".json"), ("picture", ".png")):
         if cfg[key] is not None and Path(cfg[key]).suffix.lower() != ending:
             raise ConfigError(f"{key}={cfg[key]}: name a {ending} file.")
-        if cfg[key] is not None and not Path(cfg[key]).expanduser().absolute().parent.is_dir():
+        if cfg[key] is not None and not user_path(cfg[key]).absolute().parent.is_dir():
             raise ConfigError(f"{key}={cfg[key]}: its folder does not exist. Make it, or name another file.")
 
 

@@ -12,7 +12,8 @@ from omegaconf import DictConfig
 
 from fontgan import __version__
 from fontgan.errors import ConfigError
-from fontgan.files import write_whole
+from fontgan.files import user_path, write_whole
+from fontgan.logs import say
 from fontgan.metrics.evaluation import evaluate
 from fontgan.metrics.folder_pairs import glyph_set_of_folders
 from fontgan.metrics.glyph_set import GlyphSet, glyph_set_of_run
@@ -32,7 +33,7 @@ def main(cfg: DictConfig) -> int:
     find_recogniser(cfg.recogniser)  # refused before anything is drawn
     if cfg.run is not None:
         glyphs = glyph_set_of_run(
-            Path(cfg.run).expanduser(),
+            user_path(cfg.run),
             which=cfg.which,
             batch_size=cfg.batch_size,
             device=cfg.device,
@@ -40,20 +41,18 @@ def main(cfg: DictConfig) -> int:
             seed=cfg.seed,
         )
     else:
-        glyphs = glyph_set_of_folders(
-            Path(cfg.pred).expanduser(), Path(cfg.truth).expanduser(), cfg.source, seed=cfg.seed
-        )
+        glyphs = glyph_set_of_folders(user_path(cfg.pred), user_path(cfg.truth), cfg.source, seed=cfg.seed)
     found = evaluate(glyphs, recogniser=cfg.recogniser, replicates=cfg.replicates, seed=cfg.seed)
-    print(table(found))
+    say(table(found))
     if cfg.out is not None:
         measured = {key: cfg[key] for key in ("run", "which", "pred", "truth", "source", "replicates", "seed")}
         write_whole(
-            Path(cfg.out).expanduser(),
+            user_path(cfg.out),
             json.dumps({"fontgan": __version__, "measured": measured, **found}, ensure_ascii=False, indent=1) + "\n",
         )
         log.info("every number, of every glyph too: %s", cfg.out)
     if cfg.sheet is not None:
-        save_png(worst_sheet(glyphs, found["glyphs"]), Path(cfg.sheet).expanduser())
+        save_png(worst_sheet(glyphs, found["glyphs"]), user_path(cfg.sheet))
         log.info("the most doubtful glyphs: %s", cfg.sheet)
     return 0
 
@@ -63,7 +62,7 @@ def check_settings(cfg: DictConfig) -> None:
     folders = cfg.pred is not None or cfg.truth is not None
     if cfg.run is not None and (folders or cfg.source is not None):
         raise ConfigError("run and pred/truth/source: measure either a run or two folders. Leave one of them out.")
-    if cfg.run is not None and not Path(cfg.run).expanduser().is_dir():
+    if cfg.run is not None and not user_path(cfg.run).is_dir():
         raise ConfigError(f"run={cfg.run}: no such folder. Give a run's folder, such as runs/quickstart.")
     if cfg.run is None and (cfg.pred is None or cfg.truth is None):
         raise ConfigError("evaluate: needs run=RUN, or both pred=DIR and truth=DIR; see fontgan evaluate --help.")
@@ -73,7 +72,7 @@ def check_settings(cfg: DictConfig) -> None:
     for key, ending in (("out", ".json"), ("sheet", ".png")):
         if cfg[key] is not None and Path(cfg[key]).suffix.lower() != ending:
             raise ConfigError(f"{key}={cfg[key]}: name a {ending} file.")
-        if cfg[key] is not None and not Path(cfg[key]).expanduser().absolute().parent.is_dir():
+        if cfg[key] is not None and not user_path(cfg[key]).absolute().parent.is_dir():
             raise ConfigError(f"{key}={cfg[key]}: its folder does not exist. Make it, or name another file.")
 
 

@@ -36,7 +36,7 @@ from fontgan.data.frame import Box, median_box
 from fontgan.data.glyphs import PAPER, open_glyphs
 from fontgan.distributed import from_all, is_main, main_first, rank, together, world_size
 from fontgan.errors import ConfigError, DataError, some
-from fontgan.files import write_whole
+from fontgan.files import read_json, user_path, write_whole
 from fontgan.inference import REFERENCES, Run, Style, load
 from fontgan.pipeline import in_order
 from fontgan.sheet import contact_sheet, save_png, scaled
@@ -143,7 +143,7 @@ def prepare(cfg: DictConfig) -> tuple[Run, Sources, list[tuple[Style, Path]], li
     added = None
     if cfg.style_images is not None:
         added = run.add_style(cfg.style_images, most=cfg.style_images_max or REFERENCES)
-    out = Path(cfg.out).expanduser()
+    out = user_path(cfg.out)
     path = choose_path(run, cfg)
     jobs = [] if path else choose_styles(run, added if cfg.style is None else cfg.style, out)
     asked: list[Style] = [*path, *(style for style, _ in jobs)]
@@ -156,7 +156,7 @@ def prepare(cfg: DictConfig) -> tuple[Run, Sources, list[tuple[Style, Path]], li
         )
     sources = find_sources(run, cfg)
     folders = [folder for _, folder in jobs] or [out]
-    if cfg.input is not None and any(f.resolve() == Path(cfg.input).expanduser().resolve() for f in folders):
+    if cfg.input is not None and any(f.resolve() == user_path(cfg.input).resolve() for f in folders):
         raise ConfigError(
             f"out={cfg.out}: is the input folder; results would take the place of sources. Name another out=."
         )
@@ -228,7 +228,7 @@ def find_sources(run: Run, cfg: DictConfig) -> Sources:
     if cfg.text is not None and cfg.charset is not None:
         raise ConfigError("text and charset: give one of them.")
     if cfg.input is not None:
-        folder = Path(cfg.input).expanduser()
+        folder = user_path(cfg.input)
         if not folder.is_dir():
             raise DataError(f"input={folder}: no such folder. Give a folder of glyph images.")
         files = image_files(folder)
@@ -400,7 +400,7 @@ def prepare_folder(
     file = out / MANIFEST
     if file.is_file():
         try:
-            there = json.loads(file.read_text(encoding="utf-8"))
+            there = read_json(file)
         except (OSError, ValueError):
             there = {}
         there = there if isinstance(there, dict) else {}

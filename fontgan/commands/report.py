@@ -20,7 +20,8 @@ from fontgan import __version__
 from fontgan.build import compose_config
 from fontgan.device import describe, pick_device, pick_precision
 from fontgan.errors import ConfigError, RunError
-from fontgan.files import write_whole
+from fontgan.files import user_path, write_whole
+from fontgan.logs import say
 from fontgan.metrics.recognition import find_recogniser
 from fontgan.report import cost
 from fontgan.report.collect import collect
@@ -37,7 +38,7 @@ MADE_BY_US = b'name="generator" content="fontgan'  # in the head of every report
 def main(cfg: DictConfig) -> int:
     """Measures the runs below ``cfg.runs`` and writes the report. Returns: 0."""
     out = _check(cfg)
-    root = Path(cfg.runs).expanduser()
+    root = user_path(cfg.runs)
     settings = Settings(
         recogniser=cfg.recogniser,
         replicates=cfg.replicates,
@@ -65,7 +66,7 @@ def main(cfg: DictConfig) -> int:
         log.info("left out: %s: %s (%s)", entry["name"], entry["reason"], entry["status"])
     for note in content["notes"]:
         log.info("%s", note)
-    print(content["answer"])
+    say(content["answer"])
     log.info("%s", " ".join(content["how_sure"]))
     log.info("%s (%.1f MB), with %s beside it", out, len(page) / 1e6, " and ".join(_beside(out)))
     return 0
@@ -76,7 +77,7 @@ def _check(cfg: DictConfig) -> Path:
     for key, lowest in (("replicates", 100), ("seed", 0), ("batch_size", 1)):
         if cfg[key] < lowest:
             raise ConfigError(f"{key}={cfg[key]}: {lowest} or more is needed.")
-    out = Path(cfg.out).expanduser()
+    out = user_path(cfg.out)
     if out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"out={out}: the report is a page. Name a file that ends in .html.")
     if out.is_dir():

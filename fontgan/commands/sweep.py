@@ -38,7 +38,7 @@ from fontgan.commands import train
 from fontgan.data.pack import cache_folder, make_pack
 from fontgan.distributed import asked_processes
 from fontgan.errors import ConfigError, RunError, UserError
-from fontgan.files import locked
+from fontgan.files import locked, user_path
 from fontgan.jobs import DONE, FAILED, RUNNING, WAITING, Job, list_jobs, read_jobs, record
 from fontgan.training import checkpoint as checkpoints
 
@@ -67,7 +67,7 @@ def main(verb: str, overrides: list[str]) -> int:
     if not jobs and not first.data.holdout and not first.data.holdout_chars:
         raise ConfigError("data.holdout=0: a search needs held-out characters to score its trials by. Hold some out.")
 
-    out = Path(first.out).expanduser().absolute()
+    out = user_path(first.out).absolute()
     if chosen["hydra/launcher"] != "basic":
         # Here once, where the jobs would each begin with it. One whose data is bad says so itself.
         with suppress(UserError):
@@ -194,8 +194,10 @@ def _parse(prepared: list[str]) -> list[Override]:
                 if not variants:
                     raise ConfigError(f"{readable(line)}: there is no such variant of {override.key_or_group}.")
                 override = parser.parse_override(f"{override.get_key_element()}=choice({','.join(variants)})")
-        except HydraException as error:
-            raise ConfigError(f"{readable(line)}: cannot be read. Put the value in quotes.") from error
+        except ConfigError:
+            raise
+        except (HydraException, ValueError, RecursionError) as error:  # ValueError: of numbers of thousands of digits
+            raise ConfigError(f"{readable(line)[:200]}: cannot be read. Put the value in quotes.") from error
         parsed.append(override)
     return parsed
 

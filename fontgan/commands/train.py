@@ -34,7 +34,7 @@ from fontgan.data.batches import PairSampler
 from fontgan.data.pack import Pack, cache_folder, make_pack
 from fontgan.device import autocast, describe, out_of_memory, pick_device, pick_precision
 from fontgan.errors import ConfigError, RunError, UserError
-from fontgan.files import locked, write_whole
+from fontgan.files import locked, user_path, write_whole
 from fontgan.logs import quiet
 from fontgan.models.cost import parameters
 from fontgan.models.draw import draw_glyphs
@@ -45,7 +45,7 @@ from fontgan.training.objective import Objective
 from fontgan.training.profiler import StepProfiler
 from fontgan.training.step import TrainStep
 from fontgan.training.track import Tracker
-from fontgan.training.trainer import STOPPED, Cadence, Schedule, Trainer
+from fontgan.training.trainer import STOPPED, Cadence, Schedule, Trainer, check_on_divergence
 from fontgan.training.transfer import (
     Origin,
     codes_of_an_older_reader,
@@ -73,7 +73,7 @@ def main(cfg: DictConfig, swept: Settings | None = None) -> int:
         swept: settings that tell this run from the others of its sweep, for TensorBoard's HParams.
     Returns: exit code.
     """
-    out = Path(cfg.out).expanduser()
+    out = user_path(cfg.out)
     if cfg.sweep.over:
         over = ", ".join(map(str, cfg.sweep.over)) if isinstance(cfg.sweep.over, DictConfig) else cfg.sweep.over
         raise ConfigError(f"sweep.over: asks for several runs, over {over}. Add -m, or use sweep=none.")
@@ -370,6 +370,7 @@ def _train(
         accumulate=cfg.trainer.accumulate,
         device=device,
         stop_at=cfg.trainer.stop_at,
+        on_divergence=cfg.trainer.on_divergence,
         facts=facts,
         config_yaml=config_yaml,
         profiler=StepProfiler(out, device) if cfg.trainer.profile and distributed.is_main() else None,
@@ -503,6 +504,7 @@ def check_trainer(cfg: DictConfig) -> None:
             f"trainer.max_minutes={cfg.trainer.max_minutes}: more than 0 is needed, or null for no limit."
         )
     check_held_still(cfg)
+    check_on_divergence(cfg.trainer.on_divergence)
     if not 0 <= cfg.trainer.ema < 1:
         raise ConfigError(f"trainer.ema={cfg.trainer.ema}: from 0 (no averaging) to below 1 is needed.")
     if cfg.trainer.compile not in ("auto", True, False):

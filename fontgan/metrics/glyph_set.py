@@ -129,11 +129,13 @@ def draw_pairs(run: Run, pack: Pack, pairs: Sequence[Pair]) -> GlyphSet:
 def pack_of(run: Run) -> Pack:
     """The pack a run was trained on, made again if the cache no longer has it.
 
+    The user's own cache: a run may be a stranger's, and what ``data.cache`` says there is no place to write to.
+
     Raises: RunError if its glyphs have changed since.
     """
     config = load_config(run.checkpoint.folder / "config.yaml")
     canvas = Frame.from_dict(run.manifest["cell_to_canvas"]) if config.get("init_from") else None
-    pack = make_pack(build_plan(config, canvas), cache_folder(config.data.cache)).for_model(run.styles)
+    pack = make_pack(build_plan(config, canvas), cache_folder(None)).for_model(run.styles)
     if pack.path.name != run.checkpoint.facts.get("pack"):
         raise RunError(
             f"{run.checkpoint.folder}: its glyphs have changed since the training (a font, a folder or the way they are "

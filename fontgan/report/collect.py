@@ -13,7 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from fontgan.build import differences, load_config
+from fontgan.build import check_fits, differences, load_config
 from fontgan.commands.train import FREE_ON_RESUME, is_finished
 from fontgan.errors import RunError, UserError
 from fontgan.jobs import Job, read_jobs
@@ -27,6 +27,7 @@ HOW_LONG = ("trainer.max_steps", "trainer.max_minutes", "trainer.stop_at")
 SEED = "trainer.seed"
 SAME_VARIANT = {*FREE_ON_RESUME, SEED, "name"} - {*HOW_LONG}
 
+MOST_HISTORY_BYTES = 64 * 2**20  # a line of three styles has 300
 _PARTS_OF_A_RUN = ("checkpoints", "sheets", "tensorboard")
 _SEED_IN_A_NAME = re.compile(r"[-_.,+ ]*(trainer[.-])?seed[=_-]?\d+$")
 
@@ -167,10 +168,11 @@ def open_run(folder: Path, name: str, which: str) -> TrainedRun:
         raise RunError(f"{name}: holds no checkpoint yet.")
     last = checkpoints[-1]
     chosen = best(checkpoints) if which == "best" else last
-    try:
-        int(chosen.facts["data"]["size"]), list(chosen.facts["data"]["held_out"]), list(chosen.facts["styles"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{name}: run.json of its checkpoint lacks {error}. Use another checkpoint.") from error
+    lacking = [key for key in ("data", "styles") if key not in chosen.facts]
+    lacking += [key for key in ("size", "held_out") if not lacking and key not in chosen.facts["data"]]
+    if lacking:
+        raise RunError(f"{name}: run.json of its checkpoint lacks {lacking[0]}. Use another checkpoint.")
+    check_fits(config, chosen)
     return TrainedRun(
         folder,
         name,
@@ -184,17 +186,35 @@ def open_run(folder: Path, name: str, which: str) -> TrainedRun:
 
 
 def read_history(file: Path) -> list[dict[str, Any]]:
-    """The lines of a run's ``metrics.jsonl``; half-written ones are named in the log and passed over."""
+    """The lines of a run's ``metrics.jsonl``; those that are half-written or no such lines are counted in the log and
+    passed over."""
     if not file.is_file():
         return []
-    lines = []
-    for text in file.read_text(encoding="utf-8", errors="replace").splitlines():
+    with file.open("rb") as stream:
+        texts = stream.read(MOST_HISTORY_BYTES).decode("utf-8", "replace").splitlines()
+    lines, wrong = [], 0
+    for text in texts:
         try:
-            line = json.loads(text)
-            lines.append({"step": int(line["step"]), "kind": str(line["kind"]), "styles": dict(line["styles"])})
-        except (ValueError, KeyError, TypeError):
-            log.warning("%s: passed over a half-written line", file)
+            lines.append(_history_line(json.loads(text)))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            wrong += 1
+    if wrong:
+        log.warning("%s: passed over %d half-written or damaged lines", file, wrong)
     return lines
+
+
+def _history_line(line: dict[str, Any]) -> dict[str, Any]:
+    """Raises: ValueError, KeyError or TypeError for what no training wrote; numbers that are none are left out."""
+    step, kind, styles = line["step"], line["kind"], line["styles"]
+    if type(step) is not int or not 0 <= step < 10**15 or not isinstance(kind, str):
+        raise ValueError("no line of a training")
+    if not isinstance(styles, dict) or not all(isinstance(scores, dict) for scores in styles.values()):
+        raise TypeError("no scores of styles")
+    finite = {
+        style: {key: value for key, value in scores.items() if isinstance(value, int | float) and abs(value) < 1e9}
+        for style, scores in styles.items()
+    }
+    return {"step": step, "kind": kind, "styles": finite}
 
 
 def _finished_ones(runs: list[TrainedRun]) -> tuple[list[TrainedRun], list[LeftOut], list[str]]:

@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from fontgan import timing
-from fontgan.build import build_generator, find_origin
+from fontgan.build import build_generator, check_fits, compose_config, find_origin
 from fontgan.commands.train import build_parts
 from fontgan.device import autocast, out_of_memory, pick_device, pick_precision, wait_for
 from fontgan.errors import RunError
@@ -77,6 +77,7 @@ def measure_rates(
     try:
         with quiet():
             for config, checkpoint in zip(configs, checkpoints, strict=True):
+                check_fits(config, checkpoint, ["discriminator"])
                 tasks += _tasks(config, checkpoint, where, compute, batch_size)
         seconds = take_turns([task for task, _ in tasks], lambda: wait_for(where))
     except RuntimeError as error:
@@ -91,7 +92,12 @@ def _tasks(
     config: DictConfig, checkpoint: Checkpoint, device: torch.device, precision: str, batch_size: int
 ) -> list[tuple[Callable[[], None], int]]:
     """One training step and one batch of drawing, each with the number of its glyphs."""
-    config = OmegaConf.merge(config, {"trainer": {"compile": False}})  # type: ignore[assignment]
+    # What a run older than a key lacks is as by default; and the cache is the user's own, wherever the run had its.
+    config = OmegaConf.merge(
+        {"trainer": compose_config("train", []).trainer},
+        config,
+        {"trainer": {"compile": False}, "data": {"cache": None, "workers": None}},
+    )  # type: ignore[assignment]
     compute, origin = pick_precision(config.trainer.precision, device), find_origin(config, checkpoint)
     pack, train_step, sampler = build_parts(config, device, compute, origin)
     batches = [sampler.batch(index).to(device) for index in range(config.trainer.accumulate)]

@@ -1,10 +1,12 @@
-"""Runs -> their scores of every held-out glyph, kept beside the run so that the next report is quick."""
+"""Runs -> their scores of every held-out glyph, kept in the user's cache so that the next report is quick.
+
+Not in the run's own folder: a run may come from a stranger, and its scores are for us to measure.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from fontgan import __version__
+from fontgan.data.pack import cache_folder
 from fontgan.device import pick_device, pick_precision
 from fontgan.errors import RunError, UserError
 from fontgan.files import write_whole
@@ -26,11 +29,12 @@ from fontgan.metrics.photographic import ALEXNET, INCEPTION
 from fontgan.metrics.recognition import find_recogniser
 from fontgan.report.collect import LeftOut, TrainedRun, Variant
 from fontgan.report.ranking import Bootstrap, Standing, rank
+from fontgan.seal import read_sealed, sealed
 
 log = logging.getLogger(__name__)
 
-KEPT_IN = "report-cache.json"  # in the run's folder; evaluation.json is a name that users give to their own
-FORMAT = 1
+KEPT_IN = "reports"  # in the user's cache, a file for each checkpoint
+FORMAT = 2
 METRICS_REVISION = 2  # raise it when a metric's code changes, so that what was kept is measured anew
 
 
@@ -131,16 +135,23 @@ def measure_run(run: TrainedRun, settings: Settings, tools: dict[str, Any]) -> M
     Raises: UserError if the run cannot be drawn or measured.
     """
     key = _what_shapes_it(run, settings, tools)
-    file = run.folder / KEPT_IN
+    file = kept_file(key)
     kept = _read_kept(file, key)
     if kept is None:
         kept = {"format": FORMAT, "key": key, **_measure_anew(run, settings)}
         try:
-            write_whole(file, json.dumps(kept, allow_nan=False))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(file, sealed(kept, indent=None))
         except OSError as error:
             log.warning("%s: cannot be written (%s); the next report measures this run again", file, error.strerror)
     truth = {(style, char): fingerprint for style, char, fingerprint in kept["truth"]}
     return Measured(run, kept["evaluation"], truth)
+
+
+def kept_file(key: dict[str, Any]) -> Path:
+    """Where the evaluation of a checkpoint is kept, wherever the checkpoint lies; one by other settings replaces it."""
+    what = hashlib.sha256(f"{key['weights']} {key['config']}".encode()).hexdigest()
+    return cache_folder(None) / KEPT_IN / f"{what[:24]}.json"
 
 
 def _measure_anew(run: TrainedRun, settings: Settings) -> dict[str, Any]:
@@ -181,16 +192,15 @@ def _what_shapes_it(run: TrainedRun, settings: Settings, tools: dict[str, Any]) 
     """Raises: RunError if the checkpoint lacks its weights."""
     device = pick_device(settings.device)
     try:
-        weights = (run.checkpoint.folder / "generator.safetensors").read_bytes()
-        config = (run.checkpoint.folder / "config.yaml").read_bytes()
+        weights, config = (_sum_of(run.checkpoint.folder / name) for name in ("generator.safetensors", "config.yaml"))
     except OSError as error:
         raise RunError(f"{error.filename}: cannot be read ({error.strerror}). Use another checkpoint.") from error
     return {
         "fontgan": __version__,
         **tools,
         "step": run.checkpoint.step,
-        "weights": hashlib.sha256(weights).hexdigest(),
-        "config": hashlib.sha256(config).hexdigest(),
+        "weights": weights,
+        "config": config,
         "replicates": settings.replicates,
         "seed": settings.seed,
         "device": device.type,
@@ -198,22 +208,21 @@ def _what_shapes_it(run: TrainedRun, settings: Settings, tools: dict[str, Any]) 
     }
 
 
+def _sum_of(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def _read_kept(file: Path, key: dict[str, Any]) -> dict[str, Any] | None:
     """What was kept for this very key; None if there is nothing, or it is stale or damaged."""
     if not file.is_file():
         return None
     try:
-        kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if kept["format"] != FORMAT or kept["key"] != key:
-            return None
-        found = {(entry["style"], entry["char"]) for entry in kept["evaluation"]["glyphs"]}
-        whole = found == {(style, char) for style, char, _ in kept["truth"]} and "metrics" in kept["evaluation"]
-    except (OSError, ValueError, KeyError, TypeError):
-        whole = False
-    if not whole:
-        log.warning("%s: is damaged; the run is measured again", file)
+        kept = read_sealed(file, unsealed_formats=())
+    except (OSError, ValueError) as error:
+        log.warning("%s: is damaged (%s); the run is measured again", file, error)
         return None
-    return kept
+    return kept if kept.get("format") == FORMAT and kept.get("key") == key else None
 
 
 def _fingerprint(image: np.ndarray) -> str:

@@ -28,7 +28,7 @@ from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource, open_glyphs
 from fontgan.data.render import FontGlyphs
 from fontgan.errors import ConfigError, DataError
-from fontgan.files import write_whole
+from fontgan.files import user_path, write_whole
 from fontgan.fontfile.checks import REASONS, CheckedGlyph, read_checks
 from fontgan.report import specimens
 from fontgan.report.specimens import Specimen
@@ -114,7 +114,7 @@ def write_proof(
     Raises: DataError if an input cannot be read or nothing is to be shown; ConfigError if ``out`` is no page's name.
     """
     check_name(out)
-    checked = read_checks(Path(checks).expanduser()) if checks else {}
+    checked = read_checks(user_path(checks)) if checks else {}
     said = read_text(text)
     glyphs = _open_font(font)
     before = open_glyphs(str(target)) if target else None
@@ -177,7 +177,7 @@ def read_text(text: str | Path | None) -> str | None:
     said = str(text)
     if isinstance(text, Path) or said.lower().endswith(".txt"):
         try:
-            said = Path(text).expanduser().read_text(encoding="utf-8-sig")
+            said = user_path(text).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(
                 f"text={text}: cannot be read as UTF-8 text ({error}). Give a .txt file or the text."

@@ -112,7 +112,8 @@ def take_over(generator: UnetGenerator, origin: Origin, styles: Sequence[str]) -
     log.info("init_from: %d tensors of %s, which knows %s", count, origin.name, ", ".join(origin.styles))
     for name in new:
         log.info("new: style %s, %s", name, f"a row of {', '.join(grown)}" if grown else "without a row of its own")
-    afresh = sorted(file.stem for file in origin.checkpoint.folder.glob("*.safetensors") if file.stem != "generator")
+    said = ("generator", "training")
+    afresh = sorted(file.stem for file in origin.checkpoint.folder.glob("*.safetensors") if file.stem not in said)
     log.info("left out: %s; they start afresh", ", ".join([*afresh, "training (optimisers, random numbers)"]))
 
 
