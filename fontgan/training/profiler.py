@@ -60,7 +60,9 @@ class StepProfiler:
         trace.replace(self.folder / TRACE)
         table = operations_table(found, self.device)
         write_whole(self.folder / TABLE, table + "\n")
-        log.info("profile of %d steps: %s\n%s", self.steps - WARM_UP, self.folder / TRACE, table)
+        log.info("profile of %d steps: %s", self.steps - WARM_UP, self.folder / TRACE)
+        for line in table.splitlines():  # a message is one line
+            log.info("%s", line)
 
 
 def operations_table(found: profile, device: torch.device) -> str:

@@ -1,9 +1,9 @@
-"""The losses of the latest steps, kept on the device until they are looked at, so that no step waits for the last one."""
+"""What the latest steps report, kept on the device until it is looked at, so that no step waits for the last one."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -16,14 +16,16 @@ class Report:
     step: int
     values: dict[str, float]  # of the glyphs of this process
     names: list[str]  # "style:character" of each of those glyphs
+    gradients: dict[str, float] = field(default_factory=dict)  # norms of each network's, over all processes
 
     @property
     def is_finite(self) -> bool:
-        return all(map(math.isfinite, self.values.values()))
+        return all(map(math.isfinite, (*self.values.values(), *self.gradients.values())))
 
     def say(self) -> str:
-        shown = ", ".join(f"{name}={value:g}" for name, value in self.values.items())
-        return f"a loss is not finite ({shown}) on {' '.join(self.names)}"
+        losses = not all(map(math.isfinite, self.values.values()))
+        shown = ", ".join(f"{name}={value:g}" for name, value in (self.values if losses else self.gradients).items())
+        return f"a {'loss' if losses else 'gradient'} is not finite ({shown}) on {' '.join(self.names)}"
 
 
 @dataclass
@@ -31,6 +33,11 @@ class _Kept:
     step: int
     losses: dict[str, Tensor]
     names: list[str]
+    gradients: dict[str, Tensor]
+
+    @property
+    def scalars(self) -> list[Tensor]:
+        return [*self.losses.values(), *self.gradients.values()]
 
 
 class Reports:
@@ -53,15 +60,17 @@ class Reports:
         """Whether something was sent and not yet read."""
         return bool(self._sent)
 
-    def keep(self, step: int, losses: dict[str, Tensor], names: list[str]) -> None:
-        """Takes the losses of a step, scalars on the device, without looking at them."""
-        self._kept.append(_Kept(step, losses, names))
+    def keep(
+        self, step: int, losses: dict[str, Tensor], names: list[str], gradients: dict[str, Tensor] | None = None
+    ) -> None:
+        """Takes the losses and gradient norms of a step, scalars on the device, without looking at them."""
+        self._kept.append(_Kept(step, losses, names, gradients or {}))
 
     def send(self) -> None:
         """Starts copying all that is kept to the host."""
         if not self._kept:
             return
-        flat = torch.stack([value.detach().float() for kept in self._kept for value in kept.losses.values()])
+        flat = torch.stack([value.detach().float() for kept in self._kept for value in kept.scalars])
         event = None
         if flat.is_cuda:
             host = torch.empty(flat.shape, pin_memory=True)
@@ -79,6 +88,9 @@ class Reports:
             if event is not None:
                 event.synchronize()
             values = iter(flat.tolist())
-            found += [Report(k.step, {name: next(values) for name in k.losses}, k.names) for k in kept]
+            found += [
+                Report(k.step, {n: next(values) for n in k.losses}, k.names, {n: next(values) for n in k.gradients})
+                for k in kept
+            ]
         self._sent = []
         return found

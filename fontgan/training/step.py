@@ -77,6 +77,7 @@ class TrainStep:
         )
         self._tables = [module.rows for module in generator.modules() if isinstance(module, StyleTable)]
         self.averaged = copy.deepcopy(generator).eval().requires_grad_(False) if ema else generator
+        self.gradients: dict[str, Tensor] = {}  # norm of each network's gradient at the last step, before clipping
 
     def __call__(self, batches: list[GlyphBatch], progress: float, step: int) -> dict[str, Tensor]:
         """Moves both networks once, over all of ``batches``.
@@ -89,6 +90,7 @@ class TrainStep:
         self.generator.train()
         for part in self.frozen_parts:
             part.eval()
+        self.gradients = {}
         with_d = self.objective.uses_discriminator(progress)
         # One batch is drawn once for both updates; several would hold all their graphs at once, so they are redrawn.
         drawn = self._draw(batches[0]) if with_d and len(batches) == 1 else None
@@ -138,7 +140,7 @@ class TrainStep:
                     real_verdict = self.discriminator(batch.source, target, batch.style)
                 terms["d_r1"] = self.objective.r1 * losses.r1(real_verdict, target)
             _backward(terms, report, len(batches))
-        self._apply(self.discriminator, self.optimiser_d)
+        self._apply("d", self.discriminator, self.optimiser_d)
         return report
 
     def _update_generator(
@@ -164,12 +166,14 @@ class TrainStep:
                             real_verdict = self.judge(batch.source, batch.target, batch.style)
                 terms |= self.objective.persuasion(verdict, batch.style, real_verdict)
             _backward(terms, report, len(batches))
-        self._apply(self.generator, self.optimiser_g)
+        self._apply("g", self.generator, self.optimiser_g)
         return report
 
-    def _apply(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+    def _apply(self, name: str, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         if self.grad_clip:
-            nn.utils.clip_grad_norm_(network.parameters(), self.grad_clip)
+            self.gradients[name] = nn.utils.clip_grad_norm_(network.parameters(), self.grad_clip)
+        else:
+            self.gradients[name] = nn.utils.get_total_norm(p.grad for p in network.parameters() if p.grad is not None)
         # Rows without a gradient would move all the same, by weight decay.
         tables = self._tables if self.kept_rows and network is self.generator else []
         kept = [rows.detach()[: self.kept_rows].clone() for rows in tables]

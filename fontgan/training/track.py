@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,14 +21,23 @@ from fontgan.data.pack import SOURCE, Pack
 from fontgan.distributed import from_all, is_main, share_of
 from fontgan.files import write_whole
 from fontgan.losses import ink_of
-from fontgan.metrics.pixels import NAIVE, scores
+from fontgan.metrics.pixels import NAIVE, blank, scores
 from fontgan.sheet import contact_sheet, save_png
+from fontgan.training.health import Drawn
 
 log = logging.getLogger(__name__)
 
 SCORED_AT_ONCE = 64  # glyphs
+MOST_LINE_BYTES = 2**20  # of metrics.jsonl: scores of thousands of styles
 
 Scores = dict[str, dict[str, float]]  # style -> score name -> value
+
+
+class Evaluation(NamedTuple):
+    """What was found on the held-out pairs, by style; both are {} if nothing is held out."""
+
+    scores: Scores
+    drawn: dict[str, Drawn]
 
 
 class Tracker:
@@ -54,13 +64,17 @@ class Tracker:
         self.run = run
         self.pack = pack
         self.draw = draw
-        self.from_step = from_step
         self.pairs = pairs_of(pack, pack.held_out)
         self.sheet_chars = self._choose_sheet_chars(sheet_chars)
         self.writer: SummaryWriter | None = None
+        self.go_back(from_step)
+
+    def go_back(self, step: int) -> None:
+        """Drops what is logged beyond a step, from where the run goes on."""
+        self.close()
         if is_main():
-            self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=from_step + 1 if from_step else 0)
-            self._drop_lines_after(from_step)
+            self.writer = SummaryWriter(str(self.run / "tensorboard"), purge_step=step + 1 if step else 0)
+            self._drop_lines_after(step)
 
     def close(self) -> None:
         if self.writer is not None:
@@ -96,21 +110,24 @@ class Tracker:
             self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
         self.scalars(step, found)
 
-    def evaluate(self, step: int) -> Scores:
-        """Scores every held-out pair and appends a line to ``metrics.jsonl``; {} if nothing is held out.
+    def evaluate(self, step: int) -> Evaluation:
+        """Scores every held-out pair and appends a line to ``metrics.jsonl``.
 
         Returns: the same in every process.
         """
-        found = {}
+        found, drawn = {}, {}
         for style in self.pack.styles:
             pairs = [pair for pair in self.pairs if pair[0] == style]
             if pairs:
-                found[style] = self._score(pairs, lambda batch: ink_of(self.draw(batch.source, batch.style)))
+                values = self._score(pairs, lambda batch: ink_of(self.draw(batch.source, batch.style)))
+                finite = all(map(math.isfinite, values.values()))
+                drawn[style] = Drawn(len(pairs), values["blank"], values.pop("black"), finite)
+                found[style] = values
         if found:
             self._append({"step": step, "kind": "held_out", "styles": found})
         for style, values in found.items():
             self.scalars(step, {f"held_out/{style}/{name}": value for name, value in values.items()})
-        return found
+        return Evaluation(found, drawn)
 
     def baselines(self) -> dict[str, Scores]:
         """Scores of the naive ways to draw the held-out pairs: baseline -> style -> score -> value.
@@ -118,7 +135,7 @@ class Tracker:
         They are written down once, at the run's first evaluation.
         """
         file = self.run / "metrics.jsonl"
-        known = is_main() and file.is_file() and '"kind": "baseline/' in file.read_text(encoding="utf-8")
+        written = file.read_text(encoding="utf-8") if is_main() and file.is_file() else ""
         found: dict[str, Scores] = {}
         for style in self.pack.styles:
             pairs = [pair for pair in self.pairs if pair[0] == style]
@@ -126,8 +143,12 @@ class Tracker:
                 continue
             mean = self._mean_training_glyph(style)
             for name, draw in NAIVE.items():
-                found.setdefault(name, {})[style] = self._score(pairs, partial(_naive_ink, draw, mean))
-        for name, by_style in found.items() if not known else ():
+                values = self._score(pairs, partial(_naive_ink, draw, mean))
+                del values["black"]
+                found.setdefault(name, {})[style] = values
+        for name, by_style in found.items():
+            if f'"kind": "baseline/{name}"' in written:
+                continue
             log.info("naive answer %s: %s", name.replace("_", " "), say_scores(by_style, {}))
             self._append({"step": 0, "kind": f"baseline/{name}", "styles": by_style})
             for style, values in by_style.items():
@@ -137,13 +158,15 @@ class Tracker:
     def _score(self, pairs: list[tuple[str, str]], draw: Callable[[GlyphBatch], Tensor]) -> dict[str, float]:
         """Mean scores over pairs, a few at a time, so that memory does not grow with their number.
 
-        Each process draws its share of them, and the totals of all are summed.
+        Beside them ``black``, the share of glyphs with hardly any paper: those whose negative is ``blank``.  Each process draws its share of them, and the totals of all are summed.
         """
         totals: dict[str, float] = {}
         mine = share_of(pairs)
         for start in range(0, len(mine), SCORED_AT_ONCE):
             batch = gather(self.pack, mine[start : start + SCORED_AT_ONCE])
-            for name, value in scores(draw(batch), ink_of(batch.target)).items():
+            ink, truth = draw(batch), ink_of(batch.target)
+            black = float(blank(1 - ink, 1 - truth).mean())
+            for name, value in {**scores(ink, truth), "black": black}.items():
                 totals[name] = totals.get(name, 0.0) + value * len(batch.names)
         everyone = [of_one for of_one in from_all(totals) if of_one]  # of few pairs, a process may have none
         return {name: sum(of_one[name] for of_one in everyone) / len(pairs) for name in everyone[0]}
@@ -210,17 +233,40 @@ class Tracker:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def _drop_lines_after(self, step: int) -> None:
-        """A resumed run writes its later lines again; without this they would be there twice."""
+        """A resumed run writes its later lines again; without this they would be there twice.
+
+        Lines that are no JSON object with a step are dropped too, and named in the log.
+        """
         file = self.run / "metrics.jsonl"
-        if file.is_file():
-            kept = []
-            for line in file.read_text(encoding="utf-8").splitlines():
+        if not file.is_file():
+            return
+        kept, damaged = [], []
+        with file.open("rb") as lines:
+            number = 0
+            while line := lines.readline(MOST_LINE_BYTES):
+                number += 1
                 try:
-                    if json.loads(line)["step"] <= step and step > 0:
-                        kept.append(line)
+                    if 0 < step >= _step_of(line):
+                        kept.append(line.rstrip(b"\n") + b"\n")
                 except ValueError:
-                    log.warning("%s: dropped a half-written line", file)
-            write_whole(file, "".join(line + "\n" for line in kept))
+                    damaged.append(number)
+                    while line and not line.endswith(b"\n"):  # the rest of one that is too long
+                        line = lines.readline(MOST_LINE_BYTES)
+        if damaged:
+            log.warning("%s: dropped %s", file, f"{len(damaged)} damaged lines, the first is line {damaged[0]}")
+        write_whole(file, b"".join(kept))
+
+
+def _step_of(line: bytes) -> int:
+    """The step of a line of ``metrics.jsonl``. Raises: ValueError if it is none."""
+    try:
+        content = json.loads(line.decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    step = content.get("step") if isinstance(content, dict) else None
+    if type(step) is not int:
+        raise ValueError("no step")
+    return step
 
 
 def _naive_ink(draw: Callable[[Tensor, Tensor], Tensor], mean: Tensor, batch: GlyphBatch) -> Tensor:

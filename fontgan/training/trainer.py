@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,12 @@ from fontgan.distributed import (
     said_once,
     world_size,
 )
-from fontgan.errors import RunError
+from fontgan.errors import ConfigError, RunError
 from fontgan.training import checkpoint as checkpoints
+from fontgan.training.channels import watched_channels
+from fontgan.training.health import ON_DIVERGENCE, ROLLBACK, STOP, Diverged, Health
 from fontgan.training.profiler import StepProfiler
-from fontgan.training.reports import Report, Reports
+from fontgan.training.reports import Reports
 from fontgan.training.step import TrainStep
 from fontgan.training.track import Scores, Tracker, say_scores
 
@@ -43,6 +45,8 @@ log = logging.getLogger(__name__)
 FINISHED, STOPPED = "finished", "stopped"
 PROTOTYPE_GLYPHS = 64  # of each style, where styles are read off references
 MOST_UNREAD = 100  # steps whose losses are not looked at, however seldom the log is written
+MOST_ROLLBACKS = 3  # of a run: an eighth of the learning rate then; what diverges even so has another cause
+SOON = 200  # steps; a run that diverges again so soon after going back was in trouble before the save it went back to
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,22 @@ class Cadence:
     save: int
 
 
+def check_on_divergence(choice: str) -> None:
+    """Raises: ConfigError."""
+    if choice not in ON_DIVERGENCE:
+        raise ConfigError(f"trainer.on_divergence={choice}: choose one of {', '.join(ON_DIVERGENCE)}.")
+
+
+def rollbacks_of(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rollbacks that a checkpoint tells of; none in those of older versions. Raises: ValueError if it is damaged."""
+    found = facts.get("rollbacks", [])
+    if not isinstance(found, list) or not all(
+        isinstance(past, dict) and type(past.get("step")) is int and type(past.get("back_to")) is int for past in found
+    ):
+        raise ValueError("rollbacks are no list of steps")
+    return found
+
+
 class Trainer:
     """Runs a ``TrainStep`` over a ``PairSampler`` until the schedule, a signal or ``stop_at`` ends it.
 
@@ -90,6 +110,9 @@ class Trainer:
         facts: what each checkpoint says of itself besides step, time and scores.
         config_yaml: the resolved config, written into each checkpoint.
         profiler: is told of every step.
+        on_divergence: "stop" ends a training that loses what it has learned; "rollback" goes on from its last good
+            save, which may be its start, at half the learning rate, at most ``MOST_ROLLBACKS`` times.
+    Raises: ConfigError if ``on_divergence`` is neither.
     """
 
     def __init__(
@@ -107,7 +130,9 @@ class Trainer:
         facts: dict[str, Any],
         config_yaml: str,
         profiler: StepProfiler | None = None,
+        on_divergence: str = STOP,
     ):
+        check_on_divergence(on_divergence)
         self.run = run
         self.train_step = train_step
         self.sampler = sampler
@@ -120,6 +145,7 @@ class Trainer:
         self.facts = facts
         self.config_yaml = config_yaml
         self.profiler = profiler
+        self.on_divergence = on_divergence
         self.step = 0
         self.minutes = 0.0  # spent training, over all starts of the run
         self.stopped_by: int | None = None  # the signal that ended the run, whichever process got it
@@ -130,6 +156,8 @@ class Trainer:
             if optimiser is not None
         }
         self._full_rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in self._optimisers.items()}
+        self.health = Health(train_step.objective, discriminator_lr=self._full_rates.get("d", 0.0))
+        self.rollbacks: list[dict[str, Any]] = []  # of the run so far: step, back_to, reason, rate
         self._signal: int | None = None  # that this process got
         self._to_log: dict[int, dict[str, float]] = {}  # step -> rates and pace, until its losses have arrived
         self._baselines: dict[str, Scores] = {}
@@ -144,46 +172,61 @@ class Trainer:
     def fit(self) -> str:
         """Trains to the end. Returns: FINISHED, or STOPPED if a signal or ``stop_at`` came first.
 
-        Raises: RunError if a loss is not finite; OSError if the run's folder cannot be written.
+        Raises: RunError if it diverges and is not, or cannot be, rolled back; OSError if the run's folder cannot be
+            written.
         """
         if self.step == 0:
             self._remember_styles()
             self.tracker.sheet(0)
-        started, minutes_before = time.monotonic(), self.minutes
-        self._last_log = self._started = started, self.step
+            if self.on_divergence == ROLLBACK:
+                self.save()  # something to go back to
         fontgan_log = [logging.getLogger("fontgan")]
         with self._signals(), logging_redirect_tqdm(fontgan_log), self._progress_bar() as bar:
-            self._agree(self.minutes)
-            while not (self._done() or self._stop_asked() or self.stopped_by):
-                first = self.step * self.accumulate
-                batches = [self.sampler.batch(first + i) for i in range(self.accumulate)]
-                self._set_rates()
-                losses = self.train_step(batches, self.schedule.progress(self.step, self.minutes), self.step)
-                # Sent before this step, which a GPU computes while the host looks at them.
-                if self.reports.under_way:
-                    self._look_at_losses(bar)
-                self.step += 1
-                self.reports.keep(self.step, losses, [name for batch in batches for name in batch.names])
-                self._agree(minutes_before + (time.monotonic() - started) / 60)
-                bar.update()
-                if self.profiler is not None:
-                    self.profiler.step()
-                if self._due(self.cadence.log):
-                    self._note_pace()
-                if self._due(self.cadence.log) or len(self.reports) >= MOST_UNREAD:
-                    self.reports.send()
-                evaluate = self._due(self.cadence.evaluate) or self._done()
-                # What was scored is saved too: it may be the best.
-                save = evaluate or self._due(self.cadence.save)
-                if save:
-                    self._look_at_losses(bar)
-                if evaluate:
-                    self._evaluate()
-                if save:
-                    self.save()
-            self._look_at_losses(bar)
-            self.save()
+            while True:
+                try:
+                    self._take_steps(bar)
+                    break
+                except Diverged as found:
+                    self._roll_back(found)
+                    bar.n = self.step
         return FINISHED if self._done() else STOPPED
+
+    def _take_steps(self, bar: tqdm[Any]) -> None:
+        """Trains on from where it stands, and saves at the end. Raises: Diverged, in all processes alike."""
+        started, minutes_before = time.monotonic(), self.minutes
+        self._last_log = self._started = started, self.step
+        self._agree(self.minutes)
+        while not (self._done() or self._stop_asked() or self.stopped_by):
+            first = self.step * self.accumulate
+            batches = [self.sampler.batch(first + i) for i in range(self.accumulate)]
+            self._set_rates()
+            losses = self.train_step(batches, self.schedule.progress(self.step, self.minutes), self.step)
+            # Sent before this step, which a GPU computes while the host looks at them.
+            if self.reports.under_way:
+                self._look_at_losses(bar)
+            self.step += 1
+            names = [name for batch in batches for name in batch.names]
+            self.reports.keep(self.step, losses, names, self.train_step.gradients)
+            self._agree(minutes_before + (time.monotonic() - started) / 60)
+            bar.update()
+            if self.profiler is not None:
+                self.profiler.step()
+            if self._due(self.cadence.log):
+                self._note_pace()
+            if self._due(self.cadence.log) or len(self.reports) >= MOST_UNREAD:
+                self.reports.send()
+            evaluate = self._due(self.cadence.evaluate) or self._done()
+            # What was scored is saved too: it may be the best.
+            save = evaluate or self._due(self.cadence.save)
+            if save:
+                self._look_at_losses(bar)
+            if evaluate:
+                self._evaluate()
+            # What is in doubt would push out what is not; it is over, or a divergence, in a few steps.
+            if save and not self.health.in_doubt:
+                self.save()
+        self._look_at_losses(bar)
+        self.save()
 
     def _agree(self, minutes: float) -> None:
         """Takes the main process's clock and whichever signal came, so that all processes go on, or stop, together."""
@@ -200,31 +243,100 @@ class Trainer:
         return self.step % every == 0
 
     def _set_rates(self) -> None:
-        share = self.schedule.rate(self.step, self.minutes)
+        share = self.schedule.rate(self.step, self.minutes) * self._rate_left
         for name, optimiser in self._optimisers.items():
             for group in optimiser.param_groups:
                 group["lr"] = self._full_rates[name] * share
 
     def _look_at_losses(self, bar: tqdm[Any]) -> None:
-        """Reads the losses of all steps so far and logs those that are due. Raises: RunError if one is not finite."""
+        """Reads what all steps so far reported, and logs what is due. Raises: Diverged, in all processes alike."""
         self.reports.send()
-        reports = self.reports.read()
-        wrong = next((report for report in reports if not report.is_finite), None)
-        to_log = [report for report in reports if report.step in self._to_log]
-        everyone = from_all((wrong, to_log))
-        faults = [fault for fault, _ in everyone if fault is not None]
-        if faults:
-            first = min(faults, key=lambda fault: fault.step)
-            raise said_once(RunError(f"step {first.step}: {first.say()}; {self._what_stands()}"))
-        for of_all in zip(*(due for _, due in everyone), strict=True):
-            self._log(of_all, bar)
+        # The names of the glyphs are for what went wrong.
+        mine = [replace(report, names=[]) if report.is_finite else report for report in self.reports.read()]
+        for of_all in zip(*from_all(mine), strict=True):
+            step = of_all[0].step
+            if wrong := [report for report in of_all if not report.is_finite]:
+                # The weights that gave it are those of the step before, which may be saved already.
+                raise Diverged(step, wrong[0].say(), good_until=self.health.good_until(step - 1))
+            losses = {name: sum(report.values[name] for report in of_all) / len(of_all) for name in of_all[0].values}
+            self._warn(self.health.look_at_step(step, losses, of_all[0].gradients))
+            if step in self._to_log:
+                self._log(step, losses, of_all[0].gradients, bar)
 
-    def _what_stands(self) -> str:
-        there = checkpoints.all_checkpoints(self.run)
-        last = f"the checkpoint of step {there[-1].step} stands" if there else "there is no checkpoint yet"
+    def _warn(self, lines: Sequence[str]) -> None:
+        for line in lines if is_main() else ():
+            log.warning("%s", line)
+
+    # -- divergence -----------------------------------------------------------------------------
+
+    @property
+    def _rate_left(self) -> float:
+        """Share of the scheduled learning rate, which halves at each rollback."""
+        return 0.5 ** len(self.rollbacks)
+
+    def _roll_back(self, found: Diverged) -> None:
+        """Goes back to the last save that is not in doubt, and from there on at half the learning rate.
+
+        The save itself is made again, so that a run that is killed before the next one goes on like this one.
+
+        Raises: RunError where that is not wanted, or has not helped so far, or there is no such save.
+        """
+        good_until = found.good_until
+        if self.rollbacks and found.step - self.rollbacks[-1]["back_to"] <= SOON:
+            good_until = min(good_until, self.rollbacks[-1]["back_to"] - 1)
+        # The main process decides: what it verifies, the others need not.
+        saved = self._last_good_save(good_until) if is_main() else None
+        if self.on_divergence != ROLLBACK or len(self.rollbacks) >= MOST_ROLLBACKS:
+            raise said_once(RunError(f"{found}; {self._remedy(saved, good_until)}")) from found
+        (back_to,) = agree_on_largest([-1 if saved is None else saved.step])
+        if back_to < 0:
+            raise said_once(RunError(f"{found}; {self._remedy(None, good_until)}")) from found
+        self.reports = Reports()
+        self._to_log.clear()
+        self._baselines = {}
+        past = self.rollbacks
+        self.resume(saved or next(c for c in checkpoints.all_checkpoints(self.run) if c.step == back_to))
+        self.health.forgive()
+        rate = self._full_rates["g"] * 0.5 ** (len(past) + 1)
+        self.rollbacks = [*past, {"step": found.step, "back_to": self.step, "reason": str(found), "rate": rate}]
+        self._warn(
+            [
+                f"{found}; going back to the checkpoint of step {self.step}, and on from there at {self._rate_left:g} of "
+                f"the learning rate (rollback {len(self.rollbacks)} of {MOST_ROLLBACKS} at most)"
+            ]
+        )
+        agree_on_largest([0.0])  # everyone has read it
+        if is_main():
+            checkpoints.drop_after(self.run, self.step)
+        self.tracker.go_back(self.step)
+        self.tracker.scalars(self.step, {"health/rollbacks": len(self.rollbacks)})
+        self._saved_step = -1
+        self.save()
+
+    def _last_good_save(self, good_until: int) -> checkpoints.Checkpoint | None:
+        """The newest intact checkpoint up to a step; where only later ones are left, the oldest of these."""
+        try:
+            found = checkpoints.newest_intact(self.run, before=good_until + 1)
+            if found is None and (there := checkpoints.all_checkpoints(self.run)):
+                found = checkpoints.newest_intact(self.run, before=there[0].step + 1)
+        except RunError as error:
+            log.warning("%s", error)
+            return None
+        return found
+
+    def _remedy(self, saved: checkpoints.Checkpoint | None, good_until: int) -> str:
+        """What stands, and what to do."""
+        stands = "there is no checkpoint yet" if saved is None else f"the checkpoint of step {saved.step} stands"
+        if saved is not None and saved.step > good_until:
+            stands += " but may be spoilt already"
+        may_go_back = saved is not None and self.on_divergence == STOP and len(self.rollbacks) < MOST_ROLLBACKS
+        again = "Go on from there with trainer.on_divergence=rollback, or start" if may_go_back else "Start"
+        if self.rollbacks:
+            stands += f", and rollbacks at step {', '.join(str(past['step']) for past in self.rollbacks)} were in vain"
+        clip = "" if self.train_step.grad_clip else "trainer.grad_clip=1, "
         return (
-            f"{last}. Lower optim.lr, set trainer.grad_clip=1 or trainer.precision=fp32, "
-            "and start again in another out=."
+            f"{stands}. {again} again in another out= with optim.lr={self._full_rates['g'] * self._rate_left / 4:g}, "
+            f"{clip}or trainer.precision=fp32."
         )
 
     # -- what is left behind --------------------------------------------------------------------
@@ -238,16 +350,17 @@ class Trainer:
         rates = {f"lr/{name}": o.param_groups[0]["lr"] for name, o in self._optimisers.items()}
         self._to_log[self.step] = {**rates, "speed/glyphs_per_second": glyphs}
 
-    def _log(self, reports: Sequence[Report], bar: tqdm[Any]) -> None:
-        """Logs a step, given the report of each process; their shares of the batch are equal."""
-        step = reports[0].step
-        values = {name: sum(report.values[name] for report in reports) / len(reports) for name in reports[0].values}
+    def _log(self, step: int, losses: dict[str, float], gradients: dict[str, float], bar: tqdm[Any]) -> None:
+        """Logs a step, given its means over all processes."""
         noted = self._to_log.pop(step)
-        self.tracker.scalars(step, {f"loss/{name}": value for name, value in values.items()})
+        self.tracker.scalars(step, {f"loss/{name}": value for name, value in losses.items()})
         self.tracker.scalars(step, noted)
-        losses = " ".join(f"{name} {value:.3f}" for name, value in values.items())
+        self.tracker.scalars(step, {f"health/gradient_{name}": norm for name, norm in gradients.items()})
+        if (share := self.health.judge_share(losses)) is not None:
+            self.tracker.scalars(step, {"health/d_loss_over_chance": share})
         bar.total = self._expected_steps(time.monotonic())
-        bar.set_postfix_str(f"{noted['speed/glyphs_per_second']:.0f} glyphs/s {losses}", refresh=False)
+        said = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        bar.set_postfix_str(f"{noted['speed/glyphs_per_second']:.0f} glyphs/s {said}", refresh=False)
 
     def _expected_steps(self, now: float) -> int:
         """Where the run will end at the present pace, for the time left."""
@@ -282,18 +395,23 @@ class Trainer:
         copy_from_main(self.train_step.averaged.buffers())
         if not self._baselines:  # not before: a training should start at once
             self._baselines = self.tracker.baselines()
-        found = self.tracker.evaluate(self.step)
+        with watched_channels(self.train_step.averaged) as channels:
+            found, drawn = self.tracker.evaluate(self.step)
         self.tracker.sheet(self.step)
         self._scored = (self.step, found)
         if found:
             log.info("step %d, held-out (best naive): %s", self.step, say_scores(found, self._baselines))
+        dead = channels.dead()
+        self.tracker.scalars(self.step, {f"health/dead_channels_level_{level}": n for level, (n, _) in dead.items()})
+        self._warn(self.health.look_at_evaluation(self.step, drawn, dead))
 
     def save(self) -> None:
         """Writes a checkpoint of this step, unless it has been written.
 
         The main process does; the others wait, so that none of them can be ahead of what is on the disk.
 
-        Raises: RunError if a weight is not finite; the older checkpoints stand. OSError if it cannot be written.
+        Raises: Diverged if a weight is not finite, in all processes alike; OSError if it cannot be written. The older
+            checkpoints stand.
         """
         if self.step == self._saved_step:
             return
@@ -308,15 +426,17 @@ class Trainer:
             "random": from_all(self._random_state()),
         }
         scored_step, found = self._scored
+        self._check_weights(networks)
         with main_first():
             if is_main():
-                self._check_weights(networks)
                 checkpoints.save(
                     self.run,
                     step=self.step,
                     facts={
                         "minutes": self.minutes,
                         "scores": found if scored_step == self.step else {},
+                        "health": self.health.state(),
+                        "rollbacks": self.rollbacks,
                         **self.facts,
                     },
                     config_yaml=self.config_yaml,
@@ -326,10 +446,13 @@ class Trainer:
         self._saved_step = self.step
 
     def _check_weights(self, networks: dict[str, nn.Module]) -> None:
+        """Raises: Diverged, in all processes alike: batch norm has seen other glyphs in each."""
         for name, network in networks.items():
             finite = [t.isfinite().all() for t in network.state_dict().values() if t.is_floating_point()]
-            if not bool(torch.stack(finite).all()):
-                raise RunError(f"step {self.step}: a weight of {name} is not finite; {self._what_stands()}")
+            if any(agree_on_largest([float(not torch.stack(finite).all())])):
+                raise Diverged(
+                    self.step, f"a weight of {name} is not finite", good_until=self.health.good_until(self.step)
+                )
 
     def _random_state(self) -> dict[str, Any]:
         """Of this process: where its dropout stands."""
@@ -349,11 +472,15 @@ class Trainer:
                 optimiser.load_state_dict(state["optimisers"][name])
             self._restore_random(state["random"], saved.step)
             self.minutes = float(saved.facts["minutes"])
+            self.health.restore(saved.facts.get("health", {}))
+            self.rollbacks = rollbacks_of(saved.facts)
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise RunError(
                 f"{saved.folder / 'training.pt'}: does not fit this run ({type(error).__name__}: {error})."
             ) from error
         self.step = self._saved_step = saved.step
+        self._scored = (saved.step, saved.facts.get("scores", {}))
+        self._remembered_step = -1
 
     def _restore_random(self, states: list[dict[str, Any]], step: int) -> None:
         if len(states) != world_size():
