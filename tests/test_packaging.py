@@ -1,0 +1,259 @@
+"""What users install: the bounds and licences of every dependency, and the files of the wheel and the sdist."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from fontgan.build import config_folder
+
+from .conftest import FONTS, TINY
+from .versions import ROOT, declared, lower
+
+REQUIREMENTS = list(declared())
+PAGE = ROOT / "docs" / "dependencies.md"
+
+# A licence not in this list is one to read before it comes in.  LGPL, MPL: used as they come, unchanged.
+FAMILIES = {
+    "Apache": r"apache",
+    "BSD": r"\b0?bsd",
+    "MIT": r"\bmit\b",
+    "MPL": r"\bmpl|mozilla public",
+    "LGPL": r"\blgpl|lesser general public",
+    "PSF": r"\bpsf|python software foundation",
+    "ISC": r"\bisc\b",
+    "Zlib": r"\bzlib\b",
+    "BSL": r"\bbsl-1",
+    "CC0": r"\bcc0",
+    "NVIDIA": r"nvidia",
+}
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, list[str]]:
+    """The rows of the page's table by package: comes with, bounds, licence, what for, why not older, why not newer."""
+    found = {}
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            name, *cells = (cell.strip() for cell in line.strip("|").split(" | "))
+            assert name.strip("` ") not in found, f"{name} has two rows"
+            found[name.strip("` ")] = [cell.strip() for cell in cells]
+    return found
+
+
+@pytest.mark.parametrize(("extra", "requirement"), REQUIREMENTS, ids=lambda part: str(part) or "always")
+def test_every_dependency_has_bounds_a_licence_and_reasons(
+    rows: dict[str, list[str]], extra: str, requirement: Requirement
+) -> None:
+    assert lower(requirement), f"{requirement}: no lower bound"
+    assert any(part.operator == "<" for part in requirement.specifier), f"{requirement}: no upper bound"
+    assert requirement.name in rows, f"{requirement}: no row in {PAGE.name}"
+    comes_with, bounds, licence, what_for, not_older, not_newer = rows[requirement.name]
+    assert comes_with == (f"`{extra}`" if extra else "always")
+    assert bounds == f"`{','.join(str(p) for p in sorted(requirement.specifier, key=lambda p: p.operator != '>='))}`"
+    assert families(licence), licence
+    assert all(len(text) > 5 for text in (what_for, not_older, not_newer))
+
+
+def test_the_page_has_no_row_too_many(rows: dict[str, list[str]]) -> None:
+    assert set(rows) == {requirement.name for _, requirement in REQUIREMENTS}
+    assert len(rows) == len(REQUIREMENTS) >= 30
+
+
+def test_licences_are_those_that_the_packages_state(rows: dict[str, list[str]]) -> None:
+    compared = 0
+    for _, requirement in REQUIREMENTS:
+        if (stated := licence_of(requirement.name)) is not None:
+            assert families(stated) <= families(rows[requirement.name][2]), f"{requirement.name}: {stated}"
+            compared += 1
+    assert compared >= 20
+
+
+def test_no_unread_licence_comes_in_unseen() -> None:
+    """Those of all that the dependencies depend on in their turn."""
+    unread = {name: licence for name, licence in below() if not families(licence)}
+    unread.pop("cuda-toolkit", None)  # names the NVIDIA packages and has no files of its own
+    assert unread == {}
+    assert len(list(below())) > 60
+
+
+def test_whatever_is_imported_is_declared() -> None:
+    """A package that comes only because another asks for it may be gone with the other's next version."""
+    names = importlib.metadata.packages_distributions()
+    for file in (ROOT / "fontgan").rglob("*.py"):
+        for module in imported(file):
+            if module not in sys.stdlib_module_names and module != "fontgan":
+                assert {canonicalize_name(name) for name in names.get(module, [module])} & {
+                    canonicalize_name(requirement.name) for extra, requirement in REQUIREMENTS if extra != "dev"
+                }, f"{file}: {module}"
+
+
+def test_files_of_others_are_read_only_by_what_the_lower_bounds_are_chosen_for() -> None:
+    """docs/dependencies.md leaves out flaws of torch.jit and of OpenCV's readers, since nothing here calls them."""
+    texts = {file: file.read_text(encoding="utf-8") for file in (ROOT / "fontgan").rglob("*.py")}
+    for file, text in texts.items():
+        assert not re.search(r"torch\.(jit|package|export)\.|\bim(read|decode)|VideoCapture|FileStorage", text), file
+    assert len(texts) > 100
+
+
+# -- the wheel and the sdist ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The wheel, made from the sdist as indexes have it, and the sdist."""
+    folder = tmp_path_factory.mktemp("built")
+    result = subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return wheel, sdist
+
+
+def test_the_wheel_holds_the_package_its_configs_and_nothing_else(built: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(built[0]) as wheel:
+        names = [PurePosixPath(name) for name in wheel.namelist()]
+        entry_points = next(name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+        assert wheel.read(entry_points).decode().split() == ["[console_scripts]", "fontgan", "=", "fontgan.cli:main"]
+    package = {name for name in names if name.parts[0] == "fontgan"}
+    about = set(names) - package
+    assert {name.parts[0] for name in about} == {f"fontgan-{importlib.metadata.version('fontgan')}.dist-info"}
+    assert {name.relative_to(name.parts[0]).parts[0] for name in about} == {
+        "METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses"
+    }  # fmt: skip
+    here = {file.relative_to(ROOT) for file in (ROOT / "fontgan").rglob("*.py")}
+    assert {name for name in package if name.suffix == ".py"} == {PurePosixPath(file) for file in here}
+    configs = {file.relative_to(config_folder()) for file in config_folder().rglob("*.yaml")}
+    assert {name for name in package if name.is_relative_to("fontgan/configs")} == {
+        PurePosixPath("fontgan/configs") / file for file in configs
+    }
+    assert len(configs) > 50
+    others = {name for name in package if name.suffix != ".py" and name.parts[1] != "configs"}
+    assert {(str(name.parent), name.suffix) for name in others} == {
+        ("fontgan/assets/fonts", ".ttf"),
+        ("fontgan/assets/fonts", ".txt"),
+        ("fontgan/metrics", ".safetensors"),
+        ("fontgan/report/templates", ".j2"),
+        ("fontgan/report/templates", ".css"),
+        ("fontgan/report/templates", ".js"),
+    }
+    for licence in FONTS.glob("*.LICENSE.txt"):  # beside its font, and where tools look for licences
+        assert sum(name.name == licence.name for name in names) == 2
+    assert built[0].stat().st_size < 5e6  # 3.3 MB: fonts and two small networks
+
+
+def test_the_sdist_holds_the_sources_and_nothing_else(built: tuple[Path, Path]) -> None:
+    with tarfile.open(built[1]) as sdist:
+        members = sdist.getmembers()
+    assert all(member.isfile() for member in members)  # no link leads anywhere
+    names = {PurePosixPath(*PurePosixPath(member.name).parts[1:]) for member in members}
+    assert {name.parts[0] for name in names} == {
+        "fontgan", "configs", "scripts", "tests", "docs", "README.md", "LICENSE", "Makefile", "CHANGELOG.md",
+        "pyproject.toml", "PKG-INFO", ".gitignore",
+    }  # fmt: skip
+    assert {name.suffix for name in names if name.parts[0] in ("scripts", "tests")} == {".py"}
+    assert {name.suffix for name in names if name.parts[0] == "configs"} == {".yaml"}
+    assert {name.suffix for name in names if name.parts[0] == "docs"} == {".md"}
+    assert not any("__pycache__" in name.parts for name in names)
+    assert built[1].stat().st_size < 6e6
+
+
+def test_a_wheel_in_an_empty_environment_trains_from_another_folder(built: tuple[Path, Path], tmp_path: Path) -> None:
+    """The wheel's own files alone; its dependencies are lent from this environment to save their download."""
+    venv.create(tmp_path / "env", with_pip=False)
+    commands = tmp_path / "env" / "bin"
+    site = next((tmp_path / "env" / "lib").glob("python*/site-packages"))
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", site, built[0]], check=True)
+    lent = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "lent.pth").write_text("\n".join(lent))
+    away = tmp_path / "away"
+    away.mkdir()
+
+    def fontgan(*arguments: str) -> str:
+        result = subprocess.run(
+            [commands / "python", "-m", "fontgan", *arguments], capture_output=True, text=True, cwd=away
+        )
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    where = subprocess.run(
+        [commands / "python", "-c", "import fontgan; print(fontgan.__file__)"], capture_output=True, text=True, cwd=away
+    )
+    assert str(site) in where.stdout, where.stdout + where.stderr
+    assert "train" in fontgan("--help")
+    assert "batch_size" in fontgan("train", "--cfg")
+    fontgan("train", *TINY, "out=run")
+    assert (away / "run" / "sheet.png").is_file()
+
+
+# -- inside -----------------------------------------------------------------------------------
+
+
+def imported(file: Path) -> set[str]:
+    """The top names of all that a module imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module or "")
+    return {name.split(".")[0] for name in names}
+
+
+def families(licence: str) -> set[str]:
+    """The kinds of licence that a text names."""
+    return {family for family, pattern in FAMILIES.items() if re.search(pattern, licence, re.IGNORECASE)}
+
+
+def licence_of(name: str) -> str | None:
+    """The licence that an installed package states in its metadata, None if it is not installed."""
+    try:
+        about = importlib.metadata.metadata(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    if expression := about.get("License-Expression"):
+        return expression
+    classifiers = [text for text in about.get_all("Classifier") or [] if text.startswith("License ::")]
+    return " ".join(classifiers) if families(" ".join(classifiers)) else (about.get("License") or "")[:200]
+
+
+def below() -> Iterator[tuple[str, str]]:
+    """All that is installed because the requirements ask for it, directly or not, tools of tests left out."""
+    to_do = [requirement for extra, requirement in REQUIREMENTS if extra != "dev"]
+    seen: set[tuple[str, str]] = set()
+    given = set()
+    while to_do:
+        requirement = to_do.pop()
+        name = canonicalize_name(requirement.name)
+        for extra in requirement.extras or {""}:
+            if (name, extra) in seen or (licence := licence_of(name)) is None:
+                continue
+            seen.add((name, extra))
+            if name not in given:
+                given.add(name)
+                yield name, licence
+            for line in importlib.metadata.requires(name) or []:
+                needed = Requirement(line)
+                if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+                    to_do.append(needed)
+
+
+def test_the_python_versions_named_are_those_of_the_page() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [text.rsplit(" ", 1)[1] for text in project["classifiers"] if re.search(r"Python :: 3\.\d", text)]
+    assert project["requires-python"] == f">={named[0]}"
+    assert f"Python {', '.join(named[:-1])} and {named[-1]}" in PAGE.read_text(encoding="utf-8")
