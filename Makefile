@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint install clean
+.PHONY: demo test reliability lint install clean
 
 install: .venv/.installed
 
@@ -27,6 +27,13 @@ demo: install
 
 test: install .fontbakery/.installed
 	$(BIN)/python -m pytest
+
+# What docs/reliability.md promises, tried for an hour or two instead of the minutes that `make test` has for it.
+reliability: install
+	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tests.hostile reading
+	$(BIN)/python -m tests.hostile.fonts
+	$(BIN)/python -m tests.health_margins 400
 
 lint: install
 	$(BIN)/ruff check .

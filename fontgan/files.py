@@ -122,15 +122,20 @@ def folder_aside(out: Path) -> Iterator[Path]:
 
     Raises: OSError if it cannot be made.
     """
-    for left in out.parent.glob(f".{glob.escape(out.name)}-{'[a-z0-9_]' * 8}"):
-        with contextlib.suppress(BlockingIOError), _hold_folder(left):
-            shutil.rmtree(left)
+    clear_dead_asides(out)
     aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         with _hold_folder(aside):
             yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def clear_dead_asides(out: Path) -> None:
+    """Removes what ``folder_aside`` made for this ``out`` in processes that were killed."""
+    for left in out.parent.glob(f".{glob.escape(out.name)}-{'[a-z0-9_]' * 8}"):
+        with contextlib.suppress(BlockingIOError), _hold_folder(left):
+            shutil.rmtree(left)
 
 
 @contextlib.contextmanager

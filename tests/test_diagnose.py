@@ -198,7 +198,7 @@ def constant_bias(resize: str, *overrides: str) -> float:
     """Phase bias of a freshly drawn part on a constant map, away from the border."""
     torch.manual_seed(0)
     config = compose_config("train", [f"generator/up/resize={resize}", *overrides])
-    part = build(config.generator.up.resize, "resize")(6, 4).double()
+    part = build(config.generator.up.resize, "generator.up.resize")(6, 4).double()
     with torch.no_grad():
         return float(phase_bias(part(torch.ones(2, 6, 16, 16, dtype=torch.float64)), border=8))
 

@@ -39,7 +39,8 @@ SMALL = ["generator.ngf=4", "generator.depth=3", "data.size=64"]
 
 PARTS = {
     kind: {
-        name: build(compose_config("train", [f"generator/up/{kind}={name}"]).generator.up[kind], kind) for name in names
+        name: build(compose_config("train", [f"generator/up/{kind}={name}"]).generator.up[kind], f"generator.up.{kind}")
+        for name in names
     }
     for kind, names in (("resize", RESIZES), ("fusion", FUSIONS), ("refine", REFINES))
 }
@@ -60,7 +61,7 @@ def some_style(network: UnetGenerator, height: int, width: int) -> torch.Tensor:
 def part(group: str, name: str, *overrides: str) -> Any:
     """One part as the config makes it, to be called with its channels."""
     cfg = compose_config("train", [f"{group}={name}", *overrides])
-    return build(OmegaConf.select(cfg, group.replace("/", ".")), "part")
+    return build(OmegaConf.select(cfg, group.replace("/", ".")), group.replace("/", "."))
 
 
 def assert_draws_and_learns(network: UnetGenerator, height: int, width: int) -> None:

@@ -21,7 +21,7 @@ from fontTools.ufoLib.errors import UFOLibError
 from fontgan.bounded import Limits, Stopped, run_bounded
 from fontgan.data.render import MOST_OF_A_NAME, is_character
 from fontgan.errors import DataError, printable
-from fontgan.files import folder_aside, replace_folder
+from fontgan.files import clear_dead_asides, folder_aside, replace_folder
 from fontgan.fontfile.metrics import LEAST_EM, MOST_EM
 from fontgan.fontfile.names import glyph_name
 from fontgan.fontfile.outline import DrawnGlyph, Outline, is_space
@@ -68,6 +68,7 @@ def check_ufo_out(out: Path, *, overwrite: bool) -> None:
     if out.suffix.lower() != ".ufo":
         raise DataError(f"out={out}: the name of a UFO ends in .ufo.")
     if out.exists():
+        clear_dead_asides(out)  # of one that was killed when it was done but for that
         if not out.is_dir() or _made_by(out) is None:
             raise DataError(f"out={out}: is there already, and not of fontgan vectorize. Name another .ufo.")
         if not overwrite:

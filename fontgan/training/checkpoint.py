@@ -174,7 +174,7 @@ def save(
     saved.verify()
     _remove_others(run, saved)
     for folder in _look_through(run)[1]:
-        shutil.rmtree(folder)  # damaged, and of no use any more
+        _remove(folder)  # damaged, and of no use any more
     return saved
 
 
@@ -184,14 +184,21 @@ def _remove_others(run: Path, verified: Checkpoint) -> None:
     kept = {checkpoint.folder for checkpoint in whole[-KEPT:]} | {verified.folder, best(whole).folder}
     for checkpoint in whole:
         if checkpoint.folder not in kept:
-            shutil.rmtree(checkpoint.folder)
+            _remove(checkpoint.folder)
+
+
+def _remove(folder: Path) -> None:
+    """Takes its name away first: who is killed while removing it leaves nothing that looks like a damaged checkpoint."""
+    aside = Path(tempfile.mkdtemp(prefix=".step-", dir=folder.parent))
+    folder.rename(aside / folder.name)
+    shutil.rmtree(aside)
 
 
 def drop_after(run: Path, step: int) -> None:
     """Removes the checkpoints of later steps, which a run that goes back to ``step`` makes anew."""
     for checkpoint in all_checkpoints(run):
         if checkpoint.step > step:
-            shutil.rmtree(checkpoint.folder)
+            _remove(checkpoint.folder)
 
 
 def clear_leftovers(run: Path, newest: Checkpoint | None) -> None:
