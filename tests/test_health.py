@@ -191,8 +191,7 @@ def test_a_run_that_diverges_is_rolled_back_and_ends_well(
     tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And twice the same; and the same where it is killed after the rollback."""
-    assert "not finite" in error_line(here("train", *STEEP, f"out={tmp_path / 'stop'}"))
-    result = here("train", *STEEP, ROLLBACK, "optim.lr=20", f"out={tmp_path / 'one'}")
+    result = here("train", *STEEP, ROLLBACK, f"out={tmp_path / 'one'}")
     assert result.returncode == 0, result.stderr
     past = rollbacks_of(checkpoints.find(tmp_path / "one", "last").facts)
     assert 1 <= len(past) <= 2
@@ -203,7 +202,7 @@ def test_a_run_that_diverges_is_rolled_back_and_ends_well(
     assert len(kinds) == len(set(kinds)) == 4
     check_tensorboard(tmp_path / "one", 16, len(past))
 
-    assert here("train", *STEEP, ROLLBACK, "optim.lr=20", f"out={tmp_path / 'two'}").returncode == 0
+    assert here("train", *STEEP, ROLLBACK, f"out={tmp_path / 'two'}").returncode == 0
     assert_same(tmp_path / "one", tmp_path / "two")
 
     real, asked = PairSampler.batch, []
@@ -217,9 +216,9 @@ def test_a_run_that_diverges_is_rolled_back_and_ends_well(
     with monkeypatch.context() as patch:
         patch.setattr(PairSampler, "batch", dies)
         with pytest.raises(RuntimeError, match="killed"):
-            here("train", *STEEP, ROLLBACK, "optim.lr=20", f"out={tmp_path / 'killed'}")
+            here("train", *STEEP, ROLLBACK, f"out={tmp_path / 'killed'}")
     assert checkpoints.find(tmp_path / "killed", "last").step == 0
-    rest = here("train", *STEEP, ROLLBACK, "optim.lr=20", f"out={tmp_path / 'killed'}")
+    rest = here("train", *STEEP, ROLLBACK, f"out={tmp_path / 'killed'}")
     assert "going back" not in rest.stderr  # the checkpoint knows already
     assert_same(tmp_path / "one", tmp_path / "killed")
 

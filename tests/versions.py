@@ -2,7 +2,7 @@
 
 Makes an environment of its own for the Python that runs it, and leaves it where --folder says for the next time.
 
-    python3.12 -m venv /tmp/v && /tmp/v/bin/pip install packaging tqdm && /tmp/v/bin/python -m tests.versions newest
+    python3.12 -m venv /tmp/v && /tmp/v/bin/pip install packaging && /tmp/v/bin/python -m tests.versions newest
     python -m tests.versions oldest tests/test_pack.py -k shard
 """
 
