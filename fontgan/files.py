@@ -157,8 +157,10 @@ def as_utf8(text: str) -> bytes:
 def read_json(file: Path, most_bytes: int = MOST_JSON_BYTES) -> Any:
     """Reads a JSON file that a stranger may have made.
 
-    Raises: OSError if it cannot be read; ValueError if it is too large, no UTF-8, no JSON, or nested too deeply.
+    Raises: OSError if it cannot be read; ValueError if it is no file, too large, no UTF-8, no JSON, or nested too deeply.
     """
+    if file.exists() and not file.is_file():
+        raise ValueError("no file")  # to read from a pipe would be to wait
     with file.open("rb") as stream:
         data = stream.read(most_bytes + 1)
     if len(data) > most_bytes:
@@ -204,7 +206,7 @@ def locked(folder: Path, what: str) -> Iterator[None]:
 
     Raises: RunError if another process holds it.
     """
-    with (folder / ".lock").open("w") as lock:
+    with (folder / ".lock").open("a") as lock:  # "w" would empty what a link leads to
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -219,7 +221,7 @@ def writing_among_others(folder: Path) -> Iterator[None]:
 
     Raises: OSError if it cannot be written.
     """
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+    with folder.with_name(f"{folder.name}.lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

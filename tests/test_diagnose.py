@@ -396,7 +396,7 @@ def test_runs_that_cannot_be(refused: Callable[..., str], tiny_run: Path, tmp_pa
     spoilt = shutil.copytree(tiny_run, tmp_path / "spoilt")
     for file in spoilt.rglob("generator.safetensors"):
         file.write_bytes(b"not weights")
-    assert "cannot be read" in refused("diagnose", f"checkpoint={spoilt}")
+    assert "is damaged" in refused("diagnose", f"checkpoint={spoilt}")
 
 
 def test_a_run_that_holds_nothing_out_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:

@@ -583,6 +583,22 @@ def test_a_checkpoint_of_format_1_is_read_and_resumed_exactly(at_step_4: Path, t
     assert_same_weights(tmp_path / "new", tmp_path / "old", 6)
 
 
+def test_a_link_in_the_place_of_a_log_is_not_followed(
+    at_step_4: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    shutil.copytree(at_step_4, tmp_path / "run")
+    (tmp_path / "theirs").write_text("mine")
+    for name in ("train.log", "metrics.jsonl"):
+        (tmp_path / "run" / name).unlink()
+        (tmp_path / "run" / name).symlink_to(tmp_path / "theirs")
+        assert f"{name}: is a link" in refused("train", *LONGER, f"out={tmp_path / 'run'}")
+        (tmp_path / "run" / name).unlink()
+    (tmp_path / "run" / ".lock").unlink(missing_ok=True)
+    (tmp_path / "run" / ".lock").symlink_to(tmp_path / "theirs")
+    refused("train", *LONGER, "data.size=128", f"out={tmp_path / 'run'}")
+    assert (tmp_path / "theirs").read_text() == "mine"
+
+
 class Planted:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.mkdir, (os.environ["PLANTED"],)

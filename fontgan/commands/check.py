@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from fontgan.build import build_plan, find_origin
 from fontgan.data.pairs import PairPlan, find_duplicates, find_too_few
 from fontgan.errors import DataError
+from fontgan.logs import say
 
 if TYPE_CHECKING:
     from fontgan.training.transfer import Origin
@@ -27,7 +28,7 @@ def main(cfg: DictConfig) -> int:
         for finding in findings:
             if finding.level == level:
                 log.log(LEVELS[level], "%s", finding)
-    print(summary(plan))
+    say(summary(plan))
     errors = sum(finding.level == "error" for finding in findings)
     warnings = sum(finding.level == "warning" for finding in findings)
     print(f"{errors} errors, {warnings} warnings: " + ("training would stop here." if errors else "ready to train."))

@@ -35,7 +35,7 @@ from fontgan.data.pack import Pack, cache_folder, make_pack
 from fontgan.device import autocast, describe, out_of_memory, pick_device, pick_precision
 from fontgan.errors import ConfigError, RunError, UserError
 from fontgan.files import locked, user_path, write_whole
-from fontgan.logs import quiet
+from fontgan.logs import OneLineFormatter, quiet
 from fontgan.models.cost import parameters
 from fontgan.models.draw import draw_glyphs
 from fontgan.models.unet import UnetGenerator
@@ -460,7 +460,7 @@ class _LogFile(logging.FileHandler):
 def _into_file(messages: MemoryHandler, file: Path) -> Iterator[None]:
     """Writes kept and coming messages into ``train.log``."""
     target = _LogFile(file, encoding="utf-8")
-    target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    target.setFormatter(OneLineFormatter("%(asctime)s %(levelname)s %(message)s"))
     messages.setTarget(target)
     messages.flush()
     logger = logging.getLogger("fontgan")
@@ -556,6 +556,9 @@ def _look_into(out: Path, cfg: DictConfig) -> checkpoints.Checkpoint | None:
     """
     if out.exists() and not out.is_dir():
         raise RunError(f"out={out}: is a file. Name a folder.")
+    for name in ("train.log", "metrics.jsonl"):  # which are appended to
+        if (out / name).is_symlink():
+            raise RunError(f"{out / name}: is a link, and a run writes into its own folder alone. Remove it.")
     last = checkpoints.newest_intact(out)
     begun = _begun_with(out, last)
     if begun is None:

@@ -33,6 +33,7 @@ from fontgan.errors import RunError
 from fontgan.files import as_utf8, clear_asides, replace_folder, sync_folder
 from fontgan.seal import file_sum, read_sealed, sealed
 from fontgan.training import tensorfile
+from fontgan.training.facts import check_facts
 
 log = logging.getLogger(__name__)
 
@@ -283,7 +284,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
         facts = read_sealed(folder / "run.json", unsealed_formats=(1,))
         step, known = facts["step"], facts["format"]
         if type(step) is not int or step < 0:
-            raise ValueError(f"step is {step!r}")
+            raise ValueError(f"step is {str(step)[:20]}")
+        check_facts(facts)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error) if isinstance(error, ValueError) else type(error).__name__
         raise RunError(
