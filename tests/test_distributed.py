@@ -53,9 +53,8 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 def weights(run: Path, step: int) -> dict[str, torch.Tensor]:
     folder = run / "checkpoints" / f"step-{step:08d}"
-    return {
-        f"{file.stem}/{key}": t for file in sorted(folder.glob("*.safetensors")) for key, t in load_file(file).items()
-    }
+    files = sorted(file for file in folder.glob("*.safetensors") if file.stem != "training")  # each process has its own
+    return {f"{file.stem}/{key}": t for file in files for key, t in load_file(file).items()}
 
 
 def largest_difference(one: Path, other: Path, step: int) -> float:

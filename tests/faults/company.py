@@ -12,7 +12,20 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from .lab import HALF, SAVE_EVERY, STEPS, Case, Lab, Place, Tried, differences, ended_in_one_line, ended_well, recover
+from .lab import (
+    HALF,
+    SAVE_EVERY,
+    STEPS,
+    Case,
+    Lab,
+    Place,
+    SkippedTry,
+    Tried,
+    differences,
+    ended_in_one_line,
+    ended_well,
+    recover,
+)
 from .server import Child
 
 PATIENCE_S = 60
@@ -104,8 +117,10 @@ def _dead_holder(place: Place) -> Tried:
     child.signal(signal.SIGKILL)
     child.wait()
     tried = recover(place)
-    if not _is_alive(helper):
-        tried.also("the helper was gone too early, so nothing was tried")
+    if not _is_alive(helper) and not tried.problems:
+        raise SkippedTry(
+            f"this machine is so busy that the helper's {HELPER_S} s were over before the next start was done"
+        )
     deadline = time.monotonic() + 2 * HELPER_S
     while _is_alive(helper) and time.monotonic() < deadline:
         time.sleep(0.02)
