@@ -91,26 +91,17 @@ PARTS = b"\n<next file>\n"  # between the files of a pack that are fuzzed as one
 
 def pack(folder: Path) -> tuple[Target, Iterator[bytes]]:
     """The index, the checksums and a shard, as they come and with the sums that the index should have."""
-    import numpy as np
 
-    from fontgan.data.pack import open_pack, write_index
-    from fontgan.data.pixels import SUMS, PixelWriter, shard_name
+    from fontgan.data.pack import open_pack
+    from fontgan.data.pixels import SUMS, shard_name
     from fontgan.errors import DataError
     from fontgan.files import read_json
     from fontgan.seal import SEAL, file_sum, sealed
 
+    from .small_pack import write_small_pack
+
     names = ["index.json", SUMS, shard_name(0)]
-    writer = PixelWriter(folder, rows=3, size=4, shard_rows=3)
-    writer.create()
-    writer.write(0, np.arange(48, dtype=np.uint8).reshape(3, 4, 4))
-    facts = {
-        "size": 4,
-        "held_out": "一",
-        "trained": "丁",
-        "members": [],
-        "cell_to_canvas": {"scale": 4.0, "dx": 0, "dy": 0},
-    }
-    write_index(folder, {"source": "一丁", "kai": "一"}, facts, 3)
+    write_small_pack(folder, shard_rows=3)
     seed = PARTS.join((folder / name).read_bytes() for name in names)
 
     def read() -> None:

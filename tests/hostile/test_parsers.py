@@ -25,15 +25,17 @@ from PIL import Image
 from fontgan.data.charset import MOST_BYTES, resolve, visible
 from fontgan.data.folder import MANIFEST, FolderGlyphs, char_from_name, name_from_char
 from fontgan.data.frame import LARGEST, Frame
-from fontgan.data.pack import open_pack, write_index
+from fontgan.data.pack import open_pack
 from fontgan.data.pairs import name_styles
-from fontgan.data.pixels import SUMS, PixelWriter, shard_name
+from fontgan.data.pixels import SUMS, shard_name
 from fontgan.errors import DataError, RunError, one_line, some
 from fontgan.files import read_json
 from fontgan.fontfile.metrics import choose_layout, drawn_baseline
 from fontgan.inference import load
 from fontgan.seal import SEAL, file_sum, sealed
 from fontgan.training.checkpoint import open_checkpoint
+
+from .small_pack import write_small_pack
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.integers(-(10**400), 10**400) | st.floats() | st.text(max_size=20),
@@ -223,17 +225,7 @@ def pack(tmp_path: Path) -> Path:
     """Three rows of 4 by 4 pixels."""
     folder = tmp_path / "pack"
     folder.mkdir()
-    writer = PixelWriter(folder, rows=3, size=4, shard_rows=2)
-    writer.create()
-    writer.write(0, np.arange(48, dtype=np.uint8).reshape(3, 4, 4))
-    facts = {
-        "size": 4,
-        "held_out": "一",
-        "trained": "丁",
-        "members": [],
-        "cell_to_canvas": {"scale": 4.0, "dx": 0, "dy": 0},
-    }
-    write_index(folder, {"source": "一丁", "kai": "一"}, facts, 2)
+    write_small_pack(folder, shard_rows=2)
     return folder
 
 

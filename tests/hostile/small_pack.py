@@ -1,0 +1,25 @@
+"""The smallest pack that has everything, for tests that damage it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from fontgan.data.pack import write_index
+from fontgan.data.pixels import PixelWriter
+
+
+def write_small_pack(folder: Path, *, shard_rows: int) -> None:
+    """Three rows of 4 by 4 pixels, in an empty folder."""
+    writer = PixelWriter(folder, rows=3, size=4, shard_rows=shard_rows)
+    writer.create()
+    writer.write(0, np.arange(48, dtype=np.uint8).reshape(3, 4, 4))
+    facts = {
+        "size": 4,
+        "held_out": "一",
+        "trained": "丁",
+        "members": [],
+        "cell_to_canvas": {"scale": 4.0, "dx": 0, "dy": 0},
+    }
+    write_index(folder, {"source": "一丁", "kai": "一"}, facts, shard_rows)
