@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -73,6 +74,7 @@ class Tracker:
         """Drops what is logged beyond a step, from where the run goes on."""
         self.close()
         if is_main():
+            threading.excepthook = _without_trace
             self.writer = SummaryWriter(str(self.run / "tensorboard"), purge_step=step + 1 if step else 0)
             self._drop_lines_after(step)
 
@@ -283,3 +285,9 @@ def say_scores(found: Scores, baselines: dict[str, Scores]) -> str:
             texts.append(f"{key} {values[key]:.3f}" + ("" if best is None else f" ({best:.3f})"))
         parts.append(f"{style}: {' '.join(texts)}" + (f", {values['blank']:.0%} blank" if values["blank"] else ""))
     return "; ".join(parts)
+
+
+def _without_trace(failed: threading.ExceptHookArgs) -> None:
+    """TensorBoard writes in a thread, and raises what failed there, as on a full disk, again at the next thing logged."""
+    if not (isinstance(failed.exc_value, OSError) and type(failed.thread).__module__.startswith("tensorboard.")):
+        threading.__excepthook__(failed)
