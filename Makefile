@@ -28,7 +28,7 @@ demo: install
 test: install .fontbakery/.installed
 	$(BIN)/python -m pytest
 
-# What docs/reliability.md promises, tried for an hour or two instead of the minutes that `make test` has for it.
+# What docs/reliability.md promises, tried for much longer than `make test` has time for.
 reliability: install
 	$(BIN)/python -m tests.faults
 	$(BIN)/python -m tests.hostile reading

@@ -476,7 +476,7 @@ class Trainer:
             self.rollbacks = rollbacks_of(saved.facts)
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise RunError(
-                f"{saved.folder / 'training.pt'}: does not fit this run ({type(error).__name__}: {error})."
+                f"{saved.folder}: its training state does not fit this run ({type(error).__name__}: {error})."
             ) from error
         self.step = self._saved_step = saved.step
         self._scored = (saved.step, saved.facts.get("scores", {}))
