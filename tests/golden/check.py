@@ -67,7 +67,7 @@ def differences(found: dict[str, Any]) -> list[str]:
     """The first difference of every stored record and help text."""
     stored, mode = golden()["records"], how()
     said = [record_difference(name, record, found["records"], mode) for name, record in stored.items()]
-    said += [text_difference(verb, text, found["help"][verb]) for verb, text in golden_help().items()]
+    said += [text_difference(verb, text, found["help"].get(verb, "")) for verb, text in golden_help().items()]
     return [line for line in said if line]
 
 

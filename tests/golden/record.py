@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import fontgan.cli
 
@@ -25,20 +26,23 @@ def main() -> None:
     out.write_text(json.dumps(record(json.loads(wanted.read_text()))))
 
 
-def record(names: dict[str, list[str]] | None) -> dict[str, dict]:
-    """Runs the named trainings, commands and helps, or all that there are. Returns: ``{"records": ..., "help": ...}``."""
-    trainings = cases.trainings()
+def record(names: dict[str, list[str]] | None) -> dict[str, dict[str, Any]]:
+    """Runs the named trainings, all commands and the named helps; None: everything. What is no longer there is left out.
+
+    Returns: ``{"records": ..., "help": ...}``.
+    """
     records: dict[str, outputs.Record] = {}
-    for name in trainings if names is None else names["trainings"]:
-        run("train", *trainings[name], f"out=train/{name}")
-        for file, found in outputs.of_training(Path("train", name)).items():
-            records[f"train/{name}/{file}"] = found
+    for name, settings in cases.trainings().items():
+        if names is None or name in names["trainings"]:
+            run("train", *settings, f"out=train/{name}")
+            of_files = outputs.of_training(Path("train", name))
+            records |= {f"train/{name}/{file}": found for file, found in of_files.items()}
     records["pack"] = outputs.packs(Path("cache"))
     for name, command in cases.COMMANDS.items():
         Path(name).parent.mkdir(exist_ok=True)
         run(*command, f"out={name}")
         records[name] = outputs.of_command(name, Path())
-    return {"records": records, "help": {verb: help_of(verb) for verb in (verbs() if names is None else names["help"])}}
+    return {"records": records, "help": {v: help_of(v) for v in verbs() if names is None or v in names["help"]}}
 
 
 def run(*arguments: str) -> str:
