@@ -33,7 +33,8 @@ NEW_STYLE = "data.targets={fresh: 'asset:ZCOOLXiaoWei-Regular.ttf'}"
 TRAININGS = {
     "losses": (
         *SMALL, *FRESH, "generator.init=normal", "generator/up=hybrid", "generator/norm=group",
-        "generator/style=cross_attention", "generator/attention=linear", "generator.attention_levels=[3]", "generator.antialias_down=true",
+        "generator/style=cross_attention", "generator/attention=linear", "generator.attention_levels=[3]",
+        "generator.antialias_down=true",
         "discriminator=patch", "discriminator.ndf=4", "discriminator.head=category", "loss=ink_gan",
         "loss.gan=relativistic", "loss.adversarial=0.5", "loss.adversarial_from=0", "loss.r1=1", "loss.category=1",
         "loss.feature_matching=1", "loss.perceptual=1", "loss.edge_scales=3", "loss.constancy=1",
