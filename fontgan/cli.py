@@ -8,14 +8,13 @@ from __future__ import annotations
 import errno
 import importlib
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from fontgan import __version__
 from fontgan.errors import one_line
-from fontgan.logs import OneLineFormatter
+from fontgan.runtime.log_setup import set_up_logging
 
 VERBS = {
     "complete": "draw what a typeface lacks and build the font, from training to the file to install, in one command",
@@ -153,7 +152,7 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
             from fontgan.commands.sweep import main as sweep_main
 
             return sweep_main(verb, overrides)
-        from fontgan.build import compose_config
+        from fontgan.config.compose import compose_config
 
         cfg = compose_config(file_name(verb), overrides)
         if show:
@@ -199,19 +198,6 @@ def explain_os_error(error: OSError) -> str:
     return f"{where}{error.strerror or error}. {remedy}".strip()
 
 
-def set_up_logging(verbose: bool) -> None:
-    """Messages of fontgan on standard error, without a prefix for notes."""
-    logger = logging.getLogger("fontgan")
-    # Of several processes that torchrun started, one speaks.
-    others = os.environ.get("RANK", "0") != "0"
-    logger.setLevel(logging.DEBUG if verbose else logging.WARNING if others else logging.INFO)
-    logger.propagate = False
-    if not any(type(handler) is logging.StreamHandler for handler in logger.handlers):
-        handler = logging.StreamHandler()
-        handler.setFormatter(OneLineFormatter("%(message)s"))
-        logger.addHandler(handler)
-
-
 def help_text() -> str:
     verbs = "\n".join(f"  {verb:<13} {summary}" for verb, summary in VERBS.items())
     return (
@@ -224,7 +210,7 @@ def help_text() -> str:
 
 def verb_help(verb: str) -> str:
     """Usage, examples, the groups with their variants, and the config file with its comments."""
-    from fontgan.build import choices, config_folder, groups
+    from fontgan.config.groups import choices, config_folder, groups
 
     first = f" [{FIRST_WORD[verb]}]" if verb in FIRST_WORD else ""
     parts = [f"fontgan {verb}: {VERBS[verb]}", f"usage: fontgan {verb}{first} [key=value ...]", "examples:"]
@@ -245,7 +231,7 @@ def verb_help(verb: str) -> str:
 
 def _settings(file: Path) -> str:
     """A config file without its composition, as ``key: value  # meaning`` lines."""
-    from fontgan.build import config_folder
+    from fontgan.config.groups import config_folder
 
     lines = file.read_text(encoding="utf-8").splitlines()
     kept, skipping = [], False

@@ -20,19 +20,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fontgan.build import build_generator, check_fits, load_config
+from fontgan.config.instantiate import build_generator
+from fontgan.config.saved import check_fits, load_config
 from fontgan.data.batches import to_image
-from fontgan.data.folder import grey_of, resample, square_cell
 from fontgan.data.frame import Box, Frame, fit_median
-from fontgan.data.glyphs import GlyphSource, check_style_name, open_glyphs, style_name
+from fontgan.data.glyphs import GlyphSource
+from fontgan.data.image_source import grey_of, resample, square_cell
 from fontgan.data.pack import SOURCE, member_frame
 from fontgan.data.references import Reference, read_references
-from fontgan.device import autocast, pick_device, pick_precision
+from fontgan.data.sources import check_style_name, open_glyphs, style_name
 from fontgan.errors import DataError, RunError
-from fontgan.files import user_path
-from fontgan.models.draw import draw_pixels
-from fontgan.models.fold import cast_convolutions, folded
+from fontgan.models.fuse_bn import cast_convolutions, folded
+from fontgan.models.predict import draw_pixels
 from fontgan.models.unet import UnetGenerator
+from fontgan.runtime.device import autocast, pick_device, pick_precision
+from fontgan.runtime.files import user_path
 from fontgan.training.checkpoint import Checkpoint, find
 
 log = logging.getLogger(__name__)
@@ -197,7 +199,7 @@ class Run:
     def draw_batches(
         self, batches: Iterable[tuple[Tag, np.ndarray]], style: Style
     ) -> Generator[tuple[Tag, np.ndarray], None, None]:
-        """Draws batches of source glyphs one after the other, as ``fontgan.models.draw.draw_pixels`` says.
+        """Draws batches of source glyphs one after the other, as ``fontgan.models.predict.draw_pixels`` says.
 
         Their alignment is still to be undone, see ``undo_alignment``.
         """

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fontgan.metrics.encoder import feature_distance, loss_encoder
 from fontgan.models.discriminator import Verdict
+from fontgan.models.glyph_encoder import feature_distance, loss_encoder
 
 
 def ink_of(image: Tensor) -> Tensor:

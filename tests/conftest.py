@@ -20,7 +20,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
 
 from fontgan.cli import main
-from fontgan.seal import file_sum, sealed
+from fontgan.runtime.checksums import file_sum, sealed
 
 FONTS = Path(__file__).parents[1] / "fontgan" / "assets" / "fonts"
 SOURCE, KAI, BRUSH, XIAOWEI = (

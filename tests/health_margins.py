@@ -10,11 +10,12 @@ import sys
 
 import torch
 
-from fontgan.build import choices, compose_config
-from fontgan.commands.train import build_parts
-from fontgan.training.health import EXPLODED, Health
+from fontgan.build import build_parts
+from fontgan.config.compose import compose_config
+from fontgan.config.groups import choices
+from fontgan.training.monitor import EXPLODED, Health
 from fontgan.training.objective import GAN_LOSSES
-from fontgan.training.trainer import Schedule
+from fontgan.training.schedule import Schedule
 
 from .conftest import TINY
 

@@ -14,8 +14,8 @@ from fontgan.advice.parts import KINDS, describe
 from fontgan.commands.advise import advise
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Frame
-from fontgan.data.glyphs import open_glyphs
-from fontgan.fontfile.checks import CheckedGlyph
+from fontgan.data.sources import open_glyphs
+from fontgan.evaluation.checks_file import CheckedGlyph
 from tests.conftest import SOURCE, Draw, box, make_font, part_of
 from tests.test_proof import checks_file
 
@@ -124,7 +124,7 @@ def encoder_distances(drawn: list[str], lacking: list[str], choices: list[list[s
     import torch
     from torch.nn import functional as F
 
-    from fontgan.metrics.encoder import glyph_encoder
+    from fontgan.models.glyph_encoder import glyph_encoder
 
     chars = [*drawn, *lacking]
     with torch.inference_mode():

@@ -27,11 +27,11 @@ from fontgan.bench.peaks import Peaks, measure_peaks
 from fontgan.bench.reading import measure_reading
 from fontgan.bench.start import seconds_to_first_step
 from fontgan.bench.step import PLAIN, PLAIN_OPTIMISER, measure_step
-from fontgan.build import compose_config
 from fontgan.commands import bench
 from fontgan.commands.bench import WORDS, command
+from fontgan.config.compose import compose_config
 from fontgan.errors import RunError
-from fontgan.timing import FEWEST_ROUNDS, Spread, ratio, spread, take_turns
+from fontgan.runtime.timing import FEWEST_ROUNDS, Spread, ratio, spread, take_turns
 
 from .conftest import TINY, Here
 

@@ -14,14 +14,16 @@ import torch
 from omegaconf import DictConfig
 from torch import nn
 
-from fontgan.build import build_generator, choices, compose_config, groups
+from fontgan.build import build_parts
 from fontgan.cli import main
-from fontgan.commands.report_blocks import NOT_BLOCKS, baseline, candidate, discover, part_groups
-from fontgan.commands.train import build_parts
+from fontgan.config.compose import compose_config
+from fontgan.config.groups import choices, groups
+from fontgan.config.instantiate import build_generator
 from fontgan.models.attention import SelfAttention
 from fontgan.models.cost import parameters
-from fontgan.models.receptive import encoder_receptive_field, receptive_field
+from fontgan.models.receptive_field import encoder_receptive_field, receptive_field
 from fontgan.models.unet import UnetGenerator
+from fontgan.report.block_choices import NOT_BLOCKS, baseline, candidate, discover, part_groups
 from fontgan.report.blocks import (
     BASELINE,
     MADE_BY_US,
@@ -260,8 +262,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("page") / "blocks.md"
     out.write_text(f"{MADE_BY_US}\nolder")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fontgan.commands.report_blocks.discover", lambda: FEW)
-        patch.setattr("fontgan.timing.SECONDS_A_TURN", 0.01)
+        patch.setattr("fontgan.report.block_choices.discover", lambda: FEW)
+        patch.setattr("fontgan.runtime.timing.SECONDS_A_TURN", 0.01)
         patch.setattr("fontgan.report.blocks.DRAWS", 2)
         assert main(["report", "blocks", f"out={out}", "ngf=4", "batch_size=2", "device=cpu", "precision=fp32"]) == 0
     return out

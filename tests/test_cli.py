@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fontgan.build import choices, config_folder
 from fontgan.cli import EXAMPLES, VERBS, file_name, main
-from fontgan.schema import VERBS as SCHEMAS
+from fontgan.config.groups import choices, config_folder
+from fontgan.config.schema import VERBS as SCHEMAS
 
 from .conftest import BRUSH, FONTS, KAI, SOURCE, TINY, error_line, fontgan
 

@@ -15,10 +15,10 @@ import pytest
 from fontTools.ttLib import TTFont
 from PIL import Image
 
-from fontgan.completion import plan_completion, script_of
-from fontgan.data.folder import name_from_char
+from fontgan.complete.plan import plan_completion, script_of
+from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
-from fontgan.data.render import FontGlyphs
+from fontgan.data.image_source import name_from_char
 from fontgan.errors import DataError
 from fontgan.fontfile.outline import Outline
 from fontgan.fontfile.ufo import read_ufo, write_ufo

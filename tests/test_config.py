@@ -9,16 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from fontgan.build import (
-    build,
-    choices,
-    compose_config,
-    config_folder,
-    groups,
-    load_config,
-    prepare_overrides,
-    readable,
-)
+from fontgan.config.compose import compose_config
+from fontgan.config.groups import choices, config_folder, groups
+from fontgan.config.instantiate import build
+from fontgan.config.overrides import prepare_overrides, readable
+from fontgan.config.saved import load_config
 from fontgan.errors import ConfigError
 
 EXPERIMENTS = choices("experiment")

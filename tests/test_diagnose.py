@@ -15,8 +15,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fontgan.build import build, build_generator, choices, compose_config, load_config
 from fontgan.commands.diagnose import TELLING, findings, stage_table
+from fontgan.config.compose import compose_config
+from fontgan.config.groups import choices
+from fontgan.config.instantiate import build, build_generator
+from fontgan.config.saved import load_config
+from fontgan.evaluation.diagnose import PARTS, Probe, diagnose, jump, largest_jump, smooth_inputs, stages
 from fontgan.metrics.artefacts import (
     SCORES,
     contour_length,
@@ -26,7 +30,6 @@ from fontgan.metrics.artefacts import (
     shift_difference,
     turning,
 )
-from fontgan.metrics.diagnosis import PARTS, Probe, diagnose, jump, largest_jump, smooth_inputs, stages
 from fontgan.models.resize import DeconvResize, InterpolateConvResize
 from fontgan.models.unet import UnetGenerator
 

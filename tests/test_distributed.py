@@ -15,12 +15,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fontgan import distributed
-from fontgan.build import build, choices, compose_config
-from fontgan.commands.train import check_batch_size, heads_without_loss
+from fontgan.config.compose import compose_config
+from fontgan.config.conflicts import check_batch_size
+from fontgan.config.groups import choices
+from fontgan.config.instantiate import build
 from fontgan.errors import ConfigError
+from fontgan.runtime import distributed
 from fontgan.training import checkpoint as checkpoints
-from fontgan.training.reports import Reports
+from fontgan.training.loss_buffer import Reports
+from fontgan.training.parallel import heads_without_loss
 
 from .conftest import TINY, Here
 

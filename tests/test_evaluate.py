@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fontgan.metrics.folder_pairs import glyph_set_of_folders
-from fontgan.metrics.glyph_set import glyph_set_of_run
+from fontgan.evaluation.folder_pairs import glyph_set_of_folders
+from fontgan.evaluation.glyph_set import glyph_set_of_run
 from tests.conftest import KAI, SOURCE, Here
 
 CHARS = "的一是不了在人有我他这个们"
@@ -67,7 +67,7 @@ def test_a_run_is_measured_on_its_held_out_characters(here: Here, tiny_run: Path
 
 def test_the_best_checkpoint_scores_as_training_said(tiny_run: Path) -> None:
     """The same glyphs and the same mathematics: what the log said is what evaluate finds."""
-    from fontgan.metrics.evaluation import evaluate
+    from fontgan.evaluation.evaluate import evaluate
     from fontgan.training.checkpoint import find
 
     said = find(tiny_run, "best").facts["scores"]

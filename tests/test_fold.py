@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from fontgan.build import build_generator, choices, compose_config
-from fontgan.models.fold import cast_convolutions, folded
+from fontgan.config.compose import compose_config
+from fontgan.config.groups import choices
+from fontgan.config.instantiate import build_generator
+from fontgan.models.fuse_bn import cast_convolutions, folded
 from fontgan.models.unet import UnetGenerator
 
 STYLES = 2

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fontgan.data.folder import FolderGlyphs, char_from_name, name_from_char, read_grey, resample
 from fontgan.data.frame import Frame
+from fontgan.data.image_source import FolderGlyphs, char_from_name, name_from_char, read_grey, resample
 from fontgan.errors import DataError
 
 from .conftest import SOURCE, fontgan
@@ -171,7 +171,7 @@ def test_resample_is_exact_on_whole_pixels_and_pads_with_paper() -> None:
 def test_a_rendered_folder_gives_the_same_cells_as_its_font(tmp_path: Path) -> None:
     result = fontgan("render", f"font={SOURCE}", f"out={tmp_path / 'g'}", "charset=永一国", "size=128")
     assert result.returncode == 0, result.stderr
-    from fontgan.data.glyphs import open_glyphs
+    from fontgan.data.sources import open_glyphs
 
     folder, font = open_glyphs(str(tmp_path / "g")), open_glyphs(str(SOURCE))
     assert sorted(p.name for p in (tmp_path / "g").glob("*.png")) == ["U+4E00.png", "U+56FD.png", "U+6C38.png"]

@@ -31,9 +31,9 @@ from fontTools.ttLib.tables.TupleVariation import TupleVariation
 from PIL import Image
 from shapely import LineString, MultiLineString, Point
 
+from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
-from fontgan.data.glyphs import open_glyphs
-from fontgan.data.render import FontGlyphs
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError, RunError
 from fontgan.fontfile.create import create_font
 from fontgan.fontfile.extend import extend_font

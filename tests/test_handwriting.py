@@ -20,9 +20,9 @@ import pytest
 from PIL import Image
 
 from fontgan.data.charset import NAMED
-from fontgan.data.folder import name_from_char, read_grey
 from fontgan.data.frame import Frame
-from fontgan.data.glyphs import open_glyphs
+from fontgan.data.image_source import name_from_char, read_grey
+from fontgan.data.sources import open_glyphs
 from fontgan.handwriting.cut import canvas_frame
 from fontgan.handwriting.sheet import PAPERS, NotAPage, Page, code_modules, lay_out
 

@@ -18,16 +18,18 @@ import torch
 from omegaconf import OmegaConf
 from safetensors.torch import load_file, save_file
 
-from fontgan.build import build_generator, choices, compose_config
-from fontgan.commands.train import build_parts
+from fontgan.build import build_parts
+from fontgan.config.compose import compose_config
+from fontgan.config.groups import choices
+from fontgan.config.instantiate import build_generator
 from fontgan.data.batches import PairSampler
 from fontgan.training import checkpoint as checkpoints
-from fontgan.training import health
-from fontgan.training.channels import watched_channels
-from fontgan.training.health import Diverged, Drawn, Health, chance
+from fontgan.training import monitor as health
+from fontgan.training.dead_channels import watched_channels
+from fontgan.training.monitor import Diverged, Drawn, Health, chance
 from fontgan.training.objective import GAN_LOSSES, Objective
-from fontgan.training.track import Tracker
-from fontgan.training.trainer import MOST_ROLLBACKS, rollbacks_of
+from fontgan.training.rollback import MOST_ROLLBACKS, rollbacks_of
+from fontgan.training.run_logger import Tracker
 
 from .conftest import TINY, Here, error_line, reseal
 from .health_margins import CASES, follow
@@ -106,7 +108,7 @@ def test_an_explosion_of_finite_losses_is_told_and_the_save_before_it_is_named(t
     assert here("train", *settings, "trainer.stop_at=3", f"out={tmp_path / 'run'}").returncode == 0
     # The same run with a rate that its config does not know, as a mistake or a faulty machine would make it.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fontgan.training.trainer.Schedule.rate", lambda *_: 1e6)
+        patch.setattr("fontgan.training.schedule.Schedule.rate", lambda *_: 1e6)
         patch.setattr("fontgan.training.checkpoint.KEPT", 99)
         line = error_line(here("train", *settings, f"out={tmp_path / 'run'}"))
     assert "the losses of the drawing exploded" in line

@@ -20,15 +20,15 @@ from PIL import Image, ImageOps
 
 import fontgan as package
 from fontgan.data.batches import gather, to_pixels
-from fontgan.data.folder import image_files
 from fontgan.data.frame import Frame
+from fontgan.data.image_source import image_files
 from fontgan.data.pack import open_pack
 from fontgan.errors import DataError
 from fontgan.inference import load
-from fontgan.models.draw import draw_pixels
-from fontgan.pipeline import in_order
-from fontgan.sheet import save_png
-from fontgan.stylepath import path_weights, say_mixture
+from fontgan.models.predict import draw_pixels
+from fontgan.pictures.contact_sheet import save_png
+from fontgan.pictures.style_path import path_weights, say_mixture
+from fontgan.runtime.threads import in_order
 
 from .conftest import KAI, SOURCE, Here, error_line, fontgan
 
@@ -197,7 +197,7 @@ def test_alignment_is_undone_on_output(tiny_run: Path, monkeypatch: pytest.Monke
     """A generator that drew the aligned truth exactly would give the style's own, unaligned glyphs."""
     run = load(tiny_run, precision="fp32")
     pack = open_pack(next(p for p in Path(run_cache()).glob("packs/*") if p.name == run.checkpoint.facts["pack"]))
-    from fontgan.data.glyphs import open_glyphs
+    from fontgan.data.sources import open_glyphs
 
     font = open_glyphs("asset:MaShanZheng-Regular.ttf")
     truth = gather(pack, [("brush", "国")]).target
@@ -342,7 +342,9 @@ def test_the_ends_of_a_path_are_the_styles_themselves(
 @pytest.fixture
 def cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Gives the machine so many cores."""
-    return lambda count: monkeypatch.setattr("fontgan.pipeline.os.sched_getaffinity", lambda process: set(range(count)))
+    return lambda count: monkeypatch.setattr(
+        "fontgan.runtime.threads.os.sched_getaffinity", lambda process: set(range(count))
+    )
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -404,7 +406,7 @@ def test_an_error_in_a_thread_comes_out_in_its_place(cores: Callable[[int], None
 @pytest.fixture
 def as_beside_a_gpu(cores: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
     cores(3)
-    monkeypatch.setattr("fontgan.commands.infer.computes_alone", lambda _: True)
+    monkeypatch.setattr("fontgan.generate.sources.computes_alone", lambda _: True)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -432,7 +434,7 @@ def test_threads_change_neither_results_nor_messages(
     results = []
     for count, beside in ((1, False), (3, False), (3, True)):
         cores(count)
-        monkeypatch.setattr("fontgan.commands.infer.computes_alone", lambda _, beside=beside: beside)
+        monkeypatch.setattr("fontgan.generate.sources.computes_alone", lambda _, beside=beside: beside)
         out = tmp_path / f"out-{len(results)}"
         results.append(
             here(

@@ -14,13 +14,15 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from fontgan import losses
-from fontgan.build import build, build_generator, choices, compose_config, config_folder
-from fontgan.commands.train import build_parts
+from fontgan.build import build_parts
+from fontgan.config.compose import compose_config
+from fontgan.config.groups import choices, config_folder
+from fontgan.config.instantiate import build, build_generator
 from fontgan.data.batches import GlyphBatch
-from fontgan.device import autocast
-from fontgan.metrics.encoder import LOSS_WEIGHTS, WEIGHTS, feature_distance, loss_encoder
 from fontgan.models.discriminator import PatchDiscriminator, Verdict
+from fontgan.models.glyph_encoder import LOSS_WEIGHTS, WEIGHTS, feature_distance, loss_encoder
 from fontgan.models.unet import image_from_logits
+from fontgan.runtime.device import autocast
 from fontgan.training import objective as objectives
 from fontgan.training.budget import step_flops
 from fontgan.training.objective import GAN_LOSSES, Objective

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from fontgan.build import compose_config
-from fontgan.commands.train import build_parts
+from fontgan.build import build_parts
+from fontgan.config.compose import compose_config
 from fontgan.errors import RunError
-from fontgan.models.recompute import recomputed
+from fontgan.models.grad_checkpointing import recomputed
 from fontgan.training import memory
 from fontgan.training.memory import LiveBytes, available_bytes, largest_batch, peak_bytes, probe
 from fontgan.training.step import TrainStep

@@ -13,17 +13,17 @@ import torch
 from torch import Tensor
 
 from fontgan.data.frame import fit_canvas
-from fontgan.data.glyphs import open_glyphs
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError
+from fontgan.evaluation.evaluate import ORDER, evaluate
+from fontgan.evaluation.glyph_set import GlyphSet
 from fontgan.metrics import photographic, pixels
-from fontgan.metrics.encoder import WEIGHTS, embeddings, glyph_encoder, perceptual_distance
-from fontgan.metrics.evaluation import ORDER, evaluate
 from fontgan.metrics.frechet import frechet_distance
-from fontgan.metrics.glyph_set import GlyphSet
 from fontgan.metrics.intervals import Resampler, interval, mean_of
 from fontgan.metrics.recognition import find_recogniser, weighted
 from fontgan.metrics.structure import cosine, density, differences, fit_gate, skeleton, without_component
-from fontgan.metrics.train_encoder import train
+from fontgan.models.glyph_encoder import WEIGHTS, embeddings, glyph_encoder, perceptual_distance
+from fontgan.training.train_glyph_encoder import train
 from tests.conftest import KAI, SOURCE, XIAOWEI
 
 SIZE = 64

@@ -17,7 +17,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from fontgan.build import build, build_generator, check_single_pixels, choices, compose_config, load_config
+from fontgan.build import check_single_pixels
+from fontgan.config.compose import compose_config
+from fontgan.config.groups import choices
+from fontgan.config.instantiate import build, build_generator
+from fontgan.config.saved import load_config
 from fontgan.errors import ConfigError
 from fontgan.models.attention import SelfAttention
 from fontgan.models.fusion import align_to

@@ -23,15 +23,17 @@ import torch
 from numpy.random import SeedSequence
 from PIL import Image
 
-from fontgan import files
-from fontgan.data import drawing, pixels, store
+from fontgan.data import pack_shards as pixels
+from fontgan.data import pack_writer as drawing
+from fontgan.data import pixel_store as store
 from fontgan.data.augment import Augmentation
 from fontgan.data.batches import GlyphBatch, PairSampler, gather, pairs_of, to_image
-from fontgan.data.glyphs import open_glyphs
 from fontgan.data.pack import Pack, make_pack, open_pack
 from fontgan.data.pairs import PairPlan, plan_pairs
-from fontgan.data.store import Prefetch, ResidentPixels, StreamedPixels, choose_store
+from fontgan.data.pixel_store import Prefetch, ResidentPixels, StreamedPixels, choose_store
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError
+from fontgan.runtime import files
 
 from .conftest import BRUSH, KAI, SOURCE, box, make_font
 
@@ -708,7 +710,7 @@ from pathlib import Path
 from fontgan.data.augment import Augmentation
 from fontgan.data.batches import PairSampler
 from fontgan.data.pack import open_pack
-from fontgan.data.synthetic import write_synthetic_pack
+from fontgan.bench.synthetic_pack import write_synthetic_pack
 
 def resident():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1]) / 1024

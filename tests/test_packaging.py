@@ -18,7 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from fontgan.build import config_folder
+from fontgan.config.groups import config_folder
 
 from .conftest import FONTS, TINY
 from .versions import ROOT, declared, lower

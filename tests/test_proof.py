@@ -14,9 +14,9 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 
 from fontgan.data.frame import Frame
-from fontgan.data.glyphs import open_glyphs
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError
-from fontgan.fontfile.checks import read_checks
+from fontgan.evaluation.checks_file import read_checks
 from fontgan.report import proof as page
 from fontgan.report import specimens
 from fontgan.report.proof import runs, write_proof

@@ -14,8 +14,8 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 import fontgan as package
-from fontgan.build import compose_config
-from fontgan.commands.train import build_parts
+from fontgan.build import build_parts
+from fontgan.config.compose import compose_config
 from fontgan.data.augment import Augmentation
 from fontgan.data.batches import PairSampler, to_image, training_rows
 from fontgan.data.pack import Pack, make_pack, open_pack

@@ -14,7 +14,7 @@ from fontTools.ttLib import TTCollection, TTFont
 from PIL import Image, ImageDraw, ImageFont
 
 from fontgan.data.frame import Box, Frame, fit_canvas
-from fontgan.data.glyphs import open_glyphs
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError
 
 from .conftest import KAI, SOURCE, box, make_font

@@ -29,7 +29,7 @@ from fontgan.report.measure import Measured, MeasuredVariant, Settings, compare
 from fontgan.report.page import breakable, number, render_page
 from fontgan.report.pictures import Pictures, wall_pairs
 from fontgan.report.ranking import Bootstrap, answer, few_weights, rank, say_share
-from fontgan.seal import read_sealed, sealed
+from fontgan.runtime.checksums import read_sealed, sealed
 from fontgan.training.checkpoint import Checkpoint
 from tests.conftest import BRUSH, KAI, TINY, fontgan, open_page, reseal
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from fontgan.build import compose_config
-from fontgan.commands.train import build_parts
+from fontgan.build import build_parts
+from fontgan.config.compose import compose_config
 from fontgan.training.step import TrainStep, halves
 from tests.conftest import TINY
 

@@ -22,15 +22,18 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from torch.utils.flop_counter import FlopCounterMode
 
-from fontgan import jobs
-from fontgan.build import build, build_generator, choices, compose_config, config_folder, job_folder
+from fontgan.build import build_parts
 from fontgan.commands import sweep
-from fontgan.commands.train import build_parts
+from fontgan.config.compose import compose_config
+from fontgan.config.groups import choices, config_folder
+from fontgan.config.instantiate import build, build_generator
+from fontgan.config.overrides import job_folder
 from fontgan.data.batches import GlyphBatch
 from fontgan.errors import ConfigError, RunError
-from fontgan.files import locked
 from fontgan.models.cost import closest_width, forward_flops, parameters
 from fontgan.report import collect
+from fontgan.runtime.files import locked
+from fontgan.sweep import jobs
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.budget import Budget, parse_budget, step_flops
 
@@ -502,7 +505,7 @@ def test_a_matched_sweep_resumes_and_draws_without_its_preset(
     assert [cfg.generator.match_params for cfg in saved] == ["subpixel", "subpixel"]
     assert saved[0].generator.ngf != saved[1].generator.ngf
     monkeypatch.setattr("fontgan.models.cost.closest_width", lambda *_: pytest.fail("searched once more"))
-    monkeypatch.setattr("fontgan.build.choices", lambda group: [])
+    monkeypatch.setattr("fontgan.config.groups.choices", lambda group: [])
     run = out / listed(out)[0]["folder"]
     drawn = here("infer", f"checkpoint={run}", "text=一", "style=kai", f"out={tmp_path / 'drawn'}")
     assert drawn.returncode == 0, drawn.stderr
@@ -559,7 +562,7 @@ def test_bad_data_of_the_first_job_ends_that_job_alone(tmp_path: Path) -> None:
 
 
 def test_the_launchers_are_found_and_each_selects_one_of_hydra() -> None:
-    from fontgan.build import hydra_choices
+    from fontgan.config.groups import hydra_choices
 
     selected = {name: hydra_choices("train", [f"launcher={name}"])["hydra/launcher"] for name in choices("launcher")}
     assert selected == {

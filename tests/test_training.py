@@ -20,18 +20,20 @@ from omegaconf import OmegaConf
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from fontgan.build import build, build_generator, choices, compose_config
-from fontgan.commands.train import build_parts
+from fontgan.build import build_parts
+from fontgan.config.compose import compose_config
+from fontgan.config.groups import choices
+from fontgan.config.instantiate import build, build_generator
 from fontgan.data.augment import Augmentation
 from fontgan.data.batches import PairSampler, gather, pairs_of, to_image, to_pixels
 from fontgan.data.pack import make_pack
 from fontgan.data.pairs import plan_pairs
-from fontgan.device import autocast, pick_precision
 from fontgan.errors import RunError
 from fontgan.metrics.pixels import NAIVE, scores
+from fontgan.runtime.device import autocast, pick_precision
 from fontgan.training import checkpoint as checkpoints
+from fontgan.training.schedule import Schedule
 from fontgan.training.step import TrainStep
-from fontgan.training.trainer import Schedule
 
 from .conftest import KAI, SOURCE, TINY, Here, error_line, fontgan, reseal
 
@@ -371,7 +373,7 @@ def test_a_refused_command_leaves_no_folder_behind(tmp_path: Path, refused: Call
 
 
 def test_two_trainings_in_one_folder_are_refused(tiny_run: Path, here: Here) -> None:
-    from fontgan.files import locked
+    from fontgan.runtime.files import locked
 
     with locked(tiny_run, "a test"):
         assert "another training is at work there" in error_line(here("train", *TINY, f"out={tiny_run}"))

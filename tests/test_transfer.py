@@ -12,15 +12,17 @@ import torch
 from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
-from fontgan.build import build, build_generator, choices, compose_config, find_origin, load_config
-from fontgan.commands.train import build_parts
+from fontgan.build import build_parts
+from fontgan.config.compose import compose_config, find_origin
+from fontgan.config.groups import choices
+from fontgan.config.instantiate import build, build_generator
+from fontgan.config.saved import load_config
 from fontgan.data.batches import GlyphBatch, gather
 from fontgan.errors import ConfigError
+from fontgan.evaluation.glyph_set import glyph_set_of_run
 from fontgan.inference import load
-from fontgan.metrics.glyph_set import glyph_set_of_run
 from fontgan.training import checkpoint as checkpoints
-from fontgan.training.step import TrainStep
-from fontgan.training.transfer import (
+from fontgan.training.finetune import (
     PARTS,
     Origin,
     codes_of_an_older_reader,
@@ -31,6 +33,7 @@ from fontgan.training.transfer import (
     take_over,
     train_only_new_rows,
 )
+from fontgan.training.step import TrainStep
 
 from .conftest import BRUSH, KAI, TINY, XIAOWEI, Here, fontgan
 

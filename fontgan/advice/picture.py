@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fontgan.advice.coverage import Advice
-from fontgan.data.glyphs import asset
+from fontgan.data.sources import asset
 
 _CELL, _GAP, _BAR, _COLUMNS, _MARGIN, _TITLE = 72, 10, 6, 20, 24, 56  # px
 _INK, _SOFT, _TRACK, _DONE = (17, 17, 17), (110, 110, 110), (228, 228, 222), (11, 92, 173)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from fontgan.bench.figures import Figure
-from fontgan.data.synthetic import write_synthetic_pack
+from fontgan.bench.synthetic_pack import write_synthetic_pack
 from fontgan.errors import RunError
-from fontgan.timing import Spread, ratio, spread
+from fontgan.runtime.timing import Spread, ratio, spread
 
 SIZE, CHARS = 64, 10_000  # pixels a side, and characters; it has as many styles as its pairs need
 SMALL_PAIRS = 3000  # as many as the bundled fonts give

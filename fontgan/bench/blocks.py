@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from fontgan.bench.figures import Figure
-from fontgan.commands.report_blocks import candidate, discover
+from fontgan.report.block_choices import candidate, discover
 from fontgan.report.blocks import measure_blocks
 from fontgan.report.cost import ROUNDS
-from fontgan.timing import Spread
+from fontgan.runtime.timing import Spread
 
 SIZE, NGF = 64, 32  # those of fontgan report blocks
 

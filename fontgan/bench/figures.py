@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fontgan.timing import Spread
+from fontgan.runtime.timing import Spread
 
 Reached = Literal["aim", "target", "no"]
 

@@ -12,15 +12,15 @@ from tqdm import tqdm
 
 from fontgan.bench.figures import FONT_SECONDS, Figure
 from fontgan.bench.outlines import FONTS
-from fontgan.data.folder import name_from_char
+from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
-from fontgan.data.glyphs import asset
-from fontgan.data.render import FontGlyphs
+from fontgan.data.image_source import name_from_char
+from fontgan.data.sources import asset
 from fontgan.fontfile.create import create_font
 from fontgan.fontfile.metrics import Layout
 from fontgan.fontfile.vectorize import vectorize_folder
-from fontgan.logs import quiet
-from fontgan.timing import Task, ratio, spread, take_turns
+from fontgan.runtime.log_setup import quiet
+from fontgan.runtime.timing import Task, ratio, spread, take_turns
 
 SIZE = 256  # of the images in pixels
 GB2312 = 6763  # Han characters of that standard

@@ -10,11 +10,12 @@ import torch
 
 from fontgan.bench.figures import Figure
 from fontgan.bench.step import build_step
-from fontgan.build import build_plan, compose_config
+from fontgan.config.compose import compose_config
+from fontgan.config.data_plan import build_plan
 from fontgan.data.pack import make_pack
-from fontgan.device import wait_for
-from fontgan.logs import quiet
-from fontgan.timing import Spread, ratio, spread, take_turns
+from fontgan.runtime.device import wait_for
+from fontgan.runtime.log_setup import quiet
+from fontgan.runtime.timing import Spread, ratio, spread, take_turns
 from fontgan.training.memory import peak_bytes
 
 # Each of them changes one number of the base, so that a row tells what that number costs.

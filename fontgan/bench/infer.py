@@ -12,18 +12,20 @@ from omegaconf import OmegaConf
 
 from fontgan.bench.figures import DRAWING_BF16_ON_CPU, FOLDER_OVER_GENERATOR, Figure
 from fontgan.bench.step import CLASSIC
-from fontgan.build import build_generator, compose_config
 from fontgan.commands import render
-from fontgan.commands.infer import draw_folder, draw_glyph_files, find_sources
+from fontgan.config.compose import compose_config
+from fontgan.config.instantiate import build_generator
 from fontgan.data.batches import to_image
 from fontgan.data.pack import SOURCE
-from fontgan.device import autocast, wait_for
+from fontgan.generate.folder import draw_folder, draw_glyph_files
+from fontgan.generate.sources import find_sources
 from fontgan.inference import Run, load
-from fontgan.logs import quiet
-from fontgan.models.draw import draw_glyphs
-from fontgan.models.fold import cast_convolutions, folded
+from fontgan.models.fuse_bn import cast_convolutions, folded
+from fontgan.models.predict import draw_glyphs
 from fontgan.models.unet import UnetGenerator
-from fontgan.timing import ratio, spread, take_turns
+from fontgan.runtime.device import autocast, wait_for
+from fontgan.runtime.log_setup import quiet
+from fontgan.runtime.timing import ratio, spread, take_turns
 from fontgan.training import checkpoint as checkpoints
 
 SMALL = "quickstart"  # a network so small that reading and writing images weigh most

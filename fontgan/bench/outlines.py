@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from fontgan.bench.figures import TRACED_MS, Figure
+from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
-from fontgan.data.glyphs import asset
-from fontgan.data.render import FontGlyphs
+from fontgan.data.sources import asset
 from fontgan.fontfile.outline import Outline
 from fontgan.fontfile.trace import PixelsToUnits, trace
-from fontgan.timing import Spread, spread, take_turns
+from fontgan.runtime.timing import Spread, spread, take_turns
 
 FONTS = ("NotoSansSC-Regular.ttf", "LXGWWenKai.ttf", "MaShanZheng-Regular.ttf", "ZCOOLXiaoWei-Regular.ttf")
 SIZES = (128, 256)

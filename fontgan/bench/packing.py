@@ -11,10 +11,11 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from fontgan.bench.figures import PACKED_AT_128, TWO_WORKERS, Figure
-from fontgan.build import build_plan, compose_config
+from fontgan.config.compose import compose_config
+from fontgan.config.data_plan import build_plan
 from fontgan.data.pack import make_pack
-from fontgan.logs import quiet
-from fontgan.timing import ratio, spread, take_turns
+from fontgan.runtime.log_setup import quiet
+from fontgan.runtime.timing import ratio, spread, take_turns
 
 SIZE = 128  # of the glyphs in pixels
 REPEATS = 25  # of the bundled fonts: with fewer glyphs, 76,000 or so, starting a second process would weigh too much

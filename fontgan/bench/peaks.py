@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from fontgan.device import wait_for
-from fontgan.timing import take_turns
+from fontgan.runtime.device import wait_for
+from fontgan.runtime.timing import take_turns
 
 ROUNDS = 5
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices: large enough that the product, not its start, is timed

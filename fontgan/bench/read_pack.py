@@ -11,10 +11,11 @@ import time
 from itertools import count
 from pathlib import Path
 
-from fontgan.build import build, compose_config
+from fontgan.config.compose import compose_config
+from fontgan.config.instantiate import build
 from fontgan.data.batches import PairSampler
 from fontgan.data.pack import open_pack
-from fontgan.timing import take_turns
+from fontgan.runtime.timing import take_turns
 
 BATCH = 16
 WARM_BATCHES, BATCHES = 50, 1000  # before memory is looked at, and between both looks

@@ -8,8 +8,8 @@ import torch
 
 from fontgan.bench.figures import INPUT_OVER_STEP, Figure
 from fontgan.bench.step import build_step
-from fontgan.device import wait_for
-from fontgan.timing import ratio, spread, take_turns
+from fontgan.runtime.device import wait_for
+from fontgan.runtime.timing import ratio, spread, take_turns
 
 
 def measure_reading(device: torch.device, precision: str, *, rounds: int, minutes: float, seed: int) -> list[Figure]:

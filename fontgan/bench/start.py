@@ -13,7 +13,7 @@ import torch
 from fontgan.bench.figures import FIRST_STEP, Figure
 from fontgan.bench.first_step import MARK
 from fontgan.errors import RunError
-from fontgan.timing import FEWEST_ROUNDS, spread
+from fontgan.runtime.timing import FEWEST_ROUNDS, spread
 
 
 def measure_start(device: torch.device, *, rounds: int, minutes: float) -> list[Figure]:

@@ -15,12 +15,12 @@ from torch.profiler import ProfilerActivity, profile
 from fontgan.bench.figures import SHARE_OF_FLOOR_ON_GPU, STEP_ON_CPU, STEP_ON_GPU, Figure, Target
 from fontgan.bench.floor import count_floor
 from fontgan.bench.peaks import Peaks
-from fontgan.build import compose_config
-from fontgan.commands.train import build_parts, wants_compile
+from fontgan.build import build_parts, wants_compile
+from fontgan.config.compose import compose_config
 from fontgan.data.batches import PairSampler
-from fontgan.device import pick_precision, wait_for
-from fontgan.logs import quiet
-from fontgan.timing import Spread, ratio, spread, take_turns
+from fontgan.runtime.device import pick_precision, wait_for
+from fontgan.runtime.log_setup import quiet
+from fontgan.runtime.timing import Spread, ratio, spread, take_turns
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,12 @@ from fontgan.advice.parts import SIDE
 from fontgan.advice.picture import picture
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Frame
-from fontgan.data.glyphs import GlyphSource, open_glyphs
+from fontgan.data.glyphs import GlyphSource
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError, some
-from fontgan.files import user_path, write_whole
-from fontgan.fontfile.checks import CheckedGlyph, read_checks
-from fontgan.sheet import save_png
+from fontgan.evaluation.checks_file import CheckedGlyph, read_checks
+from fontgan.pictures.contact_sheet import save_png
+from fontgan.runtime.files import user_path, write_whole
 
 log = logging.getLogger(__name__)
 

@@ -19,11 +19,14 @@ from fontgan.bench.figures import Figure
 from fontgan.bench.machine import describe_machine
 from fontgan.bench.page import FORMAT, MADE_BY_US, read_figures, say_figure, to_markdown
 from fontgan.bench.peaks import Peaks, measure_peaks
-from fontgan.build import build_plan, check_depth, choices, compose_config
-from fontgan.device import describe, out_of_memory, pick_device, pick_precision
+from fontgan.config.compose import compose_config
+from fontgan.config.conflicts import check_depth
+from fontgan.config.data_plan import build_plan
+from fontgan.config.groups import choices
 from fontgan.errors import ConfigError, RunError
-from fontgan.files import user_path, write_whole
-from fontgan.logs import quiet
+from fontgan.runtime.device import describe, out_of_memory, pick_device, pick_precision
+from fontgan.runtime.files import user_path, write_whole
+from fontgan.runtime.log_setup import quiet
 
 log = logging.getLogger(__name__)
 

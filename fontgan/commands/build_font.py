@@ -9,7 +9,6 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from fontgan.errors import ConfigError, DataError, some
-from fontgan.files import user_path
 from fontgan.fontfile import names
 from fontgan.fontfile.create import create_font
 from fontgan.fontfile.extend import Built, extend_font
@@ -19,6 +18,7 @@ from fontgan.fontfile.outline import DrawnGlyph
 from fontgan.fontfile.target import Target, check_limits, check_out, lacking, open_target
 from fontgan.fontfile.ufo import UfoFont, is_ufo, read_ufo
 from fontgan.fontfile.vectorize import check_tracing, open_images, vectorize_folder
+from fontgan.runtime.files import user_path
 
 log = logging.getLogger(__name__)
 

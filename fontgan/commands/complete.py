@@ -2,50 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from fontgan.build import compose_config
-from fontgan.completion import FEWEST as FEWEST_LEARNED
-from fontgan.completion import Plan, Work, clipped_on, key_of, learn_as_before, open_work, plan_completion
-from fontgan.data.charset import visible
-from fontgan.data.folder import FolderGlyphs, image_files, name_from_char, read_grey, resample
-from fontgan.data.frame import Frame
-from fontgan.data.render import FontGlyphs
-from fontgan.errors import ConfigError, DataError, RunError, some
-from fontgan.files import locked, user_path, write_whole
-from fontgan.fontfile.checks import CheckedGlyph, read_checks, write_checks
-from fontgan.spread import spread_evenly
+from fontgan.complete.check import check
+from fontgan.complete.font import build, prove
+from fontgan.complete.outlines import outline
+from fontgan.complete.plan import FEWEST as FEWEST_LEARNED
+from fontgan.complete.plan import (
+    Places,
+    Plan,
+    Work,
+    clipped_on,
+    key_of,
+    learn_as_before,
+    open_work,
+    plan_completion,
+    say_stage,
+    sha256_of,
+)
+from fontgan.config.compose import compose_config
+from fontgan.data.image_source import FolderGlyphs, name_from_char
+from fontgan.errors import ConfigError, RunError, some
+from fontgan.evaluation.checks_file import CheckedGlyph
+from fontgan.run_folder import is_finished
+from fontgan.runtime.files import locked, user_path
 
 if TYPE_CHECKING:
-    from fontgan.fontfile.metrics import Layout
-    from fontgan.fontfile.outline import DrawnGlyph
-    from fontgan.fontfile.ufo import UfoFont
-    from fontgan.fontfile.vectorize import Vectorized
     from fontgan.inference import Run, Style
 
 log = logging.getLogger(__name__)
-
-STAGES = 5
-GATE_GLYPHS = 240  # true glyphs that the structure gate is fitted on, at most
-GATE_SEED = 1
-AT_ONCE = 256  # glyphs checked together
-
-
-@dataclass(frozen=True)
-class Places:
-    """The files asked for and the folder to work in."""
-
-    font: Path
-    proof: Path
-    work: Path
 
 
 def main(cfg: DictConfig) -> int:
@@ -81,9 +71,6 @@ def main(cfg: DictConfig) -> int:
         prove(cfg, work, places)
     say_result(places, checks, added, redrawn)
     return 0
-
-
-# -- before anything is done ----------------------------------------------------------------
 
 
 def check_settings(cfg: DictConfig) -> Places:
@@ -145,15 +132,10 @@ def identity_of(plan: Plan, cfg: DictConfig) -> dict[str, str]:
 
 def refuse_strange(key: str, file: Path, work: Work) -> None:
     """Raises: ConfigError if a file is there that this completion did not write."""
-    if file.is_file() and _sha256(file) not in work.facts.get("wrote", {}).get(key, []):
+    if file.is_file() and sha256_of(file) not in work.facts.get("wrote", {}).get(key, []):
         raise ConfigError(
             f"{key}={file}: is there already, and not from this work. Name another file, or take it away."
         )
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def guard_target(plan: Plan, cfg: DictConfig, font: Path) -> None:
@@ -180,9 +162,6 @@ def guard_target(plan: Plan, cfg: DictConfig, font: Path) -> None:
         log.info("%s", target.changes_first)
 
 
-# -- training -------------------------------------------------------------------------------
-
-
 def training_config(cfg: DictConfig, plan: Plan, out: Path) -> DictConfig:
     """What ``fontgan train`` is to do."""
     training = compose_config("train", ["experiment=complete"])
@@ -197,7 +176,7 @@ def training_config(cfg: DictConfig, plan: Plan, out: Path) -> DictConfig:
 
 def check_training(cfg: DictConfig) -> None:
     """Raises: ConfigError for settings of the training that are out of range."""
-    from fontgan.commands.train import check_trainer
+    from fontgan.config.conflicts import check_trainer
 
     check_trainer(cfg)
 
@@ -207,11 +186,11 @@ def train(cfg: DictConfig, plan: Plan, work: Work) -> int | None:
     from fontgan.commands import train as training
     from fontgan.training.checkpoint import all_checkpoints
 
-    _say_stage(1, f"training in {work.run}")
+    say_stage(1, f"training in {work.run}")
     config = training_config(cfg, plan, work.run)
     code = training.main(config)
     there = all_checkpoints(work.run)
-    if code == 0 and there and training.is_finished(config, there[-1]):
+    if code == 0 and there and is_finished(config, there[-1]):
         return None
     log.info("the same fontgan complete command goes on from there")
     return code
@@ -232,14 +211,11 @@ def open_run(cfg: DictConfig, plan: Plan, work: Work) -> tuple[Run, Style]:
     return run, style
 
 
-# -- drawing and checking -------------------------------------------------------------------
-
-
 def draw(cfg: DictConfig, plan: Plan, work: Work, run: Run, style: Style) -> str:
     """Draws what is lacking, but for what is drawn already.  Returns: a key of how it was drawn."""
     from fontgan.commands.infer import main as infer
 
-    _say_stage(2, f"drawing {len(plan.lacking)} glyphs in {work.glyphs}")
+    say_stage(2, f"drawing {len(plan.lacking)} glyphs in {work.glyphs}")
     key = key_of(run.weights_hash, style, run.source_spec, work.facts["identity"])
     if work.facts["stages"].get("draw") != key:
         if work.glyphs.exists():
@@ -259,219 +235,6 @@ def draw(cfg: DictConfig, plan: Plan, work: Work, run: Run, style: Style) -> str
     return key
 
 
-def check(cfg: DictConfig, plan: Plan, work: Work, run: Run, style: Style, drawn_as: str) -> list[CheckedGlyph]:
-    """Checks every made glyph and writes ``checks.json``.  Returns: what it holds."""
-    from fontgan.metrics.checks import check_glyphs
-    from fontgan.metrics.recognition import find_recogniser
-    from fontgan.metrics.structure import FEWEST, fit_gate
-
-    _say_stage(3, "checking every glyph")
-    reader = find_recogniser(cfg.recogniser)
-    key = key_of(drawn_as, plan.lacking, plan.learned_from, reader.name if reader else None)
-    if work.is_done("check", key, work.checks):
-        return list(read_checks(work.checks).values())
-    canvas = Frame.from_dict(run.manifest["cell_to_canvas"])
-    aligned = run.style_align(style).then(canvas)
-    learned = spread_evenly(plan.learned_from, GATE_GLYPHS)
-    gate = None
-    if len(learned) >= FEWEST:
-        true = np.stack([plan.target.draw(char, aligned, run.size) for char in learned])
-        gate = fit_gate(run.source_pixels(plan.source, learned), true, seed=GATE_SEED)
-        log.info(
-            "the check of strokes flags %.0f %% of the target's own glyphs, and %.0f %% of those with a component lost",
-            100 * gate.calibration.right_flagged, 100 * gate.calibration.missing_caught,
-        )  # fmt: skip
-    found: list[CheckedGlyph] = []
-    move = canvas.inverse().then(aligned)
-    for start in range(0, len(plan.lacking), AT_ONCE):
-        chars = plan.lacking[start : start + AT_ONCE]
-        images = (read_grey(work.glyphs / f"{name_from_char(char)}.png")[0] for char in chars)
-        drawn = np.stack([resample(image, move, run.size) for image in images])
-        found += check_glyphs(chars, run.source_pixels(plan.source, chars), drawn, gate=gate, reader=reader)
-    write_checks(
-        work.checks,
-        found,
-        recogniser=reader.name if reader else None,
-        structure=None if gate is None else vars(gate.calibration),
-    )
-    work.done("check", key)
-    return found
-
-
-# -- outlines, font, page -------------------------------------------------------------------
-
-
-def outline(cfg: DictConfig, plan: Plan, work: Work, checks: list[CheckedGlyph], drawn_as: str) -> set[str]:
-    """Traces every image that is new or has changed into the UFO; all else there stays, as edited since.
-
-    Returns: the characters that the user drew anew.
-    """
-    from fontgan.fontfile.metrics import drawn_baseline
-    from fontgan.fontfile.ufo import read_ufo, write_ufo
-
-    layout = layout_of(plan, work)
-    em, baseline, family = layout.units_per_em, layout.baseline, cfg.family or plan.target.path.resolve().stem
-    redrawn = redrawn_chars(work, plan.lacking)
-    blank = {one.char for one in checks if "blank" in one.flags}
-    how = key_of(drawn_as, cfg.tolerance, cfg.speck)
-    files = {char: work.glyphs / f"{name_from_char(char)}.png" for char in plan.lacking if char not in blank} | redrawn
-    images = {char: key_of(how, char in redrawn, _sha256(file)) for char, file in files.items()}
-    there = work.facts.get("traced", {}) if work.outlines.is_dir() else {}
-    todo = [char for char, key in images.items() if there.get(char) != key]
-    _say_stage(4, f"tracing {len(todo)} outlines")
-    if todo:
-        kept = read_ufo(work.outlines) if there else None
-        glyphs = {glyph.char: glyph for glyph in scaled_to(kept, em)} if kept else {}
-        redraw_baseline = drawn_baseline(work.redraw)
-        own_cells = replace(layout, baseline=baseline if redraw_baseline is None else redraw_baseline * em)
-        for folder, cells, chars in (
-            (work.glyphs, layout, [char for char in todo if char not in redrawn]),
-            (work.redraw, own_cells, [char for char in todo if char in redrawn]),
-        ):
-            if chars:
-                for char in chars:
-                    glyphs.pop(char, None)
-                found = trace_images(cfg, folder, cells, chars)
-                glyphs |= {glyph.char: glyph for glyph in found.glyphs}
-                images = {char: key for char, key in images.items() if char not in found.unreadable}  # tried again
-        write_ufo(work.outlines, list(glyphs.values()), units_per_em=em, baseline=baseline, family=family)
-        work.facts["traced"] = there | images
-        work.save()
-    if plan.from_images and not work.is_done("own", how, work.own_outlines):
-        own = trace_images(cfg, plan.target.path, layout, plan.has)
-        write_ufo(work.own_outlines, own.glyphs, units_per_em=em, baseline=baseline, family=family)
-        work.done("own", how)
-    return set(redrawn)
-
-
-def layout_of(plan: Plan, work: Work) -> Layout:
-    """Where the made glyphs lie in font units."""
-    from fontgan.fontfile.metrics import choose_layout
-
-    target = plan.target if isinstance(plan.target, FontGlyphs) else None
-    source = plan.source if isinstance(plan.source, FontGlyphs) else None
-    # Glyphs drawn after a folder lie in that folder's own cells, whatever manifest stands beside them.
-    return choose_layout(work.glyphs if target else plan.target.path, target=target, source=source)
-
-
-def trace_images(cfg: DictConfig, folder: Path, layout: Layout, chars: list[str]) -> Vectorized:
-    """The outlines of images; none of them is an error here, as where every redrawn one is a speck."""
-    from fontgan.fontfile.vectorize import vectorize_folder
-
-    return vectorize_folder(
-        folder, chars=chars, layout=layout, tolerance=cfg.tolerance, speck=cfg.speck, none_is_error=False
-    )
-
-
-def scaled_to(ufo: UfoFont, em: int) -> list[DrawnGlyph]:
-    """Its glyphs in units of another em."""
-    from fontgan.fontfile.metrics import scaled_glyphs
-
-    return ufo.glyphs if em == ufo.units_per_em else scaled_glyphs(ufo.glyphs, em / ufo.units_per_em)
-
-
-def redrawn_chars(work: Work, lacking: list[str]) -> dict[str, Path]:
-    """The user's own drawings of characters that are lacking."""
-    if not work.redraw.is_dir() or not image_files(work.redraw):
-        return {}
-    drawings = FolderGlyphs(work.redraw)
-    survey = drawings.survey(None)
-    for finding in survey.findings:
-        log.log(logging.WARNING if finding.level != "note" else logging.INFO, "%s", finding)
-    wanted = set(lacking)
-    strange = [char for char in survey.present if char not in wanted]
-    if strange:
-        log.warning(
-            "%s: %d drawings are of no character that is made here: %s", work.redraw, len(strange), some(strange)
-        )
-    present = set(survey.present)
-    return {char: drawings.files[char] for char in lacking if char in present}
-
-
-def left_out_chars(cfg: DictConfig, work: Work, checks: list[CheckedGlyph]) -> set[str]:
-    """Those of ``reject.txt``, and with ``doubtful=drop`` the flagged ones."""
-    left_out: set[str] = set()
-    if work.reject.is_file():
-        try:
-            left_out |= set(visible(work.reject.read_text(encoding="utf-8-sig")))
-        except UnicodeDecodeError as error:
-            raise DataError(f"{work.reject}: cannot be read as UTF-8 text ({error}). Save it as UTF-8.") from error
-    if cfg.doubtful == "drop":
-        left_out |= {one.char for one in checks if one.flags}
-    return left_out
-
-
-def build(
-    cfg: DictConfig, plan: Plan, work: Work, places: Places, checks: list[CheckedGlyph], redrawn: set[str]
-) -> list[str]:
-    """Builds the font of the outlines as they lie in the work folder.  Returns: the characters that went in."""
-    from fontgan.fontfile.create import create_font
-    from fontgan.fontfile.extend import extend_font
-    from fontgan.fontfile.target import open_target
-    from fontgan.fontfile.ufo import read_ufo
-
-    _say_stage(5, f"building {places.font}")
-    ufo = read_ufo(work.outlines)
-    wanted = set(plan.lacking) - (left_out_chars(cfg, work, checks) - redrawn)
-    target = None if plan.from_images else open_target(cfg.target)
-    em = target.glyphs.units_per_em if target else ufo.units_per_em
-    glyphs = [glyph for glyph in scaled_to(ufo, em) if glyph.char in wanted]
-    if not glyphs:
-        raise DataError(
-            f"{work.folder}: no glyph is left to go into the font. Look at outlines.ufo and reject.txt, or use doubtful=keep."
-        )
-    made = work.folder / f"font{places.font.suffix}"
-    by_hand = sum(glyph.char in redrawn for glyph in glyphs)
-    note = note_of(cfg, work, len(glyphs) - by_hand, by_hand)
-    if target:
-        built = extend_font(
-            target, glyphs, made, family=cfg.family, note=note, tolerance=cfg.tolerance
-        )  # fmt: skip
-    else:
-        own = scaled_to(read_ufo(work.own_outlines), em)
-        built = create_font(
-            [*own, *glyphs], made, family=cfg.family or plan.target.path.resolve().stem, note=note,
-            units_per_em=em, baseline=ufo.baseline, tolerance=cfg.tolerance,
-        )  # fmt: skip
-    for warning in built.warnings:
-        log.warning("%s", warning)
-    if built.verified:
-        log.info("%s", built.verified)
-    place(work, "out", made, places.font)
-    return [glyph.char for glyph in glyphs]
-
-
-def note_of(cfg: DictConfig, work: Work, made: int, redrawn: int) -> str:
-    """What the name table says of the glyphs that were not drawn by hand."""
-    from fontgan import __version__
-    from fontgan.training.checkpoint import find
-
-    checkpoint = find(user_path(cfg.run) if cfg.run is not None else work.run, "best")
-    run = checkpoint.folder.resolve().parent.parent.name if cfg.run is not None else f"{work.folder.name}/run"
-    by_hand = f", and {redrawn} drawn anew by hand were traced" if redrawn else ""
-    return f"{made} glyphs were generated by fontgan {__version__}, run {run} at step {checkpoint.step}{by_hand}."
-
-
-def prove(cfg: DictConfig, work: Work, places: Places) -> None:
-    from fontgan.report.proof import write_proof
-
-    made = work.folder / "proof.html"
-    write_proof(places.font, made, target=cfg.target, source=cfg.source, checks=work.checks)
-    place(work, "proof", made, places.proof)
-
-
-def place(work: Work, key: str, made: Path, file: Path) -> None:
-    """Moves a finished file to where it was asked for, and remembers it as this completion's own.
-
-    It is remembered first, beside the one that it replaces: whenever this is stopped, the file there is known.
-    """
-    there = [_sha256(file)] if file.is_file() else []
-    work.facts.setdefault("wrote", {})[key] = [*there, _sha256(made)]
-    work.save()
-    write_whole(file, made.read_bytes())
-    made.unlink()
-
-
 def say_result(places: Places, checks: list[CheckedGlyph], added: list[str], redrawn: set[str]) -> None:
     by_hand = redrawn & set(added)
     made = set(added) - redrawn
@@ -487,7 +250,3 @@ def say_result(places: Places, checks: list[CheckedGlyph], added: list[str], red
             "%d of them are doubtful, the worst first: %s", len(doubtful), some([one.char for one in doubtful], 30)
         )
     log.info("look at %s; reject.txt and redraw/ in the work folder change what goes in", places.proof)
-
-
-def _say_stage(number: int, what: str) -> None:
-    log.info("%d of %d: %s", number, STAGES, what)

@@ -11,14 +11,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from fontgan import __version__
-from fontgan.build import load_config
-from fontgan.device import pick_device, pick_precision
+from fontgan.config.saved import load_config
 from fontgan.errors import ConfigError
-from fontgan.files import user_path, write_whole
-from fontgan.logs import say
-from fontgan.metrics.artefact_picture import picture
-from fontgan.metrics.diagnosis import diagnose, jump, largest_jump, no_reading
-from fontgan.sheet import save_png
+from fontgan.evaluation.artefact_picture import picture
+from fontgan.evaluation.diagnose import diagnose, jump, largest_jump, no_reading
+from fontgan.pictures.contact_sheet import save_png
+from fontgan.runtime.device import pick_device, pick_precision
+from fontgan.runtime.files import user_path, write_whole
+from fontgan.runtime.log_setup import say
 
 log = logging.getLogger(__name__)
 

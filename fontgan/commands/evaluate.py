@@ -12,14 +12,14 @@ from omegaconf import DictConfig
 
 from fontgan import __version__
 from fontgan.errors import ConfigError
-from fontgan.files import user_path, write_whole
-from fontgan.logs import say
-from fontgan.metrics.evaluation import evaluate
-from fontgan.metrics.folder_pairs import glyph_set_of_folders
-from fontgan.metrics.glyph_set import GlyphSet, glyph_set_of_run
+from fontgan.evaluation.evaluate import evaluate
+from fontgan.evaluation.folder_pairs import glyph_set_of_folders
+from fontgan.evaluation.glyph_set import GlyphSet, glyph_set_of_run
 from fontgan.metrics.recognition import find_recogniser
 from fontgan.metrics.structure import SURE
-from fontgan.sheet import contact_sheet, save_png
+from fontgan.pictures.contact_sheet import contact_sheet, save_png
+from fontgan.runtime.files import user_path, write_whole
+from fontgan.runtime.log_setup import say
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import logging
 from omegaconf import DictConfig
 
 from fontgan.errors import ConfigError, some
-from fontgan.files import user_path
 from fontgan.report.proof import check_name, write_proof
+from fontgan.runtime.files import user_path
 
 log = logging.getLogger(__name__)
 

@@ -7,16 +7,16 @@ import logging
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from fontgan.commands.infer import prepare_folder
 from fontgan.data import charset as charsets
-from fontgan.data.folder import name_from_char
+from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import clips, fit_canvas
-from fontgan.data.glyphs import open_glyphs
+from fontgan.data.image_source import name_from_char
 from fontgan.data.pairs import SIZES
-from fontgan.data.render import FontGlyphs
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError, some
-from fontgan.files import user_path
-from fontgan.sheet import save_png
+from fontgan.generate.results import prepare_folder
+from fontgan.pictures.contact_sheet import save_png
+from fontgan.runtime.files import user_path
 
 log = logging.getLogger(__name__)
 

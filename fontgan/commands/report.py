@@ -17,11 +17,8 @@ import torch
 from omegaconf import DictConfig
 
 from fontgan import __version__
-from fontgan.build import compose_config
-from fontgan.device import describe, pick_device, pick_precision
+from fontgan.config.compose import compose_config
 from fontgan.errors import ConfigError, RunError
-from fontgan.files import user_path, write_whole
-from fontgan.logs import say
 from fontgan.metrics.recognition import find_recogniser
 from fontgan.report import cost
 from fontgan.report.collect import collect
@@ -29,6 +26,9 @@ from fontgan.report.content import content_of, to_csv
 from fontgan.report.measure import MeasuredVariant, Settings, compare, measure
 from fontgan.report.page import render_page
 from fontgan.report.pictures import draw_pictures, open_first_runs
+from fontgan.runtime.device import describe, pick_device, pick_precision
+from fontgan.runtime.files import user_path, write_whole
+from fontgan.runtime.log_setup import say
 
 log = logging.getLogger(__name__)
 

@@ -14,13 +14,13 @@ from omegaconf import DictConfig, ListConfig
 from PIL import Image
 from tqdm import tqdm
 
-from fontgan.data.folder import MANIFEST, SHEET, image_files, name_from_char
+from fontgan.data.image_source import MANIFEST, SHEET, image_files, name_from_char
 from fontgan.data.pairs import SIZES
 from fontgan.errors import ConfigError, DataError, some
-from fontgan.files import user_path, write_whole
 from fontgan.handwriting.pictures import find_pictures, read_picture
 from fontgan.handwriting.sheet import NotAPage, need_opencv
-from fontgan.sheet import contact_sheet, save_png
+from fontgan.pictures.contact_sheet import contact_sheet, save_png
+from fontgan.runtime.files import user_path, write_whole
 
 if TYPE_CHECKING:
     from fontgan.handwriting.cut import Cell

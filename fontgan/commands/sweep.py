@@ -5,41 +5,37 @@ The sweep's folder holds a folder for each job, and ``sweep.json``, which fontga
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Glob, IntervalSweep, Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fontgan.build import (
-    build_plan,
-    check_config,
-    choices,
-    compose_prepared,
-    find_origin,
-    hydra_choices,
-    hydra_here,
-    job_folder,
-    own_settings,
-    prepare_overrides,
-    readable,
-    settle,
-)
-from fontgan.cli import set_up_logging
 from fontgan.commands import train
-from fontgan.data.pack import cache_folder, make_pack
-from fontgan.distributed import asked_processes
+from fontgan.config.check import check_config
+from fontgan.config.compose import compose_prepared, find_origin, settle
+from fontgan.config.data_plan import build_plan
+from fontgan.config.groups import hydra_choices, hydra_here
+from fontgan.config.overrides import own_settings, prepare_overrides
+from fontgan.data.pack import make_pack
 from fontgan.errors import ConfigError, RunError, UserError
-from fontgan.files import locked, user_path
-from fontgan.jobs import DONE, FAILED, RUNNING, WAITING, Job, list_jobs, read_jobs, record
+from fontgan.run_folder import is_finished
+from fontgan.runtime.distributed import asked_processes
+from fontgan.runtime.files import cache_folder, locked, user_path
+from fontgan.runtime.log_setup import set_up_logging
+from fontgan.sweep.grid import (
+    check_every_choice,
+    choices_of_override,
+    grid_jobs,
+    parse_override,
+    plain_value,
+    quoted,
+    ready_made,
+    shared_keys,
+)
+from fontgan.sweep.jobs import DONE, FAILED, RUNNING, WAITING, Job, list_jobs, read_jobs, record
 from fontgan.training import checkpoint as checkpoints
 
 log = logging.getLogger(__name__)
@@ -57,13 +53,13 @@ def main(verb: str, overrides: list[str]) -> int:
             "-m: a sweep starts its runs itself. Start it without torchrun; launcher= runs several at once."
         )
     typed = prepare_overrides(overrides, sweep=True)
-    first = compose_prepared("train", [_choices_of(override)[0] for override in _parse(typed)])
-    parsed = _parse([*_ready_made(first, typed), *typed])
-    _check_every_choice(parsed)
-    some_job = [_choices_of(override)[0] for override in parsed]
+    first = compose_prepared("train", [choices_of_override(override)[0] for override in parse_override(typed)])
+    parsed = parse_override([*ready_made(first, typed), *typed])
+    check_every_choice(parsed)
+    some_job = [choices_of_override(override)[0] for override in parsed]
     chosen = hydra_choices("train", some_job)
-    shared = _shared(parsed)
-    jobs = _jobs(parsed, shared) if chosen["hydra/sweeper"] == "basic" else []
+    shared = shared_keys(parsed)
+    jobs = grid_jobs(parsed, shared) if chosen["hydra/sweeper"] == "basic" else []
     if not jobs and not first.data.holdout and not first.data.holdout_chars:
         raise ConfigError("data.holdout=0: a search needs held-out characters to score its trials by. Hold some out.")
 
@@ -83,7 +79,7 @@ def main(verb: str, overrides: list[str]) -> int:
         lines = [override.input_line or "" for override in parsed]
         lines += [
             f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]",
-            f"hydra.sweep.dir={_quoted(str(out))}",
+            f"hydra.sweep.dir={quoted(str(out))}",
         ]
         try:
             with hydra_here() as hydra:
@@ -135,8 +131,8 @@ def run_job(cfg: DictConfig) -> float | None:
         cfg = check_config("train", cfg)
         for sentence in settle(cfg, overrides):
             log.info("%s", sentence)
-        values = {override.get_key_element().lstrip("+"): override.value() for override in _parse(overrides)}
-        code = train.main(cfg, {key: _plain(values[key]) for key in own})
+        values = {override.get_key_element().lstrip("+"): override.value() for override in parse_override(overrides)}
+        code = train.main(cfg, {key: plain_value(values[key]) for key in own})
     except (UserError, OSError) as problem:
         error = " ".join(str(problem).split())
         log.error("%s: error: %s", out.name, error)
@@ -150,108 +146,7 @@ def run_job(cfg: DictConfig) -> float | None:
         record(out.parent, job, status=FAILED, error=error)
         return None
     last = checkpoints.find(out, "last")
-    record(out.parent, job, status=DONE if train.is_finished(cfg, last) else WAITING)
+    record(out.parent, job, status=DONE if is_finished(cfg, last) else WAITING)
     if code >= 128:
         raise KeyboardInterrupt  # the user stopped this job, and means the sweep
     return checkpoints.find(out, "best").score
-
-
-# -- what is swept over ---------------------------------------------------------------------
-
-
-def _ready_made(cfg: DictConfig, typed: list[str]) -> list[str]:
-    """The settings of ``sweep.over`` as overrides, but for those that were typed."""
-    known = {override.key_or_group for override in _parse(typed)}
-    over = cfg.sweep.over
-    if not isinstance(over, DictConfig):
-        said = "null" if over is None else over
-        raise ConfigError(
-            f"sweep.over={said}: settings with their values are needed, such as {{trainer.seed: [1, 2]}}."
-        )
-    lists: Any = OmegaConf.to_container(over)
-    ready = [
-        f"{key!s}={','.join(map(_as_typed, values)) if isinstance(values, list) else _as_typed(values)}"
-        for key, values in lists.items()
-        if key not in known
-    ]
-    return prepare_overrides(ready, sweep=True)
-
-
-def _as_typed(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _parse(prepared: list[str]) -> list[Override]:
-    """Raises: ConfigError if Hydra's grammar does not take an override."""
-    parser = OverridesParser.create()
-    parsed = []
-    for line in prepared:
-        try:
-            override = parser.parse_override(line)
-            names = override.value()
-            if isinstance(names, Glob):  # listed here, since not every sweeper can
-                variants = names.filter(choices(override.key_or_group))
-                if not variants:
-                    raise ConfigError(f"{readable(line)}: there is no such variant of {override.key_or_group}.")
-                override = parser.parse_override(f"{override.get_key_element()}=choice({','.join(variants)})")
-        except ConfigError:
-            raise
-        except (HydraException, ValueError, RecursionError) as error:  # ValueError: of numbers of thousands of digits
-            raise ConfigError(f"{readable(line)[:200]}: cannot be read. Put the value in quotes.") from error
-        parsed.append(override)
-    return parsed
-
-
-def _choices_of(override: Override) -> list[str]:
-    """The overrides that a swept one stands for; of an interval its ends. Raises: ConfigError if there is none."""
-    if not override.is_sweep_override():
-        return [override.input_line or ""]
-    key, values = override.get_key_element(), override.value()
-    if isinstance(values, IntervalSweep):
-        return [f"{key}={values.start}", f"{key}={values.end}"]
-    try:
-        lines = [f"{key}={value}" for value in override.sweep_string_iterator()]
-    except (HydraException, ValueError) as error:
-        raise ConfigError(f"{readable(override.input_line or key)}: {str(error).rstrip('.')}.") from error
-    if not lines:
-        raise ConfigError(f"{readable(override.input_line or key)}: stands for no value at all.")
-    return lines
-
-
-def _check_every_choice(parsed: list[Override]) -> None:
-    """Composes the first job, and one more for each further choice, since Hydra itself would stop half-way."""
-    options = [_choices_of(override) for override in parsed]
-    first = [lines[0] for lines in options]
-    settle(compose_prepared("train", first), first)
-    for place, lines in enumerate(options):
-        for line in lines[1:]:
-            job = [*first[:place], line, *first[place + 1 :]]
-            settle(compose_prepared("train", job), job)
-
-
-def _shared(parsed: list[Override]) -> list[str]:
-    """The settings that all jobs share, which are left out of their folders' names."""
-    swept = {override.key_or_group for override in parsed if override.is_sweep_override()}
-    return sorted(({override.key_or_group for override in parsed} | {"out"}) - swept)
-
-
-def _jobs(parsed: list[Override], shared: Collection[str]) -> list[Job]:
-    """The jobs that Hydra's own sweeper makes of the overrides, in its order.
-
-    Raises: ConfigError for an interval, which only a search can sweep over.
-    """
-    try:
-        (combinations,) = BasicSweeper.split_arguments(parsed, None)
-    except HydraException as error:
-        swept = [override.key_or_group for override in parsed if override.is_interval_sweep()]
-        raise ConfigError(f"{' '.join(swept)}: an interval is swept over by a search. Add sweep=optuna.") from error
-    settings = [own_settings(lines, shared) for lines in combinations]
-    return [Job(job_folder(own), own) for own in settings]
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _plain(value: Any) -> str | int | float | bool:
-    return value if isinstance(value, int | float | bool) else readable(str(value))

@@ -7,12 +7,12 @@ import logging
 from omegaconf import DictConfig
 
 from fontgan.data import charset as charsets
-from fontgan.data.glyphs import open_glyphs
-from fontgan.data.render import FontGlyphs
+from fontgan.data.font_source import FontGlyphs
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError, some
-from fontgan.files import user_path, write_whole
 from fontgan.handwriting.pdf import LabelFont, make_pdf
 from fontgan.handwriting.sheet import lay_out, need_opencv
+from fontgan.runtime.files import user_path, write_whole
 
 log = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from omegaconf import DictConfig
 
 from fontgan.data import charset as charsets
 from fontgan.errors import ConfigError, some
-from fontgan.files import user_path
 from fontgan.fontfile import names
 from fontgan.fontfile.metrics import choose_layout
 from fontgan.fontfile.target import open_target
 from fontgan.fontfile.trace import to_quadratic
 from fontgan.fontfile.ufo import check_ufo_out, write_ufo
 from fontgan.fontfile.vectorize import check_tracing, open_images, vectorize_folder
+from fontgan.runtime.files import user_path
 
 log = logging.getLogger(__name__)
 

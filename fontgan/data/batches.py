@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fontgan.data.augment import Augmentation, move
 from fontgan.data.pack import SOURCE, Pack
-from fontgan.data.store import PixelStore, Prefetch, choose_store, on_host
+from fontgan.data.pixel_store import PixelStore, Prefetch, choose_store, on_host
 from fontgan.errors import ConfigError, DataError
 
 CPU = torch.device("cpu")

@@ -10,9 +10,9 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from fontgan.data.decode import is_file, read_bytes
 from fontgan.errors import DataError
-from fontgan.files import user_path
+from fontgan.runtime.files import user_path
+from fontgan.untrusted.images import is_file, read_bytes
 
 FONT = "font"  # the charset that means: all the source has
 MOST_BYTES = 16 * 2**20  # of a text file: all of Unicode, three times

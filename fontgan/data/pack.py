@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,16 +21,17 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from fontgan.data.drawing import Drawing, Part, draw_rows
 from fontgan.data.frame import Frame
+from fontgan.data.pack_shards import SUMS, PixelRows, rows_in_a_shard, shard_name
+from fontgan.data.pack_writer import Drawing, Part, draw_rows
 from fontgan.data.pairs import PairPlan, manifest
-from fontgan.data.pixels import SUMS, PixelRows, rows_in_a_shard, shard_name
 from fontgan.errors import DataError
-from fontgan.files import replace_folder, sync_folder, user_path, write_whole, writing_among_others
-from fontgan.logs import quiet
-from fontgan.seal import file_sum, read_sealed, sealed
+from fontgan.runtime.checksums import file_sum, read_sealed, sealed
+from fontgan.runtime.files import replace_folder, sync_folder, write_whole, writing_among_others
+from fontgan.runtime.log_setup import quiet
 
 log = logging.getLogger(__name__)
+
 
 RECIPE = 1  # change it when the same plan would give other pixels: it is part of the key
 FORMAT = 3  # of the folder; 2 had no checksums, 1 was a single pixels.npy, and both are still read
@@ -108,15 +108,6 @@ def member_frame(manifest: dict[str, Any], member: str) -> Frame:
     """The own cell of the source or of a style -> canvas pixels, as the manifest of a pack or run stores it."""
     entry = next(entry for entry in manifest["members"] if entry["name"] == member)
     return Frame.from_dict(entry["align"]).then(Frame.from_dict(manifest["cell_to_canvas"]))
-
-
-def cache_folder(configured: str | None) -> Path:
-    """Where packs are kept: as configured, else FONTGAN_CACHE, else the user's cache folder."""
-    if configured:
-        return user_path(configured)
-    if os.environ.get("FONTGAN_CACHE"):
-        return user_path(os.environ["FONTGAN_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fontgan"
 
 
 def pack_key(plan: PairPlan) -> str:

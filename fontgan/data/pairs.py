@@ -11,7 +11,8 @@ import numpy as np
 
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Box, Frame, clips, fit_canvas, fit_median, median_box
-from fontgan.data.glyphs import PAPER, Finding, GlyphSource, Survey, check_style_name, open_glyphs, style_name
+from fontgan.data.glyphs import PAPER, Finding, GlyphSource, Survey
+from fontgan.data.sources import check_style_name, open_glyphs, style_name
 from fontgan.errors import DataError, some
 
 SIZES = (64, 96, 128, 192, 256, 384, 512)

@@ -11,13 +11,13 @@ import numpy as np
 from torch import Tensor
 
 from fontgan.data.batches import to_image, training_rows
-from fontgan.data.folder import CellFinder, char_from_name, image_files, ink_box, read_grey, resample
 from fontgan.data.frame import Box, Frame
-from fontgan.data.glyphs import open_glyphs
+from fontgan.data.image_source import CellFinder, char_from_name, image_files, ink_box, read_grey, resample
 from fontgan.data.pack import Pack
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError, some
-from fontgan.files import user_path
-from fontgan.spread import spread_evenly
+from fontgan.runtime.files import user_path
+from fontgan.runtime.subsample import spread_evenly
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from fontgan.fontfile.metrics import Bounds, bounds_of
 from fontgan.fontfile.outline import DrawnGlyph
 from fontgan.fontfile.target import Target, check_limits
 from fontgan.fontfile.verify import Verified, save_verified
-from fontgan.spread import spread_evenly
+from fontgan.runtime.subsample import spread_evenly
 
 log = logging.getLogger(__name__)
 

@@ -14,12 +14,12 @@ from fontTools.pens.boundsPen import BoundsPen
 from fontTools.pens.recordingPen import RecordingPen
 from fontTools.pens.transformPen import TransformPen
 
-from fontgan.data.folder import MANIFEST, MOST_MANIFEST_BYTES
-from fontgan.data.render import FontGlyphs
+from fontgan.data.font_source import FontGlyphs
+from fontgan.data.image_source import MANIFEST, MOST_MANIFEST_BYTES
 from fontgan.errors import ConfigError, DataError
-from fontgan.files import read_json
 from fontgan.fontfile.outline import DrawnGlyph, Outline
-from fontgan.spread import spread_evenly
+from fontgan.runtime.files import read_json
+from fontgan.runtime.subsample import spread_evenly
 
 PLAIN_EM, PLAIN_BASELINE = 1000, 0.88  # of images that say nothing: what most Chinese and Japanese fonts have
 SIDE_BEARING = 0.06  # of the em, on both sides of a glyph that is as wide as its ink

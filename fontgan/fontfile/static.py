@@ -1,4 +1,4 @@
-"""A variable font, or one with CFF2 outlines, as a plain one. Runs in a process that may be ended: ``fontgan.bounded``."""
+"""A variable font, or one with CFF2 outlines, as a plain one. Runs in a process that may be ended: ``fontgan.untrusted.sandbox``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
 
 if TYPE_CHECKING:
-    from fontgan.bounded import Step
+    from fontgan.untrusted.sandbox import Step
 
 
 def make_static(data: bytes, step: Step, *, index: int, location: dict[str, float]) -> bytes:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from fontTools.ttLib import TTFont
 
-from fontgan.bounded import Limits, Stopped, run_bounded
-from fontgan.data.glyphs import open_glyphs
-from fontgan.data.render import FontGlyphs
+from fontgan.data.font_source import FontGlyphs
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError, some
-from fontgan.files import user_path
 from fontgan.fontfile.outline import is_space
+from fontgan.runtime.files import user_path
+from fontgan.untrusted.sandbox import Limits, Stopped, run_bounded
 
 log = logging.getLogger(__name__)
 

@@ -18,17 +18,17 @@ from fontTools.pens.recordingPen import DecomposingRecordingPen
 from fontTools.ufoLib import UFOReader, UFOWriter
 from fontTools.ufoLib.errors import UFOLibError
 
-from fontgan.bounded import Limits, Stopped, run_bounded
-from fontgan.data.render import MOST_OF_A_NAME, is_character
+from fontgan.data.font_source import MOST_OF_A_NAME, is_character
 from fontgan.errors import DataError, printable
-from fontgan.files import clear_dead_asides, folder_aside, replace_folder
 from fontgan.fontfile.metrics import LEAST_EM, MOST_EM
 from fontgan.fontfile.names import glyph_name
 from fontgan.fontfile.outline import DrawnGlyph, Outline, is_space
 from fontgan.fontfile.target import check_writable
+from fontgan.runtime.files import clear_dead_asides, folder_aside, replace_folder
+from fontgan.untrusted.sandbox import Limits, Stopped, run_bounded
 
 if TYPE_CHECKING:
-    from fontgan.bounded import Step
+    from fontgan.untrusted.sandbox import Step
 
 GLYPH_S = 1.0  # processor seconds that reading one glyph may take; ordinary ones take a thousandth
 MOST_BYTES = 2 << 30  # of all files of a UFO; one of 65,535 glyphs has about 200 MB

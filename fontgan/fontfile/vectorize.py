@@ -16,12 +16,12 @@ from queue import SimpleQueue
 
 from tqdm import tqdm
 
-from fontgan.data.folder import CellFinder, FolderGlyphs, read_grey
+from fontgan.data.image_source import CellFinder, FolderGlyphs, read_grey
 from fontgan.errors import ConfigError, DataError, RunError, some
 from fontgan.fontfile.metrics import Layout
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.fontfile.trace import PixelsToUnits, trace
-from fontgan.helpers import start_helper
+from fontgan.runtime.subprocesses import start_helper
 
 log = logging.getLogger(__name__)
 

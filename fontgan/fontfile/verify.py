@@ -11,13 +11,13 @@ import numpy as np
 from fontTools.pens.freetypePen import FreeTypePen
 from fontTools.ttLib import TTFont
 
+from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
-from fontgan.data.render import FontGlyphs
 from fontgan.errors import DataError, RunError, some
-from fontgan.files import folder_aside
 from fontgan.fontfile.metrics import bounds_of
 from fontgan.fontfile.outline import DrawnGlyph
-from fontgan.spread import spread_evenly
+from fontgan.runtime.files import folder_aside
+from fontgan.runtime.subsample import spread_evenly
 
 PX = 128  # the em, drawn
 MOST_PX = 2048  # side of a drawing

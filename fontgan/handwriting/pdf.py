@@ -11,9 +11,9 @@ from fontTools.pens.basePen import BasePen
 from fontTools.ttLib import TTFont
 from tqdm import tqdm
 
+from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Box
-from fontgan.data.glyphs import asset
-from fontgan.data.render import FontGlyphs
+from fontgan.data.sources import asset
 from fontgan.errors import ConfigError
 from fontgan.handwriting.sheet import (
     BASELINE,

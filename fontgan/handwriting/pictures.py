@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fontgan.data.decode import PAGE, is_file, opened, pages_of
-from fontgan.data.folder import eight_bits, named_as_image
+from fontgan.data.image_source import eight_bits, named_as_image
 from fontgan.errors import DataError
-from fontgan.files import user_path
+from fontgan.runtime.files import user_path
+from fontgan.untrusted.images import PAGE, is_file, opened, pages_of
 
 
 def find_pictures(pages: str | Sequence[str]) -> list[Path]:
@@ -47,7 +47,7 @@ def read_picture(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     Colour pictures give the mean of green and blue, to which the cyan guides are palest and black and red ink dark.
 
     Returns: (H, W) uint8 each.
-    Raises: DataError if the file is no image, is larger than ``fontgan.data.decode.PAGE``, or cannot be decoded to its
+    Raises: DataError if the file is no image, is larger than ``fontgan.untrusted.images.PAGE``, or cannot be decoded to its
         end.
     """
     with opened(path, PAGE, "Give scans or photographs as JPEG, PNG or TIFF.") as (file, _):

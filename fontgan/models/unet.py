@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from fontgan.models.attention import SelfAttention
+from fontgan.models.grad_checkpointing import recomputed
 from fontgan.models.init import initialise
 from fontgan.models.layers import LowPass
-from fontgan.models.recompute import recomputed
 from fontgan.models.style import ReferenceStyle, Style
 from fontgan.models.up import HybridUpPath, UpPath
 

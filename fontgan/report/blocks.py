@@ -14,13 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from fontgan.device import autocast, out_of_memory, pick_device, pick_precision, wait_for
 from fontgan.errors import RunError
 from fontgan.metrics.artefacts import phase_bias
 from fontgan.models.cost import forward_flops, parameters
-from fontgan.models.receptive import encoder_receptive_field, receptive_field
+from fontgan.models.receptive_field import encoder_receptive_field, receptive_field
 from fontgan.models.unet import UnetGenerator
 from fontgan.report.cost import take_turns
+from fontgan.runtime.device import autocast, out_of_memory, pick_device, pick_precision, wait_for
 
 STYLES = 3
 DRAWS = 8  # of the initial weights, of which the grid at the start is the median; single draws differ by a half

@@ -13,10 +13,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from fontgan.build import check_fits, differences, load_config
-from fontgan.commands.train import FREE_ON_RESUME, is_finished
+from fontgan.config.saved import check_fits, differences, load_config
 from fontgan.errors import RunError, UserError
-from fontgan.jobs import Job, read_jobs
+from fontgan.run_folder import FREE_ON_RESUME, is_finished
+from fontgan.sweep.jobs import Job, read_jobs
 from fontgan.training.budget import NO_END
 from fontgan.training.checkpoint import Checkpoint, all_checkpoints, best
 

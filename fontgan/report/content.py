@@ -10,9 +10,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from fontgan.build import choices, compose_config, differences
+from fontgan.config.compose import compose_config
+from fontgan.config.groups import choices
+from fontgan.config.saved import differences
 from fontgan.errors import ConfigError
-from fontgan.metrics.glyph_set import Pair
+from fontgan.evaluation.glyph_set import Pair
 from fontgan.report.collect import SAME_VARIANT, Collection, LeftOut, TrainedRun, printable
 from fontgan.report.cost import Cost
 from fontgan.report.measure import Comparison, Measured, MeasuredVariant, Metric

@@ -11,14 +11,16 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from fontgan import timing
-from fontgan.build import build_generator, check_fits, compose_config, find_origin
-from fontgan.commands.train import build_parts
-from fontgan.device import autocast, out_of_memory, pick_device, pick_precision, wait_for
+from fontgan.build import build_parts
+from fontgan.config.compose import compose_config, find_origin
+from fontgan.config.instantiate import build_generator
+from fontgan.config.saved import check_fits
 from fontgan.errors import RunError
-from fontgan.logs import quiet
 from fontgan.models.cost import forward_flops, parameters
-from fontgan.models.draw import draw_glyphs
+from fontgan.models.predict import draw_glyphs
+from fontgan.runtime import timing
+from fontgan.runtime.device import autocast, out_of_memory, pick_device, pick_precision, wait_for
+from fontgan.runtime.log_setup import quiet
 from fontgan.training.checkpoint import Checkpoint
 
 ROUNDS = 5
@@ -120,7 +122,7 @@ def _tasks(
 def take_turns(
     tasks: Sequence[Callable[[], None]], wait: Callable[[], None], *, show: bool = True
 ) -> list[list[float]]:
-    """Seconds that each task took once, in each round; see ``fontgan.timing``."""
+    """Seconds that each task took once, in each round; see ``fontgan.runtime.timing``."""
     named = {str(place): task for place, task in enumerate(tasks)}
     seconds = timing.take_turns(
         named, wait, rounds=ROUNDS, minutes=math.inf, title="timing", warm_up=WARM_UP + 1, show=show

@@ -17,19 +17,18 @@ import numpy as np
 from tqdm import tqdm
 
 from fontgan import __version__
-from fontgan.data.pack import cache_folder
-from fontgan.device import pick_device, pick_precision
 from fontgan.errors import RunError, UserError
-from fontgan.files import write_whole
-from fontgan.logs import quiet
-from fontgan.metrics.evaluation import evaluate
-from fontgan.metrics.glyph_set import Pair, glyph_set_of_run
+from fontgan.evaluation.evaluate import evaluate
+from fontgan.evaluation.glyph_set import Pair, glyph_set_of_run
 from fontgan.metrics.intervals import Interval
 from fontgan.metrics.photographic import ALEXNET, INCEPTION
 from fontgan.metrics.recognition import find_recogniser
 from fontgan.report.collect import LeftOut, TrainedRun, Variant
 from fontgan.report.ranking import Bootstrap, Standing, rank
-from fontgan.seal import read_sealed, sealed
+from fontgan.runtime.checksums import read_sealed, sealed
+from fontgan.runtime.device import pick_device, pick_precision
+from fontgan.runtime.files import cache_folder, write_whole
+from fontgan.runtime.log_setup import quiet
 
 log = logging.getLogger(__name__)
 

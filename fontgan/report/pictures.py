@@ -12,10 +12,10 @@ from PIL import Image
 
 from fontgan.data.pack import Pack
 from fontgan.errors import UserError
+from fontgan.evaluation.glyph_set import Pair, draw_pairs, pack_of
 from fontgan.inference import Run, load
-from fontgan.logs import quiet
-from fontgan.metrics.glyph_set import Pair, draw_pairs, pack_of
 from fontgan.report.measure import MeasuredVariant, Settings
+from fontgan.runtime.log_setup import quiet
 
 
 @dataclass

@@ -24,14 +24,15 @@ from tqdm import tqdm
 
 from fontgan import __version__
 from fontgan.data.charset import visible
+from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
-from fontgan.data.glyphs import GlyphSource, open_glyphs
-from fontgan.data.render import FontGlyphs
+from fontgan.data.glyphs import GlyphSource
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError
-from fontgan.files import user_path, write_whole
-from fontgan.fontfile.checks import REASONS, CheckedGlyph, read_checks
+from fontgan.evaluation.checks_file import REASONS, CheckedGlyph, read_checks
 from fontgan.report import specimens
 from fontgan.report.specimens import Specimen
+from fontgan.runtime.files import user_path, write_whole
 
 TEMPLATES = Path(__file__).parent / "templates"
 GROUP = 100  # glyphs whose source pictures lie on one sheet, ten a row; a browser leaves out those not in view

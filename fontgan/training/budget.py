@@ -13,9 +13,9 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fontgan.data.batches import GlyphBatch
-from fontgan.device import autocast
 from fontgan.errors import ConfigError
 from fontgan.models.unet import UnetGenerator
+from fontgan.runtime.device import autocast
 from fontgan.training.objective import Objective
 from fontgan.training.step import TrainStep
 

@@ -30,10 +30,10 @@ import torch
 from torch import Tensor, nn
 
 from fontgan.errors import RunError
-from fontgan.files import as_utf8, clear_asides, replace_folder, sync_folder
-from fontgan.seal import file_sum, read_sealed, sealed
-from fontgan.training import tensorfile
-from fontgan.training.facts import check_facts
+from fontgan.runtime.checksums import file_sum, read_sealed, sealed
+from fontgan.runtime.files import as_utf8, clear_asides, replace_folder, sync_folder
+from fontgan.training import tensors_io as tensorfile
+from fontgan.training.run_json import check_facts
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from fontgan.data.batches import GlyphBatch
-from fontgan.distributed import processes_here
 from fontgan.errors import RunError
+from fontgan.runtime.distributed import processes_here
 from fontgan.training.step import TrainStep
 
 # Of what is free; the rest is for what no count sees: workspaces of the convolutions, fragmentation, other programs.

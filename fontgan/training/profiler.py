@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from fontgan.files import write_whole
+from fontgan.runtime.files import write_whole
 
 log = logging.getLogger(__name__)
 

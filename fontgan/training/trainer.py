@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fontgan.data.batches import PairSampler
 from fontgan.data.references import style_references
-from fontgan.distributed import (
+from fontgan.errors import RunError
+from fontgan.runtime.distributed import (
     agree_on_largest,
     copy_from_main,
     from_all,
@@ -31,74 +32,22 @@ from fontgan.distributed import (
     said_once,
     world_size,
 )
-from fontgan.errors import ConfigError, RunError
 from fontgan.training import checkpoint as checkpoints
-from fontgan.training.channels import watched_channels
-from fontgan.training.health import ON_DIVERGENCE, ROLLBACK, STOP, Diverged, Health
+from fontgan.training.dead_channels import watched_channels
+from fontgan.training.loss_buffer import Reports
+from fontgan.training.monitor import ROLLBACK, STOP, Diverged, Health
 from fontgan.training.profiler import StepProfiler
-from fontgan.training.reports import Reports
+from fontgan.training.rollback import MOST_ROLLBACKS, SOON, check_on_divergence, rollbacks_of
+from fontgan.training.run_logger import Scores, Tracker, say_scores
+from fontgan.training.schedule import Cadence, Schedule
 from fontgan.training.step import TrainStep
-from fontgan.training.track import Scores, Tracker, say_scores
 
 log = logging.getLogger(__name__)
+
 
 FINISHED, STOPPED = "finished", "stopped"
 PROTOTYPE_GLYPHS = 64  # of each style, where styles are read off references
 MOST_UNREAD = 100  # steps whose losses are not looked at, however seldom the log is written
-MOST_ROLLBACKS = 3  # of a run: an eighth of the learning rate then; what diverges even so has another cause
-SOON = 200  # steps; a run that diverges again so soon after going back was in trouble before the save it went back to
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """When the run ends, and the learning rate on the way: linear warm-up, then a cosine.
-
-    Args:
-        max_steps, max_minutes: the run ends at whichever comes first; the cosine follows whichever is nearer
-            its end, so that it always arrives.
-        final_share: share of the full rate that is left at the end.
-    """
-
-    max_steps: int
-    max_minutes: float | None
-    warmup_steps: int
-    final_share: float
-
-    def progress(self, step: int, minutes: float) -> float:
-        """Share of the training done, 0 to 1."""
-        by_time = minutes / self.max_minutes if self.max_minutes else 0.0
-        return min(1.0, max(step / self.max_steps, by_time))
-
-    def rate(self, step: int, minutes: float) -> float:
-        """Share of the full learning rate for the step after ``step``."""
-        warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
-        cosine = 0.5 * (1 + math.cos(math.pi * self.progress(step, minutes)))
-        return warm * (self.final_share + (1 - self.final_share) * cosine)
-
-
-@dataclass(frozen=True)
-class Cadence:
-    """How often, in steps."""
-
-    log: int
-    evaluate: int
-    save: int
-
-
-def check_on_divergence(choice: str) -> None:
-    """Raises: ConfigError."""
-    if choice not in ON_DIVERGENCE:
-        raise ConfigError(f"trainer.on_divergence={choice}: choose one of {', '.join(ON_DIVERGENCE)}.")
-
-
-def rollbacks_of(facts: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rollbacks that a checkpoint tells of; none in those of older versions. Raises: ValueError if it is damaged."""
-    found = facts.get("rollbacks", [])
-    if not isinstance(found, list) or not all(
-        isinstance(past, dict) and type(past.get("step")) is int and type(past.get("back_to")) is int for past in found
-    ):
-        raise ValueError("rollbacks are no list of steps")
-    return found
 
 
 class Trainer:
@@ -166,8 +115,6 @@ class Trainer:
         self._remembered_step = -1  # at which step the styles' prototypes were made
         self._started = (0.0, 0)  # when this start of the run began stepping, and at which step
         self._last_log = (0.0, 0)  # when, and at which step
-
-    # -- the loop -------------------------------------------------------------------------------
 
     def fit(self) -> str:
         """Trains to the end. Returns: FINISHED, or STOPPED if a signal or ``stop_at`` came first.
@@ -267,8 +214,6 @@ class Trainer:
         for line in lines if is_main() else ():
             log.warning("%s", line)
 
-    # -- divergence -----------------------------------------------------------------------------
-
     @property
     def _rate_left(self) -> float:
         """Share of the scheduled learning rate, which halves at each rollback."""
@@ -338,8 +283,6 @@ class Trainer:
             f"{stands}. {again} again in another out= with optim.lr={self._full_rates['g'] * self._rate_left / 4:g}, "
             f"{clip}or trainer.precision=fp32."
         )
-
-    # -- what is left behind --------------------------------------------------------------------
 
     def _note_pace(self) -> None:
         """Keeps what is to be logged of this step beside its losses."""
@@ -495,8 +438,6 @@ class Trainer:
         torch.set_rng_state(state["cpu"])
         if state["cuda"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda"], self.device)
-
-    # -- the outside ----------------------------------------------------------------------------
 
     def _progress_bar(self) -> tqdm[Any]:
         return tqdm(

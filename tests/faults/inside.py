@@ -53,19 +53,19 @@ def apply(asked: Mapping[str, Any]) -> None:
     if "file_bytes" in asked:
         resource.setrlimit(resource.RLIMIT_FSIZE, (asked["file_bytes"], resource.RLIM_INFINITY))
     if "helpers" in asked:
-        from fontgan.data import drawing
+        from fontgan.data import pack_writer as drawing
 
         drawing.WORTH_A_HELPER_S = 1e-6
         drawing._HELPER = (
             f"from tests.faults.inside import pack_slowly; pack_slowly({asked['helpers']}); "
-            "from fontgan.data.drawing import help_draw; help_draw()"
+            "from fontgan.data.pack_writer import help_draw; help_draw()"
         )
         pack_slowly(0.05)
 
 
 def pack_slowly(chunk_s: float) -> None:
     """Four glyphs at a time and a while for each, so that helpers have something to do."""
-    from fontgan.data import drawing
+    from fontgan.data import pack_writer as drawing
 
     drawing.CHUNK_BYTES = 4 * 64 * 64
     before = drawing.Drawing.draw_chunk
@@ -157,7 +157,8 @@ def _note_steps(asked: Mapping[str, Any]) -> None:
 
 def _break_the_data_thread(error: str, batch: int) -> None:
     """Has batches prepared in a thread, as for CUDA, which fails at one of them."""
-    from fontgan.data import batches, store
+    from fontgan.data import batches
+    from fontgan.data import pixel_store as store
 
     class Failing(store.StreamedPixels):
         asked = 0

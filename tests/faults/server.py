@@ -103,7 +103,7 @@ def serve() -> None:
     """What the server runs, until its standard input ends."""
     for name in WARM:
         importlib.import_module(name)
-    from fontgan.build import compose_config
+    from fontgan.config.compose import compose_config
 
     compose_config("train", [])
     at_work: dict[int, Path] = {}

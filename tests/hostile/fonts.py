@@ -25,9 +25,9 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.t2CharStringPen import T2CharStringPen
 from fontTools.ttLib import TTCollection, TTFont
 
+from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
-from fontgan.data.glyphs import open_glyphs
-from fontgan.data.render import FontGlyphs
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError
 
 from ..conftest import KAI, box, make_font, part_of
@@ -651,8 +651,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="those whose name holds these words")
     options = parser.parse_args()
     taken = Taken()
-    logging.getLogger("fontgan.bounded").setLevel(logging.DEBUG)
-    logging.getLogger("fontgan.bounded").addHandler(taken)
+    logging.getLogger("fontgan.untrusted.sandbox").setLevel(logging.DEBUG)
+    logging.getLogger("fontgan.untrusted.sandbox").addHandler(taken)
     logging.getLogger("fontTools").setLevel(logging.CRITICAL)
     outcomes: Counter[str] = Counter()
     dearest: list[tuple[float, str]] = []

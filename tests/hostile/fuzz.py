@@ -16,12 +16,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 Target = Callable[[bytes], None]
-INSTRUMENTED = ["fontgan.data", "fontgan.files", "fontgan.seal", "fontgan.handwriting.pictures", "PIL"]
+INSTRUMENTED = [
+    "fontgan.data",
+    "fontgan.runtime.files",
+    "fontgan.runtime.checksums",
+    "fontgan.handwriting.pictures",
+    "PIL",
+]
 MOST_SECONDS, MOST_MIB = 10, 3072  # of one file, on a busy machine; of the process
 
 
 def images(folder: Path) -> tuple[Target, Iterator[bytes]]:
-    from fontgan.data.folder import read_grey
+    from fontgan.data.image_source import read_grey
     from fontgan.errors import DataError
     from fontgan.handwriting.pictures import read_picture
 
@@ -63,8 +69,8 @@ def mended(data: bytes) -> bytes:
 def manifest(folder: Path) -> tuple[Target, Iterator[bytes]]:
     from PIL import Image
 
-    from fontgan.data.folder import MANIFEST, FolderGlyphs
     from fontgan.data.frame import Frame
+    from fontgan.data.image_source import MANIFEST, FolderGlyphs
     from fontgan.errors import DataError
     from fontgan.fontfile.metrics import choose_layout
 
@@ -93,10 +99,10 @@ def pack(folder: Path) -> tuple[Target, Iterator[bytes]]:
     """The index, the checksums and a shard, as they come and with the sums that the index should have."""
 
     from fontgan.data.pack import open_pack
-    from fontgan.data.pixels import SUMS, shard_name
+    from fontgan.data.pack_shards import SUMS, shard_name
     from fontgan.errors import DataError
-    from fontgan.files import read_json
-    from fontgan.seal import SEAL, file_sum, sealed
+    from fontgan.runtime.checksums import SEAL, file_sum, sealed
+    from fontgan.runtime.files import read_json
 
     from .small_pack import write_small_pack
 

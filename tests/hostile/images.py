@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from fontgan.data.frame import Frame
-from fontgan.data.glyphs import open_glyphs
+from fontgan.data.sources import open_glyphs
 
 SIDE = 64
 FLIPS = 40  # files of each kind with one bit flipped

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fontgan.data.decode import GLYPH
-from fontgan.data.folder import read_grey
+from fontgan.data.image_source import read_grey
 from fontgan.errors import DataError
 from fontgan.handwriting.pictures import read_picture
+from fontgan.untrusted.images import GLYPH
 
 from . import images
 from .images import Case

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fontgan.data.pack import write_index
-from fontgan.data.pixels import PixelWriter
+from fontgan.data.pack_shards import PixelWriter
 
 
 def write_small_pack(folder: Path, *, shard_rows: int) -> None:

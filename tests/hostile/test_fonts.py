@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from fontTools.ttLib import TTFont
 
-from fontgan import bounded
-from fontgan.bounded import Limits, Stopped, run_bounded
-from fontgan.data import vet
-from fontgan.data.glyphs import open_glyphs
-from fontgan.data.render import FontGlyphs
+from fontgan.data.font_source import FontGlyphs
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError
 from fontgan.fontfile.target import open_target
 from fontgan.fontfile.ufo import read_ufo
+from fontgan.untrusted import fonts as vet
+from fontgan.untrusted import sandbox as bounded
+from fontgan.untrusted.sandbox import Limits, Stopped, run_bounded
 
 from ..conftest import KAI, SOURCE, Here, box, error_line, fontgan, make_font
 from . import fonts, ufos

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from fontgan.data.decode import FORMATS, GLYPH, header_size, read_bytes
-from fontgan.data.folder import MANIFEST, CellFinder, FolderGlyphs, image_files, read_grey, resample
 from fontgan.data.frame import Frame
+from fontgan.data.image_source import MANIFEST, CellFinder, FolderGlyphs, image_files, read_grey, resample
 from fontgan.errors import DataError
 from fontgan.fontfile.metrics import choose_layout
 from fontgan.handwriting.pictures import find_pictures, read_picture
+from fontgan.untrusted.images import FORMATS, GLYPH, header_size, read_bytes
 
 from ..conftest import Here, fontgan
 from . import images

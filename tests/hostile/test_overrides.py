@@ -14,21 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from fontgan.build import (
-    _target_nodes,
-    compose_config,
-    job_folder,
-    load_config,
-    own_settings,
-    prepare_overrides,
-    readable,
-)
-from fontgan.completion import open_work
+from fontgan.complete.plan import open_work
+from fontgan.config.check import target_nodes
+from fontgan.config.compose import compose_config
+from fontgan.config.overrides import job_folder, own_settings, prepare_overrides, readable
+from fontgan.config.saved import load_config
 from fontgan.errors import UserError
-from fontgan.jobs import read_jobs
-from fontgan.plainyaml import read_yaml
+from fontgan.pictures.style_path import FARTHEST, path_weights, say_mixture
 from fontgan.report.collect import read_history
-from fontgan.stylepath import FARTHEST, path_weights, say_mixture
+from fontgan.sweep.jobs import read_jobs
+from fontgan.untrusted.plain_yaml import read_yaml
 
 THOROUGH = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 QUICK = settings(THOROUGH, max_examples=40)  # of what takes Hydra's tenths of a second each
@@ -153,7 +148,7 @@ def test_any_yaml_is_plain_data_or_refused(tmp_path: Path, text: str | bytes) ->
 
 
 nodes = st.sampled_from(
-    [node["_target_"] for _, node in _target_nodes(compose_config("train", ["discriminator=patch"]))]
+    [node["_target_"] for _, node in target_nodes(compose_config("train", ["discriminator=patch"]))]
 )
 pieces = (
     st.none()

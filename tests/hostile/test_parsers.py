@@ -23,16 +23,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fontgan.data.charset import MOST_BYTES, resolve, visible
-from fontgan.data.folder import MANIFEST, FolderGlyphs, char_from_name, name_from_char
 from fontgan.data.frame import LARGEST, Frame
+from fontgan.data.image_source import MANIFEST, FolderGlyphs, char_from_name, name_from_char
 from fontgan.data.pack import open_pack
+from fontgan.data.pack_shards import SUMS, shard_name
 from fontgan.data.pairs import name_styles
-from fontgan.data.pixels import SUMS, shard_name
 from fontgan.errors import DataError, RunError, one_line, some
-from fontgan.files import read_json
 from fontgan.fontfile.metrics import choose_layout, drawn_baseline
 from fontgan.inference import load
-from fontgan.seal import SEAL, file_sum, sealed
+from fontgan.runtime.checksums import SEAL, file_sum, sealed
+from fontgan.runtime.files import read_json
 from fontgan.training.checkpoint import open_checkpoint
 
 from .small_pack import write_small_pack

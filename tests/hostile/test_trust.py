@@ -24,18 +24,21 @@ from omegaconf import OmegaConf
 
 import fontgan as package
 from fontgan.bench import page as bench_page
-from fontgan.build import _target_nodes, build, check_fits, compose_config, load_config
 from fontgan.cli import run_verb
-from fontgan.completion import open_work
+from fontgan.complete.plan import open_work
+from fontgan.config.check import target_nodes
+from fontgan.config.compose import compose_config
+from fontgan.config.instantiate import build
+from fontgan.config.saved import check_fits, load_config
+from fontgan.config.targets import PLACES, locate
 from fontgan.errors import ConfigError, RunError, UserError
+from fontgan.evaluation.glyph_set import pack_of
 from fontgan.inference import load
-from fontgan.jobs import read_jobs
-from fontgan.metrics.glyph_set import pack_of
-from fontgan.plainyaml import MOST_BYTES, MOST_NODES
 from fontgan.report.collect import read_history
-from fontgan.targets import PLACES, locate
+from fontgan.sweep.jobs import read_jobs
 from fontgan.training.checkpoint import find, open_checkpoint
-from fontgan.training.facts import check_facts
+from fontgan.training.run_json import check_facts
+from fontgan.untrusted.plain_yaml import MOST_BYTES, MOST_NODES
 
 from ..conftest import KAI, TINY, Here, open_page, part_of, reseal
 
@@ -55,11 +58,11 @@ TARGETS = (
     "torch.optim.lr_scheduler.LambdaLR", "torch.optim.swa_utils.AveragedModel", "torch.utils.cpp_extension.load",
     "torch.jit.load", "torch.distributed.init_process_group", "torch.testing._internal.common_utils.run_tests",
     "fontgan.cli.main", "fontgan.cli.os.system", "fontgan.cli.importlib.import_module", "fontgan.build.sys.exit",
-    "fontgan.build.Path.touch", "fontgan.files.write_whole", "fontgan.files.os.remove", "fontgan.files.shutil.rmtree",
-    "fontgan.commands.train.main", "fontgan.data.drawing.help_draw", "fontgan.helpers.subprocess.run",
+    "fontgan.build.Path.touch", "fontgan.runtime.files.write_whole", "fontgan.runtime.files.os.remove", "fontgan.runtime.files.shutil.rmtree",
+    "fontgan.commands.train.main", "fontgan.data.pack_writer.help_draw", "fontgan.runtime.subprocesses.subprocess.run",
     "fontgan.inference.load", "fontgan.training.checkpoint.save", "fontgan.training.trainer.Trainer",
     "fontgan.models.unet.nn.Conv2d", "fontgan.models.unet.torch.load", "fontgan.models.unet.partial",
-    "fontgan.models.unet.Callable", "fontgan.models.draw.draw_pixels", "fontgan.models.recompute.recomputed",
+    "fontgan.models.unet.Callable", "fontgan.models.predict.draw_pixels", "fontgan.models.grad_checkpointing.recomputed",
     "fontgan.models.init.initialise", "fontgan.models.os", "fontgan.models.norm.math.gcd", "fontgan.models.norm.nn",
     "fontgan.models.unet.UnetGenerator.forward", "fontgan.models..unet.UnetGenerator", "fontgan.models.__init__.x",
     "fontgan.models.unet.__builtins__", "fontgan.models.unet.UnetGenerator.__init__.__globals__",
@@ -72,7 +75,7 @@ TARGETS = (
 def nodes() -> list[str]:
     """Every node that names a class in one training or another, read from configs."""
     asked = ["generator/up=hybrid", "discriminator=patch", "loss=ink_gan"]
-    found = {path for extra in ([], asked) for path, _ in _target_nodes(compose_config("train", extra))}
+    found = {path for extra in ([], asked) for path, _ in target_nodes(compose_config("train", extra))}
     return sorted(found)
 
 
@@ -107,7 +110,7 @@ def test_no_place_takes_what_could_do_harm(path: str) -> None:
 
 
 def test_a_class_goes_where_it_is_for_and_nowhere_else() -> None:
-    belongs = {path: node["_target_"] for path, node in _target_nodes(compose_config("train", ["discriminator=patch"]))}
+    belongs = {path: node["_target_"] for path, node in target_nodes(compose_config("train", ["discriminator=patch"]))}
     for path, target in belongs.items():
         assert callable(locate(path, target))
     for place in (
@@ -171,8 +174,8 @@ def attacks(canary: Path) -> list[dict[str, Any]]:
         {"_target_": "builtins.open", "file": str(canary), "mode": "w"},
         {"_target_": "pathlib.Path.touch", "self": {"_target_": "pathlib.Path", "_args_": [str(canary)]}},
         {"_target_": "torch.save", "obj": 1, "f": str(canary)},
-        {"_target_": "fontgan.files.os.open", "path": str(canary), "flags": os.O_CREAT},
-        {"_target_": "fontgan.build.compose_config", "verb": "train", "overrides": []},
+        {"_target_": "fontgan.runtime.files.os.open", "path": str(canary), "flags": os.O_CREAT},
+        {"_target_": "fontgan.config.compose.compose_config", "verb": "train", "overrides": []},
         {"_target_": "fontgan.cli.main", "arguments": ["train", f"out={canary}"]},
         {"_target_": "hydra.utils.call", "config": {"_target_": "os.system", "command": f"touch {canary}"}},
     ]
@@ -577,7 +580,7 @@ def test_broken_lines_of_scores_are_counted_and_passed_over(tmp_path: Path, capl
 
 
 def test_a_lock_does_not_empty_what_a_link_leads_to(tmp_path: Path) -> None:
-    from fontgan.jobs import Job, list_jobs
+    from fontgan.sweep.jobs import Job, list_jobs
 
     (tmp_path / "mine").write_text("mine")
     (tmp_path / "sweep").mkdir()

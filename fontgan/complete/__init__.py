@@ -1,0 +1,1 @@
+"""A typeface completed, stage by stage."""

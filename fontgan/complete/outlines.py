@@ -1,0 +1,111 @@
+"""The outlines of a typeface's drawn glyphs."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from fontgan.complete.plan import Plan, Work, key_of, say_stage, sha256_of
+from fontgan.data.font_source import FontGlyphs
+from fontgan.data.image_source import FolderGlyphs, image_files, name_from_char
+from fontgan.errors import some
+from fontgan.evaluation.checks_file import CheckedGlyph
+
+if TYPE_CHECKING:
+    from fontgan.fontfile.metrics import Layout
+    from fontgan.fontfile.outline import DrawnGlyph
+    from fontgan.fontfile.ufo import UfoFont
+    from fontgan.fontfile.vectorize import Vectorized
+
+log = logging.getLogger(__name__)
+
+
+def outline(cfg: DictConfig, plan: Plan, work: Work, checks: list[CheckedGlyph], drawn_as: str) -> set[str]:
+    """Traces every image that is new or has changed into the UFO; all else there stays, as edited since.
+
+    Returns: the characters that the user drew anew.
+    """
+    from fontgan.fontfile.metrics import drawn_baseline
+    from fontgan.fontfile.ufo import read_ufo, write_ufo
+
+    layout = layout_of(plan, work)
+    em, baseline, family = layout.units_per_em, layout.baseline, cfg.family or plan.target.path.resolve().stem
+    redrawn = redrawn_chars(work, plan.lacking)
+    blank = {one.char for one in checks if "blank" in one.flags}
+    how = key_of(drawn_as, cfg.tolerance, cfg.speck)
+    files = {char: work.glyphs / f"{name_from_char(char)}.png" for char in plan.lacking if char not in blank} | redrawn
+    images = {char: key_of(how, char in redrawn, sha256_of(file)) for char, file in files.items()}
+    there = work.facts.get("traced", {}) if work.outlines.is_dir() else {}
+    todo = [char for char, key in images.items() if there.get(char) != key]
+    say_stage(4, f"tracing {len(todo)} outlines")
+    if todo:
+        kept = read_ufo(work.outlines) if there else None
+        glyphs = {glyph.char: glyph for glyph in scaled_to(kept, em)} if kept else {}
+        redraw_baseline = drawn_baseline(work.redraw)
+        own_cells = replace(layout, baseline=baseline if redraw_baseline is None else redraw_baseline * em)
+        for folder, cells, chars in (
+            (work.glyphs, layout, [char for char in todo if char not in redrawn]),
+            (work.redraw, own_cells, [char for char in todo if char in redrawn]),
+        ):
+            if chars:
+                for char in chars:
+                    glyphs.pop(char, None)
+                found = trace_images(cfg, folder, cells, chars)
+                glyphs |= {glyph.char: glyph for glyph in found.glyphs}
+                images = {char: key for char, key in images.items() if char not in found.unreadable}  # tried again
+        write_ufo(work.outlines, list(glyphs.values()), units_per_em=em, baseline=baseline, family=family)
+        work.facts["traced"] = there | images
+        work.save()
+    if plan.from_images and not work.is_done("own", how, work.own_outlines):
+        own = trace_images(cfg, plan.target.path, layout, plan.has)
+        write_ufo(work.own_outlines, own.glyphs, units_per_em=em, baseline=baseline, family=family)
+        work.done("own", how)
+    return set(redrawn)
+
+
+def layout_of(plan: Plan, work: Work) -> Layout:
+    """Where the made glyphs lie in font units."""
+    from fontgan.fontfile.metrics import choose_layout
+
+    target = plan.target if isinstance(plan.target, FontGlyphs) else None
+    source = plan.source if isinstance(plan.source, FontGlyphs) else None
+    # Glyphs drawn after a folder lie in that folder's own cells, whatever manifest stands beside them.
+    return choose_layout(work.glyphs if target else plan.target.path, target=target, source=source)
+
+
+def trace_images(cfg: DictConfig, folder: Path, layout: Layout, chars: list[str]) -> Vectorized:
+    """The outlines of images; none of them is an error here, as where every redrawn one is a speck."""
+    from fontgan.fontfile.vectorize import vectorize_folder
+
+    return vectorize_folder(
+        folder, chars=chars, layout=layout, tolerance=cfg.tolerance, speck=cfg.speck, none_is_error=False
+    )
+
+
+def scaled_to(ufo: UfoFont, em: int) -> list[DrawnGlyph]:
+    """Its glyphs in units of another em."""
+    from fontgan.fontfile.metrics import scaled_glyphs
+
+    return ufo.glyphs if em == ufo.units_per_em else scaled_glyphs(ufo.glyphs, em / ufo.units_per_em)
+
+
+def redrawn_chars(work: Work, lacking: list[str]) -> dict[str, Path]:
+    """The user's own drawings of characters that are lacking."""
+    if not work.redraw.is_dir() or not image_files(work.redraw):
+        return {}
+    drawings = FolderGlyphs(work.redraw)
+    survey = drawings.survey(None)
+    for finding in survey.findings:
+        log.log(logging.WARNING if finding.level != "note" else logging.INFO, "%s", finding)
+    wanted = set(lacking)
+    strange = [char for char in survey.present if char not in wanted]
+    if strange:
+        log.warning(
+            "%s: %d drawings are of no character that is made here: %s", work.redraw, len(strange), some(strange)
+        )
+    present = set(survey.present)
+    return {char: drawings.files[char] for char in lacking if char in present}

@@ -1,0 +1,1 @@
+"""Config of a command: composed from configs/, checked, resolved, and turned into objects."""

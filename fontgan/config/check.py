@@ -1,0 +1,177 @@
+"""Config keys and values against the schema and the signatures of the classes they configure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from fontgan.config.explain import first_line, unknown_key
+from fontgan.config.groups import SPECIAL_KEYS
+from fontgan.config.overrides import unescape_all
+from fontgan.config.schema import VERBS, objects_in_signature, signature_schema
+from fontgan.config.targets import NOT_FOR_CONFIGS, PLACES, locate
+from fontgan.errors import ConfigError
+
+SETTLED_KEYS = {"generator": ("match_params",)}  # by node: what ``settle`` reads and no target takes
+NAMED_PRESETS = {"generator.up": ("inner", "outer", "levels")}  # by node: keys that hold names until ``settle``
+
+
+def check_config(verb: str, cfg: DictConfig) -> DictConfig:
+    """Checks keys and types against ``fontgan.config.schema`` and each target's signature; resolves interpolations.
+
+    Args:
+        cfg: of overrides that ``prepare_overrides`` made.
+    Raises: ConfigError.
+    """
+    return check_and_resolve(verb, OmegaConf.create(unescape_all(OmegaConf.to_container(cfg, resolve=False))))
+
+
+def check_and_resolve(verb: str, cfg: DictConfig) -> DictConfig:
+    try:
+        return _checked_and_resolved(verb, cfg)
+    except OmegaConfBaseException as error:  # interpolations that lead nowhere, or round in a circle
+        raise ConfigError(f"{error.full_key or 'config'}: {first_line(error)}.") from error
+
+
+def _checked_and_resolved(verb: str, cfg: DictConfig) -> DictConfig:
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        hints = {"checkpoint": "checkpoint=RUN", "out": "out=DIR", "font": "font=FONT.ttf"}
+        key = missing[0]
+        raise ConfigError(f"{key}: needs a value. Add {hints.get(key, key + '=...')}; see fontgan {verb} --help.")
+    _merge(OmegaConf.structured(VERBS[verb]), cfg, "")
+    _check_places(cfg)
+    for path, node in target_nodes(cfg):
+        _check_target(path, node)
+    OmegaConf.resolve(cfg)
+    _check_numbers(OmegaConf.to_container(cfg))
+    return cfg
+
+
+def _check_places(cfg: DictConfig) -> None:
+    """Raises: ConfigError where a config has no class in a place that needs one."""
+    for place in PLACES:
+        parent = OmegaConf.select(cfg, place.path.rpartition(".")[0]) if "." in place.path else cfg
+        name = place.path.rpartition(".")[2]
+        if not isinstance(parent, DictConfig) or name not in parent:
+            continue  # of another verb, or said by the signature of what it belongs to
+        node = parent._get_node(name)
+        if not isinstance(node, DictConfig) or (node.get("_target_") is None and not place.optional):
+            raise ConfigError(
+                f"{place.path}: names no class (_target_). Choose a variant of {place.path.replace('.', '/')}."
+            )
+
+
+def _check_numbers(value: Any, path: str = "") -> None:
+    """Raises: ConfigError for a number that is infinite or none at all; comparing with one would let all through."""
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            _check_numbers(item, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{path}={value}: a finite number is needed.")
+
+
+def _check_target(path: str, node: DictConfig) -> None:
+    """Checks a node's keys and types against the signature of its target."""
+    target = locate(path, node["_target_"])
+    if not isinstance(node.get("_partial_", False), bool):
+        raise ConfigError(f"{path}._partial_={node['_partial_']}: choose true or false.")
+    if not target.__module__.startswith("fontgan."):
+        for key in parameter_keys(node):
+            if key in NOT_FOR_CONFIGS:
+                raise ConfigError(f"{path}.{key}: is not for a config to say. Leave it out.")
+    signature = signature_schema(target)
+    schema, types = OmegaConf.structured(signature), {field.name: field.type for field in fields(signature)}
+    named = NAMED_PRESETS.get(path, ())
+    for key, optional in objects_in_signature(target).items():
+        if key not in node or key in named or isinstance(node[key], DictConfig):
+            continue
+        if not (optional and node[key] is None):
+            raise ConfigError(
+                f"{path}.{key}={node[key]}: a part is needed. Choose a variant of {path.replace('.', '/')}/{key}."
+            )
+    settled = SETTLED_KEYS.get(path, ())
+    keys = [key for key in parameter_keys(node) if key not in (*SPECIAL_KEYS, *settled)]
+    _check_keys(schema, keys, path, also=settled)
+    # Nested nodes are checked on their own; their place in the signature takes the object made of them.
+    nested = [key for key in keys if _is_map(node._get_node(key))]
+    for key in nested:
+        if types[key] is not Any:
+            raise ConfigError(f"{path}.{key}={node[key]}: one value is needed, not a map.")
+    typed = OmegaConf.create({key: node._get_node(key) for key in keys if key not in nested})
+    _merge(schema, typed, path)
+    for key in parameter_keys(typed):
+        node[key] = typed._get_node(key)
+
+
+def _is_map(node: Any) -> bool:
+    return isinstance(node, DictConfig) and not node._is_none()
+
+
+def parameter_keys(node: DictConfig) -> list[str]:
+    return [str(key) for key in node]
+
+
+def _check_keys(schema: DictConfig, keys: Iterable[str], path: str, also: Iterable[str] = ()) -> None:
+    known = [*parameter_keys(schema), *also]
+    for key in keys:
+        if key not in known:
+            raise unknown_key(f"{path}.{key}".lstrip("."), known)
+
+
+def _merge(schema: DictConfig, node: DictConfig, path: str) -> None:
+    """Checks a node and takes over its values as the schema reads them: ``off`` is False, 2024 as a name is "2024".
+
+    Raises: ConfigError where a key or type of ``node`` is not in the schema.
+    """
+    _check_keys(schema, parameter_keys(node), path)
+    try:
+        merged = OmegaConf.merge(schema, node)
+    except OmegaConfBaseException as error:
+        key = str(error.full_key or "")
+        if isinstance(error, ConfigKeyError) and isinstance(error.parent_node, DictConfig):
+            raise unknown_key(f"{path}.{key}".lstrip("."), parameter_keys(error.parent_node)) from error
+        raise ConfigError(
+            _wrong_type(f"{path}.{key}".strip("."), OmegaConf.select(node, key) if key else node, error)
+        ) from error
+    _take_over(node, merged)
+
+
+def _wrong_type(key: str, value: Any, error: Exception) -> str:
+    """What to write instead, where one value was given for a list or a list for one value."""
+    reason = first_line(error)
+    if isinstance(value, ListConfig) and "ListConfig" in reason:
+        written = ", ".join(map(str, value))
+        remedy = f" Write {key}={written}." if len(value) == 1 else ""
+        return f"{key}=[{written}]: one value is needed, not a list.{remedy}"
+    if "is not a ListConfig" in reason:
+        return f"{key}={value}: a list is needed. Write {key}=[{value}]."
+    return f"{key}: {reason}."
+
+
+def _take_over(node: DictConfig, merged: Any) -> None:
+    for key in parameter_keys(node):
+        child = node._get_node(key)
+        if isinstance(child, DictConfig):
+            if is_dataclass(OmegaConf.get_type(merged, key)):
+                _take_over(child, merged[key])
+        elif not OmegaConf.is_interpolation(node, key):
+            node[key] = merged[key]
+
+
+def target_nodes(cfg: Any, path: str = "") -> Iterator[tuple[str, DictConfig]]:
+    """Every node that names a target, outer before inner."""
+    if isinstance(cfg, DictConfig):
+        if not cfg._is_none() and cfg.get("_target_") is not None:
+            yield path, cfg
+        for key in [] if cfg._is_none() else cfg:  # as they are: 2 is another key than "2"
+            if not OmegaConf.is_missing(cfg, key):
+                yield from target_nodes(cfg._get_node(key), f"{path}.{key!s}".lstrip("."))
+    elif isinstance(cfg, ListConfig):
+        for index in range(len(cfg)):
+            yield from target_nodes(cfg._get_node(index), f"{path}[{index}]")

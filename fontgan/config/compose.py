@@ -1,0 +1,306 @@
+"""Verb and overrides -> checked, resolved config."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from hydra import compose
+from hydra.errors import HydraException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fontgan.config.check import check_config, parameter_keys, target_nodes
+from fontgan.config.conflicts import check_discriminator, check_held_still, refuse_what_would_be_ignored
+from fontgan.config.explain import did_you_mean, explain
+from fontgan.config.groups import choices, hydra_here
+from fontgan.config.instantiate import build, build_on_meta, target_specs
+from fontgan.config.overrides import prepare_overrides, readable
+from fontgan.config.saved import check_fits, load_config
+from fontgan.errors import ConfigError
+from fontgan.runtime.files import user_path
+
+if TYPE_CHECKING:
+    from fontgan.training.checkpoint import Checkpoint
+    from fontgan.training.finetune import Origin
+
+log = logging.getLogger(__name__)
+
+
+def compose_config(verb: str, overrides: list[str]) -> DictConfig:
+    """Composes, checks and settles the config of a verb from overrides as typed.
+
+    Raises: ConfigError, in one line, for an unknown key, choice or type, or what only a sweep can use.
+    """
+    for override in overrides:
+        key = override.partition("=")[0].lstrip("+~")
+        if key == "launcher" or key.startswith(("hydra.", "hydra/")):
+            raise ConfigError(f"{override}: is for the jobs of a sweep. Add -m, or leave it out.")
+    prepared = prepare_overrides(overrides)
+    cfg = compose_prepared(verb, prepared)
+    for sentence in settle(cfg, prepared):
+        log.info("%s", sentence)
+    return cfg
+
+
+def compose_prepared(verb: str, overrides: list[str]) -> DictConfig:
+    """The same from overrides that ``prepare_overrides`` made, and not settled."""
+    try:
+        with hydra_here():
+            cfg = compose(verb, overrides)
+    except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:  # ValueError: of long numbers
+        raise ConfigError(readable(str(explain(verb, overrides, error)))) from error
+    cfg = check_config(verb, cfg)
+    refuse_what_would_be_ignored(verb, cfg, {override.partition("=")[0] for override in overrides})
+    return cfg
+
+
+_COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)")
+
+
+def settle(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
+    """Puts in place what other settings ask for: init_from brings a run's ``generator`` and ``data``,
+    generator.match_params scales ``generator.ngf``, sweep.budget sets ``trainer.max_steps`` and ``trainer.max_minutes``.
+
+    For a config as composed; a saved one is settled, and its checkpoint fits no other width.
+    Args:
+        overrides: as ``prepare_overrides`` made them.
+    Returns: what was chosen, in sentences.
+    Raises: ConfigError where that is impossible.
+    """
+    _name_presets(cfg)
+    return [*_inherit(cfg, overrides), *_match_params(cfg), *_keep_to_budget(cfg)]
+
+
+def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
+    """Takes ``generator`` and ``data`` from the run that ``init_from`` names, but for what was typed."""
+    if cfg.get("init_from") is None:
+        return []
+    typed = {}
+    for override in overrides:
+        key, _, value = override.partition("=")
+        typed[key.lstrip("+~").replace("/", ".")] = readable(value)
+    if typed.get("generator.match_params", "null") != "null":
+        raise ConfigError(
+            "generator.match_params: the network comes from init_from, and so does its width. Leave it out."
+        )
+    old = _config_to_inherit(cfg)
+    for key in ("size", "margin"):
+        if f"data.{key}" in typed and cfg.data[key] != old.data[key]:
+            raise ConfigError(
+                f"data.{key}={cfg.data[key]}: the network of init_from={cfg.init_from} knows {old.data[key]}. Leave it out."
+            )
+    for key in typed:
+        if key.startswith("generator."):
+            _refuse_other_targets(cfg, old, key, typed[key])
+            OmegaConf.update(old, key, OmegaConf.select(cfg, key), merge=False, force_add=True)
+    brought = []
+    if "generator" in cfg:
+        old.generator.match_params = None
+        cfg.generator = old.generator
+        brought.append("generator")
+    for key in parameter_keys(old.data):
+        # A typed choice of the group, data=sample, stands for all it sets; the canvas is the network's all the same.
+        settable = key not in ("size", "margin") and (key != "source" or cfg.data.source)
+        if key == "cache" or ("data" in typed and settable) or f"data.{key}" in typed:
+            continue
+        inner = [name for name in typed if name.startswith(f"data.{key}.")]
+        for name in inner:
+            OmegaConf.update(old, name, OmegaConf.select(cfg, name), merge=False, force_add=True)
+        cfg.data[key] = old.data[key]
+        brought.append(f"data.{key}")
+    return [f"init_from={cfg.init_from}: brings {', '.join(brought)}"]
+
+
+def _config_to_inherit(cfg: DictConfig) -> DictConfig:
+    """The config of the run that ``init_from`` names; where ``out`` has started from it already its own, since the
+    old run may be gone."""
+    from fontgan.training.checkpoint import find
+
+    own = _own_config(cfg)
+    if own is not None:
+        return own
+    checkpoint = find(user_path(cfg.init_from), "best", key="init_from")
+    old = load_config(checkpoint.folder / "config.yaml")
+    check_fits(old, checkpoint)
+    return old
+
+
+def _own_config(cfg: DictConfig) -> DictConfig | None:
+    """The config of the run in ``out`` if it has started from ``init_from`` already."""
+    file = user_path(cfg.out) / "config.yaml" if "out" in cfg else None
+    if file is None or not file.is_file():
+        return None
+    there = load_config(file)
+    return there if there.get("init_from") == cfg.init_from else None
+
+
+def find_origin(cfg: DictConfig, last: Checkpoint | None = None) -> Origin | None:
+    """The run that ``init_from`` names, or None.
+
+    Args:
+        last: a checkpoint of the run that started from it; with it nothing of the old run is needed any more.
+    Raises: RunError if there is no usable checkpoint.
+    """
+    if cfg.get("init_from") is None:
+        return None
+    from fontgan.training.checkpoint import find
+    from fontgan.training.finetune import origin_of, origin_of_resumed
+
+    if last is not None:
+        return origin_of_resumed(last)
+    return origin_of(find(user_path(cfg.init_from), "best", key="init_from"))
+
+
+def _refuse_other_targets(cfg: DictConfig, old: DictConfig, key: str, value: str) -> None:
+    """Raises: ConfigError where a typed setting would put another part into the network of init_from."""
+
+    def targets(whole: DictConfig) -> dict[str, str]:
+        return {path: node["_target_"] for path, node in target_nodes(OmegaConf.select(whole, key), key)}
+
+    wanted, there = targets(cfg), targets(old)
+    if wanted != there:
+        path = next(path for path in {**wanted, **there} if wanted.get(path) != there.get(path))
+        raise ConfigError(
+            f"{key}={value}: init_from={cfg.init_from} has another architecture ({path} is {there.get(path, 'absent')} "
+            "there). Leave it out; the network comes from that run."
+        )
+
+
+def _name_presets(cfg: DictConfig) -> None:
+    """Replaces the preset names in generator/up=hybrid by the presets, so that a saved config needs no names."""
+    up = cfg.get("generator") and cfg.generator.up
+    if not up or "switch" not in up:
+        return
+    for key in ("inner", "outer"):
+        up[key] = _preset(up[key], f"generator.up.{key}")
+    levels = up.get("levels") or {}
+    if isinstance(levels, ListConfig):
+        levels = dict(enumerate(levels, start=1))
+    elif not isinstance(levels, dict | DictConfig):
+        raise ConfigError(f"generator.up.levels={levels}: write a map, {{2: deconv}}, or a list from level 1 inwards.")
+    named: dict[str, Any] = {}
+    for place, name in levels.items():
+        level = str(place)
+        if not re.fullmatch("[1-9][0-9]*", level):
+            raise ConfigError(f"generator.up.levels: {level} is no level. Levels count from 1, the outermost.")
+        if name is not None:
+            named[level] = _preset(name, f"generator.up.levels.{level}")
+    up.levels = named
+
+
+def _preset(name: Any, where: str) -> DictConfig:
+    """The preset of generator/up of that name, or the node itself where it is one already.
+
+    Raises: ConfigError if there is none of that name, or it is a hybrid itself.
+    """
+    if isinstance(name, DictConfig) and "fusion" in name:
+        return name
+    known = [preset for preset in choices("generator/up") if preset != "hybrid"]
+    if name not in known:
+        raise ConfigError(
+            f"{where}={name}: no such preset.{did_you_mean(str(name), known)} Choose one of {', '.join(known)}."
+        )
+    with hydra_here():
+        return compose("train", [f"generator/up={name}"]).generator.up
+
+
+def _match_params(cfg: DictConfig) -> list[str]:
+    wanted = cfg.get("generator") and cfg.generator.get("match_params")
+    if wanted is None:
+        return []
+    from fontgan.models.cost import WIDEST, closest_width
+
+    presets = choices("generator/up")
+    match = _COUNT.fullmatch(str(wanted).strip())
+    if match:
+        count = round(float(match[1]) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[match[2]])
+    elif wanted in presets:
+        with hydra_here():
+            other = compose("train", [f"generator/up={wanted}"])
+        _name_presets(other)
+        count = _count_parameters(cfg, cfg.generator.ngf, up=other.generator.up)
+    else:
+        raise ConfigError(
+            f"generator.match_params={wanted}: cannot be read. Write a count (8M, 800k, 8000000), or a preset of "
+            f"generator/up: {', '.join(presets)}."
+        )
+    for ngf, beyond in ((1, count.__lt__), (WIDEST, count.__gt__)):
+        if beyond(there := _count_parameters(cfg, ngf)):
+            raise ConfigError(
+                f"generator.match_params={wanted}: generator.ngf={ngf} has {there:,} parameters, and ngf goes from "
+                f"1 to {WIDEST}. Ask for another count, or change generator.depth."
+            )
+    cfg.generator.ngf = closest_width(lambda ngf: _count_parameters(cfg, ngf), count)
+    found = _count_parameters(cfg, cfg.generator.ngf)
+    return [
+        f"generator.match_params={wanted}: {count:,} parameters asked for; generator.ngf={cfg.generator.ngf} "
+        f"gives {found:,} ({found / count - 1:+.1%})"
+    ]
+
+
+def _count_parameters(cfg: DictConfig, ngf: int, up: DictConfig | None = None) -> int:
+    from fontgan.models.cost import parameters
+
+    changed: dict[str, Any] = {"ngf": ngf} if up is None else {"ngf": ngf, "up": up}
+    targets = target_specs(cfg)
+    return parameters(build_on_meta(cfg, "generator", {**cfg.generator, **changed}, max(1, len(targets or ()))))
+
+
+def _keep_to_budget(cfg: DictConfig) -> list[str]:
+    if cfg.get("sweep") is None or cfg.sweep.budget is None:
+        return []
+    from fontgan.training.budget import NO_END, parse_budget
+
+    budget = parse_budget(cfg.sweep.budget)
+    if budget.unit == "minutes":
+        cfg.trainer.max_steps, cfg.trainer.max_minutes = NO_END, budget.amount
+        return [f"sweep.budget={cfg.sweep.budget}: trainer.max_minutes={budget.amount:g}, however many steps"]
+    if budget.unit == "steps":
+        cfg.trainer.max_steps, cfg.trainer.max_minutes = int(budget.amount), None
+        return [f"sweep.budget={cfg.sweep.budget}: trainer.max_steps={cfg.trainer.max_steps}"]
+    if not isinstance(cfg.trainer.batch_size, int):
+        raise ConfigError(
+            f"sweep.budget={cfg.sweep.budget}: operations are counted of a batch of known size, and trainer.batch_size="
+            f"{cfg.trainer.batch_size} is none. Give it a number, or the budget in steps or minutes."
+        )
+    a_step = _flops_of_a_step(cfg)
+    steps = round(budget.amount / a_step)
+    if steps < 1:
+        raise ConfigError(
+            f"sweep.budget={cfg.sweep.budget}: a step of this training takes {a_step:.3g} FLOP. Allow more."
+        )
+    cfg.trainer.max_steps, cfg.trainer.max_minutes = steps, None
+    return [f"sweep.budget={cfg.sweep.budget}: trainer.max_steps={steps}, of {a_step:.4g} FLOP each"]
+
+
+def _flops_of_a_step(cfg: DictConfig) -> float:
+    """Operations of a training step, with what is frozen held still."""
+    from fontgan.data.pairs import name_styles
+    from fontgan.training.budget import step_flops
+    from fontgan.training.checkpoint import all_checkpoints
+    from fontgan.training.finetune import hold_still
+
+    check_discriminator(cfg)
+    check_held_still(cfg)
+    targets = list(name_styles(target_specs(cfg) or ()))
+    started = all_checkpoints(user_path(cfg.out)) if cfg.init_from and _own_config(cfg) is not None else []
+    origin = find_origin(cfg, started[-1] if started else None)
+    styles = len(origin.model_styles(targets) if origin else targets)
+    generator = build_on_meta(cfg, "generator", cfg.generator, styles)
+    frozen: list[Any] = []
+    if origin is not None:
+        frozen, _ = hold_still(
+            generator, origin, targets, frozen=cfg.trainer.freeze or [], train_only=cfg.trainer.train_only
+        )
+    return step_flops(
+        generator,
+        build_on_meta(cfg, "discriminator", cfg.discriminator, styles),
+        build(cfg.loss, "loss"),
+        size=cfg.data.size,
+        batch_size=cfg.trainer.batch_size,
+        accumulate=cfg.trainer.accumulate,
+        frozen_parts=frozen,
+    )

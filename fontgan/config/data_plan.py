@@ -1,0 +1,87 @@
+"""``cfg.data`` -> the pairs of glyphs to train on, with what is wrong with them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from fontgan.config.instantiate import target_specs
+from fontgan.data.pairs import PairPlan, find_duplicates, find_too_few
+from fontgan.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from fontgan.data.frame import Frame
+    from fontgan.training.finetune import Origin
+
+log = logging.getLogger(__name__)
+
+
+def build_plan(cfg: DictConfig, canvas: Frame | None = None) -> PairPlan:
+    """Opens the data that ``cfg.data`` names.
+
+    Args:
+        canvas: that of the network the glyphs are for; None fits one to them.
+    """
+    from fontgan.data.pairs import plan_pairs
+
+    data = cfg.data
+    if not data.source:
+        raise ConfigError("data.source: needs a font or a glyph folder. Add data.source=A.ttf.")
+    targets = target_specs(cfg)
+    if not targets:
+        raise ConfigError(
+            "data.targets: needs at least one style. Add data.targets=[B.ttf] or data.targets={mine: DIR}."
+        )
+    return plan_pairs(
+        str(data.source),
+        targets,
+        charset=data.charset,
+        size=data.size,
+        margin=data.margin,
+        align=data.align,
+        holdout=data.holdout,
+        holdout_chars=data.holdout_chars,
+        canvas=canvas,
+    )
+
+
+LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
+
+
+def checked_plan(cfg: DictConfig, origin: Origin | None = None) -> PairPlan:
+    """The plan that training uses, after the same checks.
+
+    Args:
+        origin: the run that the training starts from.
+    Raises: DataError with the first error found; warnings and notes go to the log.
+    """
+    plan = open_plan(cfg, origin)
+    for finding in plan.findings:
+        log.log(LEVELS[finding.level], "%s", finding)
+    errors = [finding for finding in plan.findings if finding.level == "error"]
+    if errors:
+        raise DataError(f"{errors[0].message} {errors[0].remedy}")
+    log.info("%s", summary(plan).replace("\n", "; "))
+    return plan
+
+
+def open_plan(cfg: DictConfig, origin: Origin | None) -> PairPlan:
+    """The plan with everything that was found."""
+    plan = build_plan(cfg, origin.canvas if origin else None)
+    plan.findings += find_duplicates(plan)
+    if origin is not None:
+        new = origin.new_styles([style.name for style in plan.styles])
+        plan.findings += find_too_few(plan, cfg.data.charset, new)
+    return plan
+
+
+def summary(plan: PairPlan) -> str:
+    held_out, chars = set(plan.held_out), set(plan.chars)
+    lines = [f"{len(plan.chars)} characters, {len(plan.held_out)} of them held out, at {plan.size} px"]
+    for style in plan.styles:
+        pairs = [char for char in style.survey.present if char in chars]
+        trained = sum(char not in held_out for char in pairs)
+        lines.append(f"{style.name}: {trained} pairs to train on, {len(pairs) - trained} held out")
+    return "\n".join(lines)

@@ -1,0 +1,154 @@
+"""Which classes a config may name, and where: each place takes only what such a place is for.
+
+A config may come from a stranger, in a checkpoint for one, so a name in it must not be able to call anything else.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fontgan.errors import ConfigError
+
+PACKAGE = Path(__file__).parents[1].resolve()
+TORCH_NORMS = tuple(f"torch.nn.modules.{name}" for name in ("batchnorm", "instancenorm", "normalization"))
+
+
+@dataclass(frozen=True)
+class Place:
+    """What one place of a config takes.
+
+    Args:
+        path: the node, and with ``below`` every node in it.
+        ours: module of fontgan, with all in it, whose classes may be named there.
+        torch: modules of torch whose classes may be, by their short names such as ``torch.nn.BatchNorm2d``.
+        base: dotted name of the class that torch's ones descend from.
+        optional: whether null may stand there.
+    """
+
+    path: str
+    ours: str = ""
+    torch: tuple[str, ...] = ()
+    base: str = ""
+    below: bool = False
+    optional: bool = False
+
+    def takes(self) -> str:
+        """In words."""
+        said = [f"classes of {self.ours}"] if self.ours else []
+        if self.torch:
+            said.append("torch.nn's norm layers" if self.torch == TORCH_NORMS else "torch.optim's optimisers")
+        return " or ".join(said)
+
+
+PLACES = (
+    Place("generator.norm", "fontgan.models", TORCH_NORMS, "torch.nn.Module"),
+    Place("generator", "fontgan.models", below=True),
+    Place("discriminator", "fontgan.models", optional=True),
+    Place("loss", "fontgan.training.objective"),
+    Place("data.augment", "fontgan.data.augment", optional=True),
+    Place("optim.algorithm", torch=("torch.optim",), base="torch.optim.Optimizer"),
+)
+NOT_FOR_CONFIGS = ("device", "dtype", "params")  # of torch's own classes: where and on what is for the program to say
+
+
+def place_of(path: str) -> Place | None:
+    """The place that a node of a config is at, None where no class may be named."""
+    for place in PLACES:
+        if path == place.path or (place.below and path.startswith(f"{place.path}.")):
+            return place
+    return None
+
+
+def locate(path: str, target: Any) -> Callable[..., Any]:
+    """The class, or function that makes a layer, which a config names at one of its nodes.
+
+    Nothing is imported but a module of fontgan's own that may be named there, and torch's.
+
+    Raises: ConfigError if there is no such class, or it is not one for that place.
+    """
+    place = place_of(path)
+    if place is None:
+        raise ConfigError(f"{path}._target_={_short(target)}: no class can be named there. Leave it out.")
+    refusal = ConfigError(f"{path}._target_={_short(target)}: only {place.takes()} may be named there.")
+    if not isinstance(target, str) or not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", target, re.ASCII):
+        raise refusal
+    module_name, _, name = target.rpartition(".")
+    ours = bool(place.ours) and f"{module_name}.".startswith(f"{place.ours}.")
+    short = sorted({".".join(known.split(".")[:2]) for known in place.torch})
+    if not ours and module_name not in short:
+        raise refusal
+    missing = ConfigError(
+        f"{path}._target_={_short(target)}: there is no such class. {place.takes()} may be named there."
+    )
+    module = _our_module(module_name) if ours else sys.modules.get(module_name) or _import(module_name)
+    found = getattr(module, name, None)
+    if found is None:
+        raise missing
+    if not (_is_ours(found, place) if ours else _is_torchs(found, place)):
+        raise refusal
+    return found  # type: ignore[no-any-return]
+
+
+def _our_module(name: str) -> types.ModuleType | None:
+    """A module that is a file of the package itself; a name that only leads through one, as ``fontgan.x.os``, is none."""
+    if name not in sys.modules:
+        parent = name.rpartition(".")[0]
+        if parent != "fontgan" and _our_module(parent) is None:
+            return None
+        try:
+            spec = find_spec(name)
+        except (ImportError, ValueError):
+            return None
+        if spec is None or spec.origin is None or not Path(spec.origin).resolve().is_relative_to(PACKAGE):
+            return None
+    return _import(name)
+
+
+def _import(name: str) -> types.ModuleType:
+    from importlib import import_module
+
+    return import_module(name)
+
+
+def _is_ours(found: Any, place: Place) -> bool:
+    """A class written there, or a function written there that says it returns a layer."""
+    if not f"{getattr(found, '__module__', '')}.".startswith(f"{place.ours}."):
+        return False
+    if isinstance(found, type):
+        return True
+    return inspect.isfunction(found) and _makes_a_layer(found)
+
+
+def _makes_a_layer(function: Callable[..., Any]) -> bool:
+    from torch import nn
+
+    try:
+        made = typing.get_type_hints(function).get("return")
+    except NameError:  # names that exist for type checkers only
+        return False
+    return isinstance(made, type) and issubclass(made, nn.Module)
+
+
+def _is_torchs(found: Any, place: Place) -> bool:
+    base_module, _, base = place.base.rpartition(".")
+    kind = getattr(_import(base_module), base)
+    where = f"{getattr(found, '__module__', '')}."
+    return (
+        isinstance(found, type)
+        and issubclass(found, kind)
+        and any(where.startswith(f"{known}.") for known in place.torch)
+    )
+
+
+def _short(value: Any, limit: int = 80) -> str:
+    text = str(value)
+    return text if len(text) <= limit else f"{text[:limit]}..."

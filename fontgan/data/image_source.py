@@ -1,0 +1,386 @@
+"""A folder of glyph images -> glyphs.
+
+One image is one em cell: its edges are the em square's, whatever its size in pixels.  A folder that fontgan
+made holds a ``manifest.json`` that says where in the image the em square lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fontgan.data.frame import Box, Frame
+from fontgan.data.glyphs import PAPER, Finding, Survey
+from fontgan.errors import DataError, some
+from fontgan.runtime.files import read_json
+from fontgan.untrusted.images import GLYPH, decoded_alone, is_file, opened
+
+MANIFEST = "manifest.json"
+SHEET = "_sheet.png"  # the contact sheet that fontgan infer leaves in a folder; never taken for a glyph
+STRIP, ANIMATION = "strip.png", "path.gif"  # what it leaves of a path; no glyphs where a manifest says it was there
+MOST_MANIFEST_BYTES = 64 * 2**20
+FARTHEST_CELL = 100  # images: how much larger or smaller than an image, and how far off it, its em square may lie
+MOST_AROUND = 2**28  # pixels of an image with the paper around it that a canvas shows
+READER = "folder-2"  # change it when the same image would give other pixels: it is part of the pack's key
+INK_LEVEL = 64  # a pixel this much darker than paper (of 255) counts as ink when boxes are measured
+IMAGE_ENDINGS = frozenset(Image.registered_extensions())  # also of formats that are refused, so that they are named
+_HEX_NAME = re.compile(r"(?:[uU]\+|uni|[uU])?([0-9A-Fa-f]{4,6})")
+
+
+def char_from_name(stem: str) -> str | None:
+    """The character a file name stands for, or None.
+
+    ``U+4E00``, ``4E00``, ``uni4E00``, ``u1F600`` and the character itself, also where a file system has taken it
+    apart (か + ゛ for が).
+    """
+    composed = stem if len(stem) == 1 else unicodedata.normalize("NFC", stem)
+    if len(composed) == 1:
+        char = composed
+    elif match := _HEX_NAME.fullmatch(stem):
+        if int(match[1], 16) > 0x10FFFF:
+            return None
+        char = chr(int(match[1], 16))
+    else:
+        return None
+    category = unicodedata.category(char)
+    return None if category[0] == "Z" or category in ("Cc", "Cf", "Cs", "Cn") else char
+
+
+def name_from_char(char: str) -> str:
+    """``U+4E00`` for 一: safe in every file system, where the character itself may not be."""
+    return f"U+{ord(char):04X}"
+
+
+def read_grey(path: Path) -> tuple[np.ndarray, bool]:
+    """Reads an image of one of ``fontgan.untrusted.images.FORMATS`` as grey levels.
+
+    Transparency shows paper: white under dark ink, black under light ink.  Colour profiles are not looked at.
+
+    Returns: (H, W) uint8, 0 ink .. 255 paper; and whether the image was light on dark and is inverted here.
+    Raises: DataError if the file is no image, is larger than ``fontgan.untrusted.images.GLYPH``, or cannot be decoded to
+        its end.
+    """
+    return _read_hashed(path)[:2]
+
+
+def _read_hashed(path: Path) -> tuple[np.ndarray, bool, str]:
+    """What ``read_grey`` gives, and the sha256 of the very bytes that it is decoded from."""
+    with opened(path, GLYPH, "Replace it or take it out.") as (file, data):
+        grey, inverted = grey_of(decoded_alone(file, GLYPH))
+        return grey, inverted, hashlib.sha256(data).hexdigest()
+
+
+def grey_of(image: Image.Image) -> tuple[np.ndarray, bool]:
+    """An opened image as ``read_grey`` gives it. Raises: ValueError if its pixels cannot be taken as grey levels."""
+    grey = _grey_over_paper(image)
+    # Paper is what touches the border; the median there is robust to strokes that run out of the cell.
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    inverted = bool(np.median(border) < 128)
+    return (255 - grey if inverted else grey), inverted
+
+
+def _grey_over_paper(image: Image.Image) -> np.ndarray:
+    transparent = image.info.get("transparency")
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        deep = np.asarray(image)
+        grey = eight_bits(deep)
+        alpha = np.where(deep == transparent, 0, 255).astype(np.uint8) if isinstance(transparent, int) else None
+    elif image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or transparent is not None:
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+        grey, alpha = np.asarray(rgba.convert("L")), np.asarray(rgba.getchannel("A"))
+    else:
+        if image.mode == "CMYK":
+            image = image.convert("RGB")
+        return np.asarray(image.convert("L"))
+    if alpha is None or alpha.min(initial=255) == 255:
+        return grey  # nothing shows through
+    seen = grey.astype(np.uint16) * alpha
+    visible = int(alpha.sum(dtype=np.int64))
+    light_ink = visible > 0 and int(seen.sum(dtype=np.int64)) >= 128 * visible
+    paper = 0 if light_ink else PAPER
+    # A whole number of 255ths, so half of one more rounds to the nearest.
+    return ((seen + (255 - alpha.astype(np.uint16)) * paper + 127) // 255).astype(np.uint8)
+
+
+def eight_bits(deep: np.ndarray) -> np.ndarray:
+    """Grey levels of a wide type as uint8. Raises: ValueError if they are no levels of up to 16 bits."""
+    lowest, highest = (float(deep.min()), float(deep.max())) if deep.size else (0.0, 0.0)
+    if not (math.isfinite(lowest) and math.isfinite(highest) and lowest >= 0 and highest <= 65535):
+        raise ValueError(f"its grey levels go from {lowest:g} to {highest:g}, and 0 to 65535 are needed")
+    # An image whose lightest pixel is darker than a quarter has no paper: it holds levels of fewer bits.
+    tops = [1, 255] if deep.dtype.kind == "f" else [255]
+    top = next(top for top in [*tops, 1023, 4095, 16383, 65535] if highest <= top)
+    return np.clip(np.rint(deep.astype(np.float64) / top * 255), 0, 255).astype(np.uint8)
+
+
+def square_cell(grey: np.ndarray) -> Frame:
+    """Cell -> pixels of an image: the em square is the smallest square around it, centred."""
+    height, width = grey.shape
+    side = max(height, width)
+    return Frame(side, (width - side) / 2, (height - side) / 2)
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The glyph images of a folder by their endings, sorted by name; without hidden files and fontgan's overviews."""
+    overviews = {SHEET, STRIP, ANIMATION} if (folder / MANIFEST).is_file() else {SHEET}
+    return sorted(
+        file for file in folder.iterdir() if named_as_image(file) and file.name not in overviews and is_file(file)
+    )
+
+
+def named_as_image(file: Path) -> bool:
+    """Whether a file's name has an image's ending; hidden files are left alone."""
+    return file.suffix.lower() in IMAGE_ENDINGS and not file.name.startswith(".")
+
+
+class CellFinder:
+    """Where the em square lies in the images of a folder: as its ``manifest.json`` says, or the whole image."""
+
+    def __init__(self, folder: Path):
+        """Raises: DataError if there is a manifest that is not fontgan's."""
+        file = folder / MANIFEST
+        self.canvas: Frame | None = None
+        self.size = 0
+        if file.is_file():
+            try:
+                self.canvas, self.size = _cell_and_size(read_json(file, MOST_MANIFEST_BYTES))
+            except (OSError, ValueError) as error:
+                raise DataError(
+                    f"{file}: not a manifest of fontgan ({error}). "
+                    "Take it out, and each image counts as a whole em cell."
+                ) from error
+
+    def cell_to_image(self, grey: np.ndarray) -> Frame:
+        """Cell -> pixels of this image."""
+        if self.canvas is None:
+            return square_cell(grey)
+        return self.canvas.then(Frame(max(grey.shape) / self.size))  # the images may have been scaled since
+
+
+def _cell_and_size(stored: Any) -> tuple[Frame, int]:
+    """Where the em square lies in images of which size. Raises: ValueError if a manifest says nothing sane of it."""
+    if not isinstance(stored, dict) or "size" not in stored or "cell_to_canvas" not in stored:
+        raise ValueError("it must hold size and cell_to_canvas")
+    size = stored["size"]
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= GLYPH.side:
+        raise ValueError(f"size must be a whole number from 1 to {GLYPH.side}")
+    cell = Frame.from_dict(stored["cell_to_canvas"])
+    if not size / FARTHEST_CELL <= cell.scale <= size * FARTHEST_CELL:
+        raise ValueError(f"cell_to_canvas: a scale of {cell.scale:g} is out of proportion to a size of {size}")
+    if max(abs(cell.dx), abs(cell.dy)) > size * FARTHEST_CELL:
+        raise ValueError(f"cell_to_canvas: it lies too far off images of size {size}")
+    return cell, size
+
+
+def ink_box(grey: np.ndarray) -> Box | None:
+    """The ink's box in pixels of the image, or None for a blank image."""
+    ink = grey < PAPER - INK_LEVEL
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not len(rows):
+        return None
+    return Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+
+
+class FolderGlyphs:
+    """Glyph images in one folder, one a character."""
+
+    def __init__(self, path: Path):
+        """Raises: DataError if the folder holds no image whose name stands for a character."""
+        self.path = path
+        self.files: dict[str, Path] = {}
+        self.findings: list[Finding] = []
+        unparsed: list[str] = []
+        doubled: list[str] = []
+        strange = sorted(file.name for file in path.iterdir() if named_as_image(file) and not is_file(file))
+        if strange:
+            self.findings.append(
+                Finding(
+                    "warning",
+                    f"{path}: {len(strange)} are named as images but are no files, and are left out: {some(strange)}.",
+                    "Links may lead nowhere; folders are not looked into.",
+                )
+            )
+        for file in image_files(path):
+            char = char_from_name(file.stem)
+            if char is None:
+                unparsed.append(file.name)
+            elif char in self.files:
+                doubled.append(f"{file.name} (also {self.files[char].name})")
+            else:
+                self.files[char] = file
+        if unparsed:
+            self.findings.append(
+                Finding(
+                    "warning",
+                    f"{path}: {len(unparsed)} file names stand for no character and are left out: {some(unparsed)}.",
+                    "Name them U+4E00.png, 4E00.png, uni4E00.png or by the character itself.",
+                )
+            )
+        if doubled:
+            self.findings.append(
+                Finding(
+                    "warning",
+                    f"{path}: {len(doubled)} files repeat a character and are left out: {some(doubled)}.",
+                    "Keep one image a character.",
+                )
+            )
+        if not self.files:
+            what = f"{len(unparsed)} images, none named after a character" if unparsed else "no images"
+            raise DataError(
+                f"{path}: the folder holds {what}. Put glyph images there, named U+4E00.png, 4E00.png, uni4E00.png or 一.png."
+            )
+        self._cells = CellFinder(path)
+        self._boxes: dict[str, Box] = {}
+        self._hashes: dict[str, str] = {}  # of the images' files as they were surveyed or hashed
+
+    def survey(self, wanted: list[str] | None) -> Survey:
+        """Reads every wanted image once: unreadable and blank ones are left out, polarity is noted."""
+        chars = list(self.files) if wanted is None else wanted
+        present: list[str] = []
+        left_out: dict[str, list[str]] = {"missing": [], "unreadable": [], "empty": []}
+        findings = list(self.findings)
+        inverted: list[str] = []
+        sizes: dict[tuple[int, int], int] = {}
+        for char in chars:
+            file = self.files.get(char)
+            if file is None:
+                left_out["missing"].append(char)
+                continue
+            try:
+                grey, was_inverted, digest = _read_hashed(file)
+            except DataError as error:
+                left_out["unreadable"].append(char)
+                findings.append(Finding("warning", str(error)))
+                continue
+            box = self._measure(grey)
+            if box is None:
+                left_out["empty"].append(char)
+                continue
+            present.append(char)
+            self._boxes[char] = box
+            self._hashes[char] = digest
+            sizes[grey.shape] = sizes.get(grey.shape, 0) + 1
+            if was_inverted:
+                inverted.append(file.name)
+        if present:
+            findings += self._say_polarity(inverted, len(present))
+        if len(sizes) > 1:
+            sizes_text = [f"{w}x{h} px ({count})" for (h, w), count in sorted(sizes.items(), key=lambda s: -s[1])]
+            findings.append(
+                Finding(
+                    "note",
+                    f"{self.path}: images of {len(sizes)} sizes: {some(sizes_text, 5)}; each is taken as a whole em cell.",
+                    "Cut them all to the same cell if they are not.",
+                )
+            )
+        if left_out["missing"]:
+            findings.append(
+                Finding(
+                    "note",
+                    f"{self.path}: {len(left_out['missing'])} characters left out as missing: {some(left_out['missing'])}.",
+                )
+            )
+        if left_out["empty"]:
+            findings.append(
+                Finding(
+                    "warning",
+                    f"{self.path}: {len(left_out['empty'])} images hold no ink and are left out: {some(left_out['empty'])}.",
+                    "Draw them or take them out.",
+                )
+            )
+        return Survey(present, {reason: chars for reason, chars in left_out.items() if chars}, findings)
+
+    def ink_box(self, char: str) -> Box:
+        if char not in self._boxes:
+            box = self._measure(read_grey(self.files[char])[0])
+            if box is None:
+                raise DataError(f"{self.files[char]}: the image holds no ink.")
+            self._boxes[char] = box
+        return self._boxes[char]
+
+    def draw(self, char: str, frame: Frame, size: int) -> np.ndarray:
+        """Raises: DataError if the image cannot be read, or is no longer the one that was surveyed or hashed."""
+        grey, _, digest = _read_hashed(self.files[char])
+        if self._hashes.get(char, digest) != digest:
+            raise DataError(f"{self.files[char]}: was changed while its folder was in use. Start again.")
+        try:
+            return resample(grey, self._cells.cell_to_image(grey).inverse().then(frame), size)
+        except DataError as error:
+            raise DataError(f"{self.files[char]}: {error}") from error
+
+    def fingerprint(self, chars: list[str]) -> str:
+        key = hashlib.sha256(f"{READER}|{self._cells.canvas}|{self._cells.size}".encode())
+        for char in chars:
+            if char not in self._hashes:
+                self._hashes[char] = _read_hashed(self.files[char])[2]
+            key.update(f"{char}{self._hashes[char]}".encode())
+        return key.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "folder", "file": self.path.name, "images": len(self.files)}
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _measure(self, grey: np.ndarray) -> Box | None:
+        """The ink's box in cell coordinates, or None for a blank image."""
+        box = ink_box(grey)
+        return None if box is None else self._cells.cell_to_image(grey).inverse().box(box)
+
+    def _say_polarity(self, inverted: list[str], count: int) -> list[Finding]:
+        if not inverted:
+            return [Finding("note", f"{self.path}: dark ink on light paper.")]
+        if len(inverted) == count:
+            return [Finding("note", f"{self.path}: light ink on dark paper; all {count} images are inverted.")]
+        odd, kind = (
+            (inverted, "light on dark, unlike the rest, and are inverted")
+            if 2 * len(inverted) <= count
+            else (
+                [file.name for file in self.files.values() if file.name not in set(inverted)],
+                "dark on light, unlike the rest, which are inverted",
+            )
+        )
+        return [
+            Finding(
+                "warning",
+                f"{self.path}: {len(odd)} of {count} images are {kind}: {some(odd)}.",
+                "Look at them: an image whose ink fills its border is read the wrong way round.",
+            )
+        ]
+
+
+def resample(grey: np.ndarray, to_canvas: Frame, size: int) -> np.ndarray:
+    """Moves an image onto a canvas, antialiased also where it shrinks; what lies outside is paper.
+
+    Args:
+        grey: (H, W) uint8, 0 ink .. 255 paper.
+        to_canvas: image pixels -> canvas pixels.
+    Returns: (size, size) uint8.
+    Raises: DataError if the canvas would show more than ``MOST_AROUND`` pixels of the image and of paper around it.
+    """
+    height, width = grey.shape
+    back = to_canvas.inverse()
+    region = back.box(Box(0, 0, size, size))  # what the canvas shows, in image pixels
+    across = max(region.x1, width) - min(region.x0, 0)
+    down = max(region.y1, height) - min(region.y0, 0)
+    if not across * down <= MOST_AROUND:  # also what is no number
+        raise DataError(
+            f"an image of {width}x{height} pixels would lie on {across:.3g}x{down:.3g} of paper. "
+            "Scale the image down, or see whether its ink fills its cell as it does in the other images."
+        )
+    pad_left, pad_top = max(0, int(np.ceil(-region.x0))), max(0, int(np.ceil(-region.y0)))
+    pad_right, pad_bottom = max(0, int(np.ceil(region.x1 - width))), max(0, int(np.ceil(region.y1 - height)))
+    padded = np.pad(grey, ((pad_top, pad_bottom), (pad_left, pad_right)), constant_values=PAPER)
+    box = (
+        max(0.0, region.x0 + pad_left),
+        max(0.0, region.y0 + pad_top),
+        min(float(padded.shape[1]), region.x1 + pad_left),
+        min(float(padded.shape[0]), region.y1 + pad_top),
+    )
+    return np.asarray(Image.fromarray(padded).resize((size, size), Image.Resampling.BICUBIC, box=box))

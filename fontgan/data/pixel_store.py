@@ -1,0 +1,129 @@
+"""Where a pack's pixels are while it is trained on: on the device if they fit there, else read as they are asked for.
+
+A store works in two steps. ``fetch`` does what the host has to do and may run in a thread, ahead of time; ``place``
+gives the pixels on the device and is called by the training loop.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fontgan.data.pack import Pack
+from fontgan.data.pack_shards import PixelRows
+
+log = logging.getLogger(__name__)
+
+RESIDENT_SHARE = 0.5  # of the free device memory that a pack may take; the rest is for activations
+AHEAD = 3  # batches that are prepared while the device computes
+_LOAD_ROWS = 4096  # read at once on the way to the device
+_GIB = 2**30
+
+Thing = TypeVar("Thing")
+
+
+class PixelStore(Protocol):
+    """Gives rows of a pack as uint8 pixels on a device."""
+
+    device: torch.device
+    ahead: int  # batches to fetch before they are asked for, in a thread; 0: none, and no thread
+
+    def fetch(self, rows: np.ndarray) -> Tensor:
+        """Rows (N,) int64 -> whatever ``place`` needs, on the host."""
+
+    def place(self, fetched: Tensor) -> Tensor:
+        """What ``fetch`` gave -> (N, H, W) uint8 on the device."""
+
+
+class ResidentPixels:
+    """The whole pack as one tensor on the device, gathered there."""
+
+    def __init__(self, pixels: PixelRows, device: torch.device, *, ahead: int = 0):
+        self.device = device
+        self.ahead = ahead
+        self.pixels = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
+        for first in range(0, len(pixels), _LOAD_ROWS):
+            self.pixels[first : first + _LOAD_ROWS] = torch.from_numpy(pixels[first : first + _LOAD_ROWS])
+
+    def fetch(self, rows: np.ndarray) -> Tensor:
+        return on_host(torch.from_numpy(rows), self.device)
+
+    def place(self, fetched: Tensor) -> Tensor:
+        return self.pixels.index_select(0, fetched.to(self.device, non_blocking=True))
+
+
+class StreamedPixels:
+    """Read from the pack's files into host memory, which CUDA devices copy from without waiting."""
+
+    def __init__(self, pixels: PixelRows, device: torch.device, *, ahead: int = 0):
+        self.pixels = pixels
+        self.device = device
+        self.ahead = ahead
+
+    def fetch(self, rows: np.ndarray) -> Tensor:
+        pinned = self.device.type == "cuda"
+        # Torch keeps pinned memory for the next batch, and gives it out again only when its copy has ended.
+        found = torch.empty((len(rows), *self.pixels.shape[1:]), dtype=torch.uint8, pin_memory=pinned)
+        self.pixels.read_into(rows, found.numpy())
+        return found
+
+    def place(self, fetched: Tensor) -> Tensor:
+        return fetched.to(self.device, non_blocking=True)
+
+
+def on_host(tensor: Tensor, device: torch.device) -> Tensor:
+    """Puts a tensor where a copy to the device need not wait."""
+    return tensor.pin_memory() if device.type == "cuda" else tensor
+
+
+def choose_store(pack: Pack, device: torch.device) -> PixelStore:
+    """Resident on a CUDA device whose free memory the pack takes at most half of; else streamed, on CUDA by a thread."""
+    size = f"{len(pack.pixels):,} glyphs, {pack.pixels.nbytes / _GIB:.2f} GiB"
+    if device.type != "cuda":
+        log.info("the pack (%s) is read from its files as batches need it", size)
+        return StreamedPixels(pack.pixels, device)
+    free, _ = torch.cuda.mem_get_info(device)
+    if pack.pixels.nbytes <= RESIDENT_SHARE * free:
+        log.info("the pack (%s) is kept on %s, which has %.2f GiB free", size, device, free / _GIB)
+        return ResidentPixels(pack.pixels, device, ahead=AHEAD)
+    log.info(
+        "the pack (%s) is read by a thread, %d batches ahead: %s has %.2f GiB free", size, AHEAD, device, free / _GIB
+    )
+    return StreamedPixels(pack.pixels, device, ahead=AHEAD)
+
+
+class Prefetch(Generic[Thing]):
+    """Makes things number ``i + 1``, ``i + 2``, ... in a thread while number ``i`` is used.
+
+    Any number may be asked for: what was made for another order is dropped. What ``make`` raises is raised by ``get``.
+    """
+
+    def __init__(self, make: Callable[[int], Thing], *, ahead: int):
+        self.make = make
+        self.ahead = ahead
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch") if ahead else None
+        self._coming: dict[int, Future[Thing]] = {}
+
+    def get(self, index: int) -> Thing:
+        if self._thread is None:
+            return self.make(index)
+        wanted = range(index, index + self.ahead + 1)
+        for stale in [number for number in self._coming if number not in wanted]:
+            self._coming.pop(stale).cancel()
+        for number in wanted:
+            if number not in self._coming:
+                self._coming[number] = self._thread.submit(self.make, number)
+        return self._coming.pop(index).result()
+
+    def close(self) -> None:
+        """Ends the thread; what is asked for afterwards is made at once."""
+        if self._thread is not None:
+            self._thread.shutdown(wait=True, cancel_futures=True)
+        self._thread = None
+        self._coming.clear()

@@ -1,0 +1,1 @@
+"""Quality of runs and of folders of glyphs."""

@@ -1,0 +1,313 @@
+"""Every metric of a set of glyphs, with intervals, beside the naive answers: what ``fontgan evaluate`` writes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from fontgan.evaluation.glyph_set import GlyphSet
+from fontgan.metrics import pixels
+from fontgan.metrics.frechet import frechet_distance
+from fontgan.metrics.intervals import Interval, Resampler, mean_of
+from fontgan.metrics.photographic import find_inception, find_lpips
+from fontgan.metrics.recognition import Recogniser, find_recogniser, weighted
+from fontgan.models.glyph_encoder import embeddings, perceptual_distance
+
+FORMAT = 1
+AT_ONCE = 64  # glyphs
+SET_REPLICATES = 200  # at most: a metric of a whole set costs more to resample than a mean
+
+Measure = Callable[[Tensor, Tensor], Tensor]
+
+
+class Metric(NamedTuple):
+    """What a metric is called, which way is better, and how it is computed, in a sentence."""
+
+    title: str
+    better: str  # "lower" or "higher"
+    how: str
+    of: str = "glyph"  # "glyph": one value each; "set": one for a style's glyphs together
+    top: float = math.inf  # no value can be above; the stretch of the intervals knows nothing of that
+
+
+def evaluate(glyphs: GlyphSet, *, recogniser: str = "auto", replicates: int = 1000, seed: int = 1) -> dict[str, Any]:
+    """Measures a glyph set.
+
+    Args:
+        recogniser: auto, rapidocr or none.
+        replicates: bootstrap samples.
+        seed: of the bootstrap.
+    Returns: what the JSON file holds: ``metrics`` (by name: mean, interval, styles, baselines), ``glyphs`` (each
+        glyph's values, the most doubtful first), ``structure`` (how the gates were calibrated), ``matrix`` (trained
+        and held-out characters by trained and unseen styles; None for folders), ``notes``.
+    Raises: ConfigError if the recogniser is not there.
+    """
+    reader = find_recogniser(recogniser)
+    sets = {"drawn": glyphs.drawn, **glyphs.naive}
+    each: dict[str, dict[str, np.ndarray]] = {name: {} for name in sets}  # set -> metric -> (N,)
+    metrics: dict[str, Metric] = {}
+    resampler = Resampler([style for style, _ in glyphs.names], replicates=replicates, seed=seed)
+    notes = list(glyphs.notes)
+
+    measures = _pixel_measures(glyphs.size)
+    lpips = find_lpips()
+    if lpips is not None:
+        measures["lpips"] = (
+            Metric("LPIPS", "lower", "AlexNet with torchvision's IMAGENET1K_V1 weights, found locally"),
+            lpips,
+        )
+    for name, (metric, measure) in tqdm(measures.items(), desc="measuring", unit="metric", leave=False):
+        metrics[name] = metric
+        for kind, images in sets.items():
+            each[kind][name] = _in_parts(measure, images, glyphs.truth)
+
+    if reader is not None:
+        metrics["recognition"] = _recognition_metric(reader)
+        notes += _read(reader, glyphs, sets, each)
+    elif recogniser == "auto":
+        notes.append(
+            "recognition: no recogniser with its model is installed (pip install 'fontgan[ocr]'), so legibility was not measured."
+        )
+    if glyphs.gates:
+        metrics["structure"] = Metric(
+            "structure", "higher",
+            "confidence, 0 to 1, that no stroke is wrong or missing, from ink density and skeleton distances to the "
+            + ("source" if glyphs.source is not None else "true") + " glyph, calibrated on planted errors", top=1.0,
+        )  # fmt: skip
+        for kind, images in sets.items():
+            each[kind]["structure"] = _structure(glyphs, images)
+
+    found: dict[str, Any] = {}
+    for name, metric in metrics.items():
+        found[name] = _summary(
+            metric, resampler, {kind: mean_of(values[name]) for kind, values in each.items() if name in values}
+        )
+        if name == "recognition":
+            found[name] |= _ceiling(resampler, each["drawn"][name], each["truth"][name])
+    few = Resampler([style for style, _ in glyphs.names], replicates=min(replicates, SET_REPLICATES), seed=seed)
+    for name, (metric, statistics) in _set_measures(glyphs, sets).items():
+        found[name] = _summary(metric, few, statistics)
+    return {
+        "format": FORMAT,
+        "size": glyphs.size,
+        "count": len(glyphs.names),
+        "styles": glyphs.styles,
+        "metrics": {name: found[name] for name in sorted(found, key=_place)},
+        "structure": {style: asdict(gate.calibration) for style, gate in glyphs.gates.items()},
+        "matrix": _matrix(glyphs),
+        "missing": glyphs.missing,
+        "extra": glyphs.extra,
+        "notes": notes,
+        "glyphs": _glyph_lines(glyphs, each["drawn"]),
+    }
+
+
+ORDER = ("l1", "l1_per_ink", "rmse", "psnr", "ssim", "ms_ssim", "iou", "glyph_perceptual", "lpips", "glyph_frechet", "fid",
+         "phase_spread", "recognition", "structure", "blank")  # fmt: skip
+
+
+def _place(name: str) -> int:
+    return ORDER.index(name)
+
+
+# -- metrics of single glyphs ---------------------------------------------------------------
+
+
+def _pixel_measures(size: int) -> dict[str, tuple[Metric, Measure]]:
+    scales = pixels.ms_ssim_scales(size)
+    return {
+        "l1": (Metric("L1", "lower", "mean absolute difference of ink, 0 to 1"), pixels.l1),
+        "l1_per_ink": (Metric("L1 per ink", "lower", "summed absolute difference over the true ink; a blank page has 1"), pixels.l1_per_ink),
+        "rmse": (Metric("RMSE", "lower", "root of the mean squared difference of ink, 0 to 1"), pixels.rmse),
+        "psnr": (Metric("PSNR", "higher", f"decibels, at most {pixels.HIGHEST_PSNR:g}"), pixels.psnr),
+        "ssim": (Metric("SSIM", "higher", "torchmetrics, Gaussian window of 11 px", top=1.0), pixels.ssim),
+        "ms_ssim": (Metric("MS-SSIM", "higher", f"torchmetrics, {scales} of the paper's 5 scales fit {size} px", top=1.0), pixels.ms_ssim),
+        "iou": (Metric("IoU", "higher", "intersection over union of the ink, by coverage", top=1.0), pixels.iou),
+        "glyph_perceptual": (
+            Metric("glyph perceptual", "lower", "distance of the features of fontgan's own glyph encoder (not LPIPS)"),
+            perceptual_distance,
+        ),
+        "blank": (Metric("blank", "lower", f"share of glyphs with less than {pixels.BLANK_SHARE:.0%} of the true ink", top=1.0), pixels.blank),
+    }  # fmt: skip
+
+
+def _in_parts(measure: Measure, drawn: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """A few glyphs at a time, so that memory does not grow with their number."""
+    parts = [
+        measure(_ink(drawn[start : start + AT_ONCE]), _ink(truth[start : start + AT_ONCE]))
+        for start in range(0, len(drawn), AT_ONCE)
+    ]
+    return torch.cat(parts).double().numpy()
+
+
+def _ink(images: np.ndarray) -> Tensor:
+    """(N, H, W) uint8, 0 ink .. 255 paper -> (N, 1, H, W), 0 paper .. 1 ink."""
+    return 1 - torch.from_numpy(np.array(images)).float()[:, None] / 255
+
+
+def _structure(glyphs: GlyphSet, images: np.ndarray) -> np.ndarray:
+    values = np.full(len(images), np.nan)
+    for style, gate in glyphs.gates.items():
+        rows = [row for row, (name, _) in enumerate(glyphs.names) if name == style]
+        values[rows] = gate.confidence(glyphs.expected[rows], images[rows])
+    return values
+
+
+def _recognition_metric(reader: Recogniser) -> Metric:
+    return Metric(
+        "recognition", "higher", f"confidence of {reader.name} where it reads the right character, else 0", top=1.0
+    )
+
+
+def _read(
+    reader: Recogniser, glyphs: GlyphSet, sets: dict[str, np.ndarray], each: dict[str, dict[str, np.ndarray]]
+) -> list[str]:
+    """Reads drawn, true and naive glyphs."""
+    chars = [char for _, char in glyphs.names]
+    unknown = sorted({char for char in chars if char not in reader.knows})
+    for kind, images in {**sets, "truth": glyphs.truth}.items():
+        read = reader.read(images)
+        each.setdefault(kind, {})["recognition"] = weighted(read, chars, reader.knows)
+    if not unknown:
+        return []
+    listed = "".join(unknown[:20]) + ("..." if len(unknown) > 20 else "")
+    return [
+        f"recognition: {reader.name} does not know {len(unknown)} of the {len(set(chars))} characters ({listed}); "
+        "they are left out of it."
+    ]
+
+
+def _ceiling(resampler: Resampler, drawn: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
+    """What the true glyphs reach, and the plain share of right readings of both."""
+    means = {"ceiling": truth, "accuracy": _right(drawn), "ceiling_accuracy": _right(truth)}
+    return {name: _number(resampler.overall(mean_of(values))) for name, values in means.items()}
+
+
+def _right(values: np.ndarray) -> np.ndarray:
+    """Confidence of right readings -> 1 right, 0 wrong, NaN unknown."""
+    return np.where(np.isnan(values), np.nan, (values > 0).astype(float))
+
+
+# -- metrics of sets ------------------------------------------------------------------------
+
+Statistic = Callable[[np.ndarray], float]
+
+
+def _set_measures(glyphs: GlyphSet, sets: dict[str, np.ndarray]) -> dict[str, tuple[Metric, dict[str, Statistic]]]:
+    """Metric -> for the drawn and each naive set the statistic of some of its rows."""
+    found = {
+        "glyph_frechet": (
+            Metric("glyph Frechet", "lower", "Frechet distance of the embeddings of fontgan's own glyph encoder (not FID), "
+                   "style by style; depends on the number of glyphs", "set"),
+            _frechet(lambda ink: embeddings(ink).double().numpy(), glyphs, sets),
+        ),
+        "phase_spread": (
+            Metric("phase spread", "lower", "how unevenly the error falls on the four places of the 2x2 pixel grid (standard "
+                   "deviation over mean): checkerboard and teeth; the naive answers show what chance gives", "set"),
+            {kind: _phase_spread(_in_parts(pixels.error_by_phase, images, glyphs.truth)) for kind, images in sets.items()},
+        ),
+    }  # fmt: skip
+    inception = find_inception()
+    if inception is not None:
+        how = "torch-fidelity's Inception weights of 2015-12-05, found locally; depends on the number of glyphs"
+        found["fid"] = (
+            Metric("FID", "lower", how, "set"),
+            _frechet(inception, glyphs, sets),
+        )
+    return found
+
+
+def _frechet(
+    embed: Callable[[Tensor], np.ndarray], glyphs: GlyphSet, sets: dict[str, np.ndarray]
+) -> dict[str, Statistic]:
+    def features(images: np.ndarray) -> np.ndarray:
+        return np.concatenate(
+            [embed(_ink(images[start : start + AT_ONCE])) for start in range(0, len(images), AT_ONCE)]
+        )
+
+    true = features(glyphs.truth)
+
+    def statistic(of: np.ndarray) -> Statistic:
+        return lambda rows: frechet_distance(of[rows], true[rows])
+
+    return {kind: statistic(features(images)) for kind, images in sets.items()}
+
+
+def _phase_spread(errors: np.ndarray) -> Statistic:
+    """Of (N, 4) errors by phase; 0 where there is no error at all."""
+
+    def statistic(rows: np.ndarray) -> float:
+        by_phase = errors[rows].mean(axis=0)
+        return float(by_phase.std() / by_phase.mean()) if by_phase.mean() > 0 else 0.0
+
+    return statistic
+
+
+# -- summaries ------------------------------------------------------------------------------
+
+
+def _summary(metric: Metric, resampler: Resampler, statistics: dict[str, Statistic]) -> dict[str, Any]:
+    """A metric's place in the result, from its statistic for the drawn glyphs and for each naive set."""
+    drawn = resampler.with_interval(statistics["drawn"])
+    styles = {style: _interval(resampler.of_style(style, statistics["drawn"]), metric.top) for style in resampler.names}
+    naive = {
+        kind: resampler.overall(statistic) for kind, statistic in statistics.items() if kind not in ("drawn", "truth")
+    }
+    blank = naive.get("blank_page", math.nan)
+    blank_wins = blank < drawn.mean if metric.better == "lower" else blank > drawn.mean
+    return {
+        "title": metric.title,
+        "better": metric.better,
+        "of": metric.of,
+        "how": metric.how,
+        **_interval(drawn, metric.top),
+        "styles": styles,
+        "baselines": {kind: _number(value) for kind, value in naive.items()},
+        "blank_wins": bool(blank_wins),
+    }
+
+
+def _interval(found: Interval, top: float) -> dict[str, float | None]:
+    return {name: _number(min(value, top)) for name, value in found._asdict().items()}
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no NaN."""
+    return float(value) if math.isfinite(value) else None
+
+
+SEEN = {"l1": pixels.l1, "ssim": pixels.ssim, "glyph_perceptual": perceptual_distance}
+
+
+def _matrix(glyphs: GlyphSet) -> dict[str, Any] | None:
+    """How much is lost on characters that were not trained on; None where training characters are not known."""
+    if glyphs.trained is None:
+        return None
+    cells = []
+    for characters, part in (("trained", glyphs.trained), ("held_out", glyphs)):
+        resampler = Resampler([style for style, _ in part.names], replicates=1, seed=1)
+        values = {name: _in_parts(measure, part.drawn, part.truth) for name, measure in SEEN.items()}
+        means = {name: _number(resampler.overall(mean_of(of))) for name, of in values.items()}
+        cells.append({"characters": characters, "styles": "trained", "count": len(part.names), **means})
+    return {"cells": cells, "unseen_styles": "none: the model draws only the styles it was trained on"}
+
+
+def _glyph_lines(glyphs: GlyphSet, values: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """One entry a glyph, the most doubtful first: by structure, or where there is none by SSIM."""
+    lines = [
+        {"style": style, "char": char, **{name: _number(of[row]) for name, of in values.items()}}
+        for row, (style, char) in enumerate(glyphs.names)
+    ]
+
+    def doubt(line: dict[str, Any]) -> tuple[float, float]:
+        structure = line.get("structure")
+        return (1.0 if structure is None else structure, line["ssim"])
+
+    return sorted(lines, key=doubt)

@@ -1,0 +1,59 @@
+"""Is each made glyph fit to ship: the structure gate and the recogniser of ``fontgan evaluate``, glyph by glyph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fontgan.evaluation.checks_file import CheckedGlyph, checked
+from fontgan.metrics.recognition import Recogniser
+from fontgan.metrics.structure import INK, SURE, StructureGate
+
+
+def check_glyphs(
+    chars: Sequence[str],
+    source: np.ndarray,
+    drawn: np.ndarray,
+    *,
+    gate: StructureGate | None,
+    reader: Recogniser | None,
+) -> list[CheckedGlyph]:
+    """Checks drawn glyphs against their source glyphs.
+
+    Args:
+        source, drawn: (N, H, W) uint8, 0 ink .. 255 paper, both on the source's canvas, alignment included.
+        gate: fitted on true glyphs of the style; None to leave their strokes unchecked.
+        reader: None to leave them unread.
+    """
+    sure = gate.confidence(source, drawn) if gate is not None else [None] * len(chars)
+    read = legibilities(chars, source, drawn, reader) if reader is not None else [None] * len(chars)
+    found = []
+    for char, image, structure, legibility in zip(chars, drawn, sure, read, strict=True):
+        flags = []
+        if image.min() >= INK:
+            flags.append("blank")
+        elif min(image[0].min(), image[-1].min(), image[:, 0].min(), image[:, -1].min()) < INK:
+            flags.append("clipped")
+        if structure is not None and structure < SURE:
+            flags.append("structure")
+        if legibility == 0:
+            flags.append("illegible")
+        rounded = None if structure is None else round(float(structure), 4)
+        found.append(checked(char, rounded, legibility, flags))
+    return found
+
+
+def legibilities(chars: Sequence[str], source: np.ndarray, drawn: np.ndarray, reader: Recogniser) -> list[float | None]:
+    """Confidence in the right character, 0 where another is read; None where the source glyph is not read right either.
+
+    What a recogniser cannot read in print says nothing of the drawing.
+    """
+    rows = [row for row, char in enumerate(chars) if char in reader.knows]
+    found: list[float | None] = [None] * len(chars)
+    for row, (as_source, _), (as_drawn, confidence) in zip(
+        rows, reader.read(source[rows]), reader.read(drawn[rows]), strict=True
+    ):
+        if as_source.strip() == chars[row]:
+            found[row] = round(confidence, 4) if as_drawn.strip() == chars[row] else 0.0
+    return found

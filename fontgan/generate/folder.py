@@ -1,0 +1,102 @@
+"""Drawing a folder of glyphs, and its contact sheet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from fontgan.data.glyphs import PAPER
+from fontgan.data.image_source import SHEET
+from fontgan.errors import some
+from fontgan.generate.results import SAME, describe_results, prepare_folder
+from fontgan.generate.sources import Sources, batches, computes_alone
+from fontgan.inference import Run, Style
+from fontgan.pictures.contact_sheet import contact_sheet, save_png, scaled
+from fontgan.runtime.distributed import from_all, is_main, main_first, rank, world_size
+from fontgan.runtime.threads import in_order
+
+log = logging.getLogger(__name__)
+
+
+SHEET_COLUMNS, SHEET_GLYPHS = 16, 64
+
+
+def draw_folder(run: Run, sources: Sources, style: Style, out: Path, *, overwrite: bool) -> None:
+    """Draws all sources in one style into ``out``, with a manifest and a contact sheet; of several processes each a share.
+
+    Raises: DataError if ``out`` holds results of something else; OSError if it cannot be written.
+    """
+    with main_first():
+        if is_main():
+            facts = describe_results(run, style, sources.drawn_from)
+            prepare_folder(out, facts, overwrite=overwrite, same=SAME, names=sources.names)
+    share = sources.names[rank() :: world_size()]
+    todo = [name for name in share if overwrite or not (out / f"{name}.png").exists()]
+    kept = sum(from_all(len(share) - len(todo)))
+    if kept:
+        log.info("%s: %d results are there already and kept (overwrite=true draws them anew)", out, kept)
+    blank = {name for part in from_all(draw_glyph_files(run, sources, todo, style, out)) for name in part}
+    if not is_main():
+        return
+    if blank:
+        listed = [name for name in sources.names if name in blank]
+        log.warning("%s: %d results are blank though their sources are not: %s", out, len(listed), some(listed))
+    draw_sheet(run, sources, out)
+
+
+def draw_glyph_files(run: Run, sources: Sources, names: Sequence[str], style: Style, out: Path) -> list[str]:
+    """Draws sources into a folder that is there, batch by batch; while a GPU computes, threads read and write others.
+
+    Returns: the names of results that are blank though their sources are not.
+    Raises: OSError if a result cannot be written; whatever stops it, each result is whole or not there.
+    """
+    undo_alignment, beside = run.undo_alignment(style), computes_alone(run)
+    Batch = tuple[list[str], np.ndarray]
+
+    def one_by_one(drawn: Iterator[tuple[Batch, np.ndarray]]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        for (batch_names, source), images in drawn:
+            yield from zip(batch_names, source, images, strict=True)
+
+    def write(glyph: tuple[str, np.ndarray, np.ndarray]) -> tuple[str, bool]:
+        name, source, image = glyph
+        image = undo_alignment(image)
+        save_png(image, out / f"{name}.png")
+        return name, bool(image.min() > PAPER // 2 >= source.min())
+
+    blank = []
+    with (
+        closing(batches(sources, names, run.batch_size)) as read,
+        closing(run.draw_batches(((batch, batch[1]) for batch in read), style)) as drawn,
+        closing(in_order(write, one_by_one(drawn), at_once=run.batch_size, beside=beside)) as written,
+        tqdm(total=len(names), unit="glyph", desc=f"drawing {style}", disable=not is_main()) as bar,
+    ):
+        for name, is_blank in written:
+            if is_blank:
+                blank.append(name)
+            bar.update()
+    return blank
+
+
+def draw_sheet(run: Run, sources: Sources, out: Path) -> None:
+    """Rows of source over result, the first ones of the folder."""
+
+    def read(name: str) -> tuple[np.ndarray | None, np.ndarray]:
+        source, drawn = sources.pixels(name), np.asarray(Image.open(out / f"{name}.png").convert("L"))
+        return None if source is None else scaled(source, side), scaled(drawn, side)
+
+    side = min(run.size, 96)
+    names = [name for name in sources.names if (out / f"{name}.png").is_file()][:SHEET_GLYPHS]
+    rows: list[tuple[str, list[np.ndarray]]] = []
+    with closing(in_order(read, names, at_once=SHEET_GLYPHS, beside=False)) as found:
+        while part := list(islice(found, SHEET_COLUMNS)):
+            rows.append(("source", [source for source, _ in part if source is not None]))
+            rows.append(("drawn", [drawn for source, drawn in part if source is not None]))
+    if rows:
+        save_png(contact_sheet(rows, cell_px=side), out / SHEET)

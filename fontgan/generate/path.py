@@ -1,0 +1,76 @@
+"""Glyphs drawn along a path from style to style."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, ListConfig
+from tqdm import tqdm
+
+from fontgan.data.image_source import ANIMATION, STRIP
+from fontgan.errors import ConfigError, DataError
+from fontgan.generate.results import SAME, describe_results, prepare_folder
+from fontgan.generate.sources import Sources
+from fontgan.inference import Run
+from fontgan.pictures.contact_sheet import save_png
+from fontgan.pictures.style_path import animation_frames, path_weights, save_gif, say_mixture, strip_picture
+
+log = logging.getLogger(__name__)
+
+FRAMES, PATH_GLYPHS = 12, 16  # of a path, where frames is not given; and how many characters it shows
+
+
+def choose_path(run: Run, cfg: DictConfig) -> list[dict[str, float]]:
+    """The mixtures along ``style_path``, none if there is no path.
+
+    Raises: ConfigError or DataError if there is no such path.
+    """
+    if cfg.style_path is None:
+        return []
+    if not isinstance(cfg.style_path, ListConfig):
+        raise ConfigError(f"style_path={cfg.style_path}: a list of styles is needed: style_path=[kai, brush].")
+    styles = [str(name) for name in cfg.style_path]
+    run.check_known(styles, "style_path")
+    path = path_weights(styles, FRAMES if cfg.frames is None else cfg.frames, cfg.extrapolate or 0.0)
+    for mixture in path:
+        try:
+            run.style_align(mixture)
+        except DataError as error:  # the styles are known and the weights sum to 1, so it is the distance
+            raise ConfigError(
+                f"extrapolate={cfg.extrapolate:g}: goes so far beyond the styles that their glyphs would have no size "
+                "left. Lower it."
+            ) from error
+    return path
+
+
+def draw_path(
+    run: Run, sources: Sources, asked: dict[str, Any], path: list[dict[str, float]], out: Path, *, overwrite: bool
+) -> None:
+    """Draws the first sources at every place of a path into ``strip.png`` and ``path.gif``, with a manifest.
+
+    Args:
+        asked: ``style_path`` and ``extrapolate``, for the manifest.
+    Raises: DataError if ``out`` holds results of something else, or no source can be read.
+    """
+    names = sources.names[:PATH_GLYPHS]
+    if len(sources.names) > len(names):
+        log.info("a path shows the first %d of %d characters", len(names), len(sources.names))
+    facts = describe_results(run, None, sources.drawn_from) | asked
+    facts |= {"frames": len(path), "path": path, "glyphs": names}
+    strip, animation = out / STRIP, out / ANIMATION
+    prepare_folder(out, facts, overwrite=overwrite, same=(*SAME, "glyphs"))
+    if strip.exists() and animation.exists() and not overwrite:
+        log.info("%s: strip.png and path.gif are there already and kept (overwrite=true draws them anew)", out)
+        return
+    read = [pixels for name in names if (pixels := sources.pixels(name)) is not None]
+    if not read:
+        raise DataError(f"{sources.drawn_from}: none of the images can be read. Give other ones.")
+    source = np.stack(read)
+    drawn = [run.stylise(source, mixture) for mixture in tqdm(path, unit="frame", desc="drawing the path")]
+    labels = [say_mixture(mixture) for mixture in path]
+    save_png(strip_picture(source, drawn, labels, cell_px=min(run.size, 96)), strip)
+    save_gif(animation_frames(drawn, labels, cell_px=min(run.size, 128)), animation)
+    log.info("%d characters at %d places of the path: %s and %s", len(read), len(path), strip, animation)

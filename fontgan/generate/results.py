@@ -1,0 +1,81 @@
+"""A folder of drawn glyphs, and the manifest that says how they were made."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fontgan.data.image_source import ANIMATION, MANIFEST, SHEET, STRIP, image_files
+from fontgan.errors import DataError, some
+from fontgan.inference import Run, Style
+from fontgan.runtime.files import read_json, write_whole
+
+log = logging.getLogger(__name__)
+
+SAME = (  # what results in one folder have in common
+    "checkpoint", "style", "style_path", "frames", "extrapolate", "drawn_from", "weights", "references",
+)  # fmt: skip
+
+
+def describe_results(run: Run, style: Style | None, drawn_from: str) -> dict[str, Any]:
+    """What the manifest says, and what a later start must agree with to add to these results."""
+    # A mixture is no member.
+    drawn_as: dict[str, Any] = next((m for m in run.manifest["members"] if m["name"] == style), {})
+    facts = {"to_cell": drawn_as["to_cell"]} if "to_cell" in drawn_as else {}  # a font's: the way back to its units
+    return {
+        "made_by": "fontgan infer",
+        "checkpoint": f"{run.checkpoint.folder.resolve().parent.parent.name}/{run.checkpoint.folder.name}",
+        "weights": run.weights_hash,
+        "style": style,
+        "references": run.references or None,
+        "drawn_from": drawn_from,
+        "size": run.size,
+        "cell_to_canvas": run.manifest["cell_to_canvas"],
+        **facts,
+    }
+
+
+def prepare_folder(
+    out: Path, facts: dict[str, Any], *, overwrite: bool, same: tuple[str, ...], names: Sequence[str] = ()
+) -> None:
+    """Makes a result folder with its manifest, or accepts one that holds results of the same making.
+
+    Args:
+        same: the facts that results of one making have in common.
+        overwrite: take the folder also from another making. Its overviews go; glyphs that are not drawn anew stay, and
+            a warning says so.
+        names: of the glyphs about to be drawn.
+    Raises: DataError if the folder holds something else; OSError if it cannot be written.
+    """
+    if out.exists() and not out.is_dir():
+        raise DataError(f"out={out}: is a file. Name a folder.")
+    file = out / MANIFEST
+    if file.is_file():
+        try:
+            there = read_json(file)
+        except (OSError, ValueError):
+            there = {}
+        there = there if isinstance(there, dict) else {}
+        other = [key for key in same if there.get(key) != facts.get(key)]
+        # A path has no style and a style no path; what is there says more than what is not.
+        other.sort(key=lambda key: there.get(key) is None)
+        if other and not overwrite:
+            value = there.get(other[0])
+            said = some(value) if isinstance(value, list) else value
+            raise DataError(
+                f"out={out}: holds results of another {other[0]} ({said}). Name another out=, or overwrite=true."
+            )
+        if other:
+            if str(there.get("made_by")).startswith("fontgan"):
+                for overview in (SHEET, STRIP, ANIMATION):
+                    (out / overview).unlink(missing_ok=True)
+            staying = [image.name for image in image_files(out) if image.stem not in set(names)]
+            if staying:
+                log.warning("%s: held results of another %s, and these stay there: %s", out, other[0], some(staying))
+    if not file.is_file() and not overwrite and out.is_dir() and image_files(out):
+        raise DataError(f"out={out}: holds images that fontgan did not make. Name another out=, or overwrite=true.")
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(file, json.dumps(facts, ensure_ascii=False, indent=1))

@@ -1,0 +1,1 @@
+"""Processes, files, devices, logs: what fontgan runs on."""

@@ -1,0 +1,241 @@
+"""Writing so that a file or folder is whole or not there, and reading files that anybody may have made."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import glob
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fontgan.errors import RunError
+
+MOST_JSON_BYTES = 256 * 2**20  # of the index of a million glyphs, several times over
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of <fcntl.h> and <stdio.h>
+_ASIDE = re.compile(r"\..+-[a-z0-9_]{8}")  # what ``tempfile`` makes of the prefixes here, and -replaced
+
+
+def write_whole(file: Path, content: bytes | str) -> None:
+    """Writes without a name and gives it one when all is on the disk. Raises: OSError, and leaves what was there.
+
+    A process that is killed leaves nothing of it. Where a file is replaced, its new content has a name aside for a moment;
+    what was left there is replaced in turn.
+    """
+    data = as_utf8(content) if isinstance(content, str) else content
+    handle = _open_nameless(file.parent)
+    if handle is None:
+        _write_aside(file, data)
+        return
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(handle)
+        _name(handle, file)
+
+
+def _open_nameless(folder: Path) -> int | None:
+    """A file of the folder's disk that has no name yet; None where the file system has no such files."""
+    try:
+        handle = os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            return None
+        raise
+    os.fchmod(handle, 0o644)
+    return handle
+
+
+def _name(handle: int, file: Path) -> None:
+    """Gives a nameless file the name of ``file``, also where another has it."""
+    try:
+        _link(handle, file)
+    except FileExistsError:
+        aside = file.with_name(f".{file.name}-replaced")  # a link replaces nothing
+        aside.unlink(missing_ok=True)
+        with contextlib.suppress(FileExistsError):  # another process that writes the same file: either content is whole
+            _link(handle, aside)
+        with contextlib.suppress(FileNotFoundError):  # it has put ours in place
+            aside.replace(file)
+
+
+def _link(handle: int, name: Path) -> None:
+    # With a folder's handle, though the path needs none, Python takes the call that follows the link in /proc.
+    os.link(f"/proc/self/fd/{handle}", name, src_dir_fd=handle, follow_symlinks=True)
+
+
+def _write_aside(file: Path, data: bytes) -> None:
+    handle, aside = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(aside).chmod(0o644)
+        Path(aside).replace(file)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
+
+
+def replace_folder(fresh: Path, folder: Path) -> None:
+    """Gives ``fresh`` the name ``folder``; what had that name has the one of ``fresh`` afterwards. On Linux' own file
+    systems there is no moment without it.
+
+    Raises: OSError if it cannot be renamed, and leaves what was there.
+    """
+    if not folder.exists():
+        fresh.rename(folder)
+    elif not _exchange(fresh, folder):
+        before = fresh.with_name(f".{folder.name}-replaced")
+        folder.rename(before)
+        fresh.rename(folder)
+        before.rename(fresh)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchanges two names at once; False where the system or the file system cannot."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:
+        return False
+    if renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
+
+
+@contextlib.contextmanager
+def folder_aside(out: Path) -> Iterator[Path]:
+    """A new folder beside ``out`` in which to prepare what it will be; removed at the end.
+
+    Those that killed processes left for the same ``out`` are removed first: a dead process holds no lock.
+
+    Raises: OSError if it cannot be made.
+    """
+    clear_dead_asides(out)
+    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        with _hold_folder(aside):
+            yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def clear_dead_asides(out: Path) -> None:
+    """Removes what ``folder_aside`` made for this ``out`` in processes that were killed."""
+    for left in out.parent.glob(f".{glob.escape(out.name)}-{'[a-z0-9_]' * 8}"):
+        with contextlib.suppress(BlockingIOError), _hold_folder(left):
+            shutil.rmtree(left)
+
+
+@contextlib.contextmanager
+def _hold_folder(folder: Path) -> Iterator[None]:
+    """Raises: BlockingIOError if another process holds it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def as_utf8(text: str) -> bytes:
+    """The text as UTF-8; what is left of a file name that is none, as the escape that JSON has for it."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def read_json(file: Path, most_bytes: int = MOST_JSON_BYTES) -> Any:
+    """Reads a JSON file that a stranger may have made.
+
+    Raises: OSError if it cannot be read; ValueError if it is no file, too large, no UTF-8, no JSON, or nested too deeply.
+    """
+    if file.exists() and not file.is_file():
+        raise ValueError("no file")  # to read from a pipe would be to wait
+    with file.open("rb") as stream:
+        data = stream.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise ValueError(f"larger than {most_bytes // 2**20} MiB")
+    try:
+        return json.loads(data.decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def clear_asides(folder: Path) -> None:
+    """Removes what killed processes left half-written in a folder; call it while nobody else can be writing there.
+
+    Raises: OSError if something cannot be removed.
+    """
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if _ASIDE.fullmatch(path.name):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def user_path(spec: str | Path) -> Path:
+    """A path as a user types it: ``~`` and ``~name`` are home folders, or plain names where there is no such user."""
+    return Path(os.path.expanduser(spec))  # noqa: PTH111  # pathlib's own raises RuntimeError for an unknown user
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on the disk: a renamed file is not safe before."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def locked(folder: Path, what: str) -> Iterator[None]:
+    """Holds a folder for this process; a dead process holds nothing.
+
+    Raises: RunError if another process holds it.
+    """
+    with (folder / ".lock").open("a") as lock:  # "w" would empty what a link leads to
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunError(f"{folder}: {what} is at work there. Wait for it or use another folder.") from error
+        yield
+
+
+@contextlib.contextmanager
+def writing_among_others(folder: Path) -> Iterator[None]:
+    """For folders that several processes write into at once, each its own things aside: what killed ones left is removed
+    when nobody else is at it. The lock is a file beside the folder, ``<folder>.lock``.
+
+    Raises: OSError if it cannot be written.
+    """
+    with folder.with_name(f"{folder.name}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass  # others are writing, and what lies aside may be theirs; the next who is alone clears up
+        else:
+            clear_asides(folder)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+def cache_folder(configured: str | None) -> Path:
+    """Where packs are kept: as configured, else FONTGAN_CACHE, else the user's cache folder."""
+    if configured:
+        return user_path(configured)
+    if os.environ.get("FONTGAN_CACHE"):
+        return user_path(os.environ["FONTGAN_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fontgan"

@@ -1,0 +1,59 @@
+"""Work on glyph images in threads, in order: all at once between two batches on a CPU, beside the batches of a GPU.
+
+Threads and not processes, because what they do most, decoding, resampling and packing images, leaves Python's lock.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from fontgan.runtime.distributed import processes_here
+
+Thing = TypeVar("Thing")
+Result = TypeVar("Result")
+
+MOST_THREADS = 16
+
+
+def image_threads() -> int:
+    """How many threads of this process may work on images: its share of the cores, up to ``MOST_THREADS``."""
+    return max(1, min(MOST_THREADS, len(os.sched_getaffinity(0)) // processes_here()))
+
+
+def in_order(
+    work: Callable[[Thing], Result], things: Iterable[Thing], *, at_once: int, beside: bool
+) -> Generator[Result, None, None]:
+    """``work(thing)`` of every thing, in the order of the things.
+
+    Things are taken in the caller's thread, when a result is asked for.  An error of ``work`` is raised in its place;
+    then, and when the iterator is closed, what has not begun is given up and what has begun is waited for.
+
+    Args:
+        at_once: how many things at most are at work or done before their result is asked for.
+        beside: true lets work go on while the caller does something else with a result, or ``things`` take their time:
+            what a GPU's host is for.  False has nothing at work when the caller has got ``at_once`` results, nor when
+            the next thing is asked for then: a network on a CPU takes all cores, and each of its steps would wait for
+            the one that a thread holds.
+    """
+    threads = image_threads()
+    if threads == 1 and not beside:
+        yield from map(work, things)
+        return
+    pending: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for thing in things:
+            pending.append(pool.submit(work, thing))
+            if beside and len(pending) > at_once:
+                yield pending.popleft().result()
+            elif not beside and len(pending) == at_once:
+                while pending:
+                    yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

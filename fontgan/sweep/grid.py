@@ -1,0 +1,117 @@
+"""The jobs of a sweep: what ``fontgan train -m`` was asked to vary, one run for each combination."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+
+from fontgan.config.compose import compose_prepared, settle
+from fontgan.config.groups import choices
+from fontgan.config.overrides import job_folder, own_settings, prepare_overrides, readable
+from fontgan.errors import ConfigError
+from fontgan.sweep.jobs import Job
+
+
+def ready_made(cfg: DictConfig, typed: list[str]) -> list[str]:
+    """The settings of ``sweep.over`` as overrides, but for those that were typed."""
+    known = {override.key_or_group for override in parse_override(typed)}
+    over = cfg.sweep.over
+    if not isinstance(over, DictConfig):
+        said = "null" if over is None else over
+        raise ConfigError(
+            f"sweep.over={said}: settings with their values are needed, such as {{trainer.seed: [1, 2]}}."
+        )
+    lists: Any = OmegaConf.to_container(over)
+    ready = [
+        f"{key!s}={','.join(map(_as_typed, values)) if isinstance(values, list) else _as_typed(values)}"
+        for key, values in lists.items()
+        if key not in known
+    ]
+    return prepare_overrides(ready, sweep=True)
+
+
+def _as_typed(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def parse_override(prepared: list[str]) -> list[Override]:
+    """Raises: ConfigError if Hydra's grammar does not take an override."""
+    parser = OverridesParser.create()
+    parsed = []
+    for line in prepared:
+        try:
+            override = parser.parse_override(line)
+            names = override.value()
+            if isinstance(names, Glob):  # listed here, since not every sweeper can
+                variants = names.filter(choices(override.key_or_group))
+                if not variants:
+                    raise ConfigError(f"{readable(line)}: there is no such variant of {override.key_or_group}.")
+                override = parser.parse_override(f"{override.get_key_element()}=choice({','.join(variants)})")
+        except ConfigError:
+            raise
+        except (HydraException, ValueError, RecursionError) as error:  # ValueError: of numbers of thousands of digits
+            raise ConfigError(f"{readable(line)[:200]}: cannot be read. Put the value in quotes.") from error
+        parsed.append(override)
+    return parsed
+
+
+def choices_of_override(override: Override) -> list[str]:
+    """The overrides that a swept one stands for; of an interval its ends. Raises: ConfigError if there is none."""
+    if not override.is_sweep_override():
+        return [override.input_line or ""]
+    key, values = override.get_key_element(), override.value()
+    if isinstance(values, IntervalSweep):
+        return [f"{key}={values.start}", f"{key}={values.end}"]
+    try:
+        lines = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    except (HydraException, ValueError) as error:
+        raise ConfigError(f"{readable(override.input_line or key)}: {str(error).rstrip('.')}.") from error
+    if not lines:
+        raise ConfigError(f"{readable(override.input_line or key)}: stands for no value at all.")
+    return lines
+
+
+def check_every_choice(parsed: list[Override]) -> None:
+    """Composes the first job, and one more for each further choice, since Hydra itself would stop half-way."""
+    options = [choices_of_override(override) for override in parsed]
+    first = [lines[0] for lines in options]
+    settle(compose_prepared("train", first), first)
+    for place, lines in enumerate(options):
+        for line in lines[1:]:
+            job = [*first[:place], line, *first[place + 1 :]]
+            settle(compose_prepared("train", job), job)
+
+
+def shared_keys(parsed: list[Override]) -> list[str]:
+    """The settings that all jobs share, which are left out of their folders' names."""
+    swept = {override.key_or_group for override in parsed if override.is_sweep_override()}
+    return sorted(({override.key_or_group for override in parsed} | {"out"}) - swept)
+
+
+def grid_jobs(parsed: list[Override], shared: Collection[str]) -> list[Job]:
+    """The jobs that Hydra's own sweeper makes of the overrides, in its order.
+
+    Raises: ConfigError for an interval, which only a search can sweep over.
+    """
+    try:
+        (combinations,) = BasicSweeper.split_arguments(parsed, None)
+    except HydraException as error:
+        swept = [override.key_or_group for override in parsed if override.is_interval_sweep()]
+        raise ConfigError(f"{' '.join(swept)}: an interval is swept over by a search. Add sweep=optuna.") from error
+    settings = [own_settings(lines, shared) for lines in combinations]
+    return [Job(job_folder(own), own) for own in settings]
+
+
+def quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def plain_value(value: Any) -> str | int | float | bool:
+    return value if isinstance(value, int | float | bool) else readable(str(value))

@@ -1,0 +1,45 @@
+"""How far a training is, its learning rate, and when it logs, evaluates and saves."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When the run ends, and the learning rate on the way: linear warm-up, then a cosine.
+
+    Args:
+        max_steps, max_minutes: the run ends at whichever comes first; the cosine follows whichever is nearer
+            its end, so that it always arrives.
+        final_share: share of the full rate that is left at the end.
+    """
+
+    max_steps: int
+    max_minutes: float | None
+    warmup_steps: int
+    final_share: float
+
+    def progress(self, step: int, minutes: float) -> float:
+        """Share of the training done, 0 to 1."""
+        by_time = minutes / self.max_minutes if self.max_minutes else 0.0
+        return min(1.0, max(step / self.max_steps, by_time))
+
+    def rate(self, step: int, minutes: float) -> float:
+        """Share of the full learning rate for the step after ``step``."""
+        warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        cosine = 0.5 * (1 + math.cos(math.pi * self.progress(step, minutes)))
+        return warm * (self.final_share + (1 - self.final_share) * cosine)
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """How often, in steps."""
+
+    log: int
+    evaluate: int
+    save: int

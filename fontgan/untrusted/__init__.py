@@ -1,0 +1,1 @@
+"""Files from outside: opened within limits, and nothing of them is executed."""

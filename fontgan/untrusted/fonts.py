@@ -1,0 +1,99 @@
+"""Font files from outside: read and drawn once under limits, before this process opens them.
+
+FreeType and fontTools take a font at its word: a few hundred bytes can ask for hours, for all memory, or end the process.
+So another process does first what this one is about to do, and a font that it got through is remembered by its hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from functools import cache
+from pathlib import Path
+
+from fontgan.errors import DataError
+from fontgan.runtime.files import write_whole
+from fontgan.untrusted.sandbox import Done, Limits, Stopped, run_bounded
+
+log = logging.getLogger(__name__)
+
+VETTING = 1  # change it when more is looked at: what passed before is looked at anew
+MOST_BYTES = 256 << 20  # of a file; the largest collections of Chinese fonts have about 200 MB
+GLYPH_S = 1.0  # processor seconds for a glyph; ordinary ones take a ten thousandth
+_FOLDER = "fonts-vetted"
+
+
+def limits_for(size: int) -> Limits:
+    """What a font file of so many bytes may take: real outlines need bytes, so time and memory grow with these."""
+    return Limits(step_s=GLYPH_S, all_s=4 + size / 1e6, memory_bytes=(512 << 20) + 8 * size)
+
+
+def read_font(path: Path) -> bytes:
+    """The bytes of a font file. Raises: DataError if there are more than any font has; OSError."""
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise DataError(
+            f"{path}: has more than {MOST_BYTES >> 20} MB, which no font has. Give a TTF, OTF, TTC or WOFF."
+        )
+    return data
+
+
+def vet_font(
+    path: Path, data: bytes, digest: str, *, index: int | None, instance: str | None, tables: bool = False
+) -> Done | None:
+    """Sees that a font can be opened and every glyph drawn, each within ``GLYPH_S`` and all in bounded memory.
+
+    Args:
+        path: where ``data`` came from, for messages. The bundled fonts are not looked at.
+        digest: its SHA-256.
+        index, instance: as ``FontGlyphs`` takes them.
+        tables: whether glyphs are to be added to it, so that its tables are read too.
+    Returns: what it took; None if it was known.
+    Raises: DataError if it cannot be opened, or takes too much.
+    """
+    if path.resolve().parent == _bundled():
+        return None
+    known = _known(f"{digest}|{index}|{instance}|{tables}")
+    if known.is_file():
+        return None
+    try:
+        done = run_bounded(
+            "fontgan.fontfile.vet_worker:look_over", data, limits_for(len(data)),
+            path=str(path), index=index, instance=instance, tables=tables,
+        )  # fmt: skip
+    except Stopped as error:
+        raise DataError(
+            f"{path}: not a font that can be used: {error}. It is broken or made to do harm; get it anew from its maker."
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be looked over, as no process can be started for it ({error.strerror}). "
+            "See whether memory is short."
+        ) from error
+    _remember(known)
+    return done
+
+
+@cache
+def _bundled() -> Path:
+    return (Path(__file__).parents[1] / "assets" / "fonts").resolve()
+
+
+def _known(what: str) -> Path:
+    """The file that says that a font passed; with other versions of the readers it has another name."""
+    import freetype
+    from fontTools import version
+
+    from fontgan.runtime.files import cache_folder
+
+    key = hashlib.sha256(f"{VETTING}|{version}|{freetype.version()}|{what}".encode())
+    return cache_folder(None) / _FOLDER / key.hexdigest()
+
+
+def _remember(known: Path) -> None:
+    try:
+        known.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(known, b"")
+    except OSError as error:  # it will be looked over again, which takes its time and changes nothing
+        log.debug("%s: cannot be written (%s)", known, error.strerror)

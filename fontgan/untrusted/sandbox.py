@@ -1,0 +1,259 @@
+"""Work on a file from outside, done by another process that may take so much time and memory and no more.
+
+A parser that hangs, fills the memory or crashes takes only that process with it.  One helper is started when the first
+work comes, without torch; for each work it forks a child, which takes milliseconds, so that what one file did to its
+process never meets the next.  Answers are text or bytes, never pickles: the child has read what a stranger wrote.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import logging
+import math
+import mmap
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from fontgan.errors import DataError, UserError, printable
+from fontgan.runtime.subprocesses import start_helper
+
+log = logging.getLogger(__name__)
+
+Step = Callable[..., None]  # (name, times=1): what comes next, and how many times the usual seconds it may take
+
+_HELPER = "from fontgan.untrusted.sandbox import serve; serve()"
+_STACK_BYTES = 4 << 20  # half of what a main thread has: what recurses deeper than it may is stopped here
+_STEP_BYTES = 256
+_STATM = Path("/proc/self/statm")  # pages of memory in use
+_DONE, _REFUSED, _NO_MEMORY, _FAILED = 0, 3, 4, 5  # exit codes of the child
+_WALL_PER_CPU = 20  # seconds of waiting for one of work: the machine may be busy
+
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    Args:
+        step_s: processor seconds from one step to the next.
+        all_s: processor seconds in all.
+        memory_bytes: beyond what Python and its modules take.
+    """
+
+    step_s: float
+    all_s: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of the work, and what it took."""
+
+    content: bytes
+    cpu_s: float
+    slowest_s: float
+    slowest: str
+    peak_bytes: int  # of the process as a whole
+
+
+class Stopped(DataError):
+    """The work was stopped, ended its process or failed; ``why`` says how, ``at`` at which step."""
+
+    def __init__(self, why: str, at: str):
+        super().__init__(f"{why} (at {at})" if at else why)
+        self.why, self.at = why, at
+
+
+def run_bounded(function: str, data: bytes, limits: Limits, **facts: Any) -> Done:
+    """Calls a function of this package in a process of its own.
+
+    Args:
+        function: ``module:name``; it is called with ``data``, a ``Step`` to call with a name before each part of its
+            work, and ``facts``, and gives bytes.
+        facts: what JSON can hold.
+    Raises: DataError with what the function itself said; Stopped if it took more than its limits, crashed, or raised
+        anything else; OSError if no process can be started.
+    """
+    with _lock:
+        reply, content = _helper().ask(function, data, limits, facts)
+    log.debug("%s: %s", function, reply)
+    why = reply["why"]
+    if why == "said":
+        raise DataError(content.decode(errors="replace"))
+    if why:
+        raise Stopped(why + printable(content.decode(errors="replace")), reply["at"])
+    return Done(content, reply["cpu_s"], reply["slowest_s"], reply["slowest"], reply["peak_bytes"])
+
+
+class _Helper:
+    """The process that forks, and the pipes to it. It ends when this process does, as its input then ends."""
+
+    def __init__(self) -> None:
+        self.of = os.getpid()
+        self.process = start_helper(_HELPER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def ask(self, function: str, data: bytes, limits: Limits, facts: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        job = {"function": function, "bytes": len(data), "limits": vars(limits), "facts": facts}
+        answered = False
+        try:
+            self.process.stdin.write(json.dumps(job).encode() + b"\n")
+            self.process.stdin.write(data)
+            self.process.stdin.flush()
+            wait_s = 60 + _WALL_PER_CPU * limits.all_s
+            if not select.select([self.process.stdout], [], [], wait_s)[0]:
+                raise Stopped(f"is not done after {wait_s:.0f} s", "")
+            reply = json.loads(self.process.stdout.readline())
+            content = self.process.stdout.read(reply["bytes"])
+            answered = True
+        except (BrokenPipeError, ValueError) as error:
+            raise Stopped("ends the process that reads it; see whether memory is short", "") from error
+        finally:
+            if not answered:  # also when interrupted: what it would say later is no answer to the next question
+                self.end()
+        return reply, content
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # what was not yet sent has nowhere to go
+                    pipe.close()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it runs, and is not that of a process that this one was forked from."""
+        return self.of == os.getpid() and self.process.poll() is None
+
+
+_lock = threading.Lock()
+_started: list[_Helper] = []
+
+
+def _helper() -> _Helper:
+    if not _started or not _started[-1].usable:
+        _started[:] = [_Helper()]
+    return _started[-1]
+
+
+# -- in the helper ----------------------------------------------------------------------------
+
+
+def serve() -> None:
+    """What the helper runs: one job after the other, until there are no more to come."""
+    asked, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a library that prints must not be taken for an answer
+    while line := asked.readline():
+        job = json.loads(line)
+        data = asked.read(job["bytes"])
+        if len(data) < job["bytes"]:
+            return  # who asked is gone
+        importlib.import_module(job["function"].partition(":")[0])  # once, for all children
+        with tempfile.TemporaryFile() as file, mmap.mmap(-1, 4096) as notes:
+            reply = _fork(job, data, file, notes)
+            file.seek(0)
+            content = file.read()
+        answers.write(json.dumps({**reply, "bytes": len(content)}).encode() + b"\n" + content)
+        answers.flush()
+
+
+def _fork(job: dict[str, Any], data: bytes, file: IO[bytes], notes: mmap.mmap) -> dict[str, Any]:
+    child = os.fork()
+    if child == 0:
+        _work(job, data, file, notes)
+    _, status, used = os.wait4(child, 0)
+    at, slowest = (bytes(notes[i * _STEP_BYTES : (i + 1) * _STEP_BYTES]).rstrip(b"\0").decode(errors="replace") for i in (0, 1))  # fmt: skip
+    return {
+        "why": _why(os.waitstatus_to_exitcode(status), Limits(**job["limits"])),
+        "at": at,
+        "slowest": slowest.partition("|")[2],
+        "slowest_s": float(slowest.partition("|")[0] or 0),
+        "cpu_s": used.ru_utime + used.ru_stime,
+        "peak_bytes": used.ru_maxrss * 1024,
+    }
+
+
+def _why(code: int, limits: Limits) -> str:
+    """Why there is no result, to follow the name of the file; empty if there is one."""
+    if code in (_DONE, _REFUSED):
+        return "" if code == _DONE else "said"
+    if code == _FAILED:
+        return "reading it fails with "
+    if code == _NO_MEMORY:
+        return f"takes more than {limits.memory_bytes >> 20} MB of memory"
+    if -code == signal.SIGPROF:
+        return "takes more seconds than one part may"
+    if -code == signal.SIGXCPU:
+        return f"takes more than {limits.all_s:.0f} s in all"
+    return f"ends the process that reads it with {signal.Signals(-code).name if code < 0 else f'code {code}'}"
+
+
+def _work(job: dict[str, Any], data: bytes, file: IO[bytes], notes: mmap.mmap) -> NoReturn:
+    """What a child does: the work under its limits. It leaves without the helper's clean-up."""
+    code = _FAILED
+    try:
+        limits = Limits(**job["limits"])
+        _bind(limits)
+        module, _, name = job["function"].partition(":")
+        steps = _Steps(notes, limits.step_s)
+        content = getattr(sys.modules[module], name)(data, steps, **job["facts"])
+        steps("")
+        code = _DONE
+    except UserError as error:
+        content, code = str(error).encode(errors="replace"), _REFUSED
+    except MemoryError:
+        content, code = b"", _NO_MEMORY
+    except Exception as error:  # noqa: BLE001  # of a stranger's file a parser may raise anything; it is told, by its kind
+        content = f"{type(error).__name__}: {error}".encode(errors="replace")[:2000]
+    try:
+        file.write(content)
+        file.flush()
+    finally:
+        os._exit(code)
+
+
+def _bind(limits: Limits) -> None:
+    """Limits of the kernel, which hold inside C code too; each ends the process."""
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    most_of = {
+        resource.RLIMIT_CPU: math.ceil(limits.all_s), resource.RLIMIT_STACK: _STACK_BYTES, resource.RLIMIT_CORE: 0
+    }  # fmt: skip
+    if _STATM.is_file():  # Linux; elsewhere memory is not limited
+        most_of[resource.RLIMIT_AS] = int(_STATM.read_text().split()[0]) * mmap.PAGESIZE + limits.memory_bytes
+    for what, most in most_of.items():
+        hard = resource.getrlimit(what)[1]
+        resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+class _Steps:
+    """Notes where the work is, and which step took longest so far, where the helper reads it when the child is dead."""
+
+    def __init__(self, notes: mmap.mmap, step_s: float):
+        self.notes, self.step_s = notes, step_s
+        self.at, self.may_take, self.longest = "", step_s, 0.0
+
+    def __call__(self, name: str, times: float = 1) -> None:
+        left_s, _ = signal.setitimer(signal.ITIMER_PROF, times * self.step_s)
+        took = self.may_take - left_s if self.at else 0.0
+        self.may_take = times * self.step_s
+        if took > self.longest:
+            self.longest = took
+            self._note(1, f"{took}|{self.at}")
+        self.at = name
+        self._note(0, name)
+
+    def _note(self, place: int, text: str) -> None:
+        content = text.encode(errors="replace")[:_STEP_BYTES]
+        self.notes[place * _STEP_BYTES : (place + 1) * _STEP_BYTES] = content.ljust(_STEP_BYTES, b"\0")
