@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig
 from torch import nn
 
-from fontgan.config.compose import find_origin
+from fontgan.config.compose import find_pretrained
 from fontgan.config.conflicts import check_depth, check_discriminator, check_trainer
 from fontgan.config.data_plan import checked_plan
 from fontgan.config.instantiate import build, build_generator
@@ -27,7 +27,7 @@ from fontgan.runtime.device import autocast, pick_precision
 from fontgan.runtime.files import cache_folder
 from fontgan.runtime.log_setup import quiet
 from fontgan.training import checkpoint as checkpoints
-from fontgan.training.finetune import Origin, codes_of_an_older_reader, hold_still, take_over
+from fontgan.training.finetune import PretrainedRun, freeze_parts, load_pretrained, stale_prototypes
 from fontgan.training.memory import largest_batch
 from fontgan.training.step import TrainStep
 
@@ -72,38 +72,38 @@ def check_single_pixels(cfg: DictConfig, generator: UnetGenerator) -> None:
 
 
 def build_parts(
-    cfg: DictConfig, device: torch.device, precision: str, origin: Origin | None = None
+    cfg: DictConfig, device: torch.device, precision: str, pretrained: PretrainedRun | None = None
 ) -> tuple[Pack, TrainStep, PairSampler]:
     """The data's pack, the networks with their optimisers, and the sampler, as the config says.
 
     Args:
-        origin: of ``find_origin``; with a checkpoint its weights are taken over, without one they are still to come.
+        pretrained: of ``find_pretrained``; with a checkpoint its weights are taken over, without one they are still to come.
     Raises: UserError; what is quick to refuse is refused first.
     """
     check_depth(cfg)
     objective, augment = build(cfg.loss, "loss"), build(cfg.data.augment, "data.augment")
-    plan = checked_plan(cfg, origin)
+    plan = checked_plan(cfg, pretrained)
     targets = [member.name for member in plan.styles]
-    styles = origin.model_styles(targets) if origin else targets
+    styles = pretrained.model_styles(targets) if pretrained else targets
     torch.manual_seed(cfg.trainer.seed)
     layout = torch.channels_last if cfg.trainer.channels_last else torch.contiguous_format
     if len(styles) > 1 and cfg.generator.style.get("_target_", "").endswith("NoStyle"):
         log.warning("generator/style=none with %d styles: all of them will be drawn alike.", len(styles))
     generator = build_generator(cfg, len(styles))
-    if origin is not None and origin.checkpoint is not None:
-        take_over(generator, origin, styles)
+    if pretrained is not None and pretrained.checkpoint is not None:
+        load_pretrained(generator, pretrained, styles)
     check_single_pixels(cfg, generator)
     generator = _share_statistics(cfg, generator, device).to(device).to(memory_format=layout)  # type: ignore[call-overload]
     if cfg.trainer.gradient_checkpointing:
-        generator.recompute_in_backward()
-    frozen_parts, kept_rows = _hold_still(cfg, generator, origin, targets)
+        generator.set_grad_checkpointing()
+    frozen_parts, num_frozen_styles = _freeze(cfg, generator, pretrained, targets)
     discriminator = build(cfg.discriminator, "discriminator", styles=len(styles))
     optimiser_d = None
     if discriminator is not None:
         discriminator = _share_statistics(cfg, discriminator, device).to(device).to(memory_format=layout)
         optimiser_d = _optimiser(cfg, discriminator, cfg.optim.discriminator_lr)
     compiled = wants_compile(cfg, device)
-    judge = torch.compile(discriminator) if compiled and discriminator is not None else None
+    d_forward_frozen = torch.compile(discriminator) if compiled and discriminator is not None else None
     train_step = TrainStep(
         generator,
         discriminator,
@@ -112,12 +112,12 @@ def build_parts(
         optimiser_d=optimiser_d,
         autocast=autocast(device, precision),
         forward=torch.compile(generator) if compiled else None,
-        forward_d=judge,
-        judge=judge,
-        ema=cfg.trainer.ema,
+        forward_d=d_forward_frozen,
+        d_forward_frozen=d_forward_frozen,
+        ema_decay=cfg.trainer.ema_decay,
         grad_clip=cfg.trainer.grad_clip,
         frozen_parts=frozen_parts,
-        kept_rows=kept_rows,
+        num_frozen_styles=num_frozen_styles,
     )
     pack = make_pack(plan, cache_folder(cfg.data.cache), workers=cfg.data.workers).for_model(styles)
     shots = generator.reference_style.shots if generator.reference_style is not None else 0
@@ -135,7 +135,7 @@ def build_parts(
     return pack, train_step, sampler
 
 
-def settle_batch_size(cfg: DictConfig, out: Path, device: torch.device) -> None:
+def resolve_batch_size(cfg: DictConfig, out: Path, device: torch.device) -> None:
     """Puts a number where ``trainer.batch_size`` is auto: that of the run which is there already, or the largest that fits.
 
     Raises: UserError; what is quick to refuse is refused first.
@@ -154,7 +154,7 @@ def settle_batch_size(cfg: DictConfig, out: Path, device: torch.device) -> None:
                 log.info("trainer.batch_size=auto: %d pairs fit into the memory that is free", number)
             cfg.trainer.batch_size = number
     number = cfg.trainer.batch_size if distributed.is_main() else 0
-    cfg.trainer.batch_size = int(distributed.agree_on_largest([number])[0])
+    cfg.trainer.batch_size = int(distributed.all_reduce_max([number])[0])
 
 
 def _fitting_batch_size(cfg: DictConfig, device: torch.device) -> int:
@@ -165,7 +165,7 @@ def _fitting_batch_size(cfg: DictConfig, device: torch.device) -> int:
     tried.trainer.sync_batch_norm = False  # one process alone measures, and the others would not answer
     with quiet("fontgan"):
         _, step, sampler = build_parts(
-            tried, device, pick_precision(cfg.trainer.precision, device), find_origin(cfg, None)
+            tried, device, pick_precision(cfg.trainer.precision, device), find_pretrained(cfg, None)
         )
     most = max(1, len(sampler.pairs) // processes)
     sampler.close()
@@ -197,16 +197,16 @@ def _share_statistics(cfg: DictConfig, network: nn.Module, device: torch.device)
     return distributed.with_shared_statistics(network, device) if cfg.trainer.sync_batch_norm else network
 
 
-def _hold_still(
-    cfg: DictConfig, generator: UnetGenerator, origin: Origin | None, targets: Sequence[str]
+def _freeze(
+    cfg: DictConfig, generator: UnetGenerator, pretrained: PretrainedRun | None, targets: Sequence[str]
 ) -> tuple[list[nn.Module], int]:
-    """As ``hold_still``, and says what moves."""
-    if origin is None:
+    """As ``freeze_parts``, and says what moves."""
+    if pretrained is None:
         return [], 0
-    frozen, kept_rows = hold_still(
-        generator, origin, targets, frozen=cfg.trainer.freeze or [], train_only=cfg.trainer.train_only
+    frozen, num_frozen_styles = freeze_parts(
+        generator, pretrained, targets, frozen=cfg.trainer.freeze or [], train_only=cfg.trainer.train_only
     )
-    stale = codes_of_an_older_reader(generator, origin, targets)
+    stale = stale_prototypes(generator, pretrained, targets)
     if stale:
         log.warning(
             "init_from: the reader of references is trained, and %s keep what the old one read, which fits no longer. "
@@ -215,10 +215,12 @@ def _hold_still(
         )
     if frozen:
         moving = sum(
-            p[kept_rows:].numel() if kept_rows else p.numel() for p in generator.parameters() if p.requires_grad
+            p[num_frozen_styles:].numel() if num_frozen_styles else p.numel()
+            for p in generator.parameters()
+            if p.requires_grad
         )
         log.info("trained: %s of %s parameters", f"{moving:,}", f"{parameters(generator):,}")
-    return frozen, kept_rows
+    return frozen, num_frozen_styles
 
 
 def _optimiser(cfg: DictConfig, network: nn.Module, lr: float) -> torch.optim.Optimizer:

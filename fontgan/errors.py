@@ -40,7 +40,7 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
-def some(items: list[str] | tuple[str, ...], limit: int = 10) -> str:
+def shorten(items: list[str] | tuple[str, ...], limit: int = 10) -> str:
     """The first items in one line, and how many more there are."""
     shown = one_line(" ".join(items[:limit]))
     return shown if len(items) <= limit else f"{shown} ... and {len(items) - limit} more"

@@ -30,7 +30,7 @@ from fontgan.data.pack import SOURCE, member_frame
 from fontgan.data.references import Reference, read_references
 from fontgan.data.sources import check_style_name, open_glyphs, style_name
 from fontgan.errors import DataError, RunError
-from fontgan.models.fuse_bn import cast_convolutions, folded
+from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.predict import draw_pixels
 from fontgan.models.unet import UnetGenerator
 from fontgan.runtime.device import autocast, pick_device, pick_precision
@@ -86,7 +86,7 @@ def load(
 def _described(found: Checkpoint) -> tuple[list[str], dict[str, Any]]:
     """The styles of a run and its data's manifest. Raises: RunError if it lacks what drawing needs."""
     try:
-        styles, manifest = list(found.facts["styles"]), dict(found.facts["data"])
+        styles, manifest = list(found.metadata["styles"]), dict(found.metadata["data"])
         for key in ("size", "cell_to_canvas", "trained", "held_out"):
             manifest[key]
         lacking = {SOURCE, *styles} - {entry["name"] for entry in manifest["members"]}
@@ -164,7 +164,7 @@ class Run:
         """
         glyphs = open_glyphs(font or self.source_spec)
         chars = list(chars)
-        there = set(glyphs.survey(chars).present)
+        there = set(glyphs.coverage(chars).present)
         lacking = [char for char in chars if char not in there]
         if lacking:
             raise DataError(f"{glyphs.path}: lacks {' '.join(lacking)}. Leave them out or use another font.")
@@ -177,7 +177,7 @@ class Run:
         sources = []
         for image in images:
             grey, _ = grey_of(image)
-            sources.append(resample(grey, square_cell(grey).inverse().then(self.source_frame), self.size))
+            sources.append(resample(grey, square_cell(grey).inverse().compose(self.source_frame), self.size))
         return [Image.fromarray(p) for p in self.stylise(np.stack(sources), style)] if sources else []
 
     def source_pixels(self, glyphs: GlyphSource, chars: Sequence[str]) -> np.ndarray:
@@ -214,16 +214,16 @@ class Run:
     def undo_alignment(self, style: Style) -> Callable[[np.ndarray], np.ndarray]:
         """What brings a drawn glyph, (size, size) uint8, to where the style itself has it."""
         canvas = Frame.from_dict(self.manifest["cell_to_canvas"])
-        aligned = self.style_align(style).then(canvas)
+        aligned = self.style_align(style).compose(canvas)
         if aligned == canvas:
             return lambda image: image
-        undo = aligned.inverse().then(canvas)
+        undo = aligned.inverse().compose(canvas)
         return lambda image: resample(image, undo, self.size)
 
     @cached_property
     def drawing(self) -> UnetGenerator:
         """The generator as glyphs are drawn with it: batch norms folded, and convolutions in the precision they run in."""
-        ready = folded(self.generator)
+        ready = fuse_conv_bn(self.generator)
         if self.precision == "bf16":
             cast_convolutions(ready, torch.bfloat16)
         return ready
@@ -261,7 +261,7 @@ class Run:
             )
         references = read_references(spec, list(self.manifest["trained"]), most)
         align = self._fit_to_source(references) if self.align else Frame()
-        frame = align.then(Frame.from_dict(self.manifest["cell_to_canvas"]))
+        frame = align.compose(Frame.from_dict(self.manifest["cell_to_canvas"]))
         pixels = np.stack([reference.draw(frame, self.size) for reference in references])
         reader.add(to_image(pixels).squeeze(1).to(self.device))
         entry = {
@@ -281,7 +281,7 @@ class Run:
         known = {reference.char: reference.box for reference in references if reference.char is not None}
         try:
             source = open_glyphs(self.source_spec)
-            shared = source.survey(list(known)).present
+            shared = source.coverage(list(known)).present
         except DataError as error:
             log.info("aligned without the source's own glyphs: %s", error)
             shared = []

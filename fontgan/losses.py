@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fontgan.models.discriminator import Verdict
+from fontgan.models.discriminator import DiscriminatorOutput
 from fontgan.models.glyph_encoder import feature_distance, loss_encoder
 
 
@@ -105,51 +105,51 @@ def constancy(source_map: Tensor, fake_map: Tensor) -> Tensor:
     return F.mse_loss(fake_map.float(), source_map.float())
 
 
-def hinge_d(real: Verdict, fake: Verdict) -> Tensor:
+def hinge_d(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
     """Hinge loss of the discriminator. Source: Lim & Ye 2017, arXiv:1705.02894."""
-    return F.relu(1 - real.realness).mean() + F.relu(1 + fake.realness).mean()
+    return F.relu(1 - real.logits).mean() + F.relu(1 + fake.logits).mean()
 
 
-def hinge_g(fake: Verdict) -> Tensor:
+def hinge_g(fake: DiscriminatorOutput) -> Tensor:
     """Hinge loss of the generator: raise the discriminator's logits."""
-    return -fake.realness.mean()
+    return -fake.logits.mean()
 
 
-def least_squares_d(real: Verdict, fake: Verdict) -> Tensor:
+def least_squares_d(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
     """Real to 1, fake to 0, by halved squares. Source: Mao et al. 2017 (LSGAN), arXiv:1611.04076."""
-    return ((real.realness - 1).square().mean() + fake.realness.square().mean()) / 2
+    return ((real.logits - 1).square().mean() + fake.logits.square().mean()) / 2
 
 
-def least_squares_g(fake: Verdict) -> Tensor:
+def least_squares_g(fake: DiscriminatorOutput) -> Tensor:
     """Fake to 1: a glyph far on the right side is pulled back as one on the wrong side is."""
-    return (fake.realness - 1).square().mean() / 2
+    return (fake.logits - 1).square().mean() / 2
 
 
-def non_saturating_d(real: Verdict, fake: Verdict) -> Tensor:
+def non_saturating_d(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
     """Cross-entropy of the discriminator: real up, fake down. Source: Goodfellow et al. 2014, arXiv:1406.2661."""
-    return F.softplus(-real.realness).mean() + F.softplus(fake.realness).mean()
+    return F.softplus(-real.logits).mean() + F.softplus(fake.logits).mean()
 
 
-def non_saturating_g(fake: Verdict) -> Tensor:
+def non_saturating_g(fake: DiscriminatorOutput) -> Tensor:
     """Cross-entropy of the generator, turned round so that its gradient is large where the discriminator is sure."""
-    return F.softplus(-fake.realness).mean()
+    return F.softplus(-fake.logits).mean()
 
 
-def relativistic_d(real: Verdict, fake: Verdict) -> Tensor:
+def relativistic_d(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
     """Real above fake, each patch against the same patch of the same character, by cross-entropy.
 
     Source: Jolicoeur-Martineau 2018 (RSGAN), arXiv:1807.00734.  Its pairs are drawn at random; here they are the true
     and the drawn glyph of one source.
     """
-    return F.softplus(fake.realness - real.realness).mean()
+    return F.softplus(fake.logits - real.logits).mean()
 
 
-def relativistic_g(fake: Verdict, real: Verdict) -> Tensor:
+def relativistic_g(fake: DiscriminatorOutput, real: DiscriminatorOutput) -> Tensor:
     """Fake above real."""
-    return F.softplus(real.realness - fake.realness).mean()
+    return F.softplus(real.logits - fake.logits).mean()
 
 
-def feature_matching(fake: Verdict, real: Verdict) -> Tensor:
+def feature_matching(fake: DiscriminatorOutput, real: DiscriminatorOutput) -> Tensor:
     """Mean absolute difference of the discriminator's maps of the drawn and the true glyph, averaged over its layers.
 
     Raises: ValueError if the discriminator gives no maps.
@@ -164,7 +164,7 @@ def feature_matching(fake: Verdict, real: Verdict) -> Tensor:
     return torch.stack(differences).mean()
 
 
-def r1(real: Verdict, glyph: Tensor) -> Tensor:
+def r1(real: DiscriminatorOutput, glyph: Tensor) -> Tensor:
     """Half the squared gradient of the realness of true glyphs with respect to their pixels, per patch.
 
     Args:
@@ -172,19 +172,19 @@ def r1(real: Verdict, glyph: Tensor) -> Tensor:
     Source: Mescheder et al. 2018, arXiv:1801.04406.  The gradient is that of the sum over a glyph's patches; its square
         is divided by their number, so that one weight serves all sizes.  With one patch it is the paper's.
     """
-    (gradient,) = torch.autograd.grad(real.realness.sum(), glyph, create_graph=True)
-    patches = real.realness[0].numel()
+    (gradient,) = torch.autograd.grad(real.logits.sum(), glyph, create_graph=True)
+    patches = real.logits[0].numel()
     return gradient.square().sum(dim=(1, 2, 3)).mean() / (2 * patches)
 
 
-def category(verdict: Verdict, style: Tensor) -> Tensor:
+def category(verdict: DiscriminatorOutput, style: Tensor) -> Tensor:
     """Cross-entropy between the category head's logits and the style weights (B, styles).
 
     Raises: ValueError if the discriminator has no category head.
     """
-    if verdict.category is None:
+    if verdict.class_logits is None:
         raise ValueError(
             "loss.category is above 0 but the discriminator has no category head. "
             "Use discriminator=zi2zi, or discriminator=patch discriminator.head=category, or loss.category=0."
         )
-    return F.cross_entropy(verdict.category, style)
+    return F.cross_entropy(verdict.class_logits, style)

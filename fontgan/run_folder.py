@@ -19,7 +19,7 @@ from fontgan.runtime import distributed
 from fontgan.runtime.device import describe
 from fontgan.runtime.files import locked
 from fontgan.training import checkpoint as checkpoints
-from fontgan.training.finetune import Origin
+from fontgan.training.finetune import PretrainedRun
 from fontgan.training.schedule import Schedule
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def tidy_finished(out: Path, last: checkpoints.Checkpoint) -> None:
 
 def is_finished(cfg: DictConfig, last: checkpoints.Checkpoint) -> bool:
     """Whether the training that ``cfg`` asks for ended with this checkpoint."""
-    return schedule_of(cfg).progress(last.step, float(last.facts.get("minutes", 0))) >= 1
+    return schedule_of(cfg).progress(last.step, float(last.metadata.get("minutes", 0))) >= 1
 
 
 def schedule_of(cfg: DictConfig) -> Schedule:
@@ -136,13 +136,13 @@ def begun_with(out: Path, last: checkpoints.Checkpoint | None) -> DictConfig | N
     return saved
 
 
-def run_facts(pack: Pack, origin: Origin | None, device: torch.device, precision: str) -> dict[str, Any]:
-    started = {} if origin is None else {"init_from": origin.facts()}
+def run_facts(pack: Pack, pretrained: PretrainedRun | None, device: torch.device, precision: str) -> dict[str, Any]:
+    started = {} if pretrained is None else {"init_from": pretrained.metadata()}
     return {
         "styles": list(pack.model_styles),
         **started,
         "pack": pack.path.name,
-        "data": pack.manifest if origin is None else origin.manifest(pack.manifest),
+        "data": pack.manifest if pretrained is None else pretrained.manifest(pack.manifest),
         "made_with": {
             "fontgan": __version__,
             "torch": torch.__version__,

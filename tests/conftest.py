@@ -108,11 +108,11 @@ def reseal(*checkpoints: Path) -> None:
     """Gives edited checkpoints (or all of a run) sums that fit again, as who changes them on purpose would."""
     for folder in checkpoints:
         for description in [folder / "run.json"] if (folder / "run.json").is_file() else folder.rglob("run.json"):
-            facts = json.loads(description.read_text())
-            del facts["sha256"]
+            metadata = json.loads(description.read_text())
+            del metadata["sha256"]
             others = sorted(file for file in description.parent.iterdir() if file != description)
-            facts["files"] = {file.name: file_sum(file.read_bytes()) for file in others}
-            description.write_text(sealed(facts))
+            metadata["files"] = {file.name: file_sum(file.read_bytes()) for file in others}
+            description.write_text(sealed(metadata))
 
 
 Draw = Callable[[TTGlyphPen], None]

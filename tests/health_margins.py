@@ -13,7 +13,7 @@ import torch
 from fontgan.build import build_parts
 from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices
-from fontgan.training.monitor import EXPLODED, Health
+from fontgan.training.monitor import EXPLODED, TrainingMonitor
 from fontgan.training.objective import GAN_LOSSES
 from fontgan.training.schedule import Schedule
 
@@ -37,7 +37,7 @@ def follow(overrides: tuple[str, ...], steps: int) -> tuple[dict[str, float], li
     full = {
         optimiser: optimiser.param_groups[0]["lr"] for optimiser in (step.optimiser_g, step.optimiser_d) if optimiser
     }
-    watch = Health(step.objective, discriminator_lr=cfg.optim.discriminator_lr)
+    watch = TrainingMonitor(step.objective, discriminator_lr=cfg.optim.discriminator_lr)
     largest: dict[str, float] = {}
     shares, warnings = [], []
     for number in range(steps):
@@ -47,7 +47,7 @@ def follow(overrides: tuple[str, ...], steps: int) -> tuple[dict[str, float], li
         losses = {name: float(value) for name, value in reported.items()}
         warnings += watch.look_at_step(number + 1, losses, {name: float(n) for name, n in step.gradients.items()})
         largest |= {what: max(times, largest.get(what, 0.0)) for what, times in watch.times_usual.items()}
-        share = watch.judge_share(losses)
+        share = watch.d_loss_over_chance(losses)
         shares += [] if share is None else [share]
     return largest, shares, warnings
 

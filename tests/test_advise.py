@@ -19,7 +19,7 @@ from fontgan.evaluation.checks_file import CheckedGlyph
 from tests.conftest import SOURCE, Draw, box, make_font, part_of
 from tests.test_proof import checks_file
 
-SOME = "".join(open_glyphs(str(SOURCE)).survey(charsets.resolve("gb2312-1")).present[::2])  # 500 of the bundled ones
+SOME = "".join(open_glyphs(str(SOURCE)).coverage(charsets.resolve("gb2312-1")).present[::2])  # 500 of the bundled ones
 N = 40
 Refused = Callable[..., str]
 

@@ -31,7 +31,7 @@ from fontgan.commands import bench
 from fontgan.commands.bench import WORDS, command
 from fontgan.config.compose import compose_config
 from fontgan.errors import RunError
-from fontgan.runtime.timing import FEWEST_ROUNDS, Spread, ratio, spread, take_turns
+from fontgan.runtime.timing import MIN_ROUNDS, Spread, ratio, summarize, time_interleaved
 
 from .conftest import TINY, Here
 
@@ -52,7 +52,7 @@ def test_turns_are_taken_by_rounds_and_the_ratio_is_that_of_the_tasks() -> None:
         return run
 
     tasks = {"slow": task("slow", 0.03), "quick": task("quick", 0.01)}
-    seconds = take_turns(tasks, NO_WAIT, rounds=4, minutes=1, title="test", once=True)
+    seconds = time_interleaved(tasks, NO_WAIT, rounds=4, minutes=1, title="test", once=True)
     assert order == ["slow", "quick"] + ["slow", "quick", "quick", "slow"] * 2  # a warm-up, then turned round
     found = ratio(seconds["slow"], seconds["quick"])
     assert found.rounds == 4
@@ -61,18 +61,18 @@ def test_turns_are_taken_by_rounds_and_the_ratio_is_that_of_the_tasks() -> None:
 
 def test_what_is_quick_is_done_several_times_in_a_turn() -> None:
     calls = []
-    take_turns({"quick": lambda: calls.append(time.sleep(0.01))}, NO_WAIT, rounds=3, minutes=1, title="test")
+    time_interleaved({"quick": lambda: calls.append(time.sleep(0.01))}, NO_WAIT, rounds=3, minutes=1, title="test")
     assert 30 < len(calls) <= 61  # about 20 in each of 3 turns
 
 
 def test_time_ends_rounds_but_not_before_there_are_enough() -> None:
-    seconds = take_turns({"task": NO_WAIT}, NO_WAIT, rounds=50, minutes=0, title="test", once=True)
-    assert len(seconds["task"]) == FEWEST_ROUNDS
+    seconds = time_interleaved({"task": NO_WAIT}, NO_WAIT, rounds=50, minutes=0, title="test", once=True)
+    assert len(seconds["task"]) == MIN_ROUNDS
 
 
 def test_a_spread_is_median_extremes_and_quartiles() -> None:
-    assert spread([3, 1, 2]) == Spread(2, 1, 3, 3)
-    assert spread([5, 1, 4, 2, 3]) == Spread(3, 1, 5, 5, 2, 4)
+    assert summarize([3, 1, 2]) == Spread(2, 1, 3, 3)
+    assert summarize([5, 1, 4, 2, 3]) == Spread(3, 1, 5, 5, 2, 4)
 
 
 def test_the_floor_of_a_convolution_counted_by_hand() -> None:
@@ -198,7 +198,7 @@ def test_drawing_at_small_size_end_to_end(here: Here, tmp_path: Path, monkeypatc
     ]  # fmt: skip
     for figure in figures.values():
         assert 0 < figure["low"] <= figure["value"] <= figure["high"]
-        assert figure["rounds"] == FEWEST_ROUNDS
+        assert figure["rounds"] == MIN_ROUNDS
         assert figure["name"] in result.stdout
         assert figure["name"] in page.read_text()
         assert "48 glyphs" in figure["how"]
@@ -265,7 +265,7 @@ def test_a_font_is_made_of_images_by_one_process_and_by_two() -> None:
     assert whole.target is None  # that is for 6,763
     assert figures["font, tracing by 1 process"].spread.value > 1
     if len(os.sched_getaffinity(0)) > 1:
-        assert figures["font, tracing by 2 processes over 1"].spread.rounds == FEWEST_ROUNDS
+        assert figures["font, tracing by 2 processes over 1"].spread.rounds == MIN_ROUNDS
 
 
 def numbers_of(figures: list[Figure]) -> dict[str, Any]:

@@ -243,7 +243,7 @@ def test_weights_are_taken_where_they_fit_and_left_where_they_do_not() -> None:
     drawn = copy.deepcopy(other.state_dict())
     take_weights(other, like)
     assert torch.equal(other.unet.down[1].weight, like.unet.down[0].weight)  # behind a low-pass
-    up = "unet.inside.up.resize.conv.weight"
+    up = "unet.submodule.up.resize.conv.weight"
     assert torch.equal(other.state_dict()[up], drawn[up])
 
 
@@ -262,7 +262,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("page") / "blocks.md"
     out.write_text(f"{MADE_BY_US}\nolder")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fontgan.report.block_choices.discover", lambda: FEW)
+        patch.setattr("fontgan.commands.report_blocks.discover", lambda: FEW)
         patch.setattr("fontgan.runtime.timing.SECONDS_A_TURN", 0.01)
         patch.setattr("fontgan.report.blocks.DRAWS", 2)
         assert main(["report", "blocks", f"out={out}", "ngf=4", "batch_size=2", "device=cpu", "precision=fp32"]) == 0

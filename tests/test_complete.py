@@ -289,7 +289,7 @@ def ink_in_common(a: np.ndarray, b: np.ndarray) -> float:
         ({"data.charset": "gb2312-1"}, "charset=..."),
         ({"style": "brush"}, "run=RUN"),
         ({"trainer.max_steps": "0"}, "1 or more"),
-        ({"recogniser": "telepathy"}, "rapidocr"),
+        ({"ocr": "telepathy"}, "rapidocr"),
     ],
 )
 def test_bad_settings_get_one_line_and_leave_nothing(

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices, config_folder, groups
 from fontgan.config.instantiate import build
-from fontgan.config.overrides import prepare_overrides, readable
+from fontgan.config.overrides import escape_overrides, unescape
 from fontgan.config.saved import load_config
 from fontgan.errors import ConfigError
 
@@ -156,8 +156,8 @@ def test_any_literal_charset_arrives_as_typed(text: str) -> None:
         or text.replace("_", "").replace(".", "").lstrip("+-").isalnum()
     ):
         return  # YAML's own words and numbers are read as such
-    (prepared,) = prepare_overrides([f"data.charset={text}"])
-    assert readable(prepared) == f"data.charset={text}"
+    (prepared,) = escape_overrides([f"data.charset={text}"])
+    assert unescape(prepared) == f"data.charset={text}"
     assert compose_config("train", [f"data.charset={text}"]).data.charset == text
 
 

@@ -278,7 +278,7 @@ class Planted(nn.Module):
 def test_the_stage_that_is_spoilt_is_named(ink: Tensor, part: str) -> None:
     readings = []
     network = generator("generator/up=interpolate_conv", "generator/up/refine=resskip_standard")
-    block = network.unet.inside.up  # level 2
+    block = network.unet.submodule.up  # level 2
     whole = getattr(block, part)
     for amount in (0.0, 0.5, 1.0, 2.0):
         setattr(block, part, Planted(whole, amount))
@@ -303,7 +303,7 @@ def test_a_resize_that_keeps_the_size_answers_for_what_it_adds(ink: Tensor) -> N
 def test_a_dead_stage_is_said_to_be_dead(ink: Tensor) -> None:
     network = generator("generator/up=interpolate_conv")
     with torch.no_grad():
-        for weights in network.unet.inside.up.resize.parameters():  # level 2
+        for weights in network.unet.submodule.up.resize.parameters():  # level 2
             weights.zero_()
     found = stages_of(network, ink[:8])
     dead = next(stage for stage in found if (stage["level"], stage["part"]) == (2, "resize"))

@@ -22,7 +22,7 @@ from fontgan.config.instantiate import build
 from fontgan.errors import ConfigError
 from fontgan.runtime import distributed
 from fontgan.training import checkpoint as checkpoints
-from fontgan.training.loss_buffer import Reports
+from fontgan.training.loss_buffer import LossBuffer
 from fontgan.training.parallel import heads_without_loss
 
 from .conftest import TINY, Here
@@ -91,7 +91,7 @@ def test_two_processes_learn_what_one_does_and_one_of_them_writes(tmp_path: Path
 
     # One writer: each line once, on the screen and in the file, and one log for TensorBoard.
     for text in (said, (tmp_path / "two" / "train.log").read_text()):
-        for words in ("finished at step 4", "naive answer copy source", "step 4, held-out"):
+        for words in ("finished at step 4", "baseline copy source", "step 4, held-out"):
             assert text.count(words) == 1, text
     assert len(list((tmp_path / "two" / "tensorboard").glob("events*"))) == 1
     assert len(checkpoints.find(tmp_path / "two", "last").training_state()["random"]) == 2
@@ -187,20 +187,20 @@ def test_only_a_head_that_no_loss_looks_at_is_idle(name: str) -> None:
 
     assert idle("loss.adversarial=1", "loss.category=1") == set()
     assert idle("loss.adversarial=1") == {"category.weight", "category.bias"}
-    assert idle("loss.category=1") >= {"realness.bias"}
+    assert idle("loss.category=1") >= {"to_logits.bias"}
     assert not any(key.startswith("trunk") for key in idle("loss.category=1"))
 
 
 def test_reports_arrive_in_order_and_name_the_glyphs_of_what_is_not_finite() -> None:
-    reports = Reports()
-    reports.keep(1, {"l1": torch.tensor(0.5), "edge": torch.tensor(0.25)}, ["kai:一"])
-    reports.keep(2, {"l1": torch.tensor(float("nan"))}, ["kai:二", "brush:三"])
-    assert not reports.under_way
-    reports.send()
-    assert reports.under_way
-    reports.keep(3, {"l1": torch.tensor(0.1)}, ["kai:四"])
-    first, second = reports.read()
+    reports = LossBuffer()
+    reports.record(1, {"l1": torch.tensor(0.5), "edge": torch.tensor(0.25)}, ["kai:一"])
+    reports.record(2, {"l1": torch.tensor(float("nan"))}, ["kai:二", "brush:三"])
+    assert not reports.pending
+    reports.copy_async()
+    assert reports.pending
+    reports.record(3, {"l1": torch.tensor(0.1)}, ["kai:四"])
+    first, second = reports.collect()
     assert (first.step, first.values, first.is_finite) == (1, {"l1": 0.5, "edge": 0.25}, True)
     assert not second.is_finite
     assert second.say() == "a loss is not finite (l1=nan) on kai:二 brush:三"
-    assert (len(reports), reports.under_way, reports.read()) == (1, False, [])
+    assert (len(reports), reports.pending, reports.collect()) == (1, False, [])

@@ -45,7 +45,7 @@ def metrics_of(file: Path) -> dict[str, dict[str, float]]:
 
 def test_a_run_is_measured_on_its_held_out_characters(here: Here, tiny_run: Path, tmp_path: Path) -> None:
     out, sheet = tmp_path / "e.json", tmp_path / "worst.png"
-    result = here("evaluate", f"run={tiny_run}", f"out={out}", f"sheet={sheet}", "recogniser=none", "replicates=50")
+    result = here("evaluate", f"run={tiny_run}", f"out={out}", f"sheet={sheet}", "ocr=none", "replicates=50")
     assert result.returncode == 0, result.stderr
     found = json.loads(out.read_text(encoding="utf-8"))
     glyphs = glyph_set_of_run(tiny_run)
@@ -70,8 +70,8 @@ def test_the_best_checkpoint_scores_as_training_said(tiny_run: Path) -> None:
     from fontgan.evaluation.evaluate import evaluate
     from fontgan.training.checkpoint import find
 
-    said = find(tiny_run, "best").facts["scores"]
-    found = evaluate(glyph_set_of_run(tiny_run), recogniser="none", replicates=2)["metrics"]
+    said = find(tiny_run, "best").metadata["scores"]
+    found = evaluate(glyph_set_of_run(tiny_run), ocr="none", replicates=2)["metrics"]
     for style, scores in said.items():
         for name in ("l1", "rmse", "ssim"):
             # Drawn glyphs are rounded to 255 grey levels here.
@@ -81,13 +81,13 @@ def test_the_best_checkpoint_scores_as_training_said(tiny_run: Path) -> None:
 def test_two_folders(here: Here, folders: tuple[Path, Path], tmp_path: Path) -> None:
     pred, truth = folders
     out = tmp_path / "e.json"
-    result = here("evaluate", f"pred={pred}", f"truth={truth}", f"out={out}", "recogniser=none", "replicates=50")
+    result = here("evaluate", f"pred={pred}", f"truth={truth}", f"out={out}", "ocr=none", "replicates=50")
     assert result.returncode == 0, result.stderr
     found = metrics_of(out)
     assert 0 < found["l1"]["mean"] < 0.5
     assert set(found["l1"]["baselines"]) == {"blank_page", "mean_glyph"}
     result = here("evaluate", f"pred={truth}", f"truth={shutil.copytree(truth, tmp_path / 'same')}", f"out={out}",
-                  f"source={SOURCE}", "recogniser=none", "replicates=50")  # fmt: skip
+                  f"source={SOURCE}", "ocr=none", "replicates=50")  # fmt: skip
     assert result.returncode == 0, result.stderr
     found = metrics_of(out)
     assert found["l1"]["mean"] == 0
@@ -119,7 +119,7 @@ def test_other_sizes_are_resized_and_it_is_said(here: Here, own: tuple[Path, Pat
     assert "pred: 13 images were resized to 64 px to be compared: 128x128 px (13)" in said
     assert "truth: 1 images were resized to 64 px to be compared: 40x30 px (1)" in said
     assert np.abs(found.drawn.astype(int) - exact.drawn).mean() < 3  # nothing has moved
-    result = here("evaluate", f"pred={pred}", f"truth={truth}", "recogniser=none", "replicates=5")
+    result = here("evaluate", f"pred={pred}", f"truth={truth}", "ocr=none", "replicates=5")
     assert "resized to 64 px" in result.stdout
 
 
@@ -129,7 +129,7 @@ def test_blank_glyphs_count_and_divide_nothing_by_zero(here: Here, own: tuple[Pa
     for folder, name in ((pred, "U+4E00"), (truth, "U+4E0D"), (pred, "U+4EBA"), (truth, "U+4EBA")):
         blank.save(folder / f"{name}.png")
     out = tmp_path / "e.json"
-    result = here("evaluate", f"pred={pred}", f"truth={truth}", f"out={out}", "recogniser=none", "replicates=20")
+    result = here("evaluate", f"pred={pred}", f"truth={truth}", f"out={out}", "ocr=none", "replicates=20")
     assert result.returncode == 0, result.stderr
     text = out.read_text(encoding="utf-8")
     assert "NaN" not in text
@@ -143,7 +143,7 @@ def test_blank_glyphs_count_and_divide_nothing_by_zero(here: Here, own: tuple[Pa
     all_blank.mkdir()
     for file in truth.glob("*.png"):
         blank.save(all_blank / file.name)
-    result = here("evaluate", f"pred={all_blank}", f"truth={truth}", f"out={out}", "recogniser=none", "replicates=20")
+    result = here("evaluate", f"pred={all_blank}", f"truth={truth}", f"out={out}", "ocr=none", "replicates=20")
     assert result.returncode == 0, result.stderr
     assert metrics_of(out)["l1_per_ink"]["mean"] == pytest.approx(11 / 13)  # two true glyphs are blank too
 
@@ -211,7 +211,7 @@ def test_names_that_are_no_utf8_do_not_end_it(here: Here, own: tuple[Path, Path]
         source.rename(folder / os.fsdecode(b"\xd7\xd6.png"))  # a name in GBK
     (own[1] / os.fsdecode(b"\xb5\xc4.png")).write_bytes((own[1] / "U+4E0D.png").read_bytes())
     out = tmp_path / "e.json"
-    result = here("evaluate", f"pred={own[0]}", f"truth={own[1]}", f"out={out}", "recogniser=none", "replicates=5")
+    result = here("evaluate", f"pred={own[0]}", f"truth={own[1]}", f"out={out}", "ocr=none", "replicates=5")
     assert result.returncode == 0, result.stderr
     found = json.loads(out.read_text(encoding="utf-8"))
     assert found["count"] == len(CHARS)
@@ -258,7 +258,7 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
         (f"pred={pred}", f"truth={empty}"): "holds no images",
         (f"pred={other}", f"truth={truth}"): "shares no readable character",
         (*both, "replicates=0"): "replicates=0: 1 or more is needed",
-        (*both, "recogniser=tesseract"): "choose one of auto, rapidocr, none",
+        (*both, "ocr=tesseract"): "choose one of auto, rapidocr, none",
         (*both, "out=e.txt"): "name a .json file",
         (*both, f"out={tmp_path}/no/e.json"): "its folder does not exist",
         (*both, "source=none.ttf"): "no such font file",

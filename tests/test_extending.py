@@ -17,7 +17,7 @@ from .conftest import TINY
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-QUICK_REPORT = ("recogniser=none", "rates=false", "replicates=100", "device=cpu")
+QUICK_REPORT = ("ocr=none", "rates=false", "replicates=100", "device=cpu")
 
 
 def test_the_example_has_fewer_than_thirty_lines() -> None:

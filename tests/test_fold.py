@@ -12,7 +12,7 @@ from torch import nn
 from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices
 from fontgan.config.instantiate import build_generator
-from fontgan.models.fuse_bn import cast_convolutions, folded
+from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.unet import UnetGenerator
 
 STYLES = 2
@@ -57,7 +57,7 @@ def batch_norm_settings() -> list[str]:
 def test_a_folded_generator_draws_the_same(setting: str) -> None:
     generator = trained_like(*setting.split())
     before = copy.deepcopy(generator.state_dict())
-    plain, ready = draw(generator), folded(generator)
+    plain, ready = draw(generator), fuse_conv_bn(generator)
     assert norms(ready) < norms(generator)
     assert not ready.training
     assert plain.std() > 0.01, "a flat picture would agree with anything"
@@ -76,25 +76,25 @@ def test_all_norms_of_the_classic_network_are_folded() -> None:
     """Of four levels, two have a norm on the way down and three on the way up."""
     generator = trained_like("generator/up=deconv")
     assert norms(generator) == 5
-    ready = folded(generator)
+    ready = fuse_conv_bn(generator)
     assert norms(ready) == 0
-    assert isinstance(ready.unet.inside, nn.Module)
+    assert isinstance(ready.unet.submodule, nn.Module)
 
 
 @pytest.mark.parametrize("side", [(48, 32), (45, 39)])
 def test_sizes_that_halve_unevenly_fold_too(side: tuple[int, int]) -> None:
     generator = trained_like("generator/up=blur_subpixel")
-    assert (draw(folded(generator), side) - draw(generator, side)).abs().max() < 1e-4
+    assert (draw(fuse_conv_bn(generator), side) - draw(generator, side)).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("norm", ["group", "instance"])
 def test_norms_that_look_at_the_map_stay(norm: str) -> None:
     generator = trained_like(f"generator/norm={norm}")
-    assert torch.equal(draw(folded(generator)), draw(generator))
+    assert torch.equal(draw(fuse_conv_bn(generator)), draw(generator))
 
 
 def test_norms_whose_resize_predicts_its_weights_stay() -> None:
-    assert norms(folded(trained_like("generator/up=carafe"))) == 3  # the way up keeps them, the way down does not
+    assert norms(fuse_conv_bn(trained_like("generator/up=carafe"))) == 3  # the way up keeps them, the way down does not
 
 
 def test_norms_after_an_activation_stay() -> None:
@@ -102,7 +102,7 @@ def test_norms_after_an_activation_stay() -> None:
     generator = trained_like()
     generator.unet.down.append(nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU(), norm.eval()))
     norm.running_mean = torch.ones(8)
-    ready = folded(generator)
+    ready = fuse_conv_bn(generator)
     assert isinstance(ready.unet.down[-1][2], nn.BatchNorm2d)  # type: ignore[index]
     assert (draw(ready) - draw(generator)).abs().max() < 1e-4
 
@@ -110,7 +110,7 @@ def test_norms_after_an_activation_stay() -> None:
 @pytest.mark.parametrize("style", ["film", "reference"])
 def test_the_mode_of_the_original_is_left_alone(style: str) -> None:
     generator = trained_like("generator.dropout=0.5", f"generator/style={style}").train()
-    ready = folded(generator)
+    ready = fuse_conv_bn(generator)
     assert all(module.training for module in generator.modules())
     shared = set(generator.reference_style.modules()) if generator.reference_style is not None else set()
     assert bool(shared) == (style == "reference")
@@ -119,7 +119,7 @@ def test_the_mode_of_the_original_is_left_alone(style: str) -> None:
 
 def test_casting_beforehand_gives_what_autocast_gives() -> None:
     generator = trained_like("generator/style=reference")
-    ready = folded(generator)
+    ready = fuse_conv_bn(generator)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         by_autocast = draw(ready)
     cast_convolutions(ready, torch.bfloat16)

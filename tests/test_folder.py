@@ -107,9 +107,9 @@ def test_polarity_is_detected_and_said(tmp_path: Path) -> None:
     for char in "一二三":
         Image.fromarray(255 - bar()).save(tmp_path / f"{char}.png")
     glyphs = FolderGlyphs(tmp_path)
-    survey = glyphs.survey(None)
-    assert survey.present == ["一", "三", "二"]
-    assert any("light ink on dark paper; all 3 images are inverted" in str(f) for f in survey.findings)
+    coverage = glyphs.coverage(None)
+    assert coverage.present == ["一", "三", "二"]
+    assert any("light ink on dark paper; all 3 images are inverted" in str(f) for f in coverage.diagnostics)
     assert np.array_equal(glyphs.draw("一", Frame(SIDE), SIDE), bar())
 
 
@@ -117,8 +117,8 @@ def test_an_odd_one_out_is_inverted_and_named(tmp_path: Path) -> None:
     for char in "一二三":
         Image.fromarray(bar()).save(tmp_path / f"{char}.png")
     Image.fromarray(255 - bar()).save(tmp_path / "四.png")
-    survey = FolderGlyphs(tmp_path).survey(None)
-    assert any(f.level == "warning" and "1 of 4" in f.message and "四.png" in f.message for f in survey.findings)
+    coverage = FolderGlyphs(tmp_path).coverage(None)
+    assert any(f.level == "warning" and "1 of 4" in f.message and "四.png" in f.message for f in coverage.diagnostics)
 
 
 def test_what_is_left_out_is_named(tmp_path: Path) -> None:
@@ -129,10 +129,10 @@ def test_what_is_left_out_is_named(tmp_path: Path) -> None:
     (tmp_path / "三.png").write_bytes(b"")
     (tmp_path / "四.png").write_bytes((tmp_path / "一.png").read_bytes()[:60])
     (tmp_path / "notes.txt").write_text("no image")
-    survey = FolderGlyphs(tmp_path).survey(list("一二三四五"))
-    text = "\n".join(map(str, survey.findings))
-    assert survey.present == ["一"]
-    assert survey.left_out == {"missing": ["五"], "unreadable": ["三", "四"], "empty": ["二"]}
+    coverage = FolderGlyphs(tmp_path).coverage(list("一二三四五"))
+    text = "\n".join(map(str, coverage.diagnostics))
+    assert coverage.present == ["一"]
+    assert coverage.left_out == {"missing": ["五"], "unreadable": ["三", "四"], "empty": ["二"]}
     for named in ("scan 3.png", "一.png (also U+4E00.png)", "三.png: not an image", "the file is empty", "四.png"):
         assert named in text
 
@@ -150,7 +150,7 @@ def test_any_size_is_one_em_cell(tmp_path: Path) -> None:
         Image.fromarray(bar()).resize((side, side), Image.Resampling.NEAREST).save(tmp_path / f"{char}.png")
     glyphs = FolderGlyphs(tmp_path)
     assert glyphs.ink_box("一") == pytest.approx(glyphs.ink_box("二"))
-    assert any("2 sizes" in str(f) for f in glyphs.survey(None).findings)
+    assert any("2 sizes" in str(f) for f in glyphs.coverage(None).diagnostics)
 
 
 def test_an_oblong_image_is_padded_not_stretched(tmp_path: Path) -> None:

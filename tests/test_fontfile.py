@@ -437,7 +437,7 @@ def test_a_character_mapped_to_nothing_drawn_is_mapped_to_the_new_glyph(tmp_path
     target = open_target(str(path))  # 東 is drawn as the missing-glyph box
     assert lacking(target, ["口", "国", "東", " ", "\u3000"]) == ["国", "東", "\u3000"]
     out = built(path, tmp_path / "b.ttf", [round_glyph("国"), square("東", 0, 0, 800, 800)])
-    assert open_glyphs(str(out)).survey(["国", "東", "口"]).present == ["国", "東", "口"]
+    assert open_glyphs(str(out)).coverage(["国", "東", "口"]).present == ["国", "東", "口"]
     assert TTFont(out).getBestCmap()[ord("国")] == "uni56FD"
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fontgan.data.frame import SMALLEST_FIT, Box, Frame, clips, fit_canvas, fit_median
+from fontgan.data.frame import MIN_FIT_SCALE, Box, Frame, clips, fit_canvas, fit_median
 
 coordinate = st.floats(-0.2, 1.2)
 boxes = st.lists(
@@ -22,19 +22,19 @@ frames = st.builds(Frame, st.floats(0.1, 10), st.floats(-5, 5), st.floats(-5, 5)
 @given(frames, frames, boxes)
 def test_then_and_inverse(first: Frame, second: Frame, some: list[Box]) -> None:
     for box in some:
-        there = first.then(second).box(box)
+        there = first.compose(second).box(box)
         assert there == pytest.approx(second.box(first.box(box)), abs=1e-6)
-        assert first.then(second).inverse().box(there) == pytest.approx(box, abs=1e-6)
+        assert first.compose(second).inverse().box(there) == pytest.approx(box, abs=1e-6)
 
 
 @given(boxes, st.sampled_from([64, 96, 128, 256]), st.floats(0, 0.2))
 def test_no_ink_is_clipped_unless_the_scale_would_fall_too_far(some: list[Box], size: int, margin: float) -> None:
     canvas = fit_canvas(some, size, margin)
     plain = size * (1 - 2 * margin)
-    assert plain * SMALLEST_FIT - 1e-6 <= canvas.scale <= plain + 1e-6
+    assert plain * MIN_FIT_SCALE - 1e-6 <= canvas.scale <= plain + 1e-6
     width = max(b.x1 for b in some) - min(b.x0 for b in some)
     height = max(b.y1 for b in some) - min(b.y0 for b in some)
-    if max(width, height) * SMALLEST_FIT < 1:
+    if max(width, height) * MIN_FIT_SCALE < 1:
         assert not any(clips(canvas.box(box), size) for box in some)
 
 

@@ -61,11 +61,11 @@ def write(picture: np.ndarray, page: Page, font: Path, *, seed: int, skip: str =
             continue
         scale = room * rng.uniform(0.95, 1.05)
         hand = Frame(scale, (1 - scale) / 2 + rng.uniform(-0.03, 0.03), (1 - scale) / 2 + rng.uniform(-0.03, 0.03))
-        truth[char] = glyphs.draw(char, hand.then(canvas_frame(SIZE)), SIZE)
+        truth[char] = glyphs.draw(char, hand.compose(canvas_frame(SIZE)), SIZE)
         side = em.width * DPI / 25.4
         x, y = em.x0 * DPI / 25.4, em.y0 * DPI / 25.4
         left, top, reach = int(x - 0.2 * side), int(y - 0.2 * side), int(1.4 * side)
-        ink = glyphs.draw(char, hand.then(Frame(side, x - left, y - top)), reach)[..., None] / 255
+        ink = glyphs.draw(char, hand.compose(Frame(side, x - left, y - top)), reach)[..., None] / 255
         there = picture[top : top + reach, left : left + reach]
         there[:] = there * ink + np.minimum(there, INK) * (1 - ink)
     return Written(page, picture.astype(np.uint8), truth)
@@ -179,7 +179,7 @@ def template(here: Here, folder: Path, chars: str, *more: str) -> Path:
 
 # Characters that both fonts written with here have, dense ones and sparse ones.
 _LEVEL_1 = NAMED["gb2312-1"]()
-_BOTH = set.intersection(*(set(open_glyphs(str(font)).survey(_LEVEL_1).present) for font in (KAI, BRUSH)))
+_BOTH = set.intersection(*(set(open_glyphs(str(font)).coverage(_LEVEL_1).present) for font in (KAI, BRUSH)))
 CHARS = "".join(char for char in _LEVEL_1 if char in _BOTH)[:640:10]
 SKIPPED = CHARS[5::10]
 
@@ -280,11 +280,11 @@ def test_the_result_is_a_glyph_folder_for_every_other_verb(
     assert manifest["characters"] == 58
     assert manifest["pages"] == [{"picture": "page.jpg", "page": 1, "of": 1, "written": 58, "empty": 6}]
     glyphs = open_glyphs(str(tmp_path / "out"))
-    survey = glyphs.survey(None)
-    assert set(survey.present) == set(written.truth)
-    assert not [finding for finding in survey.findings if finding.level != "note"]
+    coverage = glyphs.coverage(None)
+    assert set(coverage.present) == set(written.truth)
+    assert not [finding for finding in coverage.diagnostics if finding.level != "note"]
     # Drawn in the em square as the hand did: what a training sees.
-    char = survey.present[0]
+    char = coverage.present[0]
     drawn, em = glyphs.draw(char, Frame(64, 0, 0), 64), canvas_frame(SIZE)
     expected = Image.fromarray(written.truth[char]).resize(
         (64, 64), Image.Resampling.BICUBIC, box=(em.dx, em.dy, em.dx + em.scale, em.dy + em.scale)

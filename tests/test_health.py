@@ -26,10 +26,10 @@ from fontgan.data.batches import PairSampler
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training import monitor as health
 from fontgan.training.dead_channels import watched_channels
-from fontgan.training.monitor import Diverged, Drawn, Health, chance
+from fontgan.training.monitor import Diverged, Drawn, TrainingMonitor, chance
 from fontgan.training.objective import GAN_LOSSES, Objective
-from fontgan.training.rollback import MOST_ROLLBACKS, rollbacks_of
-from fontgan.training.run_logger import Tracker
+from fontgan.training.rollback import MAX_ROLLBACKS, rollbacks_of
+from fontgan.training.run_logger import RunLogger
 
 from .conftest import TINY, Here, error_line, reseal
 from .health_margins import CASES, follow
@@ -118,7 +118,7 @@ def test_an_explosion_of_finite_losses_is_told_and_the_save_before_it_is_named(t
 
 
 def test_a_streak_goes_on_after_resuming_where_it_stood() -> None:
-    def fed(watch: Health, first: int, values: list[float]) -> int | None:
+    def fed(watch: TrainingMonitor, first: int, values: list[float]) -> int | None:
         for step, value in enumerate(values, first):
             try:
                 watch.look_at_step(step, {"l1": value, "d_adversarial": 1.0}, {"g": 1.0})
@@ -127,7 +127,7 @@ def test_a_streak_goes_on_after_resuming_where_it_stood() -> None:
         return None
 
     values = [1.0] * 30 + [100.0] * 40
-    whole, first, second = (Health(Objective()) for _ in range(3))
+    whole, first, second = (TrainingMonitor(Objective()) for _ in range(3))
     at = fed(whole, 1, values)
     assert at == 30 + health.EXPLODED_STEPS
     assert fed(first, 1, values[:40]) is None
@@ -135,17 +135,17 @@ def test_a_streak_goes_on_after_resuming_where_it_stood() -> None:
     assert fed(second, 41, values[40:]) == at
     for wrong in ([], {"usual": 3}, {"usual": {"a": "b"}}, {"said": 3}, {"lasting": {"a": []}}):
         with pytest.raises(ValueError, match=r"."):
-            Health(Objective()).restore(wrong)
+            TrainingMonitor(Objective()).restore(wrong)
 
 
 def test_a_spike_is_no_explosion() -> None:
-    watch = Health(Objective())
+    watch = TrainingMonitor(Objective())
     for step in range(1, 200):
         assert watch.look_at_step(step, {"l1": 1.0 if step % 20 else 1e9}, {"g": 1e6 if step % 9 == 0 else 1.0}) == []
 
 
 def test_what_had_vanished_may_come_back() -> None:
-    watch = Health(Objective())
+    watch = TrainingMonitor(Objective())
     for step in range(1, 1500):
         norm = 1e-9 if 100 < step < 1000 else 1.0
         assert watch.look_at_step(step, {"l1": 1.0}, {"g": norm, "d": 0.0 if step < 500 else 1.0}) == []
@@ -195,7 +195,7 @@ def test_a_run_that_diverges_is_rolled_back_and_ends_well(
     """And twice the same; and the same where it is killed after the rollback."""
     result = here("train", *STEEP, ROLLBACK, f"out={tmp_path / 'one'}")
     assert result.returncode == 0, result.stderr
-    past = rollbacks_of(checkpoints.find(tmp_path / "one", "last").facts)
+    past = rollbacks_of(checkpoints.find(tmp_path / "one", "last").metadata)
     assert 1 <= len(past) <= 2
     assert [(p["back_to"], p["rate"]) for p in past] == [(0, 3 * 0.5**n) for n in range(1, len(past) + 1)]
     assert f"going back to the checkpoint of step 0, and on from there at {0.5 ** len(past):g}" in result.stderr
@@ -239,7 +239,7 @@ def check_tensorboard(run: Path, steps: int, rollbacks: int) -> None:
 def test_what_is_saved_on_the_way_up_is_not_gone_back_to(tmp_path: Path, here: Here) -> None:
     result = here("train", *STEEP, ROLLBACK, "trainer.save_every=2", f"out={tmp_path / 'run'}")
     assert result.returncode == 0, result.stderr
-    (past,) = rollbacks_of(checkpoints.find(tmp_path / "run", "last").facts)
+    (past,) = rollbacks_of(checkpoints.find(tmp_path / "run", "last").metadata)
     assert past["back_to"] <= 4 < 8 < past["step"]  # the losses rise from the third step on
 
 
@@ -250,7 +250,7 @@ def test_a_run_that_diverges_again_soon_goes_back_further(
     monkeypatch.setattr(health, "EXPLODED", {"drawing": math.inf, "gradient": math.inf})
     monkeypatch.setattr(checkpoints, "KEPT", 99)
     here("train", *STEEP, ROLLBACK, "trainer.save_every=2", f"out={tmp_path / 'run'}")
-    past = rollbacks_of(checkpoints.find(tmp_path / "run", "last").facts)
+    past = rollbacks_of(checkpoints.find(tmp_path / "run", "last").metadata)
     back = [one["back_to"] for one in past]
     assert len(back) >= 2
     assert back == sorted(set(back), reverse=True)
@@ -262,7 +262,7 @@ def test_rollbacks_are_bounded_and_what_is_left_is_good(tmp_path: Path, here: He
     assert "on_divergence=rollback" not in line
     assert "the checkpoint of step 0 stands" in line
     assert [c.step for c in checkpoints.all_checkpoints(tmp_path / "run")] == [0]
-    assert len(rollbacks_of(checkpoints.find(tmp_path / "run", "last").facts)) == MOST_ROLLBACKS
+    assert len(rollbacks_of(checkpoints.find(tmp_path / "run", "last").metadata)) == MAX_ROLLBACKS
     assert all(tensor.isfinite().all() for tensor in weights(tmp_path / "run").values())
 
 
@@ -277,7 +277,7 @@ def test_processes_that_train_together_roll_back_together(tmp_path: Path) -> Non
     assert result.returncode == 0, result.stderr
     saved = checkpoints.find(tmp_path / "run", "last")
     assert saved.step == 16
-    past = rollbacks_of(saved.facts)
+    past = rollbacks_of(saved.metadata)
     assert past
     assert result.stderr.count("going back to the checkpoint") == len(past)  # one of them speaks
 
@@ -289,16 +289,16 @@ def test_a_wrong_choice_is_refused_with_the_choices(refused: Callable[..., str],
 
 
 @pytest.mark.parametrize("facts", [{"rollbacks": 3}, {"rollbacks": [3]}, {"rollbacks": [{"step": "x", "back_to": 0}]}])
-def test_damaged_rollbacks_are_refused(facts: dict[str, Any]) -> None:
+def test_damaged_rollbacks_are_refused(metadata: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="rollbacks"):
-        rollbacks_of(facts)
+        rollbacks_of(metadata)
     assert rollbacks_of({}) == []
 
 
 # -- what is noticed at an evaluation -------------------------------------------------------
 
 
-def spoil(run: Path, change: Callable[[dict[str, torch.Tensor]], None], **facts: Any) -> None:
+def spoil(run: Path, change: Callable[[dict[str, torch.Tensor]], None], **metadata: Any) -> None:
     """Edits the generators and the facts of a run's last checkpoint."""
     folder = checkpoints.find(run, "last").folder
     for file in folder.glob("generator*.safetensors"):
@@ -306,7 +306,7 @@ def spoil(run: Path, change: Callable[[dict[str, torch.Tensor]], None], **facts:
         change(tensors)
         save_file(tensors, file)
     description = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**description, **facts}))
+    (folder / "run.json").write_text(json.dumps({**description, **metadata}))
     reseal(folder)
 
 
@@ -339,12 +339,12 @@ def test_blank_or_black_is_a_warning_at_first_and_a_divergence_after_drawing(
 
 def test_an_evaluation_without_finite_scores_is_a_divergence() -> None:
     with pytest.raises(Diverged, match="a held-out score of kai is not finite"):
-        Health(Objective()).look_at_evaluation(5, {"kai": Drawn(9, 0, 0, finite=False)}, {})
+        TrainingMonitor(Objective()).look_at_evaluation(5, {"kai": Drawn(9, 0, 0, finite=False)}, {})
 
 
 def test_one_or_two_held_out_glyphs_are_too_few_for_a_collapse() -> None:
     for glyphs, fatal in ((2, False), (3, True)):
-        watch = Health(Objective())
+        watch = TrainingMonitor(Objective())
         watch.look_at_evaluation(1, {"kai": Drawn(glyphs, 0.0, 0.0)}, {})
         if fatal:
             with pytest.raises(Diverged) as found:
@@ -424,7 +424,7 @@ def test_damaged_lines_of_the_metrics_are_dropped_and_named(
     ]
     file.write_bytes(b"\n".join(bad) + b"\n" + good + b'{"step": 9, "kind": "late"}\n{"step": 4, "ki')
     with caplog.at_level(logging.WARNING, "fontgan"):
-        tracker = Tracker(run, _Nothing(), lambda *_: torch.zeros(0), sheet_chars=0, from_step=4)  # type: ignore[arg-type]
+        tracker = RunLogger(run, _Nothing(), lambda *_: torch.zeros(0), sheet_chars=0, from_step=4)  # type: ignore[arg-type]
         tracker.close()
     assert file.read_bytes() == good
     assert f"dropped {len(bad) + 1} damaged lines, the first is line 1" in caplog.text

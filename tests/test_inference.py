@@ -19,7 +19,7 @@ import torch
 from PIL import Image, ImageOps
 
 import fontgan as package
-from fontgan.data.batches import gather, to_pixels
+from fontgan.data.batches import collate_pairs, to_pixels
 from fontgan.data.frame import Frame
 from fontgan.data.image_source import image_files
 from fontgan.data.pack import open_pack
@@ -28,7 +28,7 @@ from fontgan.inference import load
 from fontgan.models.predict import draw_pixels
 from fontgan.pictures.contact_sheet import save_png
 from fontgan.pictures.style_path import path_weights, say_mixture
-from fontgan.runtime.threads import in_order
+from fontgan.runtime.threads import ordered_map
 
 from .conftest import KAI, SOURCE, Here, error_line, fontgan
 
@@ -196,11 +196,11 @@ def test_the_python_api_draws_as_the_command_does(tiny_run: Path, tmp_path: Path
 def test_alignment_is_undone_on_output(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A generator that drew the aligned truth exactly would give the style's own, unaligned glyphs."""
     run = load(tiny_run, precision="fp32")
-    pack = open_pack(next(p for p in Path(run_cache()).glob("packs/*") if p.name == run.checkpoint.facts["pack"]))
+    pack = open_pack(next(p for p in Path(run_cache()).glob("packs/*") if p.name == run.checkpoint.metadata["pack"]))
     from fontgan.data.sources import open_glyphs
 
     font = open_glyphs("asset:MaShanZheng-Regular.ttf")
-    truth = gather(pack, [("brush", "国")]).target
+    truth = collate_pairs(pack, [("brush", "国")]).target
     monkeypatch.setattr("fontgan.inference.draw_pixels", lambda *_, **__: [(None, to_pixels(truth))])
     drawn = run.stylise(pack.pixels[:1], "brush")[0]
     own = font.draw("国", Frame.from_dict(run.manifest["cell_to_canvas"]), run.size)
@@ -350,7 +350,7 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("beside", [True, False])
 def test_work_in_threads_comes_back_in_order_and_is_bounded(
-    cores: Callable[[int], None], count: int, beside: bool
+    cores: Callable[[int], None], count: int, overlap: bool
 ) -> None:
     cores(count)
     taken: list[int] = []
@@ -364,7 +364,7 @@ def test_work_in_threads_comes_back_in_order_and_is_bounded(
         time.sleep(0.02 if thing == 0 else 0)
         return thing * thing
 
-    results = in_order(slow_at_first, things(), at_once=4, beside=beside)
+    results = ordered_map(slow_at_first, things(), max_in_flight=4, overlap=overlap)
     assert next(results) == 0
     assert len(taken) <= 5
     assert list(results) == [thing * thing for thing in range(1, 20)]
@@ -372,12 +372,12 @@ def test_work_in_threads_comes_back_in_order_and_is_bounded(
 
 @pytest.mark.parametrize(("beside", "at_work"), [(True, 4), (False, 0)])
 def test_a_network_on_the_cpu_computes_alone_and_one_on_a_gpu_beside_the_threads(
-    cores: Callable[[int], None], beside: bool, at_work: int
+    cores: Callable[[int], None], overlap: bool, at_work: int
 ) -> None:
     """What has begun but is not asked for yet, whenever the caller has a batch of four together."""
     cores(2)
     begun: list[int] = []
-    results = in_order(lambda thing: begun.append(thing) or thing, range(40), at_once=4, beside=beside)
+    results = ordered_map(lambda thing: begun.append(thing) or thing, range(40), max_in_flight=4, overlap=overlap)
     for batch in range(5):
         assert [next(results) for _ in range(4)] == list(range(4 * batch, 4 * batch + 4))
         deadline = time.monotonic() + 5
@@ -389,14 +389,14 @@ def test_a_network_on_the_cpu_computes_alone_and_one_on_a_gpu_beside_the_threads
 
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("beside", [True, False])
-def test_an_error_in_a_thread_comes_out_in_its_place(cores: Callable[[int], None], count: int, beside: bool) -> None:
+def test_an_error_in_a_thread_comes_out_in_its_place(cores: Callable[[int], None], count: int, overlap: bool) -> None:
     def work(thing: int) -> int:
         if thing == 3:
             raise DataError("three: does not fit.")
         return thing
 
     cores(count)
-    results = in_order(work, range(1000), at_once=8, beside=beside)
+    results = ordered_map(work, range(1000), max_in_flight=8, overlap=overlap)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(DataError, match="three"):
         next(results)
@@ -406,7 +406,7 @@ def test_an_error_in_a_thread_comes_out_in_its_place(cores: Callable[[int], None
 @pytest.fixture
 def as_beside_a_gpu(cores: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> None:
     cores(3)
-    monkeypatch.setattr("fontgan.generate.sources.computes_alone", lambda _: True)
+    monkeypatch.setattr("fontgan.generate.folder.computes_alone", lambda _: True)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -432,9 +432,9 @@ def test_threads_change_neither_results_nor_messages(
     (tmp_path / "in" / "a.png").write_bytes(b"")
     (tmp_path / "in" / "z.png").write_bytes(b"no image")
     results = []
-    for count, beside in ((1, False), (3, False), (3, True)):
+    for count, overlap in ((1, False), (3, False), (3, True)):
         cores(count)
-        monkeypatch.setattr("fontgan.generate.sources.computes_alone", lambda _, beside=beside: beside)
+        monkeypatch.setattr("fontgan.generate.folder.computes_alone", lambda _, overlap=overlap: overlap)
         out = tmp_path / f"out-{len(results)}"
         results.append(
             here(
@@ -457,7 +457,7 @@ def test_what_cannot_be_written_ends_in_one_line_and_leaves_whole_files(
             raise OSError(errno.ENOSPC, "No space left on device", str(file))
         save_png(image, file)
 
-    monkeypatch.setattr("fontgan.commands.infer.save_png", full_after_three)
+    monkeypatch.setattr("fontgan.generate.folder.save_png", full_after_three)
     line = refused(
         "infer", f"checkpoint={tiny_run}", "text=的一是不了在人有我他", f"out={tmp_path}", "style=kai", "batch_size=4"
     )
@@ -524,7 +524,7 @@ def test_processes_of_torchrun_share_the_work(tiny_run: Path, glyph_folder: Path
 def test_each_process_draws_its_own_share(
     tiny_run: Path, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fontgan.commands.infer.world_size", lambda: 3)
-    monkeypatch.setattr("fontgan.commands.infer.rank", lambda: 1)
+    monkeypatch.setattr("fontgan.generate.folder.world_size", lambda: 3)
+    monkeypatch.setattr("fontgan.generate.folder.rank", lambda: 1)
     assert here("infer", f"checkpoint={tiny_run}", "text=永国一是", f"out={tmp_path}", "style=kai").returncode == 0
     assert pngs(tmp_path) == ["U+56FD.png"]

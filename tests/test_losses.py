@@ -19,7 +19,7 @@ from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices, config_folder
 from fontgan.config.instantiate import build, build_generator
 from fontgan.data.batches import GlyphBatch
-from fontgan.models.discriminator import PatchDiscriminator, Verdict
+from fontgan.models.discriminator import DiscriminatorOutput, PatchDiscriminator
 from fontgan.models.glyph_encoder import LOSS_WEIGHTS, WEIGHTS, feature_distance, loss_encoder
 from fontgan.models.unet import image_from_logits
 from fontgan.runtime.device import autocast
@@ -142,7 +142,7 @@ def test_constancy() -> None:
 
 
 def test_adversarial_losses() -> None:
-    real, fake = (Verdict(torch.tensor([[[[value]]]]), None) for value in (0.5, -2.0))
+    real, fake = (DiscriminatorOutput(torch.tensor([[[[value]]]]), None) for value in (0.5, -2.0))
     assert float(losses.hinge_d(real, fake)) == pytest.approx(0.5)
     assert float(losses.hinge_g(fake)) == pytest.approx(2.0)
     assert float(losses.non_saturating_d(real, fake)) == pytest.approx(
@@ -158,35 +158,35 @@ def test_adversarial_losses() -> None:
 @pytest.mark.parametrize("name", GAN_LOSSES)
 def test_every_gan_loss_parts_real_from_fake_and_pulls_fake_to_real(name: str) -> None:
     values = torch.tensor([0.5, 0.5], requires_grad=True)
-    real, fake = (Verdict(value.view(1, 1, 1, 1), None) for value in values)
+    real, fake = (DiscriminatorOutput(value.view(1, 1, 1, 1), None) for value in values)
     gan = GAN_LOSSES[name]
     (slope,) = torch.autograd.grad(gan.discriminator(real, fake), values, retain_graph=True)
     assert slope[0] < 0 < slope[1]
-    (slope,) = torch.autograd.grad(gan.generator(fake, real) if gan.paired else gan.generator(fake), values)
+    (slope,) = torch.autograd.grad(gan.generator(fake, real) if gan.relativistic else gan.generator(fake), values)
     assert slope[1] < 0
 
 
 def test_feature_matching() -> None:
     drawn = torch.tensor([[1.0, 3.0]], requires_grad=True)
     true = torch.tensor([[0.0, 0.0]], requires_grad=True)
-    fake = Verdict(torch.zeros(1, 1, 1, 1), None, (drawn, torch.zeros(1, 4)))
-    real = Verdict(torch.zeros(1, 1, 1, 1), None, (true, torch.ones(1, 4)))
+    fake = DiscriminatorOutput(torch.zeros(1, 1, 1, 1), None, (drawn, torch.zeros(1, 4)))
+    real = DiscriminatorOutput(torch.zeros(1, 1, 1, 1), None, (true, torch.ones(1, 4)))
     loss = losses.feature_matching(fake, real)
     assert loss.item() == pytest.approx((2 + 1) / 2)
     loss.backward()
     assert drawn.grad is not None
     assert true.grad is None
     with pytest.raises(ValueError, match="gives no features"):
-        losses.feature_matching(Verdict(drawn, None), Verdict(true, None))
+        losses.feature_matching(DiscriminatorOutput(drawn, None), DiscriminatorOutput(true, None))
 
 
 def test_r1() -> None:
     glyph = torch.ones(3, 1, 1, 2, requires_grad=True)
     slopes = torch.tensor([3.0, 4.0], requires_grad=True)
     patches = slopes * glyph  # two patches a glyph, each of one pixel
-    one_patch = losses.r1(Verdict(patches.sum(dim=3, keepdim=True), None), glyph)
+    one_patch = losses.r1(DiscriminatorOutput(patches.sum(dim=3, keepdim=True), None), glyph)
     assert one_patch.item() == pytest.approx((3**2 + 4**2) / 2)
-    assert losses.r1(Verdict(patches, None), glyph).item() == pytest.approx((3**2 + 4**2) / 2 / 2)
+    assert losses.r1(DiscriminatorOutput(patches, None), glyph).item() == pytest.approx((3**2 + 4**2) / 2 / 2)
     one_patch.backward()
     assert slopes.grad is not None
     assert slopes.grad.tolist() == pytest.approx([3, 4])
@@ -201,18 +201,18 @@ def test_the_patch_is_as_wide_as_the_docstring_says(layers: int) -> None:
         for p in judge.parameters():
             p.fill_(0.1)  # nothing cancels
     glyph = torch.ones(1, 1, 192, 192, dtype=torch.float64, requires_grad=True)
-    realness = judge(glyph, glyph, torch.ones(1, 1, dtype=torch.float64)).realness
-    middle = realness.shape[-1] // 2
-    (gradient,) = torch.autograd.grad(realness[0, 0, middle, middle], glyph)
+    logits = judge(glyph, glyph, torch.ones(1, 1, dtype=torch.float64)).logits
+    middle = logits.shape[-1] // 2
+    (gradient,) = torch.autograd.grad(logits[0, 0, middle, middle], glyph)
     widths = dict(zip(*(map(int, numbers.split(", ")) for numbers in said.groups()), strict=True))
     assert int((gradient[0, 0] != 0).any(dim=0).sum()) == widths[layers]
 
 
 def test_category() -> None:
-    verdict = Verdict(torch.zeros(1, 1, 1, 1), torch.tensor([[2.0, 0.0]]))
+    verdict = DiscriminatorOutput(torch.zeros(1, 1, 1, 1), torch.tensor([[2.0, 0.0]]))
     assert float(losses.category(verdict, torch.tensor([[1.0, 0.0]]))) == pytest.approx(math.log(1 + math.exp(-2)))
     with pytest.raises(ValueError, match="no category head"):
-        losses.category(Verdict(torch.zeros(1, 1, 1, 1), None), torch.tensor([[1.0, 0.0]]))
+        losses.category(DiscriminatorOutput(torch.zeros(1, 1, 1, 1), None), torch.tensor([[1.0, 0.0]]))
 
 
 def test_a_blank_page_is_punished_harder_than_by_l1_alone() -> None:
@@ -385,8 +385,8 @@ def test_r1_takes_the_slope_of_each_glyph_by_itself(
 ) -> None:
     slopes = []
 
-    def spy(real: Verdict, glyph: torch.Tensor) -> torch.Tensor:
-        (slope,) = torch.autograd.grad(real.realness[0].sum(), glyph, retain_graph=True)
+    def spy(real: DiscriminatorOutput, glyph: torch.Tensor) -> torch.Tensor:
+        (slope,) = torch.autograd.grad(real.logits[0].sum(), glyph, retain_graph=True)
         slopes.append(slope)
         return r1(real, glyph)
 
@@ -408,7 +408,7 @@ def operations(step: TrainStep) -> float:
 @pytest.mark.parametrize(
     ("settings", "dearer"),
     [
-        *(([f"loss.gan={name}"], gan.paired) for name, gan in GAN_LOSSES.items()),
+        *(([f"loss.gan={name}"], gan.relativistic) for name, gan in GAN_LOSSES.items()),
         (["loss.feature_matching=1"], True),
         (["loss.r1=1"], True),
         (["loss.perceptual=1"], True),

@@ -11,7 +11,7 @@ from torch import nn
 from fontgan.build import build_parts
 from fontgan.config.compose import compose_config
 from fontgan.errors import RunError
-from fontgan.models.grad_checkpointing import recomputed
+from fontgan.models.grad_checkpointing import checkpointed
 from fontgan.training import memory
 from fontgan.training.memory import LiveBytes, available_bytes, largest_batch, peak_bytes, probe
 from fontgan.training.step import TrainStep
@@ -65,7 +65,7 @@ def test_recomputing_gives_the_same_weights_for_less_memory(overrides: tuple[str
     for recompute in (False, True):
         step = a_step(*overrides, "generator.depth=4")
         if recompute:
-            step.generator.recompute_in_backward()
+            step.generator.set_grad_checkpointing()
         torch.manual_seed(5)
         probe(step, 4, 64, CPU)
         torch.manual_seed(6)
@@ -90,7 +90,7 @@ def test_recomputing_repeats_dropout_and_leaves_batch_norms_statistics_alone(syn
     torch.manual_seed(1)
     part(x).square().sum().backward()
     torch.manual_seed(1)
-    recomputed(twin, x2).square().sum().backward()
+    checkpointed(twin, x2).square().sum().backward()
     assert torch.equal(x.grad, x2.grad)  # type: ignore[arg-type]
     for (name, ours), theirs in zip(part.state_dict().items(), twin.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs), name

@@ -20,7 +20,7 @@ from fontgan.evaluation.glyph_set import GlyphSet
 from fontgan.metrics import photographic, pixels
 from fontgan.metrics.frechet import frechet_distance
 from fontgan.metrics.intervals import Resampler, interval, mean_of
-from fontgan.metrics.recognition import find_recogniser, weighted
+from fontgan.metrics.recognition import find_ocr, weighted
 from fontgan.metrics.structure import cosine, density, differences, fit_gate, skeleton, without_component
 from fontgan.models.glyph_encoder import WEIGHTS, embeddings, glyph_encoder, perceptual_distance
 from fontgan.training.train_glyph_encoder import train
@@ -61,8 +61,8 @@ def ink(*values: float) -> Tensor:
 
 def glyph_set(drawn: np.ndarray, truth: np.ndarray, source: np.ndarray, styles: int = 1) -> GlyphSet:
     names = [(f"style{row * styles // len(truth)}", CHARS[row % len(CHARS)]) for row in range(len(truth))]
-    naive = {"blank_page": np.full_like(truth, 255), "copy_source": source}
-    return GlyphSet(SIZE, names, drawn, truth, source, naive)
+    baseline = {"blank_page": np.full_like(truth, 255), "copy_source": source}
+    return GlyphSet(SIZE, names, drawn, truth, source, baseline)
 
 
 # -- single glyphs, known answers -----------------------------------------------------------
@@ -73,7 +73,7 @@ def test_pixel_metrics_of_constant_images() -> None:
     assert pixels.l1(drawn, truth).tolist() == pytest.approx([0.5, 0])
     assert pixels.l1_per_ink(drawn, truth).tolist() == pytest.approx([2.0, 0])  # 0.5 of difference over 0.25 of ink
     assert pixels.rmse(drawn, truth).tolist() == pytest.approx([0.5, 0])
-    assert pixels.psnr(drawn, truth).tolist() == pytest.approx([-20 * math.log10(0.5), pixels.HIGHEST_PSNR])
+    assert pixels.psnr(drawn, truth).tolist() == pytest.approx([-20 * math.log10(0.5), pixels.MAX_PSNR])
     # Without variance SSIM is its luminance term alone: (2ab + C1) / (a^2 + b^2 + C1), C1 = 0.01^2.
     luminance = (2 * 0.75 * 0.25 + 1e-4) / (0.75**2 + 0.25**2 + 1e-4)
     assert pixels.ssim(drawn, truth).tolist() == pytest.approx([luminance, 1], abs=1e-3)
@@ -242,7 +242,7 @@ def test_a_planted_gap_takes_what_it_says(kai: np.ndarray) -> None:
 
 @needs_ocr
 def test_the_recogniser_reads_real_fonts_and_not_a_blank_page(kai: np.ndarray) -> None:
-    reader = find_recogniser("rapidocr")
+    reader = find_ocr("rapidocr")
     assert reader is not None
     values = weighted(reader.read(kai), CHARS, reader.knows)
     assert values.mean() > 0.9
@@ -258,13 +258,13 @@ def test_recognition_is_confidence_where_right_and_unknown_where_the_script_is()
 
 
 def test_a_recogniser_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="recogniser=tesseract: choose one of auto, rapidocr, none"):
-        find_recogniser("tesseract")
-    assert find_recogniser("none") is None
+    with pytest.raises(ConfigError, match="ocr=tesseract: choose one of auto, rapidocr, none"):
+        find_ocr("tesseract")
+    assert find_ocr("none") is None
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert find_recogniser("auto") is None
+    assert find_ocr("auto") is None
     with pytest.raises(ConfigError, match=r"fontgan\[ocr\]"):
-        find_recogniser("rapidocr")
+        find_ocr("rapidocr")
 
 
 # -- standard photographic networks ---------------------------------------------------------
@@ -385,7 +385,7 @@ def test_every_metric_is_best_on_the_truth_and_gets_worse(source: np.ndarray, ka
 
 def test_phase_spread_rises_with_a_planted_grid_and_not_with_blur(source: np.ndarray, kai: np.ndarray) -> None:
     def spread(drawn: np.ndarray) -> float:
-        found = evaluate(glyph_set(drawn, kai, source), recogniser="none", replicates=5)
+        found = evaluate(glyph_set(drawn, kai, source), ocr="none", replicates=5)
         return float(found["metrics"]["phase_spread"]["mean"])
 
     def with_grid(strength: int) -> np.ndarray:
@@ -404,7 +404,7 @@ def test_phase_spread_rises_with_a_planted_grid_and_not_with_blur(source: np.nda
 
 def test_a_metric_on_which_a_blank_page_wins_says_so(source: np.ndarray, kai: np.ndarray) -> None:
     black = np.zeros_like(kai)
-    found = evaluate(glyph_set(black, kai, source, styles=2), recogniser="none", replicates=20)
+    found = evaluate(glyph_set(black, kai, source, styles=2), ocr="none", replicates=20)
     assert found["metrics"]["l1"]["blank_wins"]
     assert found["metrics"]["l1"]["baselines"]["blank_page"] < found["metrics"]["l1"]["mean"]
     assert not found["metrics"]["blank"]["blank_wins"]
@@ -417,7 +417,7 @@ def test_a_metric_on_which_a_blank_page_wins_says_so(source: np.ndarray, kai: np
 def test_the_worst_glyph_comes_first(source: np.ndarray, kai: np.ndarray) -> None:
     drawn = kai.copy()
     drawn[17] = 255
-    found = evaluate(with_gate(glyph_set(drawn, kai, source), source, kai), recogniser="none", replicates=20)
+    found = evaluate(with_gate(glyph_set(drawn, kai, source), source, kai), ocr="none", replicates=20)
     assert found["glyphs"][0]["char"] == CHARS[17]
     assert found["glyphs"][0]["structure"] < 0.05
     assert [line["structure"] for line in found["glyphs"]] == sorted(line["structure"] for line in found["glyphs"])

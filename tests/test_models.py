@@ -28,8 +28,8 @@ from fontgan.models.fusion import align_to
 from fontgan.models.init import SCHEMES, initialise
 from fontgan.models.layers import ConvNormAct, LowPass, ResidualAdd
 from fontgan.models.refine import Bottleneck, DepthwiseSeparable, FusedMBConv, InvertedResidual, ResSkip
-from fontgan.models.resize import KeepSize
-from fontgan.models.style import Affine, StyleTable
+from fontgan.models.resize import SameSizeConv
+from fontgan.models.style import Affine, StyleEmbedding
 from fontgan.models.unet import UnetGenerator, UnetSkipConnectionBlock, image_from_logits
 from fontgan.models.up import UpBlock
 
@@ -273,7 +273,7 @@ def test_the_classic_network_has_its_known_size() -> None:
 def test_styles_change_the_result_and_mix(style: str) -> None:
     network = generator(f"generator/style={style}").eval()
     for module in network.modules():
-        if isinstance(module, StyleTable):
+        if isinstance(module, StyleEmbedding):
             nn.init.normal_(module.rows)
     if network.reference_style is not None:
         nn.init.normal_(network.reference_style.prototypes)
@@ -287,8 +287,8 @@ def test_styles_change_the_result_and_mix(style: str) -> None:
 
 
 def test_a_mixture_reads_the_mean_of_the_rows() -> None:
-    table = StyleTable(3, 5)
-    assert torch.allclose(table(torch.tensor([[0.25, 0.75, 0.0]]))[0], 0.25 * table.rows[0] + 0.75 * table.rows[1])
+    table = StyleEmbedding(3, 5)
+    assert torch.allclose(table(torch.tensor([[0.25, 0.75, 0.0]]))[0], 0.25 * table.weight[0] + 0.75 * table.weight[1])
 
 
 def test_without_style_conditioning_all_styles_are_one() -> None:
@@ -476,14 +476,14 @@ def test_an_innermost_level_of_stride_1_keeps_the_size(depth: int) -> None:
     (block,) = innermost
     conv = next(m for m in block.down if isinstance(m, nn.Conv2d))
     assert (conv.kernel_size, conv.stride, conv.padding) == ((3, 3), (1, 1), (1, 1))
-    assert isinstance(block.up.resize, KeepSize)
+    assert isinstance(block.up.resize, SameSizeConv)
     assert_draws_and_learns(network, 4 * side + 1, 4 * side + 3)
 
 
 def test_stride_1_elsewhere_is_refused_with_the_reason() -> None:
     with pytest.raises(ValueError, match="receptive field would hardly grow"):
         UnetSkipConnectionBlock(
-            4, 8, role="middle", inside=nn.Identity(), up=nn.Identity, norm=nn.InstanceNorm2d, stride=1
+            4, 8, role="middle", submodule=nn.Identity(), up=nn.Identity, norm=nn.InstanceNorm2d, stride=1
         )
 
 
@@ -501,7 +501,7 @@ def test_hybrid_takes_its_presets_level_by_level() -> None:
         found, block = [], network.unet
         while isinstance(block, UnetSkipConnectionBlock):
             found.append(type(block.up.resize).__name__)  # type: ignore[union-attr]
-            block = block.inside  # type: ignore[assignment]
+            block = block.submodule  # type: ignore[assignment]
         return found
 
     assert resizes("generator.up.inner=deconv", "generator.up.outer=carafe", "generator.up.switch=3") == [
@@ -551,7 +551,7 @@ def test_a_reference_style_is_remembered_and_added() -> None:
     reader = network.reference_style
     assert reader is not None
     source, references = torch.rand(1, 1, 32, 32), torch.rand(5, 32, 32)
-    reader.remember(1, references)
+    reader.set_prototype(1, references)
     remembered = network(source, torch.eye(3)[1:2])
     assert torch.allclose(remembered, network(source, references[None]), atol=1e-6)
     assert reader.add(references) == 3
@@ -667,20 +667,20 @@ def test_discriminators_judge_patches_and_learn(name: str, head: str) -> None:
     judge = build(compose_config("train", overrides).discriminator, "discriminator", styles=3)
     source, glyph = torch.rand(2, 1, 64, 64), torch.rand(2, 1, 64, 64)
     verdict = judge(source, glyph, torch.eye(3)[:2])
-    assert verdict.realness.shape[:2] == (2, 1)
-    assert verdict.realness.shape[-1] > 1
+    assert verdict.logits.shape[:2] == (2, 1)
+    assert verdict.logits.shape[-1] > 1
     has_category = name == "zi2zi" or head == "category"
     assert (verdict.category is not None) == has_category
-    total = verdict.realness.mean() + (verdict.category.square().mean() if has_category else 0)
+    total = verdict.logits.mean() + (verdict.category.square().mean() if has_category else 0)
     total.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in judge.parameters())
     # Conditional on the source: another source, another verdict.
     assert not torch.equal(
-        judge.eval()(source, glyph, torch.eye(3)[:2]).realness, judge(source.flip(-1), glyph, torch.eye(3)[:2]).realness
+        judge.eval()(source, glyph, torch.eye(3)[:2]).logits, judge(source.flip(-1), glyph, torch.eye(3)[:2]).logits
     )
     if head == "projection" and name == "patch":
         assert not torch.equal(
-            judge(source, glyph, torch.eye(3)[:2]).realness, judge(source, glyph, torch.eye(3)[1:]).realness
+            judge(source, glyph, torch.eye(3)[:2]).logits, judge(source, glyph, torch.eye(3)[1:]).logits
         )
 
 

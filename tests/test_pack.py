@@ -27,7 +27,7 @@ from fontgan.data import pack_shards as pixels
 from fontgan.data import pack_writer as drawing
 from fontgan.data import pixel_store as store
 from fontgan.data.augment import Augmentation
-from fontgan.data.batches import GlyphBatch, PairSampler, gather, pairs_of, to_image
+from fontgan.data.batches import GlyphBatch, PairSampler, collate_pairs, pairs_of, to_image
 from fontgan.data.pack import Pack, make_pack, open_pack
 from fontgan.data.pairs import PairPlan, plan_pairs
 from fontgan.data.pixel_store import Prefetch, ResidentPixels, StreamedPixels, choose_store
@@ -59,7 +59,7 @@ def drawn_one_by_one(split: PairPlan) -> np.ndarray:
         [
             member.glyphs.draw(char, split.frame(member), split.size)
             for member in split.members
-            for char in member.survey.present
+            for char in member.coverage.present
             if char in chars
         ]
     )
@@ -211,7 +211,7 @@ def test_what_a_killed_packing_left_is_removed_by_the_next_unless_it_is_at_work(
     left = tmp_path / "packs" / f".{'0' * 24}-abcdefgh"
     left.mkdir(parents=True)
     (left / "pixels-00000.npy").write_bytes(b"half")
-    with files.writing_among_others(tmp_path / "packs"):
+    with files.shared_lock(tmp_path / "packs"):
         left.mkdir()  # it was removed; this one is that of a process at work
         make_pack(plan(), tmp_path)
         assert left.is_dir()
@@ -549,7 +549,7 @@ def test_fonts_are_pickled_as_what_they_were_opened_from(tmp_path: Path) -> None
     frame = plan().canvas
     assert np.array_equal(copy.draw("二", frame, 64), font.draw("二", frame, 64))
     assert copy.ink_box("一") == font.ink_box("一")
-    assert copy.survey(None) == font.survey(None)
+    assert copy.coverage(None) == font.coverage(None)
     assert copy.fingerprint(["一"]) == font.fingerprint(["一"])
     assert copy.describe() == font.describe()
 
@@ -569,7 +569,7 @@ def plainly_drawn(pack: Pack, index: int, batch_size: int, seed: int, augment: A
     for glyph in range(index * batch_size, (index + 1) * batch_size):
         epoch, place = divmod(glyph, len(pairs))
         picked.append(pairs[int(torch.randperm(len(pairs), generator=mixed(seed, 1, epoch))[place])])
-    batch = gather(pack, picked)
+    batch = collate_pairs(pack, picked)
     both = augment(torch.cat([batch.source, batch.target], dim=1), mixed(seed, 2, index))
     batch.source, batch.target = both[:, :1], both[:, 1:]
     if shots:

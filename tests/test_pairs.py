@@ -54,7 +54,7 @@ def test_both_sides_have_a_character() -> None:
 def test_nothing_is_clipped_at_any_size(size: int, tmp_path: Path) -> None:
     split = plan(size=size)
     pack = make_pack(split, tmp_path)
-    assert not [f for f in split.findings if "clipped" in f.message]
+    assert not [f for f in split.diagnostics if "clipped" in f.message]
     glyphs = pack.pixels[:]
     border = [glyphs[:, 0], glyphs[:, -1], glyphs[:, :, 0], glyphs[:, :, -1]]
     assert min(int(edge.min()) for edge in border) == 255
@@ -66,7 +66,7 @@ def test_ink_far_outside_the_em_is_reported(tmp_path: Path) -> None:
         {"一": box(0, 300, 900, 400), "二": box(-3000, 300, 3000, 400), "三": box(0, 0, 900, 800)},
     )
     split = plan_pairs(str(font), {"same": str(font)}, charset="一二三", size=64)
-    assert any("clipped" in f.message and "二" in f.message and f.level == "warning" for f in split.findings)
+    assert any("clipped" in f.message and "二" in f.message and f.level == "warning" for f in split.diagnostics)
 
 
 def test_alignment_brings_the_median_boxes_together_and_is_stored(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_styles_may_cover_only_a_part(tmp_path: Path) -> None:
 def test_a_style_without_common_characters_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     latin = make_font(tmp_path / "latin.ttf", {"A": box(0, 0, 500, 700)})
     split = plan_pairs(str(SOURCE), {"latin": str(latin), "kai": str(KAI)}, charset=HAN, size=64)
-    errors = [f for f in split.findings if f.level == "error"]
+    errors = [f for f in split.diagnostics if f.level == "error"]
     assert len(errors) == 1
     assert "shares no characters" in errors[0].message
     assert errors[0].remedy

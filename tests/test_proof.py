@@ -32,7 +32,7 @@ Refused = Callable[..., str]
 def checks_file(file: Path, glyphs: dict[str, dict[str, Any]]) -> Path:
     passed = {"structure": 0.97, "legibility": None, "flags": [], "doubt": 0.02}
     listed = [{"char": char, **passed, **told} for char, told in glyphs.items()]
-    text = {"made_by": "fontgan complete", "format": 1, "recogniser": None, "glyphs": listed}
+    text = {"made_by": "fontgan complete", "format": 1, "ocr": None, "glyphs": listed}
     file.write_text(json.dumps(text, ensure_ascii=False), encoding="utf-8")
     return file
 

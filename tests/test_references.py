@@ -118,7 +118,7 @@ def test_operations_of_a_step_count_the_references() -> None:
 
 @pytest.mark.parametrize("ema", [0.9, 0.0])
 def test_two_and_two_steps_are_four(ema: float, tmp_path: Path, here: Here) -> None:
-    command = ["train", *REFERENCE, f"trainer.ema={ema}", "trainer.precision=fp32"]
+    command = ["train", *REFERENCE, f"trainer.ema_decay={ema}", "trainer.precision=fp32"]
     assert here(*command, f"out={tmp_path / 'four'}").returncode == 0
     for stop in ("trainer.stop_at=2", "trainer.stop_at=null"):
         assert here(*command, f"out={tmp_path / 'two'}", stop).returncode == 0
@@ -131,7 +131,7 @@ def test_two_and_two_steps_are_four(ema: float, tmp_path: Path, here: Here) -> N
 
 def test_a_run_remembers_its_styles_by_their_training_glyphs(reference_run: Path, one_shared_cache: Path) -> None:
     run = package.load(reference_run, device="cpu")
-    there = open_pack(one_shared_cache / "packs" / run.checkpoint.facts["pack"])
+    there = open_pack(one_shared_cache / "packs" / run.checkpoint.metadata["pack"])
     reader = run.generator.reference_style
     assert reader is not None
     for index, style in enumerate(run.styles):

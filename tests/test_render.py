@@ -75,18 +75,18 @@ def test_missing_empty_and_notdef_are_left_out_and_named(tmp_path: Path) -> None
         tmp_path / "a.ttf",
         {"一": box(0, 300, 900, 400), "二": None, "三": box(100, 0, 400, 700), "四": box(5, 5, 5, 500)},
     )
-    survey = open_glyphs(str(font)).survey(list("一二三四五"))
-    assert survey.present == ["一"]
+    coverage = open_glyphs(str(font)).coverage(list("一二三四五"))
+    assert coverage.present == ["一"]
     # 三 draws the very .notdef box; 四 is a line without area.
-    assert survey.left_out == {"missing": ["五"], "empty": ["二", "四"], "notdef": ["三"]}
-    text = " ".join(map(str, survey.findings))
+    assert coverage.left_out == {"missing": ["五"], "empty": ["二", "四"], "notdef": ["三"]}
+    text = " ".join(map(str, coverage.diagnostics))
     assert "五" in text
     assert "三" in text
 
 
 def test_charset_font_is_all_the_font_has(tmp_path: Path) -> None:
     font = make_font(tmp_path / "a.ttf", {"一": box(0, 300, 900, 400), "A": box(10, 0, 300, 700)})
-    assert open_glyphs(str(font)).survey(None).present == ["A", "一"]
+    assert open_glyphs(str(font)).coverage(None).present == ["A", "一"]
 
 
 def test_cff_outlines_draw_too(tmp_path: Path) -> None:

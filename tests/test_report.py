@@ -24,7 +24,7 @@ from fontgan.commands import report
 from fontgan.errors import RunError
 from fontgan.metrics.intervals import Interval
 from fontgan.report import charts, collect, cost, measure
-from fontgan.report.content import wall_chars
+from fontgan.report.content import sample_grid_chars
 from fontgan.report.measure import Measured, MeasuredVariant, Settings, compare
 from fontgan.report.page import breakable, number, render_page
 from fontgan.report.pictures import Pictures, wall_pairs
@@ -142,9 +142,9 @@ def planted(name: str, ssim: dict[tuple[str, str], float | None], *, size: int =
         },
         "glyphs": glyphs,
     }  # fmt: skip
-    facts = {"data": {"held_out": list(dict.fromkeys(char for _, char in ssim))}, "styles": ["kai"]}
+    metadata = {"data": {"held_out": list(dict.fromkeys(char for _, char in ssim))}, "styles": ["kai"]}
     config = OmegaConf.create({"trainer": {"seed": 1}})
-    run = collect.TrainedRun(Path(name), name, config, Checkpoint(Path(name), 1, facts), 1, True)
+    run = collect.TrainedRun(Path(name), name, config, Checkpoint(Path(name), 1, metadata), 1, True)
     return Measured(run, evaluation, dict.fromkeys(ssim, truth))
 
 
@@ -245,7 +245,7 @@ def test_numbers_and_names_as_the_page_writes_them():
 
 def test_the_wall_is_spread_over_all_characters():
     chars = [chr(0x4E00 + i) for i in range(100)]
-    wall = wall_chars([("kai", char) for char in chars] + [("brush", "永")])
+    wall = sample_grid_chars([("kai", char) for char in chars] + [("brush", "永")])
     assert wall["brush"] == ["永"]
     assert len(wall["kai"]) == 12
     assert wall["kai"][0] == chars[0]
@@ -261,7 +261,7 @@ def test_rates_are_shares_of_the_fastest_in_the_same_round():
 
 def test_tasks_take_turns_in_changing_order():
     done: list[str] = []
-    seconds = cost.take_turns([lambda: done.append("a"), lambda: done.append("b")], lambda: None)
+    seconds = cost.time_interleaved([lambda: done.append("a"), lambda: done.append("b")], lambda: None)
     assert [len(rounds) for rounds in seconds] == [cost.ROUNDS] * 2
     turns = re.sub(r"(.)\1*", r"\1", "".join(done))
     assert turns == "abababab"  # a b to warm up, then ab ba ab ba ab
@@ -306,7 +306,7 @@ def note_failed_job(root: Path) -> None:
     file.write_text(json.dumps(noted))
 
 
-QUICK = ("recogniser=none", "replicates=200", "device=cpu")
+QUICK = ("ocr=none", "replicates=200", "device=cpu")
 
 
 @pytest.fixture(scope="module")
@@ -388,7 +388,7 @@ def test_configs_differ_in_the_up_path_alone(content):
 def test_curves_and_wall_hold_what_the_runs_left(content):
     for variant in content["curves"]["ssim"]["variants"]:
         assert [[step for step, _ in points] for points in variant["runs"]] == [[4], [4]]
-    assert content["curves"]["l1"]["naive"]["value"] > 0
+    assert content["curves"]["l1"]["baseline"]["value"] > 0
     assert set(content["wall"]) == {"kai", "brush"}
     for variant in content["variants"]:
         assert len(variant["worst"]) == min(8, content["compared"]["glyphs"])
@@ -564,7 +564,7 @@ def test_folders_and_errors_of_strangers_are_escaped(sweep, tmp_path, here):
         (("runs=EMPTY", "replicates=10"), "replicates=10: 100 or more is needed"),
         (("runs=EMPTY", "batch_size=0"), "batch_size=0: 1 or more is needed"),
         (("runs=EMPTY", "which=newest"), "which=newest: choose last or best"),
-        (("runs=EMPTY", "recogniser=typo"), "recogniser=typo: choose one of"),
+        (("runs=EMPTY", "ocr=typo"), "ocr=typo: choose one of"),
         (("runs=EMPTY", "precision=fp8"), "precision=fp8: choose one of"),
     ],
 )
@@ -653,7 +653,7 @@ def test_runs_with_other_held_out_glyphs_are_compared_on_those_they_share(
         assert variant["runs"][0]["scores"]["ssim"] == pytest.approx(variant["scores"]["ssim"]["mean"])
     page = (tmp_path / "page.html").read_text()
     assert "did not hold out the same glyphs" in page
-    assert "naive answers, which a variant should beat" not in page
+    assert "baselines, which a variant should beat" not in page
 
 
 def test_a_run_whose_fonts_have_gone_since_is_shown_in_numbers(reported, sweep, tmp_path, here):
@@ -699,10 +699,10 @@ def test_what_was_kept_is_known_by_what_it_was_measured_with(monkeypatch, what):
         def find(self) -> str:
             return "weights"
 
-    before = measure._tools(Settings(recogniser="none"))
+    before = measure._tools(Settings(ocr="none"))
     other = {"METRICS_REVISION": 0, "ALEXNET": Other(), "find_recogniser": lambda _: Other()}
     monkeypatch.setattr(measure, what, other[what])
-    assert measure._tools(Settings(recogniser="none")) != before
+    assert measure._tools(Settings(ocr="none")) != before
 
 
 # -- in a browser ---------------------------------------------------------------------------

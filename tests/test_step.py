@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from fontgan.build import build_parts
 from fontgan.config.compose import compose_config
-from fontgan.training.step import TrainStep, halves
+from fontgan.training.step import TrainStep, split_pair
 from tests.conftest import TINY
 
 CPU = torch.device("cpu")
@@ -28,38 +28,38 @@ def test_one_pass_judges_true_and_drawn_glyphs_as_two_do(head: str) -> None:
         "discriminator=patch", "loss=ink_gan", f"discriminator.head={head}", "discriminator.ndf=8",
         f"loss.category={int(head == 'category')}",
     )  # fmt: skip
-    assert not step._mixes_glyphs
+    assert not step._d_has_batch_norm
     step.discriminator.eval()  # spectral norm estimates no further, so that the passes can be compared
     fake = torch.rand_like(batch.target)
     calls = []
     judge = step.forward_d
     step.forward_d = lambda *inputs: calls.append(len(inputs[0])) or judge(*inputs)
-    real_verdict, fake_verdict = step._judge_both(batch, fake)
+    real_verdict, fake_verdict = step._discriminate_pair(batch, fake)
     assert calls == [2 * len(fake)]
-    step._mixes_glyphs = True
-    for ours, alone in zip((real_verdict, fake_verdict), step._judge_both(batch, fake), strict=True):
-        torch.testing.assert_close(ours.realness, alone.realness, rtol=1e-4, atol=1e-5)
-        assert (ours.category is None) == (alone.category is None) == (head == "projection")
+    step._d_has_batch_norm = True
+    for ours, alone in zip((real_verdict, fake_verdict), step._discriminate_pair(batch, fake), strict=True):
+        torch.testing.assert_close(ours.logits, alone.logits, rtol=1e-4, atol=1e-5)
+        assert (ours.class_logits is None) == (alone.class_logits is None) == (head == "projection")
         assert len(ours.features) == len(alone.features) > 0
         for map_, of_alone in zip(ours.features, alone.features, strict=True):
             torch.testing.assert_close(map_, of_alone, rtol=1e-4, atol=1e-5)
     assert calls[1:] == [len(fake)] * 2
-    assert not torch.equal(real_verdict.realness, fake_verdict.realness)
+    assert not torch.equal(real_verdict.logits, fake_verdict.logits)
 
 
 def test_batch_norm_sees_true_and_drawn_glyphs_apart() -> None:
     step, _ = a_step("experiment=zi2zi_classic", "generator.depth=4", "data.size=64")
     assert any(isinstance(module, _BatchNorm) for module in step.discriminator.modules())
-    assert step._mixes_glyphs
+    assert step._d_has_batch_norm
 
 
 def test_halves_are_the_two_halves() -> None:
     step, batch = a_step("experiment=zi2zi_classic", "generator.depth=4", "data.size=64")
     step.discriminator.eval()
     both = step.discriminator(*(torch.cat([x, x.flip(0)]) for x in (batch.source, batch.target, batch.style)))
-    first, second = halves(both)
-    torch.testing.assert_close(first.realness, second.realness.flip(0), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(first.category, second.category.flip(0), rtol=1e-4, atol=1e-5)
+    first, second = split_pair(both)
+    torch.testing.assert_close(first.logits, second.logits.flip(0), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(first.class_logits, second.class_logits.flip(0), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("style", ["concat", "film_all", "reference"])

@@ -334,7 +334,7 @@ def test_a_killed_sweep_goes_on_where_it_was(
         said = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
         assert said["generator/up"].string_value == job["overrides"]["generator/up"]
         assert said["generator.ngf"].number_value == 8
-        scores = checkpoints.find(out / job["folder"], "last").facts["scores"]
+        scores = checkpoints.find(out / job["folder"], "last").metadata["scores"]
         for key in ("l1", "ssim"):
             mean = sum(style[key] for style in scores.values()) / len(scores)
             assert events.Scalars(f"last/{key}")[-1].value == pytest.approx(mean)
@@ -434,7 +434,7 @@ def test_a_run_of_so_many_minutes_ends_after_them_and_is_finished_then(tmp_path:
     assert "sweep.budget=0.02min: trainer.max_minutes=0.02, however many steps" in result.stderr
     saved = OmegaConf.load(tmp_path / "run" / "config.yaml")
     assert (saved.sweep.budget, saved.trainer.max_minutes) == ("0.02min", 0.02)
-    assert 0.02 <= checkpoints.find(tmp_path / "run", "last").facts["minutes"] < 0.2
+    assert 0.02 <= checkpoints.find(tmp_path / "run", "last").metadata["minutes"] < 0.2
     assert "nothing is left to do" in here(*command).stderr
 
 
@@ -505,7 +505,7 @@ def test_a_matched_sweep_resumes_and_draws_without_its_preset(
     assert [cfg.generator.match_params for cfg in saved] == ["subpixel", "subpixel"]
     assert saved[0].generator.ngf != saved[1].generator.ngf
     monkeypatch.setattr("fontgan.models.cost.closest_width", lambda *_: pytest.fail("searched once more"))
-    monkeypatch.setattr("fontgan.config.groups.choices", lambda group: [])
+    monkeypatch.setattr("fontgan.config.compose.choices", lambda group: [])
     run = out / listed(out)[0]["folder"]
     drawn = here("infer", f"checkpoint={run}", "text=一", "style=kai", f"out={tmp_path / 'drawn'}")
     assert drawn.returncode == 0, drawn.stderr

@@ -25,11 +25,11 @@ from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices
 from fontgan.config.instantiate import build, build_generator
 from fontgan.data.augment import Augmentation
-from fontgan.data.batches import PairSampler, gather, pairs_of, to_image, to_pixels
+from fontgan.data.batches import PairSampler, collate_pairs, pairs_of, to_image, to_pixels
 from fontgan.data.pack import make_pack
 from fontgan.data.pairs import plan_pairs
 from fontgan.errors import RunError
-from fontgan.metrics.pixels import NAIVE, scores
+from fontgan.metrics.pixels import BASELINES, scores
 from fontgan.runtime.device import autocast, pick_precision
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.schedule import Schedule
@@ -87,7 +87,7 @@ def test_a_batch_depends_on_seed_and_index_alone(pack) -> None:  # type: ignore[
 
 
 def test_augmentation_moves_source_and_target_alike(pack) -> None:  # type: ignore[no-untyped-def]
-    batch = gather(pack, [("kai", pack.trained[0])] * 4)
+    batch = collate_pairs(pack, [("kai", pack.trained[0])] * 4)
     twice = torch.cat([batch.source, batch.source], dim=1)
     moved = Augmentation(strength=3)(twice, torch.Generator().manual_seed(0))
     assert torch.equal(moved[:, 0], moved[:, 1])
@@ -128,7 +128,7 @@ def test_scores_have_their_known_values() -> None:
     assert blank["rmse"] == pytest.approx(0.25)
     assert blank["blank"] == 1
     assert blank["ssim"] < 0.9
-    drawn = {name: draw(truth, truth[0]) for name, draw in NAIVE.items()}
+    drawn = {name: draw(truth, truth[0]) for name, draw in BASELINES.items()}
     assert set(drawn) == {"copy_source", "blank_page", "mean_glyph"}
     assert torch.equal(drawn["mean_glyph"], truth)
     assert float(drawn["blank_page"].sum()) == 0
@@ -137,7 +137,7 @@ def test_scores_have_their_known_values() -> None:
 # -- the step -------------------------------------------------------------------------------
 
 
-def make_step(*overrides: str, ema: float = 0.0, lr: float = 1e-3) -> TrainStep:
+def make_step(*overrides: str, ema_decay: float = 0.0, lr: float = 1e-3) -> TrainStep:
     cfg = compose_config("train", [*TINY, *overrides])
     torch.manual_seed(0)
     generator = build_generator(cfg, 1)
@@ -149,7 +149,7 @@ def make_step(*overrides: str, ema: float = 0.0, lr: float = 1e-3) -> TrainStep:
         optimiser_g=torch.optim.SGD(generator.parameters(), lr),
         optimiser_d=torch.optim.SGD(judge.parameters(), lr) if judge is not None else None,
         autocast=autocast(torch.device("cpu"), "fp32"),
-        ema=ema,
+        ema_decay=ema_decay,
     )
 
 
@@ -184,13 +184,13 @@ def test_adversarial_step_moves_both_networks_and_leaves_the_judge_trainable(los
 
 
 def test_the_averaged_generator_follows(pack) -> None:  # type: ignore[no-untyped-def]
-    step = make_step(ema=0.9, lr=0.1)
+    step = make_step(ema_decay=0.9, lr=0.1)
     sampler = PairSampler(pack, batch_size=4, seed=1, augment=Augmentation())
-    start = [p.clone() for p in step.averaged.parameters()]
+    start = [p.clone() for p in step.generator_ema.parameters()]
     step([sampler.batch(0)], 0.5, 0)
-    for s, a, g in zip(start, step.averaged.parameters(), step.generator.parameters(), strict=True):
+    for s, a, g in zip(start, step.generator_ema.parameters(), step.generator.parameters(), strict=True):
         assert torch.allclose(a, s + 0.9 * (g - s), atol=1e-6)  # at step 0 the average forgets with (1 + 0) / (10 + 0)
-    assert make_step().averaged is not step.averaged
+    assert make_step().generator_ema is not step.generator_ema
 
 
 def test_a_few_steps_learn(pack) -> None:  # type: ignore[no-untyped-def]
@@ -232,8 +232,8 @@ def test_a_run_leaves_what_it_promises(tiny_run: Path) -> None:
 def test_a_checkpoint_describes_itself(tiny_run: Path) -> None:
     saved = checkpoints.find(tiny_run, "last")
     assert saved.step == 4
-    assert saved.facts["styles"] == ["kai", "brush", "xiaowei"]
-    assert saved.facts["data"]["cell_to_canvas"]["scale"] > 0
+    assert saved.metadata["styles"] == ["kai", "brush", "xiaowei"]
+    assert saved.metadata["data"]["cell_to_canvas"]["scale"] > 0
     assert saved.score is not None
     cfg = OmegaConf.load(saved.folder / "config.yaml")
     assert cfg.generator.ngf == 8
@@ -264,7 +264,7 @@ def test_resuming_is_exact_with_every_part_at_work(precision: str, tmp_path: Pat
     """Batch norm, dropout, attention, both networks' optimisers, accumulation, no averaging."""
     more = (
         "loss=zi2zi", "discriminator=zi2zi", "discriminator.ndf=4", "generator/up=resskip", "generator.dropout=0.5",
-        "generator/norm=batch", "generator.attention_levels=[3]", "trainer.accumulate=2", "trainer.ema=0",
+        "generator/norm=batch", "generator.attention_levels=[3]", "trainer.accumulate=2", "trainer.ema_decay=0",
         f"trainer.precision={precision}",
     )  # fmt: skip
     assert here("train", *TINY, *more, f"out={tmp_path / 'four'}").returncode == 0
@@ -337,7 +337,7 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(number: signal.S
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 120
-    scored = out / "metrics.jsonl"  # the naive answers are its first lines, the last thing before the first step
+    scored = out / "metrics.jsonl"  # the baselines are its first lines, the last thing before the first step
     while not (scored.exists() and scored.read_text().count("mean_glyph")) and time.monotonic() < deadline:
         time.sleep(0.2)
     time.sleep(2)
@@ -577,9 +577,9 @@ def test_a_checkpoint_of_format_1_is_read_and_resumed_exactly(at_step_4: Path, t
     for folder in (tmp_path / "old" / "checkpoints").iterdir():
         torch.save(checkpoints.open_checkpoint(folder).training_state(), folder / "training.pt")
         (folder / "training.safetensors").unlink()
-        facts = json.loads((folder / "run.json").read_text())
-        del facts["files"], facts["sha256"]
-        (folder / "run.json").write_text(json.dumps({**facts, "format": 1}))
+        metadata = json.loads((folder / "run.json").read_text())
+        del metadata["files"], metadata["sha256"]
+        (folder / "run.json").write_text(json.dumps({**metadata, "format": 1}))
     for run in ("new", "old"):
         assert "goes on from step 4" in here("train", *LONGER, f"out={tmp_path / run}").stderr
     assert_same_weights(tmp_path / "new", tmp_path / "old", 6)
@@ -610,8 +610,8 @@ def test_a_planted_pickle_does_not_run(tiny_run: Path, tmp_path: Path, monkeypat
     monkeypatch.setenv("PLANTED", str(tmp_path / "ran"))
     shutil.copytree(tiny_run, tmp_path / "run")
     for folder in (tmp_path / "run" / "checkpoints").iterdir():  # as it was in format 1
-        facts = json.loads((folder / "run.json").read_text())
-        (folder / "run.json").write_text(json.dumps({**facts, "format": 1}))
+        metadata = json.loads((folder / "run.json").read_text())
+        (folder / "run.json").write_text(json.dumps({**metadata, "format": 1}))
         torch.save({"optimisers": Planted()}, folder / "training.pt")
         reseal(folder)
     with pytest.raises(RunError, match=r"training\.pt"):
@@ -623,9 +623,14 @@ def test_a_planted_pickle_does_not_run(tiny_run: Path, tmp_path: Path, monkeypat
 
 def test_the_best_and_the_last_two_are_kept(tmp_path: Path) -> None:
     def save(step: int, ssim: float | None) -> None:
-        facts = {"scores": {} if ssim is None else {"kai": {"ssim": ssim, "blank": 0.0}}}
+        metadata = {"scores": {} if ssim is None else {"kai": {"ssim": ssim, "blank": 0.0}}}
         checkpoints.save(
-            tmp_path, step=step, facts=facts, config_yaml="", networks={"generator": torch.nn.Linear(1, 1)}, training={}
+            tmp_path,
+            step=step,
+            metadata=metadata,
+            config_yaml="",
+            networks={"generator": torch.nn.Linear(1, 1)},
+            training={},
         )
 
     for step, ssim in ((1, 0.2), (2, 0.9), (3, 0.5), (4, None), (5, 0.6)):
@@ -664,7 +669,7 @@ def test_a_run_on_the_gpu_finishes_and_resumes(device: str, tmp_path: Path, here
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for the CPU with g++")
 def test_a_compiled_generator_draws_the_same(pack) -> None:  # type: ignore[no-untyped-def]
     step = make_step("generator.depth=3")
-    batch = gather(pack, pairs_of(pack, pack.trained)[:2])
+    batch = collate_pairs(pack, pairs_of(pack, pack.trained)[:2])
     compiled = torch.compile(step.generator.eval())
     with torch.no_grad():
         assert torch.allclose(compiled(batch.source, batch.style), step.generator(batch.source, batch.style), atol=1e-4)

@@ -13,24 +13,24 @@ from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from fontgan.build import build_parts
-from fontgan.config.compose import compose_config, find_origin
+from fontgan.config.compose import compose_config, find_pretrained
 from fontgan.config.groups import choices
 from fontgan.config.instantiate import build, build_generator
 from fontgan.config.saved import load_config
-from fontgan.data.batches import GlyphBatch, gather
+from fontgan.data.batches import GlyphBatch, collate_pairs
 from fontgan.errors import ConfigError
 from fontgan.evaluation.glyph_set import glyph_set_of_run
 from fontgan.inference import load
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.finetune import (
     PARTS,
-    Origin,
-    codes_of_an_older_reader,
+    PretrainedRun,
     freeze,
-    hold_still,
+    freeze_parts,
+    load_pretrained,
     origin_of,
     parts_of,
-    take_over,
+    stale_prototypes,
     train_only_new_rows,
 )
 from fontgan.training.step import TrainStep
@@ -107,7 +107,7 @@ def test_the_old_styles_are_drawn_alike_to_the_byte(old_run: Path, widened: Path
 def test_the_run_draws_and_measures_the_new_style(widened: Path) -> None:
     run = load(widened, device="cpu")
     assert run.styles == ["kai", "brush", "mine"]
-    assert run.checkpoint.facts["scores"].keys() == {"mine"}
+    assert run.checkpoint.metadata["scores"].keys() == {"mine"}
     assert len(run.draw(DRAWN, "mine")) == len(DRAWN)
     glyphs = glyph_set_of_run(widened, device="cpu")
     assert glyphs.styles == ["mine"]
@@ -117,9 +117,9 @@ def test_the_run_draws_and_measures_the_new_style(widened: Path) -> None:
 
 def test_weights_are_one_hot_over_the_models_styles(widened: Path) -> None:
     config = load_config(widened / "config.yaml")
-    pack, step, _ = build_parts(config, torch.device("cpu"), "fp32", find_origin(config))
+    pack, step, _ = build_parts(config, torch.device("cpu"), "fp32", find_pretrained(config))
     assert pack.styles == ["mine"]
-    assert gather(pack, [("mine", pack.trained[0])]).style.tolist() == [[0, 0, 1]]
+    assert collate_pairs(pack, [("mine", pack.trained[0])]).style.tolist() == [[0, 0, 1]]
     assert step.generator.styles == 3
 
 
@@ -131,52 +131,54 @@ def small(style: str, *more: str) -> Any:
 
 
 @pytest.fixture
-def saved(tmp_path: Path) -> Callable[[Any], Origin]:
+def saved(tmp_path: Path) -> Callable[[Any], PretrainedRun]:
     """Saves an untrained generator of two styles as a checkpoint to start from."""
 
-    def save(cfg: Any) -> Origin:
+    def save(cfg: Any) -> PretrainedRun:
         torch.manual_seed(5)
         frame = {"scale": 60.0, "dx": 2.0, "dy": 2.0}
         members = [{"name": name, "align": frame} for name in ("source", "kai", "brush")]
-        facts = {"styles": ["kai", "brush"], "data": {"cell_to_canvas": frame, "members": members}}
+        metadata = {"styles": ["kai", "brush"], "data": {"cell_to_canvas": frame, "members": members}}
         found = checkpoints.save(
-            tmp_path / "old", step=1, facts=facts, config_yaml="", networks={"generator": build_generator(cfg, 2)}, training={}
+            tmp_path / "old", step=1, metadata=metadata, config_yaml="", networks={"generator": build_generator(cfg, 2)}, training={}
         )  # fmt: skip
         return origin_of(found)
 
     return save
 
 
-def some_steps(cfg: Any, generator: Any, frozen: list[torch.nn.Module], kept_rows: int) -> dict[str, torch.Tensor]:
+def some_steps(
+    cfg: Any, generator: Any, frozen: list[torch.nn.Module], num_frozen_styles: int
+) -> dict[str, torch.Tensor]:
     """Three steps of a fierce optimiser. Returns: the averaged generator's tensors."""
     shots = getattr(generator.reference_style, "shots", 0)
     step = TrainStep(
         generator, None, build(cfg.loss, "loss"), optimiser_d=None,
         optimiser_g=torch.optim.AdamW([p for p in generator.parameters() if p.requires_grad], lr=0.05, weight_decay=0.5),
-        autocast=lambda: torch.autocast("cpu", enabled=False), ema=0.5, grad_clip=1.0, frozen_parts=frozen, kept_rows=kept_rows,
+        autocast=lambda: torch.autocast("cpu", enabled=False), ema_decay=0.5, grad_clip=1.0, frozen_parts=frozen, num_frozen_styles=num_frozen_styles,
     )  # fmt: skip
     images = torch.rand(2, 2, 1, 64, 64) * 2 - 1
     references = torch.rand(2, shots, 64, 64) * 2 - 1 if shots else None
     batch = GlyphBatch(images[0], images[1], torch.tensor([[0.0, 0, 1]] * 2), [""] * 2, references)
     for number in range(3):
         step([batch], 0.1, number)
-    return dict(step.averaged.state_dict())
+    return dict(step.generator_ema.state_dict())
 
 
 @pytest.mark.parametrize("style", choices("generator/style"))
-def test_train_only_style_moves_new_rows_or_says_what_to_do(style: str, saved: Callable[[Any], Origin]) -> None:
+def test_train_only_style_moves_new_rows_or_says_what_to_do(style: str, saved: Callable[[Any], PretrainedRun]) -> None:
     cfg = small(style, "loss=ink", "discriminator=none")
-    origin = saved(cfg)
+    pretrained = saved(cfg)
     generator = build_generator(cfg, 3)
-    assert origin.checkpoint is not None
-    before = origin.checkpoint.tensors("generator")
-    take_over(generator, origin, ["kai", "brush", "mine"])
+    assert pretrained.checkpoint is not None
+    before = pretrained.checkpoint.tensors("generator")
+    load_pretrained(generator, pretrained, ["kai", "brush", "mine"])
     if style in ("none", "reference"):
         with pytest.raises(ConfigError, match=f"generator/style={style} has no row"):
-            train_only_new_rows(generator, origin, ["mine"])
+            train_only_new_rows(generator, pretrained, ["mine"])
         return
-    frozen = train_only_new_rows(generator, origin, ["mine"])
-    assert_grown_by_one_row_alone(before, some_steps(cfg, generator, frozen, kept_rows=2))
+    frozen = train_only_new_rows(generator, pretrained, ["mine"])
+    assert_grown_by_one_row_alone(before, some_steps(cfg, generator, frozen, num_frozen_styles=2))
 
 
 @pytest.mark.parametrize("style", choices("generator/style"))
@@ -189,10 +191,10 @@ def test_every_parameter_is_in_one_part(style: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_frozen_part_does_not_move_and_the_rest_does(part: str, saved: Callable[[Any], Origin]) -> None:
+def test_a_frozen_part_does_not_move_and_the_rest_does(part: str, saved: Callable[[Any], PretrainedRun]) -> None:
     cfg = small("film", "loss=ink", "discriminator=none", "generator.dropout=0.3", "generator/norm=batch")
     generator = build_generator(cfg, 3)
-    take_over(generator, saved(cfg), ["kai", "brush", "mine"])
+    load_pretrained(generator, saved(cfg), ["kai", "brush", "mine"])
     before = {key: tensor.clone() for key, tensor in generator.state_dict().items()}
     names = {
         key
@@ -202,18 +204,18 @@ def test_a_frozen_part_does_not_move_and_the_rest_does(part: str, saved: Callabl
         for key in before
         if key.startswith(f"{prefix}.")
     }
-    after = some_steps(cfg, generator, freeze(generator, [part]), kept_rows=0)
+    after = some_steps(cfg, generator, freeze(generator, [part]), num_frozen_styles=0)
     assert names
     assert {key for key in before if torch.equal(before[key], after[key])} == names
 
 
-def test_what_is_neither_new_nor_frozen_starts_as_it_was(saved: Callable[[Any], Origin]) -> None:
+def test_what_is_neither_new_nor_frozen_starts_as_it_was(saved: Callable[[Any], PretrainedRun]) -> None:
     cfg = small("film")
-    origin = saved(cfg)
+    pretrained = saved(cfg)
     generator = build_generator(cfg, 3)
-    take_over(generator, origin, ["kai", "brush", "mine"])
-    assert origin.checkpoint is not None
-    for key, tensor in origin.checkpoint.tensors("generator").items():
+    load_pretrained(generator, pretrained, ["kai", "brush", "mine"])
+    assert pretrained.checkpoint is not None
+    for key, tensor in pretrained.checkpoint.tensors("generator").items():
         ours = generator.state_dict()[key]
         assert torch.equal(ours[: len(tensor)] if key.endswith("rows") else ours, tensor)
         if key.endswith("rows"):
@@ -294,7 +296,7 @@ def test_what_cannot_be_is_refused_in_one_line(
 def test_a_budget_of_operations_counts_what_moves(held: str, old_run: Path, tmp_path: Path) -> None:
     typed = [f"init_from={old_run}", NEW, held, "trainer.device=cpu", "trainer.batch_size=2", "loss.adversarial_from=0"]
     cfg = compose_config("train", typed)
-    _, step, sampler = build_parts(cfg, torch.device("cpu"), "fp32", find_origin(cfg))
+    _, step, sampler = build_parts(cfg, torch.device("cpu"), "fp32", find_pretrained(cfg))
     with FlopCounterMode(display=False) as counter:
         step([sampler.batch(0)], 1.0, 0)
     budget = 1000 * int(counter.get_total_flops())
@@ -305,13 +307,13 @@ def test_a_budget_of_operations_counts_what_moves(held: str, old_run: Path, tmp_
 
 
 @pytest.mark.parametrize("held", ["[]", "[encoder]", "[style]"])
-def test_codes_of_an_older_reader_are_named(held: str, saved: Callable[[Any], Origin]) -> None:
+def test_codes_of_an_older_reader_are_named(held: str, saved: Callable[[Any], PretrainedRun]) -> None:
     cfg = small("reference")
-    origin = saved(cfg)
+    pretrained = saved(cfg)
     generator = build_generator(cfg, 3)
-    hold_still(generator, origin, ["mine"], frozen=held.strip("[]").split(), train_only=None)
-    assert codes_of_an_older_reader(generator, origin, ["mine"]) == ([] if held == "[style]" else ["kai", "brush"])
-    assert not codes_of_an_older_reader(generator, origin, ["kai", "brush", "mine"])
+    freeze_parts(generator, pretrained, ["mine"], frozen=held.strip("[]").split(), train_only=None)
+    assert stale_prototypes(generator, pretrained, ["mine"]) == ([] if held == "[style]" else ["kai", "brush"])
+    assert not stale_prototypes(generator, pretrained, ["kai", "brush", "mine"])
 
 
 def test_check_tells_of_an_inherited_charset_and_of_few_pairs(old_run: Path, tmp_path: Path, here: Here) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from fontgan.bench.figures import Figure
 from fontgan.bench.synthetic_pack import write_synthetic_pack
 from fontgan.errors import RunError
-from fontgan.runtime.timing import Spread, ratio, spread
+from fontgan.runtime.timing import Spread, ratio, summarize
 
 SIZE, CHARS = 64, 10_000  # pixels a side, and characters; it has as many styles as its pairs need
 SMALL_PAIRS = 3000  # as many as the bundled fonts give
@@ -59,7 +59,7 @@ def measure_big_pack(pairs: int, *, seed: int, rounds: int, minutes: float) -> l
             "MiB",
             f"{how}; over {found['batches']} batches",
         ),
-        Figure("big pack, reading", spread(rates["big"]), "glyphs/s", beside),
+        Figure("big pack, reading", summarize(rates["big"]), "glyphs/s", beside),
         Figure("big pack, reading over a small one", ratio(rates["big"], rates["small"]), "x", beside),
     ]
 

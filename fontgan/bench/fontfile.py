@@ -20,7 +20,7 @@ from fontgan.fontfile.create import create_font
 from fontgan.fontfile.metrics import Layout
 from fontgan.fontfile.vectorize import vectorize_folder
 from fontgan.runtime.log_setup import quiet
-from fontgan.runtime.timing import Task, ratio, spread, take_turns
+from fontgan.runtime.timing import Task, ratio, summarize, time_interleaved
 
 SIZE = 256  # of the images in pixels
 GB2312 = 6763  # Han characters of that standard
@@ -47,7 +47,7 @@ def measure_font(*, glyphs: int, rounds: int, minutes: float) -> list[Figure]:
             whole_s = time.perf_counter() - started
             workers = [count for count in (1, 2) if count <= len(os.sched_getaffinity(0))]
             some = chars[:COMPARED]
-            seconds = take_turns(
+            seconds = time_interleaved(
                 {
                     f"{count} process{'es' if count > 1 else ''}": _tracing(images, some, count) for count in workers
                 },
@@ -56,13 +56,15 @@ def measure_font(*, glyphs: int, rounds: int, minutes: float) -> list[Figure]:
     target = FONT_SECONDS if glyphs >= GB2312 else None
     cores = len(os.sched_getaffinity(0))
     figures = [
-        Figure("font, images to file", spread([whole_s]), "s", f"{how}, traced by {cores} cores and built", target),
-        Figure("font, tracing", spread([tracing_s]), "s", f"{how}, traced by {cores} cores"),
-        Figure("font, building", spread([whole_s - tracing_s]), "s", f"{how}, once traced, built and looked at again"),
+        Figure("font, images to file", summarize([whole_s]), "s", f"{how}, traced by {cores} cores and built", target),
+        Figure("font, tracing", summarize([tracing_s]), "s", f"{how}, traced by {cores} cores"),
+        Figure(
+            "font, building", summarize([whole_s - tracing_s]), "s", f"{how}, once traced, built and looked at again"
+        ),
     ]
     how = f"{len(some)} of these images, read and traced, with the start of the processes"
     for name, taken in seconds.items():
-        figures.append(Figure(f"font, tracing by {name}", spread([len(some) / t for t in taken]), "glyphs/s", how))
+        figures.append(Figure(f"font, tracing by {name}", summarize([len(some) / t for t in taken]), "glyphs/s", how))
     if len(seconds) == 2:
         one, two = seconds.values()
         figures.append(Figure("font, tracing by 2 processes over 1", ratio(one, two), "x", how))
@@ -74,7 +76,7 @@ def draw_images(folder: Path, glyphs: int) -> list[str]:
     known = []
     for font in FONTS:
         source = FontGlyphs(asset(font))
-        known.append((source, [char for char in source.survey(None).present if ord(char) >= FIRST]))
+        known.append((source, [char for char in source.coverage(None).present if ord(char) >= FIRST]))
     frame = Frame(SIZE, 0, 0)
     chars = []
     for i in tqdm(range(glyphs), unit="glyph", desc="drawing images", leave=False):

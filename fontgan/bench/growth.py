@@ -15,7 +15,7 @@ from fontgan.config.data_plan import build_plan
 from fontgan.data.pack import make_pack
 from fontgan.runtime.device import wait_for
 from fontgan.runtime.log_setup import quiet
-from fontgan.runtime.timing import Spread, ratio, spread, take_turns
+from fontgan.runtime.timing import Spread, ratio, summarize, time_interleaved
 from fontgan.training.memory import peak_bytes
 
 # Each of them changes one number of the base, so that a row tells what that number costs.
@@ -45,7 +45,7 @@ def _steps(*, device: torch.device, precision: str, rounds: int, minutes: float,
     figures = [Figure("growth, base: memory of a step", _exact(peak / 2**20), "MiB", f"{described}; tensors at once")]
     for change in STEPS:
         other = build_step([*common, change], device)
-        seconds = take_turns(
+        seconds = time_interleaved(
             {"base": base.run, "other": other.run},
             lambda: wait_for(device),
             rounds=rounds,
@@ -60,7 +60,9 @@ def _steps(*, device: torch.device, precision: str, rounds: int, minutes: float,
         del other
     base.sampler.close()
     figures.append(
-        Figure("growth, base: time of a step", spread(seconds["base"]), "s", f"{described}, in the last of the rounds")
+        Figure(
+            "growth, base: time of a step", summarize(seconds["base"]), "s", f"{described}, in the last of the rounds"
+        )
     )
     return figures
 
@@ -83,7 +85,7 @@ def _packs() -> list[Figure]:
             seconds[key].append(took)
     base = f"{CHARS[-1]} characters, {FONTS[-1]} styles and the source, {SIZES[1]} px"
     figures = [
-        Figure("growth, pack: seconds", spread(seconds[base_key]), "s", f"{base}; one process"),
+        Figure("growth, pack: seconds", summarize(seconds[base_key]), "s", f"{base}; one process"),
         Figure("growth, pack: size", _exact(nbytes[base_key] / 2**20), "MiB", base),
     ]
     for key in keys:

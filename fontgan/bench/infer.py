@@ -20,12 +20,12 @@ from fontgan.data.pack import SOURCE
 from fontgan.generate.folder import draw_folder, draw_glyph_files
 from fontgan.generate.sources import find_sources
 from fontgan.inference import Run, load
-from fontgan.models.fuse_bn import cast_convolutions, folded
+from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.predict import draw_glyphs
 from fontgan.models.unet import UnetGenerator
 from fontgan.runtime.device import autocast, wait_for
 from fontgan.runtime.log_setup import quiet
-from fontgan.runtime.timing import ratio, spread, take_turns
+from fontgan.runtime.timing import ratio, summarize, time_interleaved
 from fontgan.training import checkpoint as checkpoints
 
 SMALL = "quickstart"  # a network so small that reading and writing images weigh most
@@ -74,7 +74,7 @@ def _precisions(run: Run, described: str, count: int, *, classic: bool, rounds: 
     source = torch.rand(count, 1, run.size, run.size, generator=torch.Generator().manual_seed(0)).mul(2).sub(1)
     style = run.weights(run.styles[0]).expand(count, -1)
 
-    ready = folded(run.generator)
+    ready = fuse_conv_bn(run.generator)
     cast_convolutions(ready, torch.bfloat16)
 
     def draw(generator: UnetGenerator, precision: str) -> None:
@@ -87,7 +87,7 @@ def _precisions(run: Run, described: str, count: int, *, classic: bool, rounds: 
             batch_size=run.batch_size,
         )
 
-    seconds = take_turns(
+    seconds = time_interleaved(
         {
             "fp32": lambda: draw(run.generator, "fp32"),
             "bf16": lambda: draw(run.generator, "bf16"),
@@ -108,7 +108,7 @@ def _precisions(run: Run, described: str, count: int, *, classic: bool, rounds: 
     name = described.partition(",")[0]
     return [
         *(
-            Figure(f"drawing {name}, {which}", spread([count / took for took in taken]), "glyphs/s", meaning[which])
+            Figure(f"drawing {name}, {which}", summarize([count / took for took in taken]), "glyphs/s", meaning[which])
             for which, taken in seconds.items()
         ),
         *(
@@ -154,7 +154,7 @@ def _whole(run: Run, images: Path, described: str, out: Path, *, rounds: int, mi
         draw_folder(run, find_sources(run, asked), run.styles[0], out, overwrite=True)
 
     with quiet():
-        seconds = take_turns(
+        seconds = time_interleaved(
             {"generator": generator_alone, "loop": loop, "folder": whole},
             lambda: wait_for(run.device),
             rounds=rounds,
@@ -168,7 +168,7 @@ def _whole(run: Run, images: Path, described: str, out: Path, *, rounds: int, mi
     )
     work = f"{described}, {run.precision}: images read, drawn, and written as PNG"
     how, how_loop = f"{work}, with manifest and contact sheet; {alone}", f"{work}, and nothing else; {alone}"
-    rate = spread([len(source) / took for took in seconds["folder"]])
+    rate = summarize([len(source) / took for took in seconds["folder"]])
     over = {which: ratio(seconds["generator"], seconds[which]) for which in ("folder", "loop")}
     return [
         Figure(f"folder {name}, rate", rate, "glyphs/s", how),
@@ -197,7 +197,7 @@ def untrained_run(out: Path, settings: Sequence[str], batch_size: int, *, device
     checkpoints.save(
         out,
         step=0,
-        facts={"minutes": 0.0, "scores": {}, "styles": styles, "pack": "", "data": manifest},
+        metadata={"minutes": 0.0, "scores": {}, "styles": styles, "pack": "", "data": manifest},
         config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
         networks={"generator": generator},
         training={},

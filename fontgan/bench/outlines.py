@@ -21,7 +21,7 @@ from fontgan.data.frame import Frame
 from fontgan.data.sources import asset
 from fontgan.fontfile.outline import Outline
 from fontgan.fontfile.trace import PixelsToUnits, trace
-from fontgan.runtime.timing import Spread, spread, take_turns
+from fontgan.runtime.timing import Spread, summarize, time_interleaved
 
 FONTS = ("NotoSansSC-Regular.ttf", "LXGWWenKai.ttf", "MaShanZheng-Regular.ttf", "ZCOOLXiaoWei-Regular.ttf")
 SIZES = (128, 256)
@@ -282,13 +282,13 @@ def measure_outlines(*, glyphs: int, rounds: int, minutes: float, seed: int) -> 
     figures += _compare_all(f"{SIZES[0]} px, blurred and noisy", spoilt, found, missing)
     for size in SIZES:
         images = [s for font in FONTS for s in samples(font, chars, size)]
-        seconds = take_turns(
+        seconds = time_interleaved(
             {name: _all(tracer, images) for name, tracer in found.items()}, lambda: None,
             rounds=rounds, minutes=minutes, title=f"tracing at {size} px", once=True,
         )  # fmt: skip
         how = f"{len(images)} glyphs of the bundled fonts at {size} px traced one after another by one process"
         for name, taken in seconds.items():
-            each = spread([1000 * took / len(images) for took in taken])
+            each = summarize([1000 * took / len(images) for took in taken])
             target = TRACED_MS if (name, size) == ("ours", 256) else None
             figures.append(Figure(f"outlines {size} px, {name}: time", each, "ms/glyph", how, target))
     return figures
@@ -296,7 +296,7 @@ def measure_outlines(*, glyphs: int, rounds: int, minutes: float, seed: int) -> 
 
 def shared_chars() -> list[str]:
     """The Han characters that all bundled fonts have."""
-    have = [set(FontGlyphs(asset(font)).survey(None).present) for font in FONTS]
+    have = [set(FontGlyphs(asset(font)).coverage(None).present) for font in FONTS]
     return sorted(char for char in set.intersection(*have) if char >= "\u4e00")
 
 
@@ -313,14 +313,14 @@ def _compare_all(what: str, images: list[Sample], found: dict[str, Tracer], miss
         alike = [compare(tracer(image.grey, image.to_units), image.truth) for image in images]
         title = f"outlines {what}, {name}"
         figures += [
-            Figure(f"{title}: area that differs", spread([100 * (1 - a.iou) for a in alike]), "%", how),
-            Figure(f"{title}: mean deviation", spread([a.mean for a in alike]), "/1000 em", how),
-            Figure(f"{title}: farthest deviation", spread([a.farthest for a in alike]), "/1000 em", how),
+            Figure(f"{title}: area that differs", summarize([100 * (1 - a.iou) for a in alike]), "%", how),
+            Figure(f"{title}: mean deviation", summarize([a.mean for a in alike]), "/1000 em", how),
+            Figure(f"{title}: farthest deviation", summarize([a.farthest for a in alike]), "/1000 em", how),
             Figure(f"{title}: farthest, of 95 % of glyphs", _ninety_five([a.farthest for a in alike]), "/1000 em", how),
-            Figure(f"{title}: points", spread([float(a.points) for a in alike]), "", how),
+            Figure(f"{title}: points", summarize([float(a.points) for a in alike]), "", how),
         ]
     points = [float(count_points(image.truth)) for image in images]
-    return [*figures, Figure(f"outlines {what}, the fonts themselves: points", spread(points), "", how)]
+    return [*figures, Figure(f"outlines {what}, the fonts themselves: points", summarize(points), "", how)]
 
 
 def _ninety_five(values: list[float]) -> Spread:

@@ -15,7 +15,7 @@ from fontgan.config.compose import compose_config
 from fontgan.config.data_plan import build_plan
 from fontgan.data.pack import make_pack
 from fontgan.runtime.log_setup import quiet
-from fontgan.runtime.timing import ratio, spread, take_turns
+from fontgan.runtime.timing import ratio, summarize, time_interleaved
 
 SIZE = 128  # of the glyphs in pixels
 REPEATS = 25  # of the bundled fonts: with fewer glyphs, 76,000 or so, starting a second process would weigh too much
@@ -56,14 +56,14 @@ def measure_packing(name: str, cfg: DictConfig, *, rounds: int, minutes: float) 
     if len(os.sched_getaffinity(0)) > 1:
         tasks["2 workers"] = lambda: pack(2)
     with quiet():
-        planning = take_turns(
+        planning = time_interleaved(
             {"plan": lambda: build_plan(cfg)}, lambda: None, rounds=rounds, minutes=minutes, title="planning", once=True
         )["plan"]
-        seconds = take_turns(
+        seconds = time_interleaved(
             tasks, lambda: None, rounds=rounds, minutes=minutes, title=f"packing {name}", warm_up=1, once=True
         )
     how = f"{name}, {glyphs} glyphs at {cfg.data.size} px into an empty cache, pairs planned and glyphs drawn"
-    rates = {which: spread([glyphs / took for took in taken]) for which, taken in seconds.items()}
+    rates = {which: summarize([glyphs / took for took in taken]) for which, taken in seconds.items()}
     fastest = list(rates)[-1]
     figures = [
         Figure(f"packing {name}, {which}", rate, "glyphs/s", how, PACKED_AT_128 if which == fastest else None)
@@ -75,5 +75,5 @@ def measure_packing(name: str, cfg: DictConfig, *, rounds: int, minutes: float) 
         gain = ratio(drawing[1][1:], drawing[2][1:])
         how = f"{name}, {glyphs} glyphs at {cfg.data.size} px into an empty cache, the time to plan the pairs left out"
         figures.append(Figure(f"packing {name}, 2 workers over 1, drawing alone", gain, "x", how))
-    figures.append(Figure(f"packing {name}, planning alone", spread(planning), "s", f"{name}, pairs planned"))
+    figures.append(Figure(f"packing {name}, planning alone", summarize(planning), "s", f"{name}, pairs planned"))
     return figures

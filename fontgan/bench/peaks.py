@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from fontgan.runtime.device import wait_for
-from fontgan.runtime.timing import take_turns
+from fontgan.runtime.timing import time_interleaved
 
 ROUNDS = 5
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices: large enough that the product, not its start, is timed
@@ -42,7 +42,7 @@ def measure_peaks(device: torch.device, *, side: int | None = None, copied: int 
     small = matrix.to(torch.bfloat16)
     there = torch.ones(copied, dtype=torch.uint8, device=device)
     target = torch.zeros_like(there)  # zeros, not empty: pages must be there before they are timed
-    seconds = take_turns(
+    seconds = time_interleaved(
         {"bf16": lambda: small @ small, "fp32": lambda: matrix @ matrix, "copy": lambda: target.copy_(there)},
         lambda: wait_for(device),
         rounds=ROUNDS,

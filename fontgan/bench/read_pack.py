@@ -15,7 +15,7 @@ from fontgan.config.compose import compose_config
 from fontgan.config.instantiate import build
 from fontgan.data.batches import PairSampler
 from fontgan.data.pack import open_pack
-from fontgan.runtime.timing import take_turns
+from fontgan.runtime.timing import time_interleaved
 
 BATCH = 16
 WARM_BATCHES, BATCHES = 50, 1000  # before memory is looked at, and between both looks
@@ -45,7 +45,7 @@ def main(big: str, small: str, seed: str, rounds: str, minutes: str) -> None:
     growth = own_mib() - warm
     beside = PairSampler(open_pack(Path(small)), batch_size=BATCH, seed=int(seed), augment=augment)
     places, places_beside = count(), count()
-    seconds = take_turns(
+    seconds = time_interleaved(
         {"big": lambda: sampler.batch(next(places)), "small": lambda: beside.batch(next(places_beside))},
         lambda: None,
         rounds=int(rounds),

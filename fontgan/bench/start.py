@@ -13,7 +13,7 @@ import torch
 from fontgan.bench.figures import FIRST_STEP, Figure
 from fontgan.bench.first_step import MARK
 from fontgan.errors import RunError
-from fontgan.runtime.timing import FEWEST_ROUNDS, spread
+from fontgan.runtime.timing import MIN_ROUNDS, summarize
 
 
 def measure_start(device: torch.device, *, rounds: int, minutes: float) -> list[Figure]:
@@ -22,10 +22,10 @@ def measure_start(device: torch.device, *, rounds: int, minutes: float) -> list[
     with tempfile.TemporaryDirectory() as folder:
         seconds_to_first_step(Path(folder) / "first", device)  # packs the glyphs, and warms the file cache
         started = time.monotonic()
-        while len(taken) < rounds and (len(taken) < FEWEST_ROUNDS or time.monotonic() - started < 60 * minutes):
+        while len(taken) < rounds and (len(taken) < MIN_ROUNDS or time.monotonic() - started < 60 * minutes):
             taken.append(seconds_to_first_step(Path(folder) / str(len(taken)), device))
     how = "fontgan train, not compiled, its glyphs packed before: from the start of the process to the end of the first step"
-    return [Figure("start to first step", spread(taken), "s", how, FIRST_STEP if device.type == "cpu" else None)]
+    return [Figure("start to first step", summarize(taken), "s", how, FIRST_STEP if device.type == "cpu" else None)]
 
 
 def seconds_to_first_step(out: Path, device: torch.device, *overrides: str) -> float:

@@ -20,7 +20,7 @@ from fontgan.config.compose import compose_config
 from fontgan.data.batches import PairSampler
 from fontgan.runtime.device import pick_precision, wait_for
 from fontgan.runtime.log_setup import quiet
-from fontgan.runtime.timing import Spread, ratio, spread, take_turns
+from fontgan.runtime.timing import Spread, ratio, summarize, time_interleaved
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def measure_step(
         steps["eager"] = build_step([*tuned, "trainer.compile=false"], device)
     elif compile_too:
         steps["compiled"] = build_step([*tuned, "trainer.compile=true"], device)
-    seconds = take_turns(
+    seconds = time_interleaved(
         {name: step.run for name, step in steps.items()},
         lambda: wait_for(device),
         rounds=rounds,
@@ -131,8 +131,8 @@ def measure_step(
     figures = []
     for name, step in steps.items():
         how = f"{described}; {meaning[name]}"
-        figures.append(Figure(f"step, {name}", spread(seconds[name]), "s", how))
-        rates = spread([step.glyphs / took for took in seconds[name]])
+        figures.append(Figure(f"step, {name}", summarize(seconds[name]), "s", how))
+        rates = summarize([step.glyphs / took for took in seconds[name]])
         figures.append(Figure(f"step, {name}, rate", rates, "glyphs/s", how))
     for name in steps:
         if name != "plain":
@@ -156,7 +156,7 @@ def measure_step(
     )
     figures.append(Figure("step, floor", exact, "s", how))
     for name in ("tuned", *(["compiled"] if "compiled" in steps else [])):
-        share = spread([total.seconds / took for took in seconds[name]])
+        share = summarize([total.seconds / took for took in seconds[name]])
         target = SHARE_OF_FLOOR_ON_GPU if classic and name == "tuned" and device.type == "cuda" else None
         figures.append(
             Figure(f"step, {name}, floor over time", share, "", "the floor over the seconds it took", target)

@@ -13,7 +13,7 @@ from fontgan.data.pack_shards import PixelWriter, rows_in_a_shard
 from fontgan.data.sources import asset
 
 _DRAWN = 256  # glyphs that are really drawn
-_FIRST_CHAR, _MOST_CHARS = 0x20000, 42_000  # CJK extension B: a block without gaps that is large enough
+_FIRST_CHAR, _MAX_CHARS = 0x20000, 42_000  # CJK extension B: a block without gaps that is large enough
 _AT_ONCE = 4096  # rows
 
 
@@ -26,10 +26,10 @@ def write_synthetic_pack(folder: Path, styles: int = 100, chars: int = 10_000, s
         size: of the glyphs, in pixels.
     Raises: OSError if it cannot be written; ValueError if too many characters are wanted.
     """
-    if not 2 <= chars <= _MOST_CHARS:
-        raise ValueError(f"chars={chars}: 2 to {_MOST_CHARS} are possible.")
+    if not 2 <= chars <= _MAX_CHARS:
+        raise ValueError(f"chars={chars}: 2 to {_MAX_CHARS} are possible.")
     font = FontGlyphs(asset("NotoSansSC-Regular.ttf"))
-    drawn = font.survey(None).present[-_DRAWN:]
+    drawn = font.coverage(None).present[-_DRAWN:]
     canvas = Frame(size)
     glyphs = np.stack([font.draw(char, canvas, size) for char in drawn])
     text = "".join(chr(_FIRST_CHAR + i) for i in range(chars))

@@ -17,10 +17,10 @@ from fontgan.data import charset as charsets
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.sources import open_glyphs
-from fontgan.errors import ConfigError, DataError, some
+from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks
 from fontgan.pictures.contact_sheet import save_png
-from fontgan.runtime.files import user_path, write_whole
+from fontgan.runtime.files import atomic_write, user_path
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def main(cfg: DictConfig) -> int:
     picture_file = _check_file("picture", cfg.picture, ".png", overwrite=cfg.overwrite)
     checked = read_checks(user_path(cfg.checks)) if cfg.checks else {}
     source, target = open_glyphs(cfg.source), open_glyphs(cfg.target)
-    drawn = target.survey(None).present
+    drawn = target.coverage(None).present
     lacking = _lacking(cfg, source, drawn)
     advice, before = advise(source, drawn, lacking, cfg.n, checked)
     for place, each in enumerate(advice, 1):
@@ -48,7 +48,7 @@ def main(cfg: DictConfig) -> int:
         len(advice), len(lacking), 100 * before, 100 * advice[-1].coverage,
     )  # fmt: skip
     if out:
-        write_whole(out, "".join(each.char for each in advice) + "\n")
+        atomic_write(out, "".join(each.char for each in advice) + "\n")
         log.info("%s: to print them: fontgan template chars=%s", out, out)
     if picture_file:
         frame = Frame(_PICTURE_PX * 0.94, _PICTURE_PX * 0.03, _PICTURE_PX * 0.03)
@@ -72,7 +72,7 @@ def advise(
         checked: glyphs that were made of ``lacking``: the parts of the doubtful ones count more.
     Returns: at most ``n``, the most useful first; and the coverage before the first of them, 0 to 1.
     """
-    known = [char for char in source.survey(list(drawn)).present if char not in set(lacking)]
+    known = [char for char in source.coverage(list(drawn)).present if char not in set(lacking)]
     if not known:
         log.info("none of the target's characters is in the source: it is advised as if nothing were drawn yet.")
     chars = [*known, *lacking]
@@ -106,22 +106,22 @@ def _lacking(cfg: DictConfig, source: GlyphSource, drawn: Sequence[str]) -> list
     """
     wanted = charsets.resolve(cfg.charset)
     if wanted is None:
-        wanted = source.survey(None).present
+        wanted = source.coverage(None).present
     have = set(drawn)
     lacking = [char for char in wanted if char not in have]
     if not lacking:
         raise DataError(
             f"target={cfg.target}: has all {len(wanted)} characters of charset={cfg.charset}. Choose a larger charset."
         )
-    present = source.survey(lacking).present
+    present = source.coverage(lacking).present
     if not present:
         raise DataError(
-            f"source={cfg.source}: has none of the {len(lacking)} characters that the target lacks ({some(lacking)}). "
+            f"source={cfg.source}: has none of the {len(lacking)} characters that the target lacks ({shorten(lacking)}). "
             "Give a complete font of the same script."
         )
     if len(present) < len(lacking):
         without = [char for char in lacking if char not in set(present)]
-        log.warning("the source lacks %d wanted characters, which are left out: %s", len(without), some(without))
+        log.warning("the source lacks %d wanted characters, which are left out: %s", len(without), shorten(without))
     return present
 
 

@@ -25,7 +25,7 @@ from fontgan.config.data_plan import build_plan
 from fontgan.config.groups import choices
 from fontgan.errors import ConfigError, RunError
 from fontgan.runtime.device import describe, out_of_memory, pick_device, pick_precision
-from fontgan.runtime.files import user_path, write_whole
+from fontgan.runtime.files import atomic_write, user_path
 from fontgan.runtime.log_setup import quiet
 
 log = logging.getLogger(__name__)
@@ -70,14 +70,14 @@ def main(cfg: DictConfig) -> int:
     if cfg.what != "page":
         out.parent.mkdir(parents=True, exist_ok=True)
         numbers = measure(cfg)
-        write_whole(out, json.dumps(numbers, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+        atomic_write(out, json.dumps(numbers, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
         log.info("%s: %d figures", out, len(numbers["figures"]))
     if page is not None:
         found = read_figures(out.parent)
         if not found:
             raise ConfigError(f"out={out}: no figures of fontgan bench lie beside it. Measure first.")
         page.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(page, to_markdown(found))
+        atomic_write(page, to_markdown(found))
         log.info("%s: %d machines or settings", page, len(found))
     return 0
 

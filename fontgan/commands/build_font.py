@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from fontgan.errors import ConfigError, DataError, some
+from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.fontfile import names
 from fontgan.fontfile.create import create_font
 from fontgan.fontfile.extend import Built, extend_font
@@ -71,7 +71,7 @@ def main(cfg: DictConfig) -> int:
         )  # fmt: skip
     say(built, target)
     if drawn.unreadable:
-        log.warning("%d images could not be read: %s", len(drawn.unreadable), some(drawn.unreadable))
+        log.warning("%d images could not be read: %s", len(drawn.unreadable), shorten(drawn.unreadable))
     return 1 if drawn.unreadable else 0
 
 
@@ -86,10 +86,13 @@ def open_ufo(source: Path) -> UfoFont | None:
     ufo = read_ufo(source)
     if ufo.nameless:
         log.info(
-            "%s: %d glyphs stand for no character and are left out: %s", source, len(ufo.nameless), some(ufo.nameless)
+            "%s: %d glyphs stand for no character and are left out: %s",
+            source,
+            len(ufo.nameless),
+            shorten(ufo.nameless),
         )
     if ufo.empty:
-        log.warning("%s: %d glyphs hold no contour and are left out: %s", source, len(ufo.empty), some(ufo.empty))
+        log.warning("%s: %d glyphs hold no contour and are left out: %s", source, len(ufo.empty), shorten(ufo.empty))
     if not any(glyph.outline.calls for glyph in ufo.glyphs):
         raise DataError(f"input={source}: has no glyph that is drawn and stands for a character. Give it unicodes.")
     return ufo

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from fontgan.complete.check import check
 from fontgan.complete.font import build, prove
 from fontgan.complete.outlines import outline
-from fontgan.complete.plan import FEWEST as FEWEST_LEARNED
+from fontgan.complete.plan import MIN_KNOWN_CHARS as MIN_LEARNED
 from fontgan.complete.plan import (
     Places,
     Plan,
@@ -27,7 +27,7 @@ from fontgan.complete.plan import (
 )
 from fontgan.config.compose import compose_config
 from fontgan.data.image_source import FolderGlyphs, name_from_char
-from fontgan.errors import ConfigError, RunError, some
+from fontgan.errors import ConfigError, RunError, shorten
 from fontgan.evaluation.checks_file import CheckedGlyph
 from fontgan.run_folder import is_finished
 from fontgan.runtime.files import locked, user_path
@@ -44,7 +44,7 @@ def main(cfg: DictConfig) -> int:
     Returns: 0; or what the training returned where it was stopped, and the same command goes on.
     """
     places = check_settings(cfg)
-    fewest = FEWEST_LEARNED if cfg.run is None else 0
+    fewest = MIN_LEARNED if cfg.run is None else 0
     plan = plan_completion(cfg.target, cfg.source, cfg.charset, fewest=fewest)
     work = open_work(places.work, identity_of(plan, cfg))
     if cfg.run is None:
@@ -78,12 +78,12 @@ def check_settings(cfg: DictConfig) -> Places:
     from fontgan.fontfile.names import check_name
     from fontgan.fontfile.target import check_writable
     from fontgan.fontfile.vectorize import check_tracing
-    from fontgan.metrics.recognition import find_recogniser
+    from fontgan.metrics.recognition import find_ocr
 
     if cfg.doubtful not in ("keep", "drop"):
         raise ConfigError(f"doubtful={cfg.doubtful}: choose one of keep, drop.")
     check_tracing(cfg.tolerance, cfg.speck, None)
-    find_recogniser(cfg.recogniser)
+    find_ocr(cfg.ocr)
     font = user_path(cfg.out)
     if font.suffix.lower() not in (".ttf", ".otf"):
         raise ConfigError(f"out={cfg.out}: a font file ends in .ttf or .otf. Name it so.")
@@ -105,19 +105,19 @@ def check_settings(cfg: DictConfig) -> Places:
 
 
 def say_plan(plan: Plan, cfg: DictConfig) -> None:
-    log.info("%s: %d characters to make: %s", plan.target.path.name, len(plan.lacking), some(plan.lacking, 30))
+    log.info("%s: %d characters to make: %s", plan.target.path.name, len(plan.lacking), shorten(plan.lacking, 30))
     if cfg.run is None:
         log.info("learned from the %d characters that it shares with %s", len(plan.learned_from), plan.source.path.name)
     if plan.undrawable:
         log.warning(
             "%s lacks %d characters of charset=%s too, and they stay out: %s",
-            plan.source.path.name, len(plan.undrawable), cfg.charset, some(plan.undrawable),
+            plan.source.path.name, len(plan.undrawable), cfg.charset, shorten(plan.undrawable),
         )  # fmt: skip
     over = clipped_on(plan, cfg.data.size, cfg.data.margin) if cfg.run is None and cfg.init_from is None else []
     if over:
         log.warning(
             "%d characters reach over the edge of the canvas that the shared ones need: %s. Use a larger data.margin if "
-            "they come out clipped.", len(over), some(over),
+            "they come out clipped.", len(over), shorten(over),
         )  # fmt: skip
 
 
@@ -247,6 +247,6 @@ def say_result(places: Places, checks: list[CheckedGlyph], added: list[str], red
     )
     if doubtful:
         log.info(
-            "%d of them are doubtful, the worst first: %s", len(doubtful), some([one.char for one in doubtful], 30)
+            "%d of them are doubtful, the worst first: %s", len(doubtful), shorten([one.char for one in doubtful], 30)
         )
     log.info("look at %s; reject.txt and redraw/ in the work folder change what goes in", places.proof)

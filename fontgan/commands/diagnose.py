@@ -17,7 +17,7 @@ from fontgan.evaluation.artefact_picture import picture
 from fontgan.evaluation.diagnose import diagnose, jump, largest_jump, no_reading
 from fontgan.pictures.contact_sheet import save_png
 from fontgan.runtime.device import pick_device, pick_precision
-from fontgan.runtime.files import user_path, write_whole
+from fontgan.runtime.files import atomic_write, user_path
 from fontgan.runtime.log_setup import say
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def main(cfg: DictConfig) -> int:
     say("\n".join([score_table(found), "", stage_table(found), "", *found["findings"]]))
     if cfg.out is not None:
         settings = {key: cfg[key] for key in ("which", "glyphs", "precision")}
-        write_whole(
+        atomic_write(
             user_path(cfg.out),
             json.dumps({"fontgan": __version__, "settings": settings, **found}, ensure_ascii=False, indent=1) + "\n",
         )

@@ -15,10 +15,10 @@ from fontgan.errors import ConfigError
 from fontgan.evaluation.evaluate import evaluate
 from fontgan.evaluation.folder_pairs import glyph_set_of_folders
 from fontgan.evaluation.glyph_set import GlyphSet, glyph_set_of_run
-from fontgan.metrics.recognition import find_recogniser
-from fontgan.metrics.structure import SURE
+from fontgan.metrics.recognition import find_ocr
+from fontgan.metrics.structure import MIN_CONFIDENCE
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
-from fontgan.runtime.files import user_path, write_whole
+from fontgan.runtime.files import atomic_write, user_path
 from fontgan.runtime.log_setup import say
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ WORST_NAMED = 12
 def main(cfg: DictConfig) -> int:
     """Prints the table, and writes ``out`` and ``sheet`` if they are given. Returns: exit code."""
     check_settings(cfg)
-    find_recogniser(cfg.recogniser)  # refused before anything is drawn
+    find_ocr(cfg.ocr)  # refused before anything is drawn
     if cfg.run is not None:
         glyphs = glyph_set_of_run(
             user_path(cfg.run),
@@ -42,11 +42,11 @@ def main(cfg: DictConfig) -> int:
         )
     else:
         glyphs = glyph_set_of_folders(user_path(cfg.pred), user_path(cfg.truth), cfg.source, seed=cfg.seed)
-    found = evaluate(glyphs, recogniser=cfg.recogniser, replicates=cfg.replicates, seed=cfg.seed)
+    found = evaluate(glyphs, ocr=cfg.ocr, replicates=cfg.replicates, seed=cfg.seed)
     say(table(found))
     if cfg.out is not None:
         measured = {key: cfg[key] for key in ("run", "which", "pred", "truth", "source", "replicates", "seed")}
-        write_whole(
+        atomic_write(
             user_path(cfg.out),
             json.dumps({"fontgan": __version__, "measured": measured, **found}, ensure_ascii=False, indent=1) + "\n",
         )
@@ -79,10 +79,10 @@ def check_settings(cfg: DictConfig) -> None:
 def table(found: dict[str, Any]) -> str:
     """The result as people read it: metrics, what to know about them, the seen/unseen matrix, the worst glyphs."""
     styles = found["styles"] if len(found["styles"]) > 1 else []
-    header = ["metric", "", "mean", "95 % interval", *styles, "best naive answer"]
+    header = ["metric", "", "mean", "95 % interval", *styles, "best baseline"]
     rows = [header]
     for name, metric in found["metrics"].items():
-        best = _best_naive(metric)
+        best = _best_baseline(metric)
         rows.append(
             [
                 metric["title"],
@@ -108,10 +108,12 @@ def table(found: dict[str, Any]) -> str:
             f"structure of {style}, on {calibration['glyphs']} true glyphs: flags {calibration['right_flagged']:.0%} of them, "
             f"catches {calibration['missing_caught']:.0%} with a component lost, {calibration['wrong_caught']:.0%} of wrong characters"
         )
-    doubtful = [line for line in found["glyphs"] if line.get("structure") is not None and line["structure"] < SURE]
+    doubtful = [
+        line for line in found["glyphs"] if line.get("structure") is not None and line["structure"] < MIN_CONFIDENCE
+    ]
     if doubtful:
         named = " ".join(f"{line['style']}:{line['char']} {line['structure']:.2f}" for line in doubtful[:WORST_NAMED])
-        lines.append(f"{len(doubtful)} doubtful glyphs (structure below {SURE}), the worst first: {named}")
+        lines.append(f"{len(doubtful)} doubtful glyphs (structure below {MIN_CONFIDENCE}), the worst first: {named}")
     return "\n".join([*lines, *found["notes"]])
 
 
@@ -126,7 +128,7 @@ def _say_matrix(matrix: dict[str, Any] | None) -> list[str]:
     return ["seen and unseen, trained styles: " + "; ".join(parts), f"unseen styles: {matrix['unseen_styles']}"]
 
 
-def _best_naive(metric: dict[str, Any]) -> str:
+def _best_baseline(metric: dict[str, Any]) -> str:
     there = {name: value for name, value in metric["baselines"].items() if value is not None}
     if not there:
         return "-"

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from fontgan.errors import ConfigError, some
+from fontgan.errors import ConfigError, shorten
 from fontgan.generate.folder import draw_folder
 from fontgan.generate.path import choose_path, draw_path
 from fontgan.generate.sources import Sources, find_sources, warn_of_other_framing
 from fontgan.inference import REFERENCES, Run, Style, load
-from fontgan.runtime.distributed import from_all, is_main, main_first, together
+from fontgan.runtime.distributed import all_gather, is_main, main_first, process_group
 from fontgan.runtime.files import user_path
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def main(cfg: DictConfig) -> int:
 
     Returns: 0, or 1 if some sources could not be read (the rest is done).
     """
-    with together(torch.device("cpu")):  # what they tell each other does not need a GPU
+    with process_group(torch.device("cpu")):  # what they tell each other does not need a GPU
         return draw_share(cfg)
 
 
@@ -36,8 +36,8 @@ def draw_share(cfg: DictConfig) -> int:
         run, sources, jobs, path, out = prepare(cfg)
     for style, folder in jobs:
         draw_folder(run, sources, style, folder, overwrite=cfg.overwrite)
-    for findings in from_all(sources.findings):
-        sources.findings |= findings
+    for diagnostics in all_gather(sources.diagnostics):
+        sources.diagnostics |= diagnostics
     if not is_main():
         return 0
     if path:
@@ -46,7 +46,10 @@ def draw_share(cfg: DictConfig) -> int:
     inverted = [sources.files[name].name for name, finding in sources.found() if finding.inverted]
     if inverted:
         log.info(
-            "%d of %d images are light on dark and were inverted: %s", len(inverted), len(sources.names), some(inverted)
+            "%d of %d images are light on dark and were inverted: %s",
+            len(inverted),
+            len(sources.names),
+            shorten(inverted),
         )
     warn_of_other_framing(run, sources)
     failed = [finding.problem for _, finding in sources.found() if finding.problem]

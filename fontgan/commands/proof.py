@@ -6,7 +6,7 @@ import logging
 
 from omegaconf import DictConfig
 
-from fontgan.errors import ConfigError, some
+from fontgan.errors import ConfigError, shorten
 from fontgan.report.proof import check_name, write_proof
 from fontgan.runtime.files import user_path
 
@@ -26,8 +26,8 @@ def main(cfg: DictConfig) -> int:
     proof = write_proof(
         user_path(cfg.font), out, target=cfg.target, source=cfg.source, checks=cfg.checks, text=cfg.text
     )
-    flagged = f", {len(proof.flagged)} of them doubtful: {some(proof.flagged)}" if proof.flagged else ""
+    flagged = f", {len(proof.flagged)} of them doubtful: {shorten(proof.flagged)}" if proof.flagged else ""
     log.info("%s (%.1f MB): %d made glyphs%s", out, proof.page_bytes / 1e6, proof.made, flagged)
     if proof.missing:
-        log.warning("%d characters are not in the font: %s", len(proof.missing), some(proof.missing))
+        log.warning("%d characters are not in the font: %s", len(proof.missing), shorten(proof.missing))
     return 0

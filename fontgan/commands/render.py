@@ -13,7 +13,7 @@ from fontgan.data.frame import clips, fit_canvas
 from fontgan.data.image_source import name_from_char
 from fontgan.data.pairs import SIZES
 from fontgan.data.sources import open_glyphs
-from fontgan.errors import ConfigError, DataError, some
+from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.generate.results import prepare_folder
 from fontgan.pictures.contact_sheet import save_png
 from fontgan.runtime.files import user_path
@@ -28,32 +28,32 @@ def main(cfg: DictConfig) -> int:
     if not 0 <= cfg.margin < 0.25:
         raise ConfigError(f"margin={cfg.margin}: a fraction of the canvas from 0 to below 0.25 is needed.")
     glyphs = open_glyphs(cfg.font)
-    survey = glyphs.survey(charsets.resolve(cfg.charset))
-    for finding in survey.findings:
+    coverage = glyphs.coverage(charsets.resolve(cfg.charset))
+    for finding in coverage.diagnostics:
         log.info("%s", finding)
-    if not survey.present:
+    if not coverage.present:
         raise DataError(f"{cfg.font}: has none of the characters of charset={cfg.charset}. Choose another charset.")
-    boxes = {char: glyphs.ink_box(char) for char in survey.present}
+    boxes = {char: glyphs.ink_box(char) for char in coverage.present}
     canvas = fit_canvas(list(boxes.values()), cfg.size, cfg.margin)
     clipped = [char for char, box in boxes.items() if clips(canvas.box(box), cfg.size)]
     if clipped:
-        log.warning("%d glyphs reach over the edge of the canvas and are clipped: %s", len(clipped), some(clipped))
+        log.warning("%d glyphs reach over the edge of the canvas and are clipped: %s", len(clipped), shorten(clipped))
     out = user_path(cfg.out)
     facts = {
         "made_by": "fontgan render",
         "font": glyphs.describe(),
-        "fingerprint": glyphs.fingerprint(survey.present),
+        "fingerprint": glyphs.fingerprint(coverage.present),
         "size": cfg.size,
         "cell_to_canvas": canvas.as_dict(),
-        "characters": len(survey.present),
-        "left_out": {reason: "".join(chars) for reason, chars in survey.left_out.items()},
+        "characters": len(coverage.present),
+        "left_out": {reason: "".join(chars) for reason, chars in coverage.left_out.items()},
         "clipped": "".join(clipped),
     }
     if isinstance(glyphs, FontGlyphs):
-        facts["advances"] = {char: glyphs.advance(char) for char in survey.present}  # widths in font units
+        facts["advances"] = {char: glyphs.advance(char) for char in coverage.present}  # widths in font units
     same = ("fingerprint", "size", "cell_to_canvas")
-    prepare_folder(out, facts, overwrite=cfg.overwrite, same=same, names=[name_from_char(c) for c in survey.present])
-    for char in tqdm(survey.present, unit="glyph", desc="drawing"):
+    prepare_folder(out, facts, overwrite=cfg.overwrite, same=same, names=[name_from_char(c) for c in coverage.present])
+    for char in tqdm(coverage.present, unit="glyph", desc="drawing"):
         save_png(glyphs.draw(char, canvas, cfg.size), out / f"{name_from_char(char)}.png")
-    log.info("%d glyphs in %s", len(survey.present), out)
+    log.info("%d glyphs in %s", len(coverage.present), out)
     return 0

@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from fontgan import __version__
 from fontgan.config.compose import compose_config
 from fontgan.errors import ConfigError, RunError
-from fontgan.metrics.recognition import find_recogniser
+from fontgan.metrics.recognition import find_ocr
 from fontgan.report import cost
 from fontgan.report.collect import collect
 from fontgan.report.content import content_of, to_csv
@@ -27,7 +27,7 @@ from fontgan.report.measure import MeasuredVariant, Settings, compare, measure
 from fontgan.report.page import render_page
 from fontgan.report.pictures import draw_pictures, open_first_runs
 from fontgan.runtime.device import describe, pick_device, pick_precision
-from fontgan.runtime.files import user_path, write_whole
+from fontgan.runtime.files import atomic_write, user_path
 from fontgan.runtime.log_setup import say
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def main(cfg: DictConfig) -> int:
     out = _check(cfg)
     root = user_path(cfg.runs)
     settings = Settings(
-        recogniser=cfg.recogniser,
+        ocr=cfg.ocr,
         replicates=cfg.replicates,
         seed=cfg.seed,
         batch_size=cfg.batch_size,
@@ -59,9 +59,9 @@ def main(cfg: DictConfig) -> int:
     content = content_of(collection, variants, comparison, costs, left_out, notes, _made(cfg, root, out))
     page = render_page(content, draw_pictures(opened, content))
     numbers = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
-    write_whole(out, page)  # first: it says whose the others are, so that a report cut short here can be made again
-    write_whole(out.with_suffix(".json"), numbers + "\n")
-    write_whole(out.with_suffix(".csv"), to_csv(content))
+    atomic_write(out, page)  # first: it says whose the others are, so that a report cut short here can be made again
+    atomic_write(out.with_suffix(".json"), numbers + "\n")
+    atomic_write(out.with_suffix(".csv"), to_csv(content))
     for entry in content["left_out"]:
         log.info("left out: %s: %s (%s)", entry["name"], entry["reason"], entry["status"])
     for note in content["notes"]:
@@ -88,7 +88,7 @@ def _check(cfg: DictConfig) -> Path:
     if taken:
         raise ConfigError(f"out={out}: {taken[0]} is there already and would be written too. Name another file.")
     pick_precision(cfg.precision, pick_device(cfg.device))
-    find_recogniser(cfg.recogniser)
+    find_ocr(cfg.ocr)
     return out
 
 
@@ -105,7 +105,7 @@ def make_room(out: Path) -> None:
 def _costs(variants: Sequence[MeasuredVariant], cfg: DictConfig, timed: Container[str]) -> list[cost.Cost]:
     """Counts every variant's parameters and operations, and measures the rates of those in ``timed``."""
     configs = [variant.runs[0].run.config for variant in variants]
-    styles = [len(variant.runs[0].run.checkpoint.facts["styles"]) for variant in variants]
+    styles = [len(variant.runs[0].run.checkpoint.metadata["styles"]) for variant in variants]
     costs = [cost.count(config, count) for config, count in zip(configs, styles, strict=True)]
     places = [place for place, variant in enumerate(variants) if variant.label in timed]
     if cfg.rates and places:
@@ -129,7 +129,7 @@ def _made(cfg: DictConfig, root: Path, out: Path) -> dict[str, Any]:
         "date": time.strftime("%Y-%m-%d"),
         "device": describe(device, pick_precision(cfg.precision, device)),
         "which": cfg.which,
-        "recogniser": cfg.recogniser,
+        "ocr": cfg.ocr,
         "replicates": cfg.replicates,
         "seed": cfg.seed,
         "batch_size": cfg.batch_size,

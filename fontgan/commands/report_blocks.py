@@ -20,7 +20,7 @@ from fontgan.report.block_choices import candidate, discover
 from fontgan.report.blocks import MADE_BY_US, measure_blocks, to_markdown
 from fontgan.report.cost import ROUNDS
 from fontgan.runtime.device import describe, pick_device, pick_precision
-from fontgan.runtime.files import user_path, write_whole
+from fontgan.runtime.files import atomic_write, user_path
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +41,9 @@ def main(cfg: DictConfig) -> int:
     )
     made = _made(cfg)
     numbers = {"made": made, "baseline": base.as_dict(), "rows": [row.as_dict() for row in rows]}
-    write_whole(out, to_markdown(base, rows, made))  # first: it says whose the other is
+    atomic_write(out, to_markdown(base, rows, made))  # first: it says whose the other is
     text = json.dumps(numbers, ensure_ascii=False, indent=1, allow_nan=False)
-    write_whole(out.with_suffix(".json"), text + "\n")
+    atomic_write(out.with_suffix(".json"), text + "\n")
     log.info("%s: %d choices, with %s beside it", out, len(rows), out.with_suffix(".json").name)
     return 0
 

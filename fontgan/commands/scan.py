@@ -16,11 +16,11 @@ from tqdm import tqdm
 
 from fontgan.data.image_source import MANIFEST, SHEET, image_files, name_from_char
 from fontgan.data.pairs import SIZES
-from fontgan.errors import ConfigError, DataError, some
+from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.handwriting.pictures import find_pictures, read_picture
 from fontgan.handwriting.sheet import NotAPage, need_opencv
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
-from fontgan.runtime.files import user_path, write_whole
+from fontgan.runtime.files import atomic_write, user_path
 
 if TYPE_CHECKING:
     from fontgan.handwriting.cut import Cell
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 MADE_BY = "fontgan scan"
 SHEET_COLUMNS, SHEET_GLYPHS, SHEET_PX = 16, 256, 64
-MOST_DOUBTFUL = 200  # cells in the picture of the doubtful ones
+MAX_DOUBTFUL = 200  # cells in the picture of the doubtful ones
 
 
 @dataclass
@@ -85,7 +85,7 @@ def main(cfg: DictConfig) -> int:
                 if not harvest.pages:
                     out.mkdir(parents=True, exist_ok=True)
                     # The cell's frame first: images without it would be read wrongly, were this stopped half way.
-                    write_whole(out / MANIFEST, json.dumps(facts | before, ensure_ascii=False, indent=1))
+                    atomic_write(out / MANIFEST, json.dumps(facts | before, ensure_ascii=False, indent=1))
                 take(harvest, name, located.page, cells, out, overwrite=cfg.overwrite)
         except DataError as error:
             harvest.failed.append(str(error))
@@ -176,19 +176,19 @@ def finish(harvest: Harvest, facts: dict[str, Any], before: dict[str, Any], out:
     facts["pages"] = [*before.get("pages", []), *harvest.pages]
     stale = {name: doubts for name, doubts in before.get("doubtful", {}).items() if name not in new}
     facts["doubtful"] = stale | harvest.doubtful
-    write_whole(out / MANIFEST, json.dumps(facts, ensure_ascii=False, indent=1))
+    atomic_write(out / MANIFEST, json.dumps(facts, ensure_ascii=False, indent=1))
     draw_sheet(out)
     if harvest.again:
-        log.warning("%d characters are on two pages; the first stays: %s", len(harvest.again), some(harvest.again))
+        log.warning("%d characters are on two pages; the first stays: %s", len(harvest.again), shorten(harvest.again))
     if harvest.kept:
-        log.info("%d glyphs were there before and stay (overwrite=true replaces them): %s", len(harvest.kept), some(harvest.kept))  # fmt: skip
+        log.info("%d glyphs were there before and stay (overwrite=true replaces them): %s", len(harvest.kept), shorten(harvest.kept))  # fmt: skip
     if harvest.shown:
         picture = contact_sheet(
-            [(label, [seen, glyph]) for label, seen, glyph in harvest.shown[:MOST_DOUBTFUL]], cell_px=128
+            [(label, [seen, glyph]) for label, seen, glyph in harvest.shown[:MAX_DOUBTFUL]], cell_px=128
         )
         save_png(picture, report)
         said = [f"{name} ({', '.join(doubts)})" for name, doubts in harvest.doubtful.items()]
-        log.warning("%d glyphs are doubtful; look at them in %s: %s", len(said), report, some(said))
+        log.warning("%d glyphs are doubtful; look at them in %s: %s", len(said), report, shorten(said))
     pages = len(harvest.pages)
     log.info(
         "%d glyphs of %d page%s in %s; %d cells are empty", len(new), pages, "s" * (pages != 1), out, harvest.empty

@@ -15,10 +15,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from fontgan.commands import train
 from fontgan.config.check import check_config
-from fontgan.config.compose import compose_prepared, find_origin, settle
+from fontgan.config.compose import compose_escaped, find_pretrained, resolve
 from fontgan.config.data_plan import build_plan
 from fontgan.config.groups import hydra_choices, hydra_here
-from fontgan.config.overrides import own_settings, prepare_overrides
+from fontgan.config.overrides import escape_overrides, own_settings
 from fontgan.data.pack import make_pack
 from fontgan.errors import ConfigError, RunError, UserError
 from fontgan.run_folder import is_finished
@@ -52,8 +52,8 @@ def main(verb: str, overrides: list[str]) -> int:
         raise ConfigError(
             "-m: a sweep starts its runs itself. Start it without torchrun; launcher= runs several at once."
         )
-    typed = prepare_overrides(overrides, sweep=True)
-    first = compose_prepared("train", [choices_of_override(override)[0] for override in parse_override(typed)])
+    typed = escape_overrides(overrides, sweep=True)
+    first = compose_escaped("train", [choices_of_override(override)[0] for override in parse_override(typed)])
     parsed = parse_override([*ready_made(first, typed), *typed])
     check_every_choice(parsed)
     some_job = [choices_of_override(override)[0] for override in parsed]
@@ -67,9 +67,9 @@ def main(verb: str, overrides: list[str]) -> int:
     if chosen["hydra/launcher"] != "basic":
         # Here once, where the jobs would each begin with it. One whose data is bad says so itself.
         with suppress(UserError):
-            cfg = compose_prepared("train", some_job)
-            settle(cfg, some_job)
-            origin = find_origin(cfg)
+            cfg = compose_escaped("train", some_job)
+            resolve(cfg, some_job)
+            origin = find_pretrained(cfg)
             plan = build_plan(cfg, origin.canvas if origin else None)
             make_pack(plan, cache_folder(cfg.data.cache))
     out.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def run_job(cfg: DictConfig) -> float | None:
         with open_dict(cfg):
             cfg.out, cfg.sweep.over = str(out), {}
         cfg = check_config("train", cfg)
-        for sentence in settle(cfg, overrides):
+        for sentence in resolve(cfg, overrides):
             log.info("%s", sentence)
         values = {override.get_key_element().lstrip("+"): override.value() for override in parse_override(overrides)}
         code = train.main(cfg, {key: plain_value(values[key]) for key in own})

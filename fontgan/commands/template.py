@@ -9,10 +9,10 @@ from omegaconf import DictConfig
 from fontgan.data import charset as charsets
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.sources import open_glyphs
-from fontgan.errors import ConfigError, DataError, some
+from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.handwriting.pdf import LabelFont, make_pdf
 from fontgan.handwriting.sheet import lay_out, need_opencv
-from fontgan.runtime.files import user_path, write_whole
+from fontgan.runtime.files import atomic_write, user_path
 
 log = logging.getLogger(__name__)
 
@@ -34,20 +34,20 @@ def main(cfg: DictConfig) -> int:
     if chars is None:
         if cfg.font is None:
             raise ConfigError("chars=font: whose? Name a font=, or the characters.")
-        chars = glyphs.survey(None).present
+        chars = glyphs.coverage(None).present
     pages = lay_out(chars, cfg.paper, cfg.cell_mm)
-    drawn = set(glyphs.survey(chars).present)
+    drawn = set(glyphs.coverage(chars).present)
     lacking = [char for char in chars if char not in drawn]
     if lacking:
         log.warning(
             "%s has no glyph for %d of the %d characters, which are labelled by their code points%s: %s. "
             "Give a font= that has them.",
             glyphs.path.name, len(lacking), len(chars), " and not shown in their cells" if cfg.ghost else "",
-            some(lacking),
+            shorten(lacking),
         )  # fmt: skip
     pdf = make_pdf(pages, LabelFont(glyphs), drawn, ghost=cfg.ghost)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, pdf)
+    atomic_write(out, pdf)
     log.info(
         "%d character%s on %d page%s of %s in %s",
         len(chars), "s" * (len(chars) != 1), len(pages), "s" * (len(pages) != 1), cfg.paper, out,

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from fontgan.build import batch_too_large, build_parts, settle_batch_size
-from fontgan.config.compose import find_origin
+from fontgan.build import batch_too_large, build_parts, resolve_batch_size
+from fontgan.config.compose import find_pretrained
 from fontgan.config.conflicts import check_discriminator, check_trainer
 from fontgan.data.batches import PairSampler
 from fontgan.data.pack import Pack
@@ -29,13 +29,13 @@ from fontgan.run_folder import (
 )
 from fontgan.runtime import distributed
 from fontgan.runtime.device import autocast, describe, out_of_memory, pick_device, pick_precision
-from fontgan.runtime.files import locked, user_path, write_whole
+from fontgan.runtime.files import atomic_write, locked, user_path
 from fontgan.runtime.log_setup import kept_messages, log_into_file, quiet
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.parallel import average_over_processes
 from fontgan.training.profiler import StepProfiler
-from fontgan.training.run_logger import Tracker
-from fontgan.training.schedule import Cadence
+from fontgan.training.run_logger import RunLogger
+from fontgan.training.schedule import Intervals
 from fontgan.training.step import TrainStep
 from fontgan.training.trainer import STOPPED, Trainer
 
@@ -57,7 +57,7 @@ def main(cfg: DictConfig, swept: Settings | None = None) -> int:
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # all batches have one shape, so trying the algorithms once pays
     try:
-        with distributed.together(device):
+        with distributed.process_group(device):
             return _train_in(out, cfg, device, swept or {})
     except RuntimeError as error:
         if not out_of_memory(error):
@@ -70,7 +70,7 @@ def _train_in(out: Path, cfg: DictConfig, device: torch.device, swept: Settings)
     """As ``main``, in every process; the main one does first what leaves files, or finds out what is wrong."""
     # Until all parts are built nothing is written: a refused command leaves no half-made run behind.
     with kept_messages() as messages, ExitStack() as held:
-        settle_batch_size(cfg, out, device)
+        resolve_batch_size(cfg, out, device)
         with distributed.main_first():
             check_trainer(cfg)
             check_discriminator(cfg)
@@ -81,9 +81,9 @@ def _train_in(out: Path, cfg: DictConfig, device: torch.device, swept: Settings)
                 precision = pick_precision(cfg.trainer.precision, device)
                 if cfg.trainer.threads:
                     torch.set_num_threads(cfg.trainer.threads)
-                origin = find_origin(cfg, last)
-                pack, train_step, sampler = build_parts(cfg, device, precision, origin)
-                if last is not None and last.facts.get("pack") != pack.path.name:
+                pretrained = find_pretrained(cfg, last)
+                pack, train_step, sampler = build_parts(cfg, device, precision, pretrained)
+                if last is not None and last.metadata.get("pack") != pack.path.name:
                     raise RunError(
                         f"out={out}: its glyphs have changed since (a font, a folder or the way they are drawn). "
                         "Train in another out=, or bring the old files back."
@@ -99,18 +99,18 @@ def _train_in(out: Path, cfg: DictConfig, device: torch.device, swept: Settings)
             with quiet("fontgan"):
                 last = look_into(out, cfg)  # once more: another process may have trained while this one waited
             if last is None and distributed.is_main():
-                write_whole(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-        seen = distributed.from_all(last.step if last else 0)
+                atomic_write(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+        seen = distributed.all_gather(last.step if last else 0)
         if len(set(seen)) > 1:
-            raise distributed.said_once(
+            raise distributed.raise_on_main(
                 RunError(
                     f"out={out}: the processes see different checkpoints there (of steps {', '.join(map(str, seen))}). "
                     "A shared folder may need a moment; start again, or see that all of them have the same one."
                 )
             )
         average_over_processes(train_step, cfg.data.size)
-        facts = run_facts(pack, origin, device, precision)
-        return _train(cfg, out, last, pack, train_step, sampler, device, precision, facts, swept)
+        metadata = run_facts(pack, pretrained, device, precision)
+        return _train(cfg, out, last, pack, train_step, sampler, device, precision, metadata, swept)
 
 
 def _train(
@@ -122,16 +122,16 @@ def _train(
     sampler: PairSampler,
     device: torch.device,
     precision: str,
-    facts: dict[str, Any],
+    metadata: dict[str, Any],
     swept: Settings,
 ) -> int:
     config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
     processes = distributed.world_size()
     compute = autocast(device, precision)
-    tracker = Tracker(
+    tracker = RunLogger(
         out,
         pack,
-        lambda source, style: draw_glyphs(train_step.averaged, source, style, device=device, autocast=compute),
+        lambda source, style: draw_glyphs(train_step.generator_ema, source, style, device=device, autocast=compute),
         sheet_chars=cfg.trainer.sheet_chars,
         from_step=last.step if last else 0,
     )
@@ -141,19 +141,19 @@ def _train(
         sampler,
         tracker=tracker,
         schedule=schedule_of(cfg),
-        cadence=Cadence(cfg.trainer.log_every, cfg.trainer.eval_every, cfg.trainer.save_every),
+        cadence=Intervals(cfg.trainer.log_every, cfg.trainer.eval_every, cfg.trainer.save_every),
         accumulate=cfg.trainer.accumulate,
         device=device,
         stop_at=cfg.trainer.stop_at,
         on_divergence=cfg.trainer.on_divergence,
-        facts=facts,
+        metadata=metadata,
         config_yaml=config_yaml,
         profiler=StepProfiler(out, device) if cfg.trainer.profile and distributed.is_main() else None,
     )
     if last is not None:
         trainer.resume(last)
         if distributed.is_main():
-            write_whole(out / "config.yaml", config_yaml)  # with what may differ from the earlier start
+            atomic_write(out / "config.yaml", config_yaml)  # with what may differ from the earlier start
         log.info("goes on from step %d in %s", last.step, out)
     elif processes > 1:
         distributed.own_random_stream(cfg.trainer.seed, 0)
@@ -168,7 +168,7 @@ def _train(
             trainer.profiler.close()
         if result != STOPPED:
             there = checkpoints.all_checkpoints(out)
-            last_scores, best_scores = (c.facts["scores"] for c in (there[-1], checkpoints.best(there)))
+            last_scores, best_scores = (c.metadata["scores"] for c in (there[-1], checkpoints.best(there)))
             tracker.result(trainer.step, settings_to_compare(cfg) | swept, last_scores, best_scores)
     finally:
         tracker.close()

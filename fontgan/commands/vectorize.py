@@ -8,7 +8,7 @@ from dataclasses import replace
 from omegaconf import DictConfig
 
 from fontgan.data import charset as charsets
-from fontgan.errors import ConfigError, some
+from fontgan.errors import ConfigError, shorten
 from fontgan.fontfile import names
 from fontgan.fontfile.metrics import choose_layout
 from fontgan.fontfile.target import open_target
@@ -56,5 +56,5 @@ def main(cfg: DictConfig) -> int:
         *(len(glyphs), out, "quadratic" if quadratic else "cubic", layout.units_per_em, layout.baseline),
     )
     if found.unreadable:
-        log.warning("%d images could not be read: %s", len(found.unreadable), some(found.unreadable))
+        log.warning("%d images could not be read: %s", len(found.unreadable), shorten(found.unreadable))
     return 1 if found.unreadable else 0

@@ -12,7 +12,7 @@ from fontgan.complete.plan import Plan, Work, key_of, say_stage
 from fontgan.data.frame import Frame
 from fontgan.data.image_source import name_from_char, read_grey, resample
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks, write_checks
-from fontgan.runtime.subsample import spread_evenly
+from fontgan.runtime.subsample import subsample_evenly
 
 if TYPE_CHECKING:
     from fontgan.inference import Run, Style
@@ -27,19 +27,19 @@ AT_ONCE = 256  # glyphs checked together
 def check(cfg: DictConfig, plan: Plan, work: Work, run: Run, style: Style, drawn_as: str) -> list[CheckedGlyph]:
     """Checks every made glyph and writes ``checks.json``.  Returns: what it holds."""
     from fontgan.evaluation.glyph_checks import check_glyphs
-    from fontgan.metrics.recognition import find_recogniser
-    from fontgan.metrics.structure import FEWEST, fit_gate
+    from fontgan.metrics.recognition import find_ocr
+    from fontgan.metrics.structure import MIN_FIT_GLYPHS, fit_gate
 
     say_stage(3, "checking every glyph")
-    reader = find_recogniser(cfg.recogniser)
+    reader = find_ocr(cfg.ocr)
     key = key_of(drawn_as, plan.lacking, plan.learned_from, reader.name if reader else None)
     if work.is_done("check", key, work.checks):
         return list(read_checks(work.checks).values())
     canvas = Frame.from_dict(run.manifest["cell_to_canvas"])
-    aligned = run.style_align(style).then(canvas)
-    learned = spread_evenly(plan.learned_from, GATE_GLYPHS)
+    aligned = run.style_align(style).compose(canvas)
+    learned = subsample_evenly(plan.learned_from, GATE_GLYPHS)
     gate = None
-    if len(learned) >= FEWEST:
+    if len(learned) >= MIN_FIT_GLYPHS:
         true = np.stack([plan.target.draw(char, aligned, run.size) for char in learned])
         gate = fit_gate(run.source_pixels(plan.source, learned), true, seed=GATE_SEED)
         log.info(
@@ -47,7 +47,7 @@ def check(cfg: DictConfig, plan: Plan, work: Work, run: Run, style: Style, drawn
             100 * gate.calibration.right_flagged, 100 * gate.calibration.missing_caught,
         )  # fmt: skip
     found: list[CheckedGlyph] = []
-    move = canvas.inverse().then(aligned)
+    move = canvas.inverse().compose(aligned)
     for start in range(0, len(plan.lacking), AT_ONCE):
         chars = plan.lacking[start : start + AT_ONCE]
         images = (read_grey(work.glyphs / f"{name_from_char(char)}.png")[0] for char in chars)
@@ -56,7 +56,7 @@ def check(cfg: DictConfig, plan: Plan, work: Work, run: Run, style: Style, drawn
     write_checks(
         work.checks,
         found,
-        recogniser=reader.name if reader else None,
+        ocr=reader.name if reader else None,
         structure=None if gate is None else vars(gate.calibration),
     )
     work.done("check", key)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from fontgan.complete.plan import Plan, Work, key_of, say_stage, sha256_of
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.image_source import FolderGlyphs, image_files, name_from_char
-from fontgan.errors import some
+from fontgan.errors import shorten
 from fontgan.evaluation.checks_file import CheckedGlyph
 
 if TYPE_CHECKING:
@@ -98,14 +98,14 @@ def redrawn_chars(work: Work, lacking: list[str]) -> dict[str, Path]:
     if not work.redraw.is_dir() or not image_files(work.redraw):
         return {}
     drawings = FolderGlyphs(work.redraw)
-    survey = drawings.survey(None)
-    for finding in survey.findings:
+    coverage = drawings.coverage(None)
+    for finding in coverage.diagnostics:
         log.log(logging.WARNING if finding.level != "note" else logging.INFO, "%s", finding)
     wanted = set(lacking)
-    strange = [char for char in survey.present if char not in wanted]
+    strange = [char for char in coverage.present if char not in wanted]
     if strange:
         log.warning(
-            "%s: %d drawings are of no character that is made here: %s", work.redraw, len(strange), some(strange)
+            "%s: %d drawings are of no character that is made here: %s", work.redraw, len(strange), shorten(strange)
         )
-    present = set(survey.present)
+    present = set(coverage.present)
     return {char: drawings.files[char] for char in lacking if char in present}

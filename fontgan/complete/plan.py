@@ -16,12 +16,12 @@ from fontgan.data.frame import Box, clips, fit_canvas
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.image_source import FolderGlyphs
 from fontgan.data.sources import check_style_name, open_glyphs, style_name
-from fontgan.errors import DataError, RunError, some
-from fontgan.runtime.files import read_json, write_whole
+from fontgan.errors import DataError, RunError, shorten
+from fontgan.runtime.files import atomic_write, read_json
 
 log = logging.getLogger(__name__)
 
-FEWEST = 10  # characters to learn a style from
+MIN_KNOWN_CHARS = 10  # characters to learn a style from
 STATE = "complete.json"
 FORMAT = 1
 
@@ -51,7 +51,7 @@ class Plan:
         return isinstance(self.target, FolderGlyphs)
 
 
-def plan_completion(target: str, source: str, charset: str, *, fewest: int = FEWEST) -> Plan:
+def plan_completion(target: str, source: str, charset: str, *, fewest: int = MIN_KNOWN_CHARS) -> Plan:
     """Looks at both and finds what is to be made.
 
     Args:
@@ -62,20 +62,20 @@ def plan_completion(target: str, source: str, charset: str, *, fewest: int = FEW
     """
     wanted = charsets.resolve(charset)
     drawn, complete = open_glyphs(target), open_glyphs(source)
-    drawable = complete.survey(wanted).present
-    has = drawn.survey(None).present
+    drawable = complete.coverage(wanted).present
+    has = drawn.coverage(None).present
     there = set(has)
     lacking = [char for char in drawable if char not in there]
     undrawable = [char for char in wanted or [] if char not in there | set(drawable)]
     if not lacking and undrawable:
         raise DataError(
-            f"{source}: lacks all {len(undrawable)} characters that {target} lacks of charset={charset} ({some(undrawable)}). "
+            f"{source}: lacks all {len(undrawable)} characters that {target} lacks of charset={charset} ({shorten(undrawable)}). "
             "Choose another source."
         )
     if not lacking:
         raise DataError(f"{target}: has all characters of charset={charset} already. Choose a larger charset.")
     wanted_scripts = {script_of(char) for char in lacking}
-    learned_from = complete.survey([char for char in has if script_of(char) in wanted_scripts]).present
+    learned_from = complete.coverage([char for char in has if script_of(char) in wanted_scripts]).present
     if len(learned_from) < fewest:
         raise DataError(
             f"{target}: has {len(learned_from)} characters in common with {source} to learn from, of the scripts that are "
@@ -146,7 +146,7 @@ class Work:
         self.save()
 
     def save(self) -> None:
-        write_whole(self.folder / STATE, json.dumps(self.facts, ensure_ascii=False, indent=1) + "\n")
+        atomic_write(self.folder / STATE, json.dumps(self.facts, ensure_ascii=False, indent=1) + "\n")
 
 
 def open_work(folder: Path, identity: dict[str, str]) -> Work:
@@ -164,7 +164,7 @@ def open_work(folder: Path, identity: dict[str, str]) -> Work:
         strangers = [path.name for path in folder.iterdir() if path.name not in ours] if folder.is_dir() else []
         if strangers:
             raise RunError(
-                f"work={folder}: holds files that fontgan did not make ({some(sorted(strangers), 3)}). Name another work=."
+                f"work={folder}: holds files that fontgan did not make ({shorten(sorted(strangers), 3)}). Name another work=."
             )
         return Work(folder, {"made_by": "fontgan complete", "format": FORMAT, "identity": identity, "stages": {}})
     try:
@@ -206,13 +206,13 @@ def learn_as_before(plan: Plan, work: Work) -> None:
     if more:
         log.warning(
             "%s: its training does not learn from the %d characters of scripts that were not lacking when it began: %s. "
-            "Name another work= to train with them.", work.run, len(more), some(more),
+            "Name another work= to train with them.", work.run, len(more), shorten(more),
         )  # fmt: skip
-    shared = set(plan.source.survey(list(before)).present) & set(plan.has)
+    shared = set(plan.source.coverage(list(before)).present) & set(plan.has)
     if there - shared:
         raise RunError(
             f"{work.folder / STATE}: its training learned from characters that target and source do not share "
-            f"({some(sorted(there - shared))}). Name another work=, or take the folder away to begin anew."
+            f"({shorten(sorted(there - shared))}). Name another work=, or take the folder away to begin anew."
         )
     plan.learned_from = list(before)
 
@@ -255,7 +255,7 @@ def place(work: Work, key: str, made: Path, file: Path) -> None:
     there = [sha256_of(file)] if file.is_file() else []
     work.facts.setdefault("wrote", {})[key] = [*there, sha256_of(made)]
     work.save()
-    write_whole(file, made.read_bytes())
+    atomic_write(file, made.read_bytes())
     made.unlink()
 
 

@@ -14,18 +14,18 @@ from fontgan.config.explain import first_line, unknown_key
 from fontgan.config.groups import SPECIAL_KEYS
 from fontgan.config.overrides import unescape_all
 from fontgan.config.schema import VERBS, objects_in_signature, signature_schema
-from fontgan.config.targets import NOT_FOR_CONFIGS, PLACES, locate
+from fontgan.config.targets import ALLOWED_TARGETS, NOT_FOR_CONFIGS, locate
 from fontgan.errors import ConfigError
 
-SETTLED_KEYS = {"generator": ("match_params",)}  # by node: what ``settle`` reads and no target takes
-NAMED_PRESETS = {"generator.up": ("inner", "outer", "levels")}  # by node: keys that hold names until ``settle``
+RESOLVED_KEYS = {"generator": ("match_params",)}  # by node: what ``resolve`` reads and no target takes
+NAMED_PRESETS = {"generator.up": ("inner", "outer", "levels")}  # by node: keys that hold names until ``resolve``
 
 
 def check_config(verb: str, cfg: DictConfig) -> DictConfig:
     """Checks keys and types against ``fontgan.config.schema`` and each target's signature; resolves interpolations.
 
     Args:
-        cfg: of overrides that ``prepare_overrides`` made.
+        cfg: of overrides that ``escape_overrides`` made.
     Raises: ConfigError.
     """
     return check_and_resolve(verb, OmegaConf.create(unescape_all(OmegaConf.to_container(cfg, resolve=False))))
@@ -55,7 +55,7 @@ def _checked_and_resolved(verb: str, cfg: DictConfig) -> DictConfig:
 
 def _check_places(cfg: DictConfig) -> None:
     """Raises: ConfigError where a config has no class in a place that needs one."""
-    for place in PLACES:
+    for place in ALLOWED_TARGETS:
         parent = OmegaConf.select(cfg, place.path.rpartition(".")[0]) if "." in place.path else cfg
         name = place.path.rpartition(".")[2]
         if not isinstance(parent, DictConfig) or name not in parent:
@@ -95,7 +95,7 @@ def _check_target(path: str, node: DictConfig) -> None:
             raise ConfigError(
                 f"{path}.{key}={node[key]}: a part is needed. Choose a variant of {path.replace('.', '/')}/{key}."
             )
-    settled = SETTLED_KEYS.get(path, ())
+    settled = RESOLVED_KEYS.get(path, ())
     keys = [key for key in parameter_keys(node) if key not in (*SPECIAL_KEYS, *settled)]
     _check_keys(schema, keys, path, also=settled)
     # Nested nodes are checked on their own; their place in the signature takes the object made of them.

@@ -13,18 +13,18 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fontgan.config.check import check_config, parameter_keys, target_nodes
-from fontgan.config.conflicts import check_discriminator, check_held_still, refuse_what_would_be_ignored
+from fontgan.config.conflicts import check_discriminator, check_freeze, refuse_what_would_be_ignored
 from fontgan.config.explain import did_you_mean, explain
 from fontgan.config.groups import choices, hydra_here
 from fontgan.config.instantiate import build, build_on_meta, target_specs
-from fontgan.config.overrides import prepare_overrides, readable
+from fontgan.config.overrides import escape_overrides, unescape
 from fontgan.config.saved import check_fits, load_config
 from fontgan.errors import ConfigError
 from fontgan.runtime.files import user_path
 
 if TYPE_CHECKING:
     from fontgan.training.checkpoint import Checkpoint
-    from fontgan.training.finetune import Origin
+    from fontgan.training.finetune import PretrainedRun
 
 log = logging.getLogger(__name__)
 
@@ -38,20 +38,20 @@ def compose_config(verb: str, overrides: list[str]) -> DictConfig:
         key = override.partition("=")[0].lstrip("+~")
         if key == "launcher" or key.startswith(("hydra.", "hydra/")):
             raise ConfigError(f"{override}: is for the jobs of a sweep. Add -m, or leave it out.")
-    prepared = prepare_overrides(overrides)
-    cfg = compose_prepared(verb, prepared)
-    for sentence in settle(cfg, prepared):
+    prepared = escape_overrides(overrides)
+    cfg = compose_escaped(verb, prepared)
+    for sentence in resolve(cfg, prepared):
         log.info("%s", sentence)
     return cfg
 
 
-def compose_prepared(verb: str, overrides: list[str]) -> DictConfig:
-    """The same from overrides that ``prepare_overrides`` made, and not settled."""
+def compose_escaped(verb: str, overrides: list[str]) -> DictConfig:
+    """The same from overrides that ``escape_overrides`` made, and not settled."""
     try:
         with hydra_here():
             cfg = compose(verb, overrides)
     except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:  # ValueError: of long numbers
-        raise ConfigError(readable(str(explain(verb, overrides, error)))) from error
+        raise ConfigError(unescape(str(explain(verb, overrides, error)))) from error
     cfg = check_config(verb, cfg)
     refuse_what_would_be_ignored(verb, cfg, {override.partition("=")[0] for override in overrides})
     return cfg
@@ -60,18 +60,18 @@ def compose_prepared(verb: str, overrides: list[str]) -> DictConfig:
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)")
 
 
-def settle(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
+def resolve(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
     """Puts in place what other settings ask for: init_from brings a run's ``generator`` and ``data``,
     generator.match_params scales ``generator.ngf``, sweep.budget sets ``trainer.max_steps`` and ``trainer.max_minutes``.
 
     For a config as composed; a saved one is settled, and its checkpoint fits no other width.
     Args:
-        overrides: as ``prepare_overrides`` made them.
+        overrides: as ``escape_overrides`` made them.
     Returns: what was chosen, in sentences.
     Raises: ConfigError where that is impossible.
     """
-    _name_presets(cfg)
-    return [*_inherit(cfg, overrides), *_match_params(cfg), *_keep_to_budget(cfg)]
+    _expand_presets(cfg)
+    return [*_inherit(cfg, overrides), *_match_params(cfg), *_apply_budget(cfg)]
 
 
 def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
@@ -81,7 +81,7 @@ def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
     typed = {}
     for override in overrides:
         key, _, value = override.partition("=")
-        typed[key.lstrip("+~").replace("/", ".")] = readable(value)
+        typed[key.lstrip("+~").replace("/", ".")] = unescape(value)
     if typed.get("generator.match_params", "null") != "null":
         raise ConfigError(
             "generator.match_params: the network comes from init_from, and so does its width. Leave it out."
@@ -137,7 +137,7 @@ def _own_config(cfg: DictConfig) -> DictConfig | None:
     return there if there.get("init_from") == cfg.init_from else None
 
 
-def find_origin(cfg: DictConfig, last: Checkpoint | None = None) -> Origin | None:
+def find_pretrained(cfg: DictConfig, last: Checkpoint | None = None) -> PretrainedRun | None:
     """The run that ``init_from`` names, or None.
 
     Args:
@@ -169,7 +169,7 @@ def _refuse_other_targets(cfg: DictConfig, old: DictConfig, key: str, value: str
         )
 
 
-def _name_presets(cfg: DictConfig) -> None:
+def _expand_presets(cfg: DictConfig) -> None:
     """Replaces the preset names in generator/up=hybrid by the presets, so that a saved config needs no names."""
     up = cfg.get("generator") and cfg.generator.up
     if not up or "switch" not in up:
@@ -211,7 +211,7 @@ def _match_params(cfg: DictConfig) -> list[str]:
     wanted = cfg.get("generator") and cfg.generator.get("match_params")
     if wanted is None:
         return []
-    from fontgan.models.cost import WIDEST, closest_width
+    from fontgan.models.cost import MAX_WIDTH, closest_width
 
     presets = choices("generator/up")
     match = _COUNT.fullmatch(str(wanted).strip())
@@ -220,18 +220,18 @@ def _match_params(cfg: DictConfig) -> list[str]:
     elif wanted in presets:
         with hydra_here():
             other = compose("train", [f"generator/up={wanted}"])
-        _name_presets(other)
+        _expand_presets(other)
         count = _count_parameters(cfg, cfg.generator.ngf, up=other.generator.up)
     else:
         raise ConfigError(
             f"generator.match_params={wanted}: cannot be read. Write a count (8M, 800k, 8000000), or a preset of "
             f"generator/up: {', '.join(presets)}."
         )
-    for ngf, beyond in ((1, count.__lt__), (WIDEST, count.__gt__)):
+    for ngf, beyond in ((1, count.__lt__), (MAX_WIDTH, count.__gt__)):
         if beyond(there := _count_parameters(cfg, ngf)):
             raise ConfigError(
                 f"generator.match_params={wanted}: generator.ngf={ngf} has {there:,} parameters, and ngf goes from "
-                f"1 to {WIDEST}. Ask for another count, or change generator.depth."
+                f"1 to {MAX_WIDTH}. Ask for another count, or change generator.depth."
             )
     cfg.generator.ngf = closest_width(lambda ngf: _count_parameters(cfg, ngf), count)
     found = _count_parameters(cfg, cfg.generator.ngf)
@@ -249,7 +249,7 @@ def _count_parameters(cfg: DictConfig, ngf: int, up: DictConfig | None = None) -
     return parameters(build_on_meta(cfg, "generator", {**cfg.generator, **changed}, max(1, len(targets or ()))))
 
 
-def _keep_to_budget(cfg: DictConfig) -> list[str]:
+def _apply_budget(cfg: DictConfig) -> list[str]:
     if cfg.get("sweep") is None or cfg.sweep.budget is None:
         return []
     from fontgan.training.budget import NO_END, parse_budget
@@ -281,19 +281,19 @@ def _flops_of_a_step(cfg: DictConfig) -> float:
     from fontgan.data.pairs import name_styles
     from fontgan.training.budget import step_flops
     from fontgan.training.checkpoint import all_checkpoints
-    from fontgan.training.finetune import hold_still
+    from fontgan.training.finetune import freeze_parts
 
     check_discriminator(cfg)
-    check_held_still(cfg)
+    check_freeze(cfg)
     targets = list(name_styles(target_specs(cfg) or ()))
     started = all_checkpoints(user_path(cfg.out)) if cfg.init_from and _own_config(cfg) is not None else []
-    origin = find_origin(cfg, started[-1] if started else None)
-    styles = len(origin.model_styles(targets) if origin else targets)
+    pretrained = find_pretrained(cfg, started[-1] if started else None)
+    styles = len(pretrained.model_styles(targets) if pretrained else targets)
     generator = build_on_meta(cfg, "generator", cfg.generator, styles)
     frozen: list[Any] = []
-    if origin is not None:
-        frozen, _ = hold_still(
-            generator, origin, targets, frozen=cfg.trainer.freeze or [], train_only=cfg.trainer.train_only
+    if pretrained is not None:
+        frozen, _ = freeze_parts(
+            generator, pretrained, targets, frozen=cfg.trainer.freeze or [], train_only=cfg.trainer.train_only
         )
     return step_flops(
         generator,

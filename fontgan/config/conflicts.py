@@ -94,7 +94,7 @@ def check_depth(cfg: DictConfig) -> None:
         )
 
 
-def check_held_still(cfg: DictConfig) -> None:
+def check_freeze(cfg: DictConfig) -> None:
     """Raises: ConfigError if trainer.freeze or trainer.train_only cannot be read, or there is nothing to hold still."""
     from fontgan.training.finetune import PARTS
 
@@ -169,10 +169,10 @@ def check_trainer(cfg: DictConfig) -> None:
         raise ConfigError(
             f"trainer.max_minutes={cfg.trainer.max_minutes}: more than 0 is needed, or null for no limit."
         )
-    check_held_still(cfg)
+    check_freeze(cfg)
     check_on_divergence(cfg.trainer.on_divergence)
-    if not 0 <= cfg.trainer.ema < 1:
-        raise ConfigError(f"trainer.ema={cfg.trainer.ema}: from 0 (no averaging) to below 1 is needed.")
+    if not 0 <= cfg.trainer.ema_decay < 1:
+        raise ConfigError(f"trainer.ema_decay={cfg.trainer.ema_decay}: from 0 (no averaging) to below 1 is needed.")
     if cfg.trainer.compile not in ("auto", True, False):
         raise ConfigError(f"trainer.compile={cfg.trainer.compile}: choose one of auto, true, false.")
 

@@ -13,7 +13,7 @@ from fontgan.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from fontgan.data.frame import Frame
-    from fontgan.training.finetune import Origin
+    from fontgan.training.finetune import PretrainedRun
 
 log = logging.getLogger(__name__)
 
@@ -50,30 +50,30 @@ def build_plan(cfg: DictConfig, canvas: Frame | None = None) -> PairPlan:
 LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
 
 
-def checked_plan(cfg: DictConfig, origin: Origin | None = None) -> PairPlan:
+def checked_plan(cfg: DictConfig, pretrained: PretrainedRun | None = None) -> PairPlan:
     """The plan that training uses, after the same checks.
 
     Args:
-        origin: the run that the training starts from.
+        pretrained: the run that the training starts from.
     Raises: DataError with the first error found; warnings and notes go to the log.
     """
-    plan = open_plan(cfg, origin)
-    for finding in plan.findings:
+    plan = open_plan(cfg, pretrained)
+    for finding in plan.diagnostics:
         log.log(LEVELS[finding.level], "%s", finding)
-    errors = [finding for finding in plan.findings if finding.level == "error"]
+    errors = [finding for finding in plan.diagnostics if finding.level == "error"]
     if errors:
         raise DataError(f"{errors[0].message} {errors[0].remedy}")
     log.info("%s", summary(plan).replace("\n", "; "))
     return plan
 
 
-def open_plan(cfg: DictConfig, origin: Origin | None) -> PairPlan:
+def open_plan(cfg: DictConfig, pretrained: PretrainedRun | None) -> PairPlan:
     """The plan with everything that was found."""
-    plan = build_plan(cfg, origin.canvas if origin else None)
-    plan.findings += find_duplicates(plan)
-    if origin is not None:
-        new = origin.new_styles([style.name for style in plan.styles])
-        plan.findings += find_too_few(plan, cfg.data.charset, new)
+    plan = build_plan(cfg, pretrained.canvas if pretrained else None)
+    plan.diagnostics += find_duplicates(plan)
+    if pretrained is not None:
+        new = pretrained.new_styles([style.name for style in plan.styles])
+        plan.diagnostics += find_too_few(plan, cfg.data.charset, new)
     return plan
 
 
@@ -81,7 +81,7 @@ def summary(plan: PairPlan) -> str:
     held_out, chars = set(plan.held_out), set(plan.chars)
     lines = [f"{len(plan.chars)} characters, {len(plan.held_out)} of them held out, at {plan.size} px"]
     for style in plan.styles:
-        pairs = [char for char in style.survey.present if char in chars]
+        pairs = [char for char in style.coverage.present if char in chars]
         trained = sum(char not in held_out for char in pairs)
         lines.append(f"{style.name}: {trained} pairs to train on, {len(pairs) - trained} held out")
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 
 from fontgan.config.groups import SPECIAL_KEYS, choices, groups, hydra_here
-from fontgan.config.overrides import readable
+from fontgan.config.overrides import unescape
 from fontgan.errors import ConfigError
 
 EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray", "optuna": "optuna"}
@@ -44,7 +44,7 @@ def explain(verb: str, overrides: list[str], error: Exception) -> ConfigError:
         )
     for override in overrides:
         if not _parses(override):
-            return ConfigError(f"{readable(override)}: cannot be read. Put the value in quotes: 'key=\"value\"'.")
+            return ConfigError(f"{unescape(override)}: cannot be read. Put the value in quotes: 'key=\"value\"'.")
     return ConfigError(f"config: {first_line(error)}")
 
 
@@ -64,7 +64,7 @@ def _unknown_override(verb: str, key: str, overrides: list[str]) -> ConfigError:
         if key in known:
             parent = key.rpartition("/")[0]
             taken = next(
-                (readable(o.partition("=")[2]) for o in overrides if o.startswith(f"{parent}=")), "the default"
+                (unescape(o.partition("=")[2]) for o in overrides if o.startswith(f"{parent}=")), "the default"
             )
             return ConfigError(
                 f"{key}: {parent}={taken} has no {key} of its own. Choose another {parent}, or leave it out."

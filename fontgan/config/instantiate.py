@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from fontgan.config.check import SETTLED_KEYS, parameter_keys, target_nodes
+from fontgan.config.check import RESOLVED_KEYS, parameter_keys, target_nodes
 from fontgan.config.conflicts import check_depth
 from fontgan.config.explain import first_line
 from fontgan.config.targets import locate
@@ -32,8 +32,8 @@ def build(cfg: Any, path: str, **supplied: Any) -> Any:
         return None
     for where, node in target_nodes(cfg, path):
         locate(where, node["_target_"])
-    if path in SETTLED_KEYS:
-        cfg = OmegaConf.masked_copy(cfg, [key for key in parameter_keys(cfg) if key not in SETTLED_KEYS[path]])
+    if path in RESOLVED_KEYS:
+        cfg = OmegaConf.masked_copy(cfg, [key for key in parameter_keys(cfg) if key not in RESOLVED_KEYS[path]])
     try:
         return instantiate(cfg, **supplied)
     except HydraException as error:
@@ -70,10 +70,10 @@ def build_generator(cfg: DictConfig, styles: int) -> UnetGenerator:
 
 def build_on_meta(cfg: DictConfig, path: str, node: Any, styles: int) -> Any:
     """A network of ``cfg`` whose weights take no memory, to count with."""
-    from fontgan.models.meta import weightless
+    from fontgan.models.meta import on_meta_device
 
     check_depth(cfg)
-    with weightless():
+    with on_meta_device():
         return build(OmegaConf.create(node), path, styles=styles)
 
 

@@ -12,8 +12,8 @@ from omegaconf import ListConfig, OmegaConf
 
 from fontgan.errors import ConfigError
 
-LONGEST_FOLDER_NAME = 200  # bytes; file systems end at 255
-DEEPEST = 32  # brackets within brackets of a typed value; a hybrid's levels need two
+MAX_FOLDER_NAME = 200  # bytes; file systems end at 255
+MAX_DEPTH = 32  # brackets within brackets of a typed value; a hybrid's levels need two
 
 
 # What Hydra's grammar takes in a value; paths and glyphs need more (Var.ttf@wght=600, ~/字体, A.ttc#1).
@@ -23,27 +23,27 @@ _SWEEP_FUNCTION = re.compile(r"(range|glob|choice|interval|shuffle|sort|tag)\(")
 _ESCAPED = re.compile(r"__u([0-9a-f]{1,6})__")
 
 
-def readable(text: str) -> str:
-    """Undoes what ``prepare_overrides`` did to characters that Hydra's grammar refuses."""
+def unescape(text: str) -> str:
+    """Undoes what ``escape_overrides`` did to characters that Hydra's grammar refuses."""
     return _ESCAPED.sub(lambda match: chr(code) if (code := int(match[1], 16)) <= sys.maxunicode else match[0], text)
 
 
-def prepare_overrides(overrides: Iterable[str], *, sweep: bool = False) -> list[str]:
+def escape_overrides(overrides: Iterable[str], *, sweep: bool = False) -> list[str]:
     """Makes what users type fit Hydra's grammar.
 
     Characters that it refuses are escaped (``check_config`` brings them back), a comma in a plain value is a
     comma unless this is a sweep, and ``data.targets=`` replaces the styles there are, where Hydra by itself would
     add a map's entries to them.
 
-    Raises: ConfigError for a value without a key, and brackets nested beyond ``DEEPEST``.
+    Raises: ConfigError for a value without a key, and brackets nested beyond ``MAX_DEPTH``.
     """
     prepared = []
     for override in overrides:
         key, equals, value = override.partition("=")
         if not key.strip("+~ ") or key.strip() != key:
             raise ConfigError(f"{override[:80]}: settings are written key=value.")
-        if _depth(override) > DEEPEST:
-            raise ConfigError(f"{key[:40]}: is nested deeper than {DEEPEST} brackets. Write it more simply.")
+        if _depth(override) > MAX_DEPTH:
+            raise ConfigError(f"{key[:40]}: is nested deeper than {MAX_DEPTH} brackets. Write it more simply.")
         if not (sweep and _SWEEP_FUNCTION.match(value)):
             value = _PLAIN.sub(lambda match: f"__u{ord(match[0]):x}__", value)
         if not sweep and "," in value and value[0] not in "[{'\"":
@@ -70,7 +70,7 @@ def unescape_all(value: Any) -> Any:
         return {unescape_all(key): unescape_all(item) for key, item in value.items()}
     if isinstance(value, list):
         return [unescape_all(item) for item in value]
-    return readable(value) if isinstance(value, str) else value
+    return unescape(value) if isinstance(value, str) else value
 
 
 _ODD_IN_A_NAME = re.compile(r"[^\w=.,+-]")
@@ -83,7 +83,7 @@ def own_settings(overrides: Iterable[str], shared: Collection[str]) -> dict[str,
         key, _, value = override.partition("=")
         key = key.lstrip("+")
         if not key.startswith("~") and key.partition("@")[0] not in shared:
-            settings[key] = readable(value)
+            settings[key] = unescape(value)
     return settings
 
 
@@ -91,9 +91,9 @@ def job_folder(settings: dict[str, str]) -> str:
     """The name of a job's folder: its own settings, with what file systems dislike replaced."""
     pairs = sorted(settings.items(), key="=".join)
     name = ",".join(f"{_ODD_IN_A_NAME.sub('-', key)}={_file_name(value)}" for key, value in pairs) or "default"
-    if len(name.encode()) <= LONGEST_FOLDER_NAME:
+    if len(name.encode()) <= MAX_FOLDER_NAME:
         return name
-    return f"{name[: LONGEST_FOLDER_NAME // 4]}-{_hash(name)[:12]}"
+    return f"{name[: MAX_FOLDER_NAME // 4]}-{_hash(name)[:12]}"
 
 
 def _file_name(value: str) -> str:
@@ -112,4 +112,4 @@ def _job_folder(overrides: ListConfig, shared: ListConfig) -> str:
 
 
 OmegaConf.register_new_resolver("job_folder", _job_folder, replace=True)
-OmegaConf.register_new_resolver("readable", readable, replace=True)
+OmegaConf.register_new_resolver("readable", unescape, replace=True)

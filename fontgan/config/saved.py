@@ -94,9 +94,9 @@ def check_fits(cfg: DictConfig, checkpoint: Checkpoint, names: Iterable[str] = (
         names: of ``generator`` and ``discriminator``, where the config has one.
     Raises: RunError if they differ; ConfigError if a network cannot be built so.
     """
-    if "styles" not in checkpoint.facts:
+    if "styles" not in checkpoint.metadata:
         raise RunError(f"{checkpoint.folder / 'run.json'}: lacks styles. Use another checkpoint of the run.")
-    styles = len(checkpoint.facts["styles"])
+    styles = len(checkpoint.metadata["styles"])
     for name in names:
         if cfg[name].get("_target_") is None:
             continue

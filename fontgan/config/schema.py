@@ -53,7 +53,7 @@ class TrainerConfig:
     max_minutes: float | None = MISSING
     stop_at: int | None = MISSING
     seed: int = MISSING
-    ema: float = MISSING
+    ema_decay: float = MISSING
     grad_clip: float = MISSING
     on_divergence: str = MISSING
     freeze: list[str] | None = MISSING
@@ -131,7 +131,7 @@ class EvaluateConfig:
     source: str | None = MISSING
     out: str | None = MISSING
     sheet: str | None = MISSING
-    recogniser: str = MISSING
+    ocr: str = MISSING
     replicates: int = MISSING
     seed: int = MISSING
     batch_size: int = MISSING
@@ -156,7 +156,7 @@ class ReportConfig:
     runs: str = MISSING
     out: str = MISSING
     which: str = MISSING
-    recogniser: str = MISSING
+    ocr: str = MISSING
     replicates: int = MISSING
     seed: int = MISSING
     rates: bool = MISSING
@@ -192,7 +192,7 @@ class CompleteConfig:
     doubtful: str = MISSING
     tolerance: float = MISSING
     speck: float = MISSING
-    recogniser: str = MISSING
+    ocr: str = MISSING
     data: DataConfig = field(default_factory=DataConfig)
     generator: Any = MISSING
     discriminator: Any = MISSING

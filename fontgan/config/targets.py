@@ -23,7 +23,7 @@ TORCH_NORMS = tuple(f"torch.nn.modules.{name}" for name in ("batchnorm", "instan
 
 
 @dataclass(frozen=True)
-class Place:
+class AllowedTarget:
     """What one place of a config takes.
 
     Args:
@@ -49,20 +49,20 @@ class Place:
         return " or ".join(said)
 
 
-PLACES = (
-    Place("generator.norm", "fontgan.models", TORCH_NORMS, "torch.nn.Module"),
-    Place("generator", "fontgan.models", below=True),
-    Place("discriminator", "fontgan.models", optional=True),
-    Place("loss", "fontgan.training.objective"),
-    Place("data.augment", "fontgan.data.augment", optional=True),
-    Place("optim.algorithm", torch=("torch.optim",), base="torch.optim.Optimizer"),
+ALLOWED_TARGETS = (
+    AllowedTarget("generator.norm", "fontgan.models", TORCH_NORMS, "torch.nn.Module"),
+    AllowedTarget("generator", "fontgan.models", below=True),
+    AllowedTarget("discriminator", "fontgan.models", optional=True),
+    AllowedTarget("loss", "fontgan.training.objective"),
+    AllowedTarget("data.augment", "fontgan.data.augment", optional=True),
+    AllowedTarget("optim.algorithm", torch=("torch.optim",), base="torch.optim.Optimizer"),
 )
 NOT_FOR_CONFIGS = ("device", "dtype", "params")  # of torch's own classes: where and on what is for the program to say
 
 
-def place_of(path: str) -> Place | None:
+def allowed_at(path: str) -> AllowedTarget | None:
     """The place that a node of a config is at, None where no class may be named."""
-    for place in PLACES:
+    for place in ALLOWED_TARGETS:
         if path == place.path or (place.below and path.startswith(f"{place.path}.")):
             return place
     return None
@@ -75,7 +75,7 @@ def locate(path: str, target: Any) -> Callable[..., Any]:
 
     Raises: ConfigError if there is no such class, or it is not one for that place.
     """
-    place = place_of(path)
+    place = allowed_at(path)
     if place is None:
         raise ConfigError(f"{path}._target_={_short(target)}: no class can be named there. Leave it out.")
     refusal = ConfigError(f"{path}._target_={_short(target)}: only {place.takes()} may be named there.")
@@ -119,7 +119,7 @@ def _import(name: str) -> types.ModuleType:
     return import_module(name)
 
 
-def _is_ours(found: Any, place: Place) -> bool:
+def _is_ours(found: Any, place: AllowedTarget) -> bool:
     """A class written there, or a function written there that says it returns a layer."""
     if not f"{getattr(found, '__module__', '')}.".startswith(f"{place.ours}."):
         return False
@@ -138,7 +138,7 @@ def _makes_a_layer(function: Callable[..., Any]) -> bool:
     return isinstance(made, type) and issubclass(made, nn.Module)
 
 
-def _is_torchs(found: Any, place: Place) -> bool:
+def _is_torchs(found: Any, place: AllowedTarget) -> bool:
     base_module, _, base = place.base.rpartition(".")
     kind = getattr(_import(base_module), base)
     where = f"{getattr(found, '__module__', '')}."

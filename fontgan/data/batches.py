@@ -101,7 +101,7 @@ class Pairs(Sequence[tuple[str, str]]):
 
 
 @dataclass
-class _Recipe:
+class _HostBatch:
     """What the host prepares of one batch: the pixels as the store fetched them, and all that is drawn at random."""
 
     pixels: Tensor  # of 2 B glyphs: the sources, then the targets
@@ -173,13 +173,13 @@ class PairSampler:
     def batch(self, index: int) -> GlyphBatch:
         """This process's part of the ``index``-th batch of the run, from 0, on the device."""
         recipe = self._recipes.get(index)
-        pixels = as_image(self.store.place(recipe.pixels))
+        pixels = as_image(self.store.to_device(recipe.pixels))
         both = torch.stack(pixels.chunk(2), dim=1)  # (B, 2, H, W): a pair moves as one
         if recipe.maps is not None:
             both = move(both, recipe.maps.to(self.device, non_blocking=True))
         references = None
         if recipe.references is not None:
-            glyphs = as_image(self.store.place(recipe.references))
+            glyphs = as_image(self.store.to_device(recipe.references))
             references = glyphs.view(-1, self.shots, *glyphs.shape[1:])
         return GlyphBatch(both[:, :1], both[:, 1:], recipe.style, recipe.names, references).to(self.device, self.layout)
 
@@ -187,7 +187,7 @@ class PairSampler:
         """Ends the thread that prepares batches, where there is one."""
         self._recipes.close()
 
-    def _prepare(self, index: int) -> _Recipe:
+    def _prepare(self, index: int) -> _HostBatch:
         """All that the host does for a batch. Draws for the whole of it, and keeps this process's part."""
         places = self._places(index)
         mine = places[self.part]
@@ -199,9 +199,9 @@ class PairSampler:
         references = None
         if self.shots:
             rows = self._references(places, torch.Generator().manual_seed(_mix(self.seed, 3, index)))
-            references = self.store.fetch(rows[self.part].ravel())
-        return _Recipe(
-            self.store.fetch(np.concatenate([self.pairs.source[mine], self.pairs.target[mine]]).astype(np.int64)),
+            references = self.store.load_host(rows[self.part].ravel())
+        return _HostBatch(
+            self.store.load_host(np.concatenate([self.pairs.source[mine], self.pairs.target[mine]]).astype(np.int64)),
             maps,
             on_host(torch.nn.functional.one_hot(columns, len(self.pack.model_styles)).float(), self.device),
             [f"{style}:{char}" for style, char in self.pairs.named(mine)],
@@ -256,7 +256,7 @@ def pairs_of(pack: Pack, chars: Sequence[str]) -> list[tuple[str, str]]:
     return [(style, char) for style in pack.styles for char in chars if char in there[style]]
 
 
-def gather(pack: Pack, pairs: Sequence[tuple[str, str]]) -> GlyphBatch:
+def collate_pairs(pack: Pack, pairs: Sequence[tuple[str, str]]) -> GlyphBatch:
     """Reads pairs from the pack; the style weights are one-hot over the styles of its model."""
     source_rows = [pack.rows[SOURCE][char] for _, char in pairs]
     target_rows = [pack.rows[style][char] for style, char in pairs]

@@ -15,8 +15,8 @@ from fontgan.runtime.files import user_path
 from fontgan.untrusted.images import is_file, read_bytes
 
 FONT = "font"  # the charset that means: all the source has
-MOST_BYTES = 16 * 2**20  # of a text file: all of Unicode, three times
-_MOST_MARKS = 30  # on one letter, as Unicode's stream-safe text has it: composing takes the square of their number
+MAX_BYTES = 16 * 2**20  # of a text file: all of Unicode, three times
+_MAX_MARKS = 30  # on one letter, as Unicode's stream-safe text has it: composing takes the square of their number
 
 
 def _block(first: int, last: int) -> Callable[[], list[str]]:
@@ -96,7 +96,7 @@ def unique(chars: Iterable[str]) -> list[str]:
 def visible(text: str) -> list[str]:
     """The visible characters of a text in order, without repeats; letters and their combining marks composed."""
     # Only marks are composed: Unicode's NFC would also replace compatibility ideographs, which are glyphs of their own.
-    marked = rf"\w[\u0300-\u036f\u3099\u309a]{{1,{_MOST_MARKS}}}"
+    marked = rf"\w[\u0300-\u036f\u3099\u309a]{{1,{_MAX_MARKS}}}"
     composed = re.sub(marked, lambda match: unicodedata.normalize("NFC", match[0]), text)
     return unique(char for char in composed if unicodedata.category(char)[0] not in "CZ")
 
@@ -108,7 +108,7 @@ def resolve(spec: str) -> list[str] | None:
         spec: a name of ``NAMED``, several joined by ``+`` (``ascii+kana``), a UTF-8 text file (every visible
             character in it), a literal string of characters, or ``font``.
     Returns: characters in order without repeats; None for ``font``.
-    Raises: DataError if a file cannot be read as UTF-8 or is larger than ``MOST_BYTES``, or nothing visible is left.
+    Raises: DataError if a file cannot be read as UTF-8 or is larger than ``MAX_BYTES``, or nothing visible is left.
     """
     if spec == FONT:
         return None
@@ -141,7 +141,7 @@ def _read_text(spec: str) -> str:
     if not is_file(path):
         raise DataError(f"charset={spec}: no such file, and no set of that name. {_CHOICES}")
     try:
-        return read_bytes(path, MOST_BYTES).decode("utf-8-sig")
+        return read_bytes(path, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"charset={spec}: cannot be read as UTF-8 text ({error}). Save it as UTF-8.") from error
     except (OSError, ValueError) as error:

@@ -20,16 +20,16 @@ import freetype
 import numpy as np
 
 from fontgan.data.frame import Box, Frame
-from fontgan.data.glyphs import PAPER, Finding, Survey
-from fontgan.errors import DataError, printable, some
+from fontgan.data.glyphs import PAPER, Coverage, Diagnostic
+from fontgan.errors import DataError, printable, shorten
 from fontgan.untrusted.fonts import read_font, vet_font
 
 if TYPE_CHECKING:
     from fontTools.ttLib import TTFont  # imported where tables are read: who only draws does without
 
-MOST_OF_A_NAME = 20_000  # characters; the Open Font License has 4,000
+MAX_NAME_LENGTH = 20_000  # characters; the Open Font License has 4,000
 RENDERER = "freetype-outline-1"  # change it when the same font would draw other pixels: it is part of the pack's key
-LEAST_EM, MOST_EM = 16, 16384  # units, as OpenType allows
+MIN_EM, MAX_EM = 16, 16384  # units, as OpenType allows
 _NO_SCALE = freetype.FT_LOAD_NO_SCALE | freetype.FT_LOAD_NO_HINTING | freetype.FT_LOAD_NO_BITMAP
 
 
@@ -81,9 +81,9 @@ class FontGlyphs:
             raise DataError(f"{self.path}: has no Unicode cmap, so its glyphs cannot be found by character.")
         self.location = self._set_instance(self.instance)
         self.units_per_em: int = self._face.units_per_EM
-        if not LEAST_EM <= self.units_per_em <= MOST_EM:
+        if not MIN_EM <= self.units_per_em <= MAX_EM:
             raise DataError(
-                f"{self.path}: has {self.units_per_em} units per em; {LEAST_EM} to {MOST_EM} are allowed. The file is broken."
+                f"{self.path}: has {self.units_per_em} units per em; {MIN_EM} to {MAX_EM} are allowed. The file is broken."
             )
         self.ascent, self.descent = _vertical_metrics(self._tables)
         # The em square is laid centred on ascent..descent; for 880/-120 of 1000 the baseline comes to 0.88.
@@ -143,7 +143,7 @@ class FontGlyphs:
         self._face.load_glyph(glyph, _NO_SCALE)
         return int(self._face.glyph.outline.n_points)
 
-    def survey(self, wanted: list[str] | None) -> Survey:
+    def coverage(self, wanted: list[str] | None) -> Coverage:
         if wanted is None:
             wanted = self.characters()
         present: list[str] = []
@@ -162,10 +162,10 @@ class FontGlyphs:
                 present.append(char)
                 self._boxes[char] = self._in_cell(ink)  # while it is loaded: a plan asks for it next
         left_out = {reason: chars for reason, chars in left_out.items() if chars}
-        findings = [
-            Finding(
+        diagnostics = [
+            Diagnostic(
                 "note" if reason == "missing" else "warning",
-                f"{self.path.name}: {len(chars)} characters left out as {reason}: {some(chars)}.",
+                f"{self.path.name}: {len(chars)} characters left out as {reason}: {shorten(chars)}.",
                 {
                     "missing": "The font's cmap lacks them; choose a smaller charset if you expected them.",
                     "empty": "Their outlines hold no ink.",
@@ -175,23 +175,23 @@ class FontGlyphs:
             for reason, chars in left_out.items()
         ]
         if self._lacking:
-            findings.append(
-                Finding(
+            diagnostics.append(
+                Diagnostic(
                     "warning",
-                    f"{self.path.name}: lacks the table {some(self._lacking)}, which every font has: it may be damaged, and "
+                    f"{self.path.name}: lacks the table {shorten(self._lacking)}, which every font has: it may be damaged, and "
                     "lie elsewhere in its em.",
                     "Get it anew from where it was made, or look at what is drawn of it.",
                 )
             )
         if self._damaged:
-            findings.append(
-                Finding(
+            diagnostics.append(
+                Diagnostic(
                     "warning",
-                    f"{self.path.name}: the checksum of {some(self._damaged)} is wrong: the file may be damaged.",
+                    f"{self.path.name}: the checksum of {shorten(self._damaged)} is wrong: the file may be damaged.",
                     "Get it anew from where it was made, or look at what is drawn of it.",
                 )
             )
-        return Survey(present, left_out, findings)
+        return Coverage(present, left_out, diagnostics)
 
     @property
     def _lacking(self) -> list[str]:
@@ -259,7 +259,7 @@ class FontGlyphs:
         name = self._tables.get("name")
 
         def entry(name_id: int) -> str:
-            return printable((name.getDebugName(name_id) or "") if name is not None else "", MOST_OF_A_NAME)
+            return printable((name.getDebugName(name_id) or "") if name is not None else "", MAX_NAME_LENGTH)
 
         return {
             "kind": "font",

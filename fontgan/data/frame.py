@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-LARGEST = 1e6  # scale and offset of a frame that is read from a file; the scale is at least 1 in so many
+MAX_TRANSFORM = 1e6  # scale and offset of a frame that is read from a file; the scale is at least 1 in so many
 
 
 class Box(NamedTuple):
@@ -41,7 +41,7 @@ class Frame:
     dx: float = 0.0
     dy: float = 0.0
 
-    def then(self, outer: Frame) -> Frame:
+    def compose(self, outer: Frame) -> Frame:
         """First this frame, then ``outer``."""
         return Frame(outer.scale * self.scale, outer.scale * self.dx + outer.dx, outer.scale * self.dy + outer.dy)
 
@@ -67,9 +67,9 @@ class Frame:
         for name in ("scale", "dx", "dy"):
             value = stored.get(name)
             # Comparing also refuses nan, and whole numbers too large for a float.
-            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
-                raise ValueError(f"{name} of a frame must be a number of at most {LARGEST:g}")
-        if stored["scale"] < 1 / LARGEST:
+            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_TRANSFORM:
+                raise ValueError(f"{name} of a frame must be a number of at most {MAX_TRANSFORM:g}")
+        if stored["scale"] < 1 / MAX_TRANSFORM:
             raise ValueError("scale of a frame must be above 0")
         return cls(float(stored["scale"]), float(stored["dx"]), float(stored["dy"]))
 
@@ -99,13 +99,13 @@ def fit_median(boxes: list[Box], reference: list[Box]) -> Frame:
     )
 
 
-SMALLEST_FIT = 0.75  # an outlier may shrink the canvas scale to this share of the plain em fit, no further
+MIN_FIT_SCALE = 0.75  # an outlier may shrink the canvas scale to this share of the plain em fit, no further
 
 
 def fit_canvas(boxes: list[Box], size: int, margin: float) -> Frame:
     """Cell -> canvas so that the em fits inside the margins and no ink of ``boxes`` is clipped.
 
-    Ink outside the em first shrinks the scale, down to ``SMALLEST_FIT`` of the plain fit, then shifts it.
+    Ink outside the em first shrinks the scale, down to ``MIN_FIT_SCALE`` of the plain fit, then shifts it.
 
     Args:
         size: side of the canvas in pixels.
@@ -113,7 +113,7 @@ def fit_canvas(boxes: list[Box], size: int, margin: float) -> Frame:
     """
     room = size * (1 - 2 * margin)
     union = Box(min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes))
-    scale = room * max(SMALLEST_FIT, min(1.0, 1 / max(union.width, union.height, 1e-9)))
+    scale = room * max(MIN_FIT_SCALE, min(1.0, 1 / max(union.width, union.height, 1e-9)))
     return Frame(scale, _offset(scale, union.x0, union.x1, size), _offset(scale, union.y0, union.y1, size))
 
 

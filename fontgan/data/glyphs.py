@@ -15,7 +15,7 @@ PAPER = 255  # grey level of paper in uint8 glyph images; ink is 0
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnostic:
     """Something a user should know about their data.
 
     ``level`` is "error" (training cannot start), "warning" (it can, and the result may suffer) or "note".
@@ -30,12 +30,12 @@ class Finding:
 
 
 @dataclass
-class Survey:
+class Coverage:
     """Which of the wanted characters a glyph source has, and why the others are left out."""
 
     present: list[str]
     left_out: dict[str, list[str]] = field(default_factory=dict)  # reason -> characters
-    findings: list[Finding] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
 class GlyphSource(Protocol):
@@ -43,7 +43,7 @@ class GlyphSource(Protocol):
 
     path: Path
 
-    def survey(self, wanted: list[str] | None) -> Survey:
+    def coverage(self, wanted: list[str] | None) -> Coverage:
         """Looks for ``wanted`` characters, or for all there are if None."""
 
     def ink_box(self, char: str) -> Box:

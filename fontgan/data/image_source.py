@@ -17,17 +17,17 @@ import numpy as np
 from PIL import Image
 
 from fontgan.data.frame import Box, Frame
-from fontgan.data.glyphs import PAPER, Finding, Survey
-from fontgan.errors import DataError, some
+from fontgan.data.glyphs import PAPER, Coverage, Diagnostic
+from fontgan.errors import DataError, shorten
 from fontgan.runtime.files import read_json
 from fontgan.untrusted.images import GLYPH, decoded_alone, is_file, opened
 
 MANIFEST = "manifest.json"
 SHEET = "_sheet.png"  # the contact sheet that fontgan infer leaves in a folder; never taken for a glyph
 STRIP, ANIMATION = "strip.png", "path.gif"  # what it leaves of a path; no glyphs where a manifest says it was there
-MOST_MANIFEST_BYTES = 64 * 2**20
-FARTHEST_CELL = 100  # images: how much larger or smaller than an image, and how far off it, its em square may lie
-MOST_AROUND = 2**28  # pixels of an image with the paper around it that a canvas shows
+MAX_MANIFEST_BYTES = 64 * 2**20
+MAX_CELL_RATIO = 100  # images: how much larger or smaller than an image, and how far off it, its em square may lie
+MAX_CANVAS_PIXELS = 2**28  # pixels of an image with the paper around it that a canvas shows
 READER = "folder-2"  # change it when the same image would give other pixels: it is part of the pack's key
 INK_LEVEL = 64  # a pixel this much darker than paper (of 255) counts as ink when boxes are measured
 IMAGE_ENDINGS = frozenset(Image.registered_extensions())  # also of formats that are refused, so that they are named
@@ -150,7 +150,7 @@ class CellFinder:
         self.size = 0
         if file.is_file():
             try:
-                self.canvas, self.size = _cell_and_size(read_json(file, MOST_MANIFEST_BYTES))
+                self.canvas, self.size = _cell_and_size(read_json(file, MAX_MANIFEST_BYTES))
             except (OSError, ValueError) as error:
                 raise DataError(
                     f"{file}: not a manifest of fontgan ({error}). "
@@ -161,7 +161,7 @@ class CellFinder:
         """Cell -> pixels of this image."""
         if self.canvas is None:
             return square_cell(grey)
-        return self.canvas.then(Frame(max(grey.shape) / self.size))  # the images may have been scaled since
+        return self.canvas.compose(Frame(max(grey.shape) / self.size))  # the images may have been scaled since
 
 
 def _cell_and_size(stored: Any) -> tuple[Frame, int]:
@@ -172,9 +172,9 @@ def _cell_and_size(stored: Any) -> tuple[Frame, int]:
     if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= GLYPH.side:
         raise ValueError(f"size must be a whole number from 1 to {GLYPH.side}")
     cell = Frame.from_dict(stored["cell_to_canvas"])
-    if not size / FARTHEST_CELL <= cell.scale <= size * FARTHEST_CELL:
+    if not size / MAX_CELL_RATIO <= cell.scale <= size * MAX_CELL_RATIO:
         raise ValueError(f"cell_to_canvas: a scale of {cell.scale:g} is out of proportion to a size of {size}")
-    if max(abs(cell.dx), abs(cell.dy)) > size * FARTHEST_CELL:
+    if max(abs(cell.dx), abs(cell.dy)) > size * MAX_CELL_RATIO:
         raise ValueError(f"cell_to_canvas: it lies too far off images of size {size}")
     return cell, size
 
@@ -195,15 +195,15 @@ class FolderGlyphs:
         """Raises: DataError if the folder holds no image whose name stands for a character."""
         self.path = path
         self.files: dict[str, Path] = {}
-        self.findings: list[Finding] = []
+        self.diagnostics: list[Diagnostic] = []
         unparsed: list[str] = []
         doubled: list[str] = []
         strange = sorted(file.name for file in path.iterdir() if named_as_image(file) and not is_file(file))
         if strange:
-            self.findings.append(
-                Finding(
+            self.diagnostics.append(
+                Diagnostic(
                     "warning",
-                    f"{path}: {len(strange)} are named as images but are no files, and are left out: {some(strange)}.",
+                    f"{path}: {len(strange)} are named as images but are no files, and are left out: {shorten(strange)}.",
                     "Links may lead nowhere; folders are not looked into.",
                 )
             )
@@ -216,18 +216,18 @@ class FolderGlyphs:
             else:
                 self.files[char] = file
         if unparsed:
-            self.findings.append(
-                Finding(
+            self.diagnostics.append(
+                Diagnostic(
                     "warning",
-                    f"{path}: {len(unparsed)} file names stand for no character and are left out: {some(unparsed)}.",
+                    f"{path}: {len(unparsed)} file names stand for no character and are left out: {shorten(unparsed)}.",
                     "Name them U+4E00.png, 4E00.png, uni4E00.png or by the character itself.",
                 )
             )
         if doubled:
-            self.findings.append(
-                Finding(
+            self.diagnostics.append(
+                Diagnostic(
                     "warning",
-                    f"{path}: {len(doubled)} files repeat a character and are left out: {some(doubled)}.",
+                    f"{path}: {len(doubled)} files repeat a character and are left out: {shorten(doubled)}.",
                     "Keep one image a character.",
                 )
             )
@@ -240,12 +240,12 @@ class FolderGlyphs:
         self._boxes: dict[str, Box] = {}
         self._hashes: dict[str, str] = {}  # of the images' files as they were surveyed or hashed
 
-    def survey(self, wanted: list[str] | None) -> Survey:
+    def coverage(self, wanted: list[str] | None) -> Coverage:
         """Reads every wanted image once: unreadable and blank ones are left out, polarity is noted."""
         chars = list(self.files) if wanted is None else wanted
         present: list[str] = []
         left_out: dict[str, list[str]] = {"missing": [], "unreadable": [], "empty": []}
-        findings = list(self.findings)
+        diagnostics = list(self.diagnostics)
         inverted: list[str] = []
         sizes: dict[tuple[int, int], int] = {}
         for char in chars:
@@ -257,7 +257,7 @@ class FolderGlyphs:
                 grey, was_inverted, digest = _read_hashed(file)
             except DataError as error:
                 left_out["unreadable"].append(char)
-                findings.append(Finding("warning", str(error)))
+                diagnostics.append(Diagnostic("warning", str(error)))
                 continue
             box = self._measure(grey)
             if box is None:
@@ -270,32 +270,32 @@ class FolderGlyphs:
             if was_inverted:
                 inverted.append(file.name)
         if present:
-            findings += self._say_polarity(inverted, len(present))
+            diagnostics += self._say_polarity(inverted, len(present))
         if len(sizes) > 1:
             sizes_text = [f"{w}x{h} px ({count})" for (h, w), count in sorted(sizes.items(), key=lambda s: -s[1])]
-            findings.append(
-                Finding(
+            diagnostics.append(
+                Diagnostic(
                     "note",
-                    f"{self.path}: images of {len(sizes)} sizes: {some(sizes_text, 5)}; each is taken as a whole em cell.",
+                    f"{self.path}: images of {len(sizes)} sizes: {shorten(sizes_text, 5)}; each is taken as a whole em cell.",
                     "Cut them all to the same cell if they are not.",
                 )
             )
         if left_out["missing"]:
-            findings.append(
-                Finding(
+            diagnostics.append(
+                Diagnostic(
                     "note",
-                    f"{self.path}: {len(left_out['missing'])} characters left out as missing: {some(left_out['missing'])}.",
+                    f"{self.path}: {len(left_out['missing'])} characters left out as missing: {shorten(left_out['missing'])}.",
                 )
             )
         if left_out["empty"]:
-            findings.append(
-                Finding(
+            diagnostics.append(
+                Diagnostic(
                     "warning",
-                    f"{self.path}: {len(left_out['empty'])} images hold no ink and are left out: {some(left_out['empty'])}.",
+                    f"{self.path}: {len(left_out['empty'])} images hold no ink and are left out: {shorten(left_out['empty'])}.",
                     "Draw them or take them out.",
                 )
             )
-        return Survey(present, {reason: chars for reason, chars in left_out.items() if chars}, findings)
+        return Coverage(present, {reason: chars for reason, chars in left_out.items() if chars}, diagnostics)
 
     def ink_box(self, char: str) -> Box:
         if char not in self._boxes:
@@ -311,7 +311,7 @@ class FolderGlyphs:
         if self._hashes.get(char, digest) != digest:
             raise DataError(f"{self.files[char]}: was changed while its folder was in use. Start again.")
         try:
-            return resample(grey, self._cells.cell_to_image(grey).inverse().then(frame), size)
+            return resample(grey, self._cells.cell_to_image(grey).inverse().compose(frame), size)
         except DataError as error:
             raise DataError(f"{self.files[char]}: {error}") from error
 
@@ -333,11 +333,11 @@ class FolderGlyphs:
         box = ink_box(grey)
         return None if box is None else self._cells.cell_to_image(grey).inverse().box(box)
 
-    def _say_polarity(self, inverted: list[str], count: int) -> list[Finding]:
+    def _say_polarity(self, inverted: list[str], count: int) -> list[Diagnostic]:
         if not inverted:
-            return [Finding("note", f"{self.path}: dark ink on light paper.")]
+            return [Diagnostic("note", f"{self.path}: dark ink on light paper.")]
         if len(inverted) == count:
-            return [Finding("note", f"{self.path}: light ink on dark paper; all {count} images are inverted.")]
+            return [Diagnostic("note", f"{self.path}: light ink on dark paper; all {count} images are inverted.")]
         odd, kind = (
             (inverted, "light on dark, unlike the rest, and are inverted")
             if 2 * len(inverted) <= count
@@ -347,9 +347,9 @@ class FolderGlyphs:
             )
         )
         return [
-            Finding(
+            Diagnostic(
                 "warning",
-                f"{self.path}: {len(odd)} of {count} images are {kind}: {some(odd)}.",
+                f"{self.path}: {len(odd)} of {count} images are {kind}: {shorten(odd)}.",
                 "Look at them: an image whose ink fills its border is read the wrong way round.",
             )
         ]
@@ -362,14 +362,14 @@ def resample(grey: np.ndarray, to_canvas: Frame, size: int) -> np.ndarray:
         grey: (H, W) uint8, 0 ink .. 255 paper.
         to_canvas: image pixels -> canvas pixels.
     Returns: (size, size) uint8.
-    Raises: DataError if the canvas would show more than ``MOST_AROUND`` pixels of the image and of paper around it.
+    Raises: DataError if the canvas would show more than ``MAX_CANVAS_PIXELS`` pixels of the image and of paper around it.
     """
     height, width = grey.shape
     back = to_canvas.inverse()
     region = back.box(Box(0, 0, size, size))  # what the canvas shows, in image pixels
     across = max(region.x1, width) - min(region.x0, 0)
     down = max(region.y1, height) - min(region.y0, 0)
-    if not across * down <= MOST_AROUND:  # also what is no number
+    if not across * down <= MAX_CANVAS_PIXELS:  # also what is no number
         raise DataError(
             f"an image of {width}x{height} pixels would lie on {across:.3g}x{down:.3g} of paper. "
             "Scale the image down, or see whether its ink fills its cell as it does in the other images."

@@ -27,7 +27,7 @@ from fontgan.data.pack_writer import Drawing, Part, draw_rows
 from fontgan.data.pairs import PairPlan, manifest
 from fontgan.errors import DataError
 from fontgan.runtime.checksums import file_sum, read_sealed, sealed
-from fontgan.runtime.files import replace_folder, sync_folder, write_whole, writing_among_others
+from fontgan.runtime.files import atomic_write, replace_folder, shared_lock, sync_folder
 from fontgan.runtime.log_setup import quiet
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 RECIPE = 1  # change it when the same plan would give other pixels: it is part of the key
 FORMAT = 3  # of the folder; 2 had no checksums, 1 was a single pixels.npy, and both are still read
-LARGEST_SIZE = 2**14  # pixels a side of what an index may claim
+MAX_SIZE = 2**14  # pixels a side of what an index may claim
 VERIFIED_AT_ONCE = 2**30  # bytes of pixels that are all read before a training starts; of more, each when it is needed
 SOURCE = "source"
 
@@ -107,7 +107,7 @@ class Pack:
 def member_frame(manifest: dict[str, Any], member: str) -> Frame:
     """The own cell of the source or of a style -> canvas pixels, as the manifest of a pack or run stores it."""
     entry = next(entry for entry in manifest["members"] if entry["name"] == member)
-    return Frame.from_dict(entry["align"]).then(Frame.from_dict(manifest["cell_to_canvas"]))
+    return Frame.from_dict(entry["align"]).compose(Frame.from_dict(manifest["cell_to_canvas"]))
 
 
 def pack_key(plan: PairPlan) -> str:
@@ -123,7 +123,7 @@ def pack_key(plan: PairPlan) -> str:
             {
                 "name": member.name,
                 "align": member.align.as_dict(),
-                "glyphs": member.glyphs.fingerprint([c for c in member.survey.present if c in chars]),
+                "glyphs": member.glyphs.fingerprint([c for c in member.coverage.present if c in chars]),
             }
             for member in plan.members
         ],
@@ -147,7 +147,7 @@ def make_pack(plan: PairPlan, cache: Path, *, workers: int | None = None) -> Pac
         log.info("found the glyphs packed in %s", folder)
         return pack
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with writing_among_others(folder.parent):
+    with shared_lock(folder.parent):
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             _write(plan, aside, workers)
@@ -199,7 +199,7 @@ def open_pack(folder: Path) -> Pack:
             rows[name] = CharRows(chars, total)
             total += len(chars)
         size, shard_rows = facts["size"], index.get("shard_rows", total)
-        if not (type(size) is int and 0 < size <= LARGEST_SIZE and type(shard_rows) is int and shard_rows > 0):
+        if not (type(size) is int and 0 < size <= MAX_SIZE and type(shard_rows) is int and shard_rows > 0):
             raise ValueError(f"size is {str(size)[:20]}, and {str(shard_rows)[:20]} rows are in a shard")
         # First, since their length is that of the rows: a wrong index must not cost time.
         sums = _read_sums(folder, index["checksums"], total) if known > 2 else None
@@ -235,12 +235,12 @@ def write_index(folder: Path, rows: Mapping[str, str], manifest: dict[str, Any],
     """Writes ``index.json``, last of a pack's files; ``rows`` are the characters of each member in row order."""
     sums = file_sum((folder / SUMS).read_bytes())
     index = {"format": FORMAT, "shard_rows": shard_rows, "rows": rows, "manifest": manifest, "checksums": sums}
-    write_whole(folder / "index.json", sealed(index))
+    atomic_write(folder / "index.json", sealed(index))
 
 
 def _write(plan: PairPlan, folder: Path, workers: int | None) -> None:
     chars = set(plan.chars)
-    drawn = {m.name: "".join(c for c in m.survey.present if c in chars) for m in plan.members}
+    drawn = {m.name: "".join(c for c in m.coverage.present if c in chars) for m in plan.members}
     parts = tuple(Part(m.glyphs, drawn[m.name], plan.frame(m)) for m in plan.members)
     drawing = Drawing(parts, plan.size, folder, rows_in_a_shard(plan.size))
     with tqdm(total=drawing.rows, unit="glyph", desc="packing", leave=False) as bar:

@@ -11,9 +11,9 @@ import numpy as np
 
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Box, Frame, clips, fit_canvas, fit_median, median_box
-from fontgan.data.glyphs import PAPER, Finding, GlyphSource, Survey
+from fontgan.data.glyphs import PAPER, Coverage, Diagnostic, GlyphSource
 from fontgan.data.sources import check_style_name, open_glyphs, style_name
-from fontgan.errors import DataError, some
+from fontgan.errors import DataError, shorten
 
 SIZES = (64, 96, 128, 192, 256, 384, 512)
 _HOLDOUT_BUCKETS = 10_000
@@ -22,12 +22,12 @@ PLENTY_OF_PAIRS = 1000
 
 
 @dataclass
-class Member:
+class GlyphEntry:
     """One font or folder of a pair plan: the source, or a style."""
 
     name: str
     glyphs: GlyphSource
-    survey: Survey
+    coverage: Coverage
     align: Frame = field(default_factory=Frame)  # own cell -> the source's cell
     boxes: dict[str, Box] = field(default_factory=dict)  # ink in the own cell
 
@@ -36,21 +36,21 @@ class Member:
 class PairPlan:
     """Everything known about the data before a pixel is drawn."""
 
-    source: Member
-    styles: list[Member]
+    source: GlyphEntry
+    styles: list[GlyphEntry]
     chars: list[str]  # all characters that make a pair with at least one style
     held_out: list[str]
     canvas: Frame  # the source's cell -> canvas pixels
     size: int
-    findings: list[Finding]
+    diagnostics: list[Diagnostic]
 
     @property
-    def members(self) -> list[Member]:
+    def members(self) -> list[GlyphEntry]:
         return [self.source, *self.styles]
 
-    def frame(self, member: Member) -> Frame:
+    def frame(self, member: GlyphEntry) -> Frame:
         """The member's own cell -> canvas pixels, alignment included."""
-        return member.align.then(self.canvas)
+        return member.align.compose(self.canvas)
 
 
 def plan_pairs(
@@ -88,27 +88,27 @@ def plan_pairs(
     named = name_styles(targets)
     wanted = charsets.resolve(charset)
     opened = open_glyphs(source)
-    source_member = Member("source", opened, opened.survey(wanted))
-    if not source_member.survey.present:
-        _say_unusable(source, source_member.survey)
+    source_member = GlyphEntry("source", opened, opened.coverage(wanted))
+    if not source_member.coverage.present:
+        _say_unusable(source, source_member.coverage)
         raise DataError(f"{source}: has none of the characters of charset={charset}. Choose another charset or source.")
-    findings = list(source_member.survey.findings)
+    diagnostics = list(source_member.coverage.diagnostics)
     styles = []
     for name, spec in named.items():
         glyphs = open_glyphs(spec)
-        survey = glyphs.survey(source_member.survey.present)
-        findings += survey.findings
-        styles.append(Member(name, glyphs, survey))
-        if not survey.present:
-            findings.append(
-                Finding(
+        coverage = glyphs.coverage(source_member.coverage.present)
+        diagnostics += coverage.diagnostics
+        styles.append(GlyphEntry(name, glyphs, coverage))
+        if not coverage.present:
+            diagnostics.append(
+                Diagnostic(
                     "error",
                     f"{spec}: style {name} shares no characters with the source within charset={charset}.",
                     "Choose a charset that both have, or take the style out.",
                 )
             )
-    with_pairs = {char for style in styles for char in style.survey.present}
-    chars = [char for char in source_member.survey.present if char in with_pairs]
+    with_pairs = {char for style in styles for char in style.coverage.present}
+    chars = [char for char in source_member.coverage.present if char in with_pairs]
     if not chars:
         raise DataError(
             f"{source}: shares no characters with {', '.join(named)} within charset={charset}. "
@@ -119,29 +119,29 @@ def plan_pairs(
         raise DataError(f"all {len(chars)} characters are held out and none is left to train on. Hold out fewer.")
 
     for member in [source_member, *styles]:
-        member.boxes = {char: member.glyphs.ink_box(char) for char in member.survey.present}
+        member.boxes = {char: member.glyphs.ink_box(char) for char in member.coverage.present}
     trained = set(chars) - set(held_out)
     for style in styles:
-        shared = [char for char in style.survey.present if char in trained]
-        if style.survey.present and not shared:
-            findings.append(
-                Finding(
+        shared = [char for char in style.coverage.present if char in trained]
+        if style.coverage.present and not shared:
+            diagnostics.append(
+                Diagnostic(
                     "error",
-                    f"style {style.name}: all of its {len(style.survey.present)} characters are held out.",
+                    f"style {style.name}: all of its {len(style.coverage.present)} characters are held out.",
                     "Give it more characters or hold out fewer.",
                 )
             )
         if shared:
             # Fitted on training characters alone: what is held out must not be looked at.
             fitted = fit_median([style.boxes[c] for c in shared], [source_member.boxes[c] for c in shared])
-            findings.append(_say_alignment(style, fitted, shared, applied=align))
+            diagnostics.append(_say_alignment(style, fitted, shared, applied=align))
             style.align = fitted if align else Frame()
     boxes = [source_member.boxes[char] for char in chars]
     # Styles twice: aligned, as they are trained on, and as they are, since output undoes the alignment.
     boxes += [frame.box(box) for style in styles for frame in (style.align, Frame()) for box in style.boxes.values()]
     canvas = canvas or fit_canvas(boxes, size, margin)
-    plan = PairPlan(source_member, styles, chars, held_out, canvas, size, findings)
-    findings += _say_clipped(plan)
+    plan = PairPlan(source_member, styles, chars, held_out, canvas, size, diagnostics)
+    diagnostics += _say_clipped(plan)
     return plan
 
 
@@ -171,55 +171,55 @@ def duplicate_images(images: Mapping[str, np.ndarray]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def find_too_few(plan: PairPlan, charset: str, names: Sequence[str]) -> list[Finding]:
+def find_too_few(plan: PairPlan, charset: str, names: Sequence[str]) -> list[Diagnostic]:
     """Warns of styles, of these names, that have few pairs, or characters that ``charset`` leaves out.
 
     For styles whose charset nobody chose for them: that of a run to start from, say.
     """
-    findings = []
+    diagnostics = []
     within = charsets.resolve(charset)
     for style in plan.styles:
-        count = len(set(style.survey.present) - set(plan.held_out))
+        count = len(set(style.coverage.present) - set(plan.held_out))
         # Where there is plenty nobody misses the rest, and looking through a large font would take a while.
         if style.name not in names or count >= PLENTY_OF_PAIRS:
             continue
-        everything = style.glyphs.survey(None).present if within is not None else []
-        outside = plan.source.glyphs.survey(sorted(set(everything) - set(within or []))).present
+        everything = style.glyphs.coverage(None).present if within is not None else []
+        outside = plan.source.glyphs.coverage(sorted(set(everything) - set(within or []))).present
         if outside:
-            findings.append(
-                Finding(
+            diagnostics.append(
+                Diagnostic(
                     "warning",
                     f"style {style.name}: {len(outside)} of its {len(everything)} characters are outside "
-                    f"data.charset={_short(charset)}: {some(outside)}.",
+                    f"data.charset={_short(charset)}: {shorten(outside)}.",
                     "Add data.charset=font to train on all that the source has too.",
                 )
             )
         if 0 < count < FEW_PAIRS:
-            findings.append(
-                Finding(
+            diagnostics.append(
+                Diagnostic(
                     "warning", f"style {style.name}: has few pairs to train on ({count}).", "Give it more characters."
                 )
             )
-    return findings
+    return diagnostics
 
 
 def _short(text: str, limit: int = 20) -> str:
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 
-def find_duplicates(plan: PairPlan) -> list[Finding]:
+def find_duplicates(plan: PairPlan) -> list[Diagnostic]:
     """Draws every style's glyphs small and names characters that share one image (a sign of placeholders)."""
-    findings = []
+    diagnostics = []
     for member in plan.members:
         if not member.boxes:
             continue  # nothing in common with the source: that is an error of its own
         small = fit_canvas(list(member.boxes.values()), 48, 0.0)
-        images = {char: member.glyphs.draw(char, small, 48) for char in member.survey.present}
+        images = {char: member.glyphs.draw(char, small, 48) for char in member.coverage.present}
         groups = duplicate_images(images)
         if groups:
-            shown = some(["=".join(group[:6]) for group in groups], 6)
-            findings.append(
-                Finding(
+            shown = shorten(["=".join(group[:6]) for group in groups], 6)
+            diagnostics.append(
+                Diagnostic(
                     "warning",
                     f"{member.name}: {sum(map(len, groups))} characters share an image with another: {shown}.",
                     "Fine where they look alike; if it is a placeholder, take them out of the font or folder.",
@@ -227,14 +227,14 @@ def find_duplicates(plan: PairPlan) -> list[Finding]:
             )
         blank = [char for char, image in images.items() if image.min() == PAPER]
         if blank:
-            findings.append(
-                Finding(
+            diagnostics.append(
+                Diagnostic(
                     "warning",
-                    f"{member.name}: {len(blank)} characters draw blank: {some(blank)}.",
+                    f"{member.name}: {len(blank)} characters draw blank: {shorten(blank)}.",
                     "Draw them or take them out.",
                 )
             )
-    return findings
+    return diagnostics
 
 
 def manifest(plan: PairPlan) -> dict[str, Any]:
@@ -250,14 +250,14 @@ def manifest(plan: PairPlan) -> dict[str, Any]:
             {
                 "name": member.name,
                 **member.glyphs.describe(),
-                "pairs": len(set(member.survey.present) & set(plan.chars)),
-                "left_out": {reason: "".join(chars) for reason, chars in member.survey.left_out.items()},
+                "pairs": len(set(member.coverage.present) & set(plan.chars)),
+                "left_out": {reason: "".join(chars) for reason, chars in member.coverage.left_out.items()},
                 "align": member.align.as_dict(),
                 "median_ink_box": list(median_box(list(member.boxes.values()))) if member.boxes else None,
             }
             for member in plan.members
         ],
-        "findings": [str(finding) for finding in plan.findings],
+        "findings": [str(finding) for finding in plan.diagnostics],
     }
 
 
@@ -281,37 +281,37 @@ def name_styles(targets: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     return named
 
 
-def _say_unusable(spec: str, survey: Survey) -> None:
+def _say_unusable(spec: str, coverage: Coverage) -> None:
     """Raises: DataError if glyphs are there, but none that can be used."""
-    left_out = [f"{len(chars)} {reason}" for reason, chars in survey.left_out.items() if reason != "missing"]
-    warnings = [finding for finding in survey.findings if finding.level == "warning"]
+    left_out = [f"{len(chars)} {reason}" for reason, chars in coverage.left_out.items() if reason != "missing"]
+    warnings = [finding for finding in coverage.diagnostics if finding.level == "warning"]
     if left_out and warnings:
         said = warnings[-1]  # the first ones speak of names
         raise DataError(f"{spec}: no glyph can be used ({', '.join(left_out)}). {said.message} {said.remedy}".rstrip())
 
 
-def _say_alignment(style: Member, fitted: Frame, shared: Sequence[str], *, applied: bool) -> Finding:
+def _say_alignment(style: GlyphEntry, fitted: Frame, shared: Sequence[str], *, applied: bool) -> Diagnostic:
     have = median_box([style.boxes[c] for c in shared])
     shift_x = (fitted.scale - 1) * (have.x0 + have.x1) / 2 + fitted.dx
     shift_y = (fitted.scale - 1) * (have.y0 + have.y1) / 2 + fitted.dy
     measure = f"scale {fitted.scale:.3f} and a shift of its centre by {shift_x:+.3f}, {shift_y:+.3f} em"
     if not applied:
         far = not 0.9 < fitted.scale < 1.1 or max(abs(shift_x), abs(shift_y)) > 0.05
-        return Finding(
+        return Diagnostic(
             "warning" if far else "note",
             f"{style.name}: lies off the source by {measure}, and data.align=false leaves it there.",
             "Use data.align=true." if far else "",
         )
     far = not 0.5 < fitted.scale < 2 or max(abs(shift_x), abs(shift_y)) > 0.3
-    return Finding(
+    return Diagnostic(
         "warning" if far else "note",
         f"{style.name}: aligned to the source by {measure} (undone on output).",
         "That is far; look whether the glyphs fill their cells as they should." if far else "",
     )
 
 
-def _say_clipped(plan: PairPlan) -> list[Finding]:
-    findings = []
+def _say_clipped(plan: PairPlan) -> list[Diagnostic]:
+    diagnostics = []
     for member in plan.members:
         frame = plan.frame(member)
         over = [
@@ -323,11 +323,11 @@ def _say_clipped(plan: PairPlan) -> list[Finding]:
             )
         ]
         if over:
-            findings.append(
-                Finding(
+            diagnostics.append(
+                Diagnostic(
                     "warning",
-                    f"{member.name}: {len(over)} glyphs reach over the edge of the canvas and are clipped: {some(over)}.",
+                    f"{member.name}: {len(over)} glyphs reach over the edge of the canvas and are clipped: {shorten(over)}.",
                     "Leave them out of the charset, or check their size in the font.",
                 )
             )
-    return findings
+    return diagnostics

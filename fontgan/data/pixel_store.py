@@ -1,6 +1,6 @@
 """Where a pack's pixels are while it is trained on: on the device if they fit there, else read as they are asked for.
 
-A store works in two steps. ``fetch`` does what the host has to do and may run in a thread, ahead of time; ``place``
+A store works in two steps. ``load_host`` does what the host has to do and may run in a thread, ahead of time; ``to_device``
 gives the pixels on the device and is called by the training loop.
 """
 
@@ -34,11 +34,11 @@ class PixelStore(Protocol):
     device: torch.device
     ahead: int  # batches to fetch before they are asked for, in a thread; 0: none, and no thread
 
-    def fetch(self, rows: np.ndarray) -> Tensor:
-        """Rows (N,) int64 -> whatever ``place`` needs, on the host."""
+    def load_host(self, rows: np.ndarray) -> Tensor:
+        """Rows (N,) int64 -> whatever ``to_device`` needs, on the host."""
 
-    def place(self, fetched: Tensor) -> Tensor:
-        """What ``fetch`` gave -> (N, H, W) uint8 on the device."""
+    def to_device(self, fetched: Tensor) -> Tensor:
+        """What ``load_host`` gave -> (N, H, W) uint8 on the device."""
 
 
 class ResidentPixels:
@@ -51,10 +51,10 @@ class ResidentPixels:
         for first in range(0, len(pixels), _LOAD_ROWS):
             self.pixels[first : first + _LOAD_ROWS] = torch.from_numpy(pixels[first : first + _LOAD_ROWS])
 
-    def fetch(self, rows: np.ndarray) -> Tensor:
+    def load_host(self, rows: np.ndarray) -> Tensor:
         return on_host(torch.from_numpy(rows), self.device)
 
-    def place(self, fetched: Tensor) -> Tensor:
+    def to_device(self, fetched: Tensor) -> Tensor:
         return self.pixels.index_select(0, fetched.to(self.device, non_blocking=True))
 
 
@@ -66,14 +66,14 @@ class StreamedPixels:
         self.device = device
         self.ahead = ahead
 
-    def fetch(self, rows: np.ndarray) -> Tensor:
+    def load_host(self, rows: np.ndarray) -> Tensor:
         pinned = self.device.type == "cuda"
         # Torch keeps pinned memory for the next batch, and gives it out again only when its copy has ended.
         found = torch.empty((len(rows), *self.pixels.shape[1:]), dtype=torch.uint8, pin_memory=pinned)
         self.pixels.read_into(rows, found.numpy())
         return found
 
-    def place(self, fetched: Tensor) -> Tensor:
+    def to_device(self, fetched: Tensor) -> Tensor:
         return fetched.to(self.device, non_blocking=True)
 
 

@@ -15,9 +15,9 @@ from fontgan.data.frame import Box, Frame
 from fontgan.data.image_source import CellFinder, char_from_name, image_files, ink_box, read_grey, resample
 from fontgan.data.pack import Pack
 from fontgan.data.sources import open_glyphs
-from fontgan.errors import DataError, some
+from fontgan.errors import DataError, shorten
 from fontgan.runtime.files import user_path
-from fontgan.runtime.subsample import spread_evenly
+from fontgan.runtime.subsample import subsample_evenly
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Reference:
 
 def style_references(pack: Pack, style: str, count: int) -> Tensor:
     """At most ``count`` training glyphs of a pack's style, always the same ones: (K, H, W), -1 ink .. +1 paper."""
-    return to_image(pack.pixels[spread_evenly(training_rows(pack, style), count)]).squeeze(1)
+    return to_image(pack.pixels[subsample_evenly(training_rows(pack, style), count)]).squeeze(1)
 
 
 def read_references(spec: str, preferred: Sequence[str], count: int) -> list[Reference]:
@@ -56,18 +56,18 @@ def read_references(spec: str, preferred: Sequence[str], count: int) -> list[Ref
 
 def _from_font(spec: str, preferred: Sequence[str], count: int) -> list[Reference]:
     glyphs = open_glyphs(spec)
-    present = glyphs.survey(list(preferred)).present or glyphs.survey(None).present
+    present = glyphs.coverage(list(preferred)).present or glyphs.coverage(None).present
 
     def drawer(char: str) -> Callable[[Frame, int], np.ndarray]:
         return lambda frame, size: glyphs.draw(char, frame, size)
 
-    return [Reference(char, glyphs.ink_box(char), drawer(char)) for char in spread_evenly(present, count)]
+    return [Reference(char, glyphs.ink_box(char), drawer(char)) for char in subsample_evenly(present, count)]
 
 
 def _from_folder(folder: Path, count: int) -> list[Reference]:
     files, cells = image_files(folder), CellFinder(folder)
     found, unusable, inverted = [], [], []
-    for file in spread_evenly(files, count):
+    for file in subsample_evenly(files, count):
         try:
             grey, was_inverted = read_grey(file)
         except DataError as error:
@@ -83,11 +83,11 @@ def _from_folder(folder: Path, count: int) -> list[Reference]:
         to_cell = cells.cell_to_image(grey).inverse()
         found.append(Reference(char_from_name(file.stem), to_cell.box(box), _image_drawer(grey, to_cell)))
     if unusable:
-        log.warning("%s: %d images are blank or cannot be read: %s", folder, len(unusable), some(unusable))
+        log.warning("%s: %d images are blank or cannot be read: %s", folder, len(unusable), shorten(unusable))
     if inverted:
-        log.info("%s: %d images are light on dark and were inverted: %s", folder, len(inverted), some(inverted))
+        log.info("%s: %d images are light on dark and were inverted: %s", folder, len(inverted), shorten(inverted))
     return found
 
 
 def _image_drawer(grey: np.ndarray, to_cell: Frame) -> Callable[[Frame, int], np.ndarray]:
-    return lambda frame, size: resample(grey, to_cell.then(frame), size)
+    return lambda frame, size: resample(grey, to_cell.compose(frame), size)

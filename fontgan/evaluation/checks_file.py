@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fontgan.errors import DataError
-from fontgan.runtime.files import write_whole
+from fontgan.runtime.files import atomic_write
 
 FORMAT = 1
 REASONS = {
@@ -61,7 +61,7 @@ def write_checks(file: Path, glyphs: Sequence[CheckedGlyph], **facts: Any) -> No
         "reasons": REASONS,
         "glyphs": list(map(asdict, glyphs)),
     }
-    write_whole(file, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    atomic_write(file, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_checks(file: Path) -> dict[str, CheckedGlyph]:

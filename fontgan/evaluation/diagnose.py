@@ -17,8 +17,8 @@ from fontgan.errors import RunError
 from fontgan.evaluation.glyph_set import GlyphSet, draw_pairs, pack_of
 from fontgan.inference import Run, load
 from fontgan.metrics.artefacts import (
+    MIN_MAP_PX,
     SCORES,
-    SMALLEST,
     mean_ink,
     nyquist_energy,
     phase_bias,
@@ -27,9 +27,9 @@ from fontgan.metrics.artefacts import (
     spread,
 )
 from fontgan.models.predict import draw_glyphs
-from fontgan.models.up import LastUp, UpBlock
+from fontgan.models.up import OutputHead, UpBlock
 from fontgan.runtime.device import autocast
-from fontgan.runtime.subsample import spread_evenly
+from fontgan.runtime.subsample import subsample_evenly
 
 FORMAT = 1
 PARTS = ("resize", "norm", "fusion", "refine", "head")  # of an up-path block, in the order they work
@@ -49,7 +49,7 @@ def glyphs_to_diagnose(run: Run, count: int) -> GlyphSet:
             f"{run.checkpoint.folder}: no character is held out, so nothing unseen can be measured. "
             "Train with data.holdout=0.1."
         )
-    return draw_pairs(run, pack, spread_evenly(pairs, count))
+    return draw_pairs(run, pack, subsample_evenly(pairs, count))
 
 
 def diagnose(
@@ -227,7 +227,7 @@ class Tally:
             "mean": maps.mean((-2, -1)),
             "square": maps.square().mean((-2, -1)),
         }
-        if self.side >= SMALLEST:
+        if self.side >= MIN_MAP_PX:
             parts["at"], parts["beside"] = nyquist_energy(maps)
         for name, part in parts.items():
             total = part.double().sum(0).cpu()
@@ -245,7 +245,7 @@ class Tally:
     def by_place(self) -> float | None:
         """Spread of the four places' means over all maps, in standard deviations of the channel, mean over channels."""
         deviation, alive = self._alive()
-        if self.side < SMALLEST or not alive.any():
+        if self.side < MIN_MAP_PX or not alive.any():
             return None
         return float((spread(self._mean("places"))[alive] / deviation[alive]).mean())
 
@@ -253,7 +253,7 @@ class Tally:
     def by_frequency(self) -> float | None:
         """``nyquist_excess`` by channel, its mean over channels, octaves."""
         _, alive = self._alive()
-        if self.side < SMALLEST or not alive.any():
+        if self.side < MIN_MAP_PX or not alive.any():
             return None
         return float((self._mean("at") / self._mean("beside")).log2()[alive].mean())
 
@@ -261,7 +261,7 @@ class Tally:
     def on_its_own(self) -> float | None:
         """Spread of the four places' means in each map, over the maps' mean absolute value: for smooth inputs."""
         level = float(self._mean("level").mean())
-        if self.side < SMALLEST or not level > 0:
+        if self.side < MIN_MAP_PX or not level > 0:
             return None
         return float(self._mean("spread").mean()) / level
 
@@ -280,7 +280,7 @@ class Probe:
     """
 
     def __init__(self, generator: nn.Module):
-        self.blocks = [module for module in generator.modules() if isinstance(module, UpBlock | LastUp)]
+        self.blocks = [module for module in generator.modules() if isinstance(module, UpBlock | OutputHead)]
         self.tallies: dict[nn.Module, dict[str, Tally]] = {}
 
     @contextmanager
@@ -356,7 +356,7 @@ def jump(stage: dict[str, Any], reading: str) -> float:
 
 def no_reading(stage: dict[str, Any]) -> str:
     """Why a stage has no reading."""
-    return "dead" if stage["side"] >= SMALLEST else "too small to say"
+    return "dead" if stage["side"] >= MIN_MAP_PX else "too small to say"
 
 
 def largest_jump(stages: Sequence[dict[str, Any]], reading: str = "by_place") -> dict[str, Any] | None:

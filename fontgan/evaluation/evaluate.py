@@ -1,4 +1,4 @@
-"""Every metric of a set of glyphs, with intervals, beside the naive answers: what ``fontgan evaluate`` writes."""
+"""Every metric of a set of glyphs, with intervals, beside the baselines: what ``fontgan evaluate`` writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fontgan.metrics import pixels
 from fontgan.metrics.frechet import frechet_distance
 from fontgan.metrics.intervals import Interval, Resampler, mean_of
 from fontgan.metrics.photographic import find_inception, find_lpips
-from fontgan.metrics.recognition import Recogniser, find_recogniser, weighted
+from fontgan.metrics.recognition import OcrReader, find_ocr, weighted
 from fontgan.models.glyph_encoder import embeddings, perceptual_distance
 
 FORMAT = 1
@@ -37,11 +37,11 @@ class Metric(NamedTuple):
     top: float = math.inf  # no value can be above; the stretch of the intervals knows nothing of that
 
 
-def evaluate(glyphs: GlyphSet, *, recogniser: str = "auto", replicates: int = 1000, seed: int = 1) -> dict[str, Any]:
+def evaluate(glyphs: GlyphSet, *, ocr: str = "auto", replicates: int = 1000, seed: int = 1) -> dict[str, Any]:
     """Measures a glyph set.
 
     Args:
-        recogniser: auto, rapidocr or none.
+        ocr: auto, rapidocr or none.
         replicates: bootstrap samples.
         seed: of the bootstrap.
     Returns: what the JSON file holds: ``metrics`` (by name: mean, interval, styles, baselines), ``glyphs`` (each
@@ -49,8 +49,8 @@ def evaluate(glyphs: GlyphSet, *, recogniser: str = "auto", replicates: int = 10
         and held-out characters by trained and unseen styles; None for folders), ``notes``.
     Raises: ConfigError if the recogniser is not there.
     """
-    reader = find_recogniser(recogniser)
-    sets = {"drawn": glyphs.drawn, **glyphs.naive}
+    reader = find_ocr(ocr)
+    sets = {"drawn": glyphs.drawn, **glyphs.baseline}
     each: dict[str, dict[str, np.ndarray]] = {name: {} for name in sets}  # set -> metric -> (N,)
     metrics: dict[str, Metric] = {}
     resampler = Resampler([style for style, _ in glyphs.names], replicates=replicates, seed=seed)
@@ -71,7 +71,7 @@ def evaluate(glyphs: GlyphSet, *, recogniser: str = "auto", replicates: int = 10
     if reader is not None:
         metrics["recognition"] = _recognition_metric(reader)
         notes += _read(reader, glyphs, sets, each)
-    elif recogniser == "auto":
+    elif ocr == "auto":
         notes.append(
             "recognition: no recogniser with its model is installed (pip install 'fontgan[ocr]'), so legibility was not measured."
         )
@@ -126,7 +126,7 @@ def _pixel_measures(size: int) -> dict[str, tuple[Metric, Measure]]:
         "l1": (Metric("L1", "lower", "mean absolute difference of ink, 0 to 1"), pixels.l1),
         "l1_per_ink": (Metric("L1 per ink", "lower", "summed absolute difference over the true ink; a blank page has 1"), pixels.l1_per_ink),
         "rmse": (Metric("RMSE", "lower", "root of the mean squared difference of ink, 0 to 1"), pixels.rmse),
-        "psnr": (Metric("PSNR", "higher", f"decibels, at most {pixels.HIGHEST_PSNR:g}"), pixels.psnr),
+        "psnr": (Metric("PSNR", "higher", f"decibels, at most {pixels.MAX_PSNR:g}"), pixels.psnr),
         "ssim": (Metric("SSIM", "higher", "torchmetrics, Gaussian window of 11 px", top=1.0), pixels.ssim),
         "ms_ssim": (Metric("MS-SSIM", "higher", f"torchmetrics, {scales} of the paper's 5 scales fit {size} px", top=1.0), pixels.ms_ssim),
         "iou": (Metric("IoU", "higher", "intersection over union of the ink, by coverage", top=1.0), pixels.iou),
@@ -160,16 +160,16 @@ def _structure(glyphs: GlyphSet, images: np.ndarray) -> np.ndarray:
     return values
 
 
-def _recognition_metric(reader: Recogniser) -> Metric:
+def _recognition_metric(reader: OcrReader) -> Metric:
     return Metric(
         "recognition", "higher", f"confidence of {reader.name} where it reads the right character, else 0", top=1.0
     )
 
 
 def _read(
-    reader: Recogniser, glyphs: GlyphSet, sets: dict[str, np.ndarray], each: dict[str, dict[str, np.ndarray]]
+    reader: OcrReader, glyphs: GlyphSet, sets: dict[str, np.ndarray], each: dict[str, dict[str, np.ndarray]]
 ) -> list[str]:
-    """Reads drawn, true and naive glyphs."""
+    """Reads drawn, true and baseline glyphs."""
     chars = [char for _, char in glyphs.names]
     unknown = sorted({char for char in chars if char not in reader.knows})
     for kind, images in {**sets, "truth": glyphs.truth}.items():
@@ -201,7 +201,7 @@ Statistic = Callable[[np.ndarray], float]
 
 
 def _set_measures(glyphs: GlyphSet, sets: dict[str, np.ndarray]) -> dict[str, tuple[Metric, dict[str, Statistic]]]:
-    """Metric -> for the drawn and each naive set the statistic of some of its rows."""
+    """Metric -> for the drawn and each baseline set the statistic of some of its rows."""
     found = {
         "glyph_frechet": (
             Metric("glyph Frechet", "lower", "Frechet distance of the embeddings of fontgan's own glyph encoder (not FID), "
@@ -210,7 +210,7 @@ def _set_measures(glyphs: GlyphSet, sets: dict[str, np.ndarray]) -> dict[str, tu
         ),
         "phase_spread": (
             Metric("phase spread", "lower", "how unevenly the error falls on the four places of the 2x2 pixel grid (standard "
-                   "deviation over mean): checkerboard and teeth; the naive answers show what chance gives", "set"),
+                   "deviation over mean): checkerboard and teeth; the baselines show what chance gives", "set"),
             {kind: _phase_spread(_in_parts(pixels.error_by_phase, images, glyphs.truth)) for kind, images in sets.items()},
         ),
     }  # fmt: skip
@@ -254,13 +254,13 @@ def _phase_spread(errors: np.ndarray) -> Statistic:
 
 
 def _summary(metric: Metric, resampler: Resampler, statistics: dict[str, Statistic]) -> dict[str, Any]:
-    """A metric's place in the result, from its statistic for the drawn glyphs and for each naive set."""
+    """A metric's place in the result, from its statistic for the drawn glyphs and for each baseline set."""
     drawn = resampler.with_interval(statistics["drawn"])
     styles = {style: _interval(resampler.of_style(style, statistics["drawn"]), metric.top) for style in resampler.names}
-    naive = {
+    baseline = {
         kind: resampler.overall(statistic) for kind, statistic in statistics.items() if kind not in ("drawn", "truth")
     }
-    blank = naive.get("blank_page", math.nan)
+    blank = baseline.get("blank_page", math.nan)
     blank_wins = blank < drawn.mean if metric.better == "lower" else blank > drawn.mean
     return {
         "title": metric.title,
@@ -269,7 +269,7 @@ def _summary(metric: Metric, resampler: Resampler, statistics: dict[str, Statist
         "how": metric.how,
         **_interval(drawn, metric.top),
         "styles": styles,
-        "baselines": {kind: _number(value) for kind, value in naive.items()},
+        "baselines": {kind: _number(value) for kind, value in baseline.items()},
         "blank_wins": bool(blank_wins),
     }
 

@@ -14,13 +14,13 @@ from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.image_source import CellFinder, char_from_name, image_files, read_grey, resample, square_cell
 from fontgan.data.sources import open_glyphs
-from fontgan.errors import ConfigError, DataError, some
+from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.evaluation.glyph_set import GlyphSet, Pair, add_gate
 from fontgan.metrics.structure import varied
-from fontgan.runtime.subsample import spread_evenly
+from fontgan.runtime.subsample import subsample_evenly
 from fontgan.untrusted.images import GLYPH, header_size
 
-SMALLEST, LARGEST = 32, 512  # px: sizes at which folders are compared
+MIN_SIZE, MAX_SIZE = 32, 512  # px: sizes at which folders are compared
 LISTED = 20  # names in a note; the JSON has all
 POLARITY_FROM = 32  # images of a folder tell whether it is light on dark
 
@@ -60,11 +60,11 @@ def glyph_set_of_folders(pred: Path, truth: Path, source: str | None = None, *, 
     found.say_sizes(size)
     drawn, true = np.stack(found.drawn), np.stack(found.truth)
     shapes = np.stack(found.source) if found.source else None
-    naive = {"blank_page": np.full_like(true, 255), "mean_glyph": _means_of_the_others(found.names, true)}
+    baseline = {"blank_page": np.full_like(true, 255), "mean_glyph": _means_of_the_others(found.names, true)}
     if shapes is not None:
-        naive["copy_source"] = shapes
+        baseline["copy_source"] = shapes
     glyphs = GlyphSet(
-        size, found.names, drawn, true, shapes, naive, missing=found.missing, extra=found.extra, notes=found.notes
+        size, found.names, drawn, true, shapes, baseline, missing=found.missing, extra=found.extra, notes=found.notes
     )
     for style in glyphs.styles:
         rows = [row for row, (name, _) in enumerate(glyphs.names) if name == style]
@@ -91,7 +91,7 @@ class _Folder:
                 doubled.append(f"{_printable(file.name)} (also {_printable(self.files[key].name)})")
             self.files.setdefault(key, file)
         if doubled:
-            notes.append(f"{path}: {len(doubled)} files repeat a character and are left out: {some(doubled)}.")
+            notes.append(f"{path}: {len(doubled)} files repeat a character and are left out: {shorten(doubled)}.")
         self.light_on_dark = self._most_are_light_on_dark()
         if self.light_on_dark:
             notes.append(f"{path}: light ink on dark paper; all images are inverted.")
@@ -99,7 +99,7 @@ class _Folder:
     def _most_are_light_on_dark(self) -> bool:
         """By their majority: a single image may be black because drawing it failed."""
         votes = []
-        for key in spread_evenly(list(self.files), POLARITY_FROM):
+        for key in subsample_evenly(list(self.files), POLARITY_FROM):
             try:
                 votes.append(read_grey(self.files[key])[1])
             except DataError:
@@ -123,18 +123,18 @@ class _Style:
         Where both folders say how their em squares lie, em square comes on em square; otherwise image on image.
         """
         if self.drawn.cells.canvas is None or self.true.cells.canvas is None:
-            first, second = (square_cell(grey).inverse().then(Frame(size)) for grey in (drawn, true))
+            first, second = (square_cell(grey).inverse().compose(Frame(size)) for grey in (drawn, true))
             return first, second
         canvas = self.canvas(size)
         return (
-            self.drawn.cells.cell_to_image(drawn).inverse().then(canvas),
-            self.true.cells.cell_to_image(true).inverse().then(canvas),
+            self.drawn.cells.cell_to_image(drawn).inverse().compose(canvas),
+            self.true.cells.cell_to_image(true).inverse().compose(canvas),
         )
 
     def canvas(self, size: int) -> Frame:
         """Em square -> the common canvas: as the true glyphs lie."""
         cells = self.true.cells
-        return Frame(size) if cells.canvas is None else cells.canvas.then(Frame(size / cells.size))
+        return Frame(size) if cells.canvas is None else cells.canvas.compose(Frame(size / cells.size))
 
 
 @dataclass
@@ -156,7 +156,7 @@ class _Found:
             if other:
                 listed = [f"{width}x{height} px ({count})" for (height, width), count in sorted(other.items())]
                 self.notes.append(
-                    f"{key}: {sum(other.values())} images were resized to {size} px to be compared: {some(listed, 5)}."
+                    f"{key}: {sum(other.values())} images were resized to {size} px to be compared: {shorten(listed, 5)}."
                 )
 
 
@@ -190,7 +190,7 @@ def _styles_of(pred: Path, truth: Path, notes: list[str]) -> dict[str, tuple[Pat
     shared = [name for name in inside["truth"] if name in inside["pred"]]
     if image_files(truth) and image_files(pred):
         if shared:
-            notes.append(f"both folders hold images, so their subfolders ({some(shared)}) are not looked into.")
+            notes.append(f"both folders hold images, so their subfolders ({shorten(shared)}) are not looked into.")
         return {_printable(pred.resolve().name): (pred, truth)}
     if not shared:
         empty = truth if not image_files(truth) and not inside["truth"] else pred
@@ -201,7 +201,9 @@ def _styles_of(pred: Path, truth: Path, notes: list[str]) -> dict[str, tuple[Pat
     for key, other in (("pred", "truth"), ("truth", "pred")):
         lacking = [name for name in inside[other] if name not in inside[key]]
         if lacking:
-            notes.append(f"{key} lacks {len(lacking)} of the {len(inside[other])} styles of {other}: {some(lacking)}.")
+            notes.append(
+                f"{key} lacks {len(lacking)} of the {len(inside[other])} styles of {other}: {shorten(lacking)}."
+            )
     return {name: (inside["pred"][name], inside["truth"][name]) for name in shared}
 
 
@@ -212,22 +214,22 @@ def _shared(name: str, style: _Style, found: _Found) -> list[str]:
         found.missing[name] = missing
         found.notes.append(
             f"{name}: {len(missing)} of {len(style.true.files)} characters are not drawn and not counted: "
-            f"{some(missing, LISTED)}."
+            f"{shorten(missing, LISTED)}."
         )
     if extra:
         found.extra[name] = extra
         found.notes.append(
-            f"{name}: {len(extra)} drawn characters have no true glyph and are not counted: {some(extra, LISTED)}."
+            f"{name}: {len(extra)} drawn characters have no true glyph and are not counted: {shorten(extra, LISTED)}."
         )
     return [char for char in style.true.files if char in style.drawn.files]
 
 
 def _with_source(pairs: list[Pair], sources: GlyphSource, notes: list[str]) -> list[Pair]:
     chars = list(dict.fromkeys(char for _, char in pairs if len(char) == 1))
-    there = set(sources.survey(chars).present)
+    there = set(sources.coverage(chars).present)
     lacking = list(dict.fromkeys(char for _, char in pairs if char not in there))
     if lacking:
-        notes.append(f"source: lacks {len(lacking)} characters, which are not counted: {some(lacking, LISTED)}.")
+        notes.append(f"source: lacks {len(lacking)} characters, which are not counted: {shorten(lacking, LISTED)}.")
     return [pair for pair in pairs if pair[1] in there]
 
 
@@ -239,7 +241,7 @@ def _most_common_side(files: list[Path]) -> int:
             sides[max(header_size(file, GLYPH))] += 1
         except DataError:
             continue  # told when its turn comes to be read
-    return min(LARGEST, max(SMALLEST, sides.most_common(1)[0][0])) if sides else SMALLEST
+    return min(MAX_SIZE, max(MIN_SIZE, sides.most_common(1)[0][0])) if sides else MIN_SIZE
 
 
 def _means_of_the_others(names: list[Pair], truth: np.ndarray) -> np.ndarray:

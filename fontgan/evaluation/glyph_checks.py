@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from fontgan.evaluation.checks_file import CheckedGlyph, checked
-from fontgan.metrics.recognition import Recogniser
-from fontgan.metrics.structure import INK, SURE, StructureGate
+from fontgan.metrics.recognition import OcrReader
+from fontgan.metrics.structure import INK, MIN_CONFIDENCE, StrokeErrorClassifier
 
 
 def check_glyphs(
@@ -16,8 +16,8 @@ def check_glyphs(
     source: np.ndarray,
     drawn: np.ndarray,
     *,
-    gate: StructureGate | None,
-    reader: Recogniser | None,
+    gate: StrokeErrorClassifier | None,
+    reader: OcrReader | None,
 ) -> list[CheckedGlyph]:
     """Checks drawn glyphs against their source glyphs.
 
@@ -35,7 +35,7 @@ def check_glyphs(
             flags.append("blank")
         elif min(image[0].min(), image[-1].min(), image[:, 0].min(), image[:, -1].min()) < INK:
             flags.append("clipped")
-        if structure is not None and structure < SURE:
+        if structure is not None and structure < MIN_CONFIDENCE:
             flags.append("structure")
         if legibility == 0:
             flags.append("illegible")
@@ -44,7 +44,7 @@ def check_glyphs(
     return found
 
 
-def legibilities(chars: Sequence[str], source: np.ndarray, drawn: np.ndarray, reader: Recogniser) -> list[float | None]:
+def legibilities(chars: Sequence[str], source: np.ndarray, drawn: np.ndarray, reader: OcrReader) -> list[float | None]:
     """Confidence in the right character, 0 where another is read; None where the source glyph is not read right either.
 
     What a recogniser cannot read in print says nothing of the drawing.

@@ -11,16 +11,16 @@ import numpy as np
 
 from fontgan.config.data_plan import build_plan
 from fontgan.config.saved import load_config
-from fontgan.data.batches import gather, pairs_of, to_pixels
+from fontgan.data.batches import collate_pairs, pairs_of, to_pixels
 from fontgan.data.frame import Frame
 from fontgan.data.pack import SOURCE, Pack, make_pack
 from fontgan.errors import RunError
 from fontgan.inference import Run, load
-from fontgan.metrics.structure import StructureGate, fit_gate
+from fontgan.metrics.structure import StrokeErrorClassifier, fit_gate
 from fontgan.models.predict import draw_glyphs
 from fontgan.runtime.device import autocast
 from fontgan.runtime.files import cache_folder
-from fontgan.runtime.subsample import spread_evenly
+from fontgan.runtime.subsample import subsample_evenly
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class GlyphSet:
     Args:
         names: style and character of each pair.
         source: what was drawn from, or None where that is not known.
-        naive: what could be drawn without learning anything: name -> (N, size, size).
+        baseline: what could be drawn without learning anything: name -> (N, size, size).
         gates: what tells wrong strokes in a style; a style with too few glyphs to fit on has none.
         trained: as many characters that the run was trained on, to compare with; None for folders.
         missing, extra: style -> characters that only the true, only the drawn glyphs have.
@@ -49,8 +49,8 @@ class GlyphSet:
     drawn: np.ndarray
     truth: np.ndarray
     source: np.ndarray | None
-    naive: dict[str, np.ndarray]
-    gates: dict[str, StructureGate] = field(default_factory=dict)
+    baseline: dict[str, np.ndarray]
+    gates: dict[str, StrokeErrorClassifier] = field(default_factory=dict)
     trained: GlyphSet | None = None
     missing: dict[str, list[str]] = field(default_factory=dict)
     extra: dict[str, list[str]] = field(default_factory=dict)
@@ -92,7 +92,7 @@ def glyph_set_of_run(
             f"{run}: no character is held out, so nothing unseen can be measured. Train with data.holdout=0.1."
         )
     found = draw_pairs(loaded, pack, pairs)
-    found.trained = draw_pairs(loaded, pack, pairs_of(pack, spread_evenly(pack.trained, len(pack.held_out))))
+    found.trained = draw_pairs(loaded, pack, pairs_of(pack, subsample_evenly(pack.trained, len(pack.held_out))))
     for style in found.styles:
         trained = pairs_of_style(pack, style, pack.trained)
         expected, right = rows_of(pack, SOURCE, trained), rows_of(pack, style, trained)
@@ -104,14 +104,14 @@ def draw_pairs(run: Run, pack: Pack, pairs: Sequence[Pair]) -> GlyphSet:
     """Draws some of a run's pairs."""
     drawn, compute = [], autocast(run.device, run.precision)
     for start in range(0, len(pairs), AT_ONCE):
-        batch = gather(pack, pairs[start : start + AT_ONCE])
+        batch = collate_pairs(pack, pairs[start : start + AT_ONCE])
         images = draw_glyphs(
             run.generator, batch.source, batch.style, device=run.device, autocast=compute, batch_size=run.batch_size
         )
         drawn.append(to_pixels(images))
     source = rows_of(pack, SOURCE, [char for _, char in pairs])
     means = {
-        style: mean_glyph(rows_of(pack, style, spread_evenly(pairs_of_style(pack, style, pack.trained), MEAN_OF)))
+        style: mean_glyph(rows_of(pack, style, subsample_evenly(pairs_of_style(pack, style, pack.trained), MEAN_OF)))
         for style in pack.styles
     }
     return GlyphSet(
@@ -138,7 +138,7 @@ def pack_of(run: Run) -> Pack:
     config = load_config(run.checkpoint.folder / "config.yaml")
     canvas = Frame.from_dict(run.manifest["cell_to_canvas"]) if config.get("init_from") else None
     pack = make_pack(build_plan(config, canvas), cache_folder(None)).for_model(run.styles)
-    if pack.path.name != run.checkpoint.facts.get("pack"):
+    if pack.path.name != run.checkpoint.metadata.get("pack"):
         raise RunError(
             f"{run.checkpoint.folder}: its glyphs have changed since the training (a font, a folder or the way they are "
             "drawn). Bring the old files back, or train again."

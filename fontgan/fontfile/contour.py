@@ -16,7 +16,9 @@ STEP = 0.5  # pixels between samples along a contour
 SHARP_EDGE = 0.29  # spread, in pixels, of an edge that is blurred by nothing but pixels: a box of 1 has 1 / sqrt(12)
 ACROSS = 3  # pixels on either side of an edge that are added up
 PAD = ACROSS + 1  # pixels of paper around the image
-FARTHEST = 0.12  # pixels that an edge lies from where interpolation puts it: at most 0.086 if it is straight and alone
+MAX_EDGE_OFFSET = (
+    0.12  # pixels that an edge lies from where interpolation puts it: at most 0.086 if it is straight and alone
+)
 # Pixels by which a corner of 90 degrees is cut off, at most, beside the 0.12 of any: 0.35 to 0.72 by where it lies.
 BLUNT = 0.74
 FAINT = 0.06  # coverage that may be noise on paper
@@ -125,7 +127,7 @@ def _to_edge(cover: np.ndarray, rows: np.ndarray) -> np.ndarray:
             at = at + way
     found = inner + out * position[:, None]
     moved = ((found - rows) * out).sum(1)
-    found = rows + out * np.clip(moved, -FARTHEST, FARTHEST)[:, None]
+    found = rows + out * np.clip(moved, -MAX_EDGE_OFFSET, MAX_EDGE_OFFSET)[:, None]
     across = np.abs(second - first) >= np.abs(aside) * 0.8
     return found[across] if across.sum() >= 4 else found
 

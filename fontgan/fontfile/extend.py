@@ -16,14 +16,14 @@ from fontTools.ttLib import TTFont
 from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 from fontTools.ttLib.tables.DefaultTable import DefaultTable
 
-from fontgan.errors import DataError, some
+from fontgan.errors import DataError, shorten
 from fontgan.fontfile import glyphs as drawing
 from fontgan.fontfile import names
 from fontgan.fontfile.metrics import Bounds, bounds_of
 from fontgan.fontfile.outline import DrawnGlyph
 from fontgan.fontfile.target import Target, check_limits
 from fontgan.fontfile.verify import Verified, save_verified
-from fontgan.runtime.subsample import spread_evenly
+from fontgan.runtime.subsample import subsample_evenly
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +225,7 @@ def _vertical(font: TTFont, order: list[str]) -> tuple[int, float]:
         starts = array("I" if long else "H", font.reader["loca"])
         starts.byteswap()
         origins: Counter[int] = Counter()
-        for number in spread_evenly(range(len(order)), 2000):
+        for number in subsample_evenly(range(len(order)), 2000):
             start, end = (starts[number + i] * (1 if long else 2) for i in (0, 1))
             if end > start and metrics[order[number]][0] == height:
                 (top,) = struct.unpack_from(">h", content, start + 8)
@@ -367,5 +367,5 @@ def _say_clipped(font: TTFont, added: list[Added]) -> list[str]:
     union = _union([new.bounds for new in added if new.bounds])
     return [
         f"{len(out)} new glyphs reach over the font's usWinAscent {top} or usWinDescent {-bottom} (up to {union[3]:.0f} "
-        f"and {union[1]:.0f}), where some programs for Windows clip: {some(out)}. Line spacing stays as it is."
+        f"and {union[1]:.0f}), where some programs for Windows clip: {shorten(out)}. Line spacing stays as it is."
     ]

@@ -19,7 +19,7 @@ HOPELESS = 5.0  # tolerances
 SAME_WAY = 0.02  # sine of the angle at which a line may leave a knot that is no corner
 LONG = 8  # pixels of a line that ends in a knot that is no corner; shorter ones would make a polygon of a bend
 NEAR = 3  # samples; an extremum so near a corner needs no knot of its own
-FEWEST = 5  # samples of a piece that is split no further
+MIN_SAMPLES = 5  # samples of a piece that is split no further
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def fit(contours: Contours, *, tolerance: float) -> Pieces:
     done = []
     while len(pieces):
         pieces, stray, worst = _fit_once(contours, pieces, tolerance)
-        split = ~pieces.line & (stray > tolerance) & (pieces.many >= FEWEST)
+        split = ~pieces.line & (stray > tolerance) & (pieces.many >= MIN_SAMPLES)
         done.append(pieces.pick(~split))
         pieces = _split(contours, pieces.pick(split), worst[split])
     pieces = Pieces.join(done)

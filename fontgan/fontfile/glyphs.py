@@ -11,13 +11,13 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib.tables._g_l_y_f import Glyph
 
 from fontgan import __version__
-from fontgan.errors import DataError, some
+from fontgan.errors import DataError, shorten
 from fontgan.fontfile.clean import wind
 from fontgan.fontfile.metrics import bounds_of, redrawn
 from fontgan.fontfile.outline import DrawnGlyph, is_space
 from fontgan.fontfile.trace import to_quadratic
 
-FARTHEST = 16_383  # units; rasterisers reckon in 16 bits, and some double what they are given
+MAX_COORDINATE = 16_383  # units; rasterisers reckon in 16 bits, and some double what they are given
 
 
 def prepared(glyphs: list[DrawnGlyph], kind: str, *, em: int, tolerance: float) -> list[DrawnGlyph]:
@@ -32,10 +32,12 @@ def prepared(glyphs: list[DrawnGlyph], kind: str, *, em: int, tolerance: float) 
         raise DataError("there are no glyphs to put into the font.")
     if len({glyph.char for glyph in glyphs}) < len(glyphs):
         chars = [glyph.char for glyph in glyphs]
-        raise DataError(f"these characters are drawn twice: {some(sorted({c for c in chars if chars.count(c) > 1}))}.")
+        raise DataError(
+            f"these characters are drawn twice: {shorten(sorted({c for c in chars if chars.count(c) > 1}))}."
+        )
     empty = [glyph.char for glyph in glyphs if not glyph.outline.calls and not is_space(glyph.char)]
     if empty:
-        raise DataError(f"{len(empty)} outlines are empty: {some(empty)}. Draw these glyphs, or take them out.")
+        raise DataError(f"{len(empty)} outlines are empty: {shorten(empty)}. Draw these glyphs, or take them out.")
     made = []
     for glyph in glyphs:
         if kind == "glyf":
@@ -43,12 +45,16 @@ def prepared(glyphs: list[DrawnGlyph], kind: str, *, em: int, tolerance: float) 
         else:
             outline = wind(redrawn(glyph.outline, RoundingPen), clockwise=False)
         made.append(replace(glyph, outline=outline, advance=round(glyph.advance)))
-    far = [g.char for g in made if (b := bounds_of(g.outline)) and max(map(abs, b)) > FARTHEST]
+    far = [g.char for g in made if (b := bounds_of(g.outline)) and max(map(abs, b)) > MAX_COORDINATE]
     if far:
-        raise DataError(f"{len(far)} glyphs reach farther than {FARTHEST} units: {some(far)}. Scale them down.")
+        raise DataError(
+            f"{len(far)} glyphs reach farther than {MAX_COORDINATE} units: {shorten(far)}. Scale them down."
+        )
     wrong = [glyph.char for glyph in made if not 0 <= glyph.advance <= 65_535]
     if wrong:
-        raise DataError(f"{len(wrong)} glyphs have a width below 0 or above 65535: {some(wrong)}. Give them another.")
+        raise DataError(
+            f"{len(wrong)} glyphs have a width below 0 or above 65535: {shorten(wrong)}. Give them another."
+        )
     return made
 
 

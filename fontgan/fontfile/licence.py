@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from fontTools.ttLib import TTFont
 
-from fontgan.data.glyphs import Finding
-from fontgan.errors import ConfigError, printable, some
+from fontgan.data.glyphs import Diagnostic
+from fontgan.errors import ConfigError, printable, shorten
 
 COPYRIGHT, TRADEMARK, LICENCE, LICENCE_URL = 0, 7, 13, 14  # name IDs
 RESTRICTED = 0x0002  # bit 1 of OS/2 fsType
@@ -143,7 +143,9 @@ def reserved_names(text: str) -> list[str]:
     return found
 
 
-def check_licence(font: TTFont, *, confirm_ownership: bool, family: str | None, where: str = "target") -> list[Finding]:
+def check_licence(
+    font: TTFont, *, confirm_ownership: bool, family: str | None, where: str = "target"
+) -> list[Diagnostic]:
     """Stops where the font's own words forbid what is about to be done to it.
 
     Args:
@@ -154,14 +156,14 @@ def check_licence(font: TTFont, *, confirm_ownership: bool, family: str | None, 
     Raises: ConfigError if changes are forbidden and ownership is not confirmed; if the family name is reserved.
     """
     licence = read_licence(font)
-    told = [Finding("note", f"{where}: {_shortened(text)}") for text in licence.texts]
+    told = [Diagnostic("note", f"{where}: {_shortened(text)}") for text in licence.texts]
     if licence.fs_type is not None:
-        told.append(Finding("note", f"{where}: OS/2 fsType {licence.fs_type:#06x} ({_embedding(licence.fs_type)})."))
+        told.append(Diagnostic("note", f"{where}: OS/2 fsType {licence.fs_type:#06x} ({_embedding(licence.fs_type)})."))
     if licence.known_as:
-        told.append(Finding("note", f"{where}: names the {' and the '.join(licence.known_as)}."))
+        told.append(Diagnostic("note", f"{where}: names the {' and the '.join(licence.known_as)}."))
     else:
         found = "names no free licence that is known here" if licence.licensed else "has no licence text"
-        told.append(Finding("warning", f"{where}: {found}.", "See that you may modify it before you pass it on."))
+        told.append(Diagnostic("warning", f"{where}: {found}.", "See that you may modify it before you pass it on."))
     remedy = "If you own it, or may modify it all the same, add confirm_ownership=true."
     if not confirm_ownership:
         if licence.forbidding:
@@ -180,7 +182,7 @@ def check_licence(font: TTFont, *, confirm_ownership: bool, family: str | None, 
     taken = [name for name in reserved if _plain(name) and _plain(name) in _plain(own)]
     if taken and not (confirm_ownership and not family):
         raise ConfigError(
-            f"{where}: its licence reserves the font name {some(taken)}, which a changed version must not bear, and the "
+            f"{where}: its licence reserves the font name {shorten(taken)}, which a changed version must not bear, and the "
             f"family would be {own!r}. Give another family=."
         )
     return told

@@ -15,16 +15,16 @@ from fontTools.pens.recordingPen import RecordingPen
 from fontTools.pens.transformPen import TransformPen
 
 from fontgan.data.font_source import FontGlyphs
-from fontgan.data.image_source import MANIFEST, MOST_MANIFEST_BYTES
+from fontgan.data.image_source import MANIFEST, MAX_MANIFEST_BYTES
 from fontgan.errors import ConfigError, DataError
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.runtime.files import read_json
-from fontgan.runtime.subsample import spread_evenly
+from fontgan.runtime.subsample import subsample_evenly
 
 PLAIN_EM, PLAIN_BASELINE = 1000, 0.88  # of images that say nothing: what most Chinese and Japanese fonts have
 SIDE_BEARING = 0.06  # of the em, on both sides of a glyph that is as wide as its ink
-LEAST_EM, MOST_EM = 16, 16384  # what OpenType allows
-MOST_WIDTH = 65535  # font units that a width or a baseline can have
+MIN_EM, MAX_EM = 16, 16384  # what OpenType allows
+MAX_WIDTH = 65535  # font units that a width or a baseline can have
 MEASURED = 300  # glyphs of a script that a font's usual width is taken from
 
 Bounds = tuple[float, float, float, float]  # left, bottom, right, top
@@ -87,8 +87,8 @@ def choose_layout(
     full-width characters tell the width of others too.
     Raises: ConfigError if a number is out of range; DataError if one in the manifest is.
     """
-    if units_per_em is not None and not LEAST_EM <= units_per_em <= MOST_EM:
-        raise ConfigError(f"units_per_em={units_per_em}: {LEAST_EM} to {MOST_EM} is needed.")
+    if units_per_em is not None and not MIN_EM <= units_per_em <= MAX_EM:
+        raise ConfigError(f"units_per_em={units_per_em}: {MIN_EM} to {MAX_EM} is needed.")
     if baseline is not None and not 0 < baseline < 2:
         raise ConfigError(f"baseline={baseline}: a share of the em between 0 and 2 is needed, such as 0.88.")
     manifest = _read_manifest(folder)
@@ -131,7 +131,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     Raises: DataError if what it says of the font's units cannot be.
     """
     try:
-        stored = read_json(folder / MANIFEST, MOST_MANIFEST_BYTES)
+        stored = read_json(folder / MANIFEST, MAX_MANIFEST_BYTES)
     except (OSError, ValueError):
         return {}
     if not isinstance(stored, dict):
@@ -154,16 +154,16 @@ def _check_units(manifest: dict[str, Any]) -> None:
             continue
         if not isinstance(to_cell, dict):
             raise ValueError("to_cell must be an object")
-        if not _is_number(to_cell.get("units_per_em"), LEAST_EM, MOST_EM):
-            raise ValueError(f"units_per_em must be a number from {LEAST_EM} to {MOST_EM}")
-        if not _is_number(to_cell.get("baseline"), -MOST_WIDTH, MOST_WIDTH):
-            raise ValueError(f"baseline must be a number from {-MOST_WIDTH} to {MOST_WIDTH}")
+        if not _is_number(to_cell.get("units_per_em"), MIN_EM, MAX_EM):
+            raise ValueError(f"units_per_em must be a number from {MIN_EM} to {MAX_EM}")
+        if not _is_number(to_cell.get("baseline"), -MAX_WIDTH, MAX_WIDTH):
+            raise ValueError(f"baseline must be a number from {-MAX_WIDTH} to {MAX_WIDTH}")
     advances = manifest.get("advances")
     if advances is not None and not isinstance(advances, dict):
         raise ValueError("advances must be an object of widths by character")
     for char, width in (advances or {}).items():
-        if len(char) != 1 or not _is_number(width, 0, MOST_WIDTH):
-            raise ValueError(f"the advance of {char[:10]!r} must be a width of one character from 0 to {MOST_WIDTH}")
+        if len(char) != 1 or not _is_number(width, 0, MAX_WIDTH):
+            raise ValueError(f"the advance of {char[:10]!r} must be a width of one character from 0 to {MAX_WIDTH}")
 
 
 def _is_number(value: Any, low: float, high: float) -> bool:
@@ -188,7 +188,7 @@ def usual_widths(
         if is_full_width(char) and unicodedata.category(char)[0] == "L":
             wide.setdefault(scripts.script(char), []).append(char)
     widths = {
-        script: Counter(round(advance(char) * scale) for char in spread_evenly(those, MEASURED))
+        script: Counter(round(advance(char) * scale) for char in subsample_evenly(those, MEASURED))
         for script, those in wide.items()
     }
     usual = {script: count.most_common(1)[0][0] for script, count in widths.items()}

@@ -12,14 +12,14 @@ from fontTools.ttLib import TTFont
 
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.sources import open_glyphs
-from fontgan.errors import ConfigError, DataError, some
+from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.fontfile.outline import is_space
 from fontgan.runtime.files import user_path
-from fontgan.untrusted.sandbox import Limits, Stopped, run_bounded
+from fontgan.untrusted.sandbox import LimitExceeded, Limits, run_sandboxed
 
 log = logging.getLogger(__name__)
 
-MOST_GLYPHS = 65_535
+MAX_GLYPHS = 65_535
 STATIC_S_PER_MB = 60  # processor seconds that making a variable font static may take; Inter takes 4
 ENDINGS = {".ttf": "glyf", ".otf": "CFF "}
 _NEEDED = ("head", "hhea", "hmtx", "maxp", "cmap")
@@ -88,7 +88,9 @@ def open_target(spec: str) -> Target:
     font = open_tables(io.BytesIO(glyphs.data), glyphs.index or 0)
     lacking = [tag for tag in _NEEDED if tag not in font]
     if lacking or not {"glyf", "CFF ", "CFF2"} & set(font.keys()):
-        raise DataError(f"{spec}: lacks the table {some(lacking or ['glyf or CFF'])}, so glyphs cannot be added to it.")
+        raise DataError(
+            f"{spec}: lacks the table {shorten(lacking or ['glyf or CFF'])}, so glyphs cannot be added to it."
+        )
     return Target(spec, glyphs, font)
 
 
@@ -99,11 +101,11 @@ def _make_static(target: Target) -> bytes:
         step_s=STATIC_S_PER_MB, all_s=60 + STATIC_S_PER_MB * len(data) / 1e6, memory_bytes=(1 << 30) + 128 * len(data)
     )
     try:
-        done = run_bounded(
+        done = run_sandboxed(
             "fontgan.fontfile.static:make_static", data, limits,
             index=target.glyphs.index or 0, location=target.glyphs.location,
         )  # fmt: skip
-    except Stopped as error:
+    except LimitExceeded as error:
         raise DataError(
             f"{target.spec}: cannot be made static: {error}. Make a static font of it with another program first."
         ) from error
@@ -156,10 +158,10 @@ def check_writable(out: Path, key: str = "out") -> None:
 def check_limits(target: Target | None, chars: list[str]) -> None:
     """Raises: DataError if one font cannot hold the glyphs."""
     there = target.font["maxp"].numGlyphs if target else 3
-    if there + len(chars) > MOST_GLYPHS:
+    if there + len(chars) > MAX_GLYPHS:
         raise DataError(
             f"{target.spec if target else 'a font'}: {there} glyphs and {len(chars)} more are too many; a font holds at "
-            f"most {MOST_GLYPHS}. Choose a smaller charset."
+            f"most {MAX_GLYPHS}. Choose a smaller charset."
         )
 
 
@@ -169,5 +171,5 @@ def lacking(target: Target, chars: list[str]) -> list[str]:
     A space that it maps is none of them.
     """
     there = set(target.glyphs.characters())
-    drawn = set(target.glyphs.survey(chars).present)
+    drawn = set(target.glyphs.coverage(chars).present)
     return [char for char in chars if char not in drawn and not (is_space(char) and char in there)]

@@ -18,22 +18,22 @@ from fontTools.pens.recordingPen import DecomposingRecordingPen
 from fontTools.ufoLib import UFOReader, UFOWriter
 from fontTools.ufoLib.errors import UFOLibError
 
-from fontgan.data.font_source import MOST_OF_A_NAME, is_character
+from fontgan.data.font_source import MAX_NAME_LENGTH, is_character
 from fontgan.errors import DataError, printable
-from fontgan.fontfile.metrics import LEAST_EM, MOST_EM
+from fontgan.fontfile.metrics import MAX_EM, MIN_EM
 from fontgan.fontfile.names import glyph_name
 from fontgan.fontfile.outline import DrawnGlyph, Outline, is_space
 from fontgan.fontfile.target import check_writable
-from fontgan.runtime.files import clear_dead_asides, folder_aside, replace_folder
-from fontgan.untrusted.sandbox import Limits, Stopped, run_bounded
+from fontgan.runtime.files import clear_dead_asides, replace_folder, temporary_sibling
+from fontgan.untrusted.sandbox import LimitExceeded, Limits, run_sandboxed
 
 if TYPE_CHECKING:
     from fontgan.untrusted.sandbox import Step
 
 GLYPH_S = 1.0  # processor seconds that reading one glyph may take; ordinary ones take a thousandth
-MOST_BYTES = 2 << 30  # of all files of a UFO; one of 65,535 glyphs has about 200 MB
-MOST_POINTS = 32_767  # of a glyph, as TrueType allows
-FARTHEST = 1e6  # units
+MAX_BYTES = 2 << 30  # of all files of a UFO; one of 65,535 glyphs has about 200 MB
+MAX_POINTS = 32_767  # of a glyph, as TrueType allows
+MAX_COORDINATE = 1e6  # units
 MADE_BY = "fontgan.madeBy"  # key of the lib that says that nothing is lost when fontgan replaces the UFO
 
 
@@ -96,7 +96,7 @@ def write_ufo(
     Raises: OSError if it cannot be written.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    with folder_aside(out) as aside:
+    with temporary_sibling(out) as aside:
         fresh = aside / out.name
         _write(fresh, glyphs, units_per_em, round(baseline), family, style)
         fresh.chmod(0o755)
@@ -139,8 +139,8 @@ def read_ufo(path: Path) -> UfoFont:
     try:
         size = _size_of(path)
         limits = Limits(step_s=GLYPH_S, all_s=10 + 20 * size / 1e6, memory_bytes=(512 << 20) + 16 * size)
-        read = json.loads(run_bounded("fontgan.fontfile.ufo:read_bounded", b"", limits, path=str(path)).content)
-    except (Stopped, zipfile.BadZipFile, NotADirectoryError) as error:
+        read = json.loads(run_sandboxed("fontgan.fontfile.ufo:read_sandboxed", b"", limits, path=str(path)).content)
+    except (LimitExceeded, zipfile.BadZipFile, NotADirectoryError) as error:
         raise DataError(
             f"{path}: not a UFO that can be read ({error}). Open it in a font editor and save it anew."
         ) from error
@@ -170,12 +170,12 @@ def _size_of(path: Path) -> int:
             if not file.is_file() and not file.is_dir():
                 raise DataError(f"{file}: is no file that can be read to its end. Take it out of the UFO.")
             size += file.stat().st_size if file.is_file() else 0
-    if size > MOST_BYTES:
-        raise DataError(f"{path}: has more than {MOST_BYTES >> 30} GB, which no UFO has. Give another.")
+    if size > MAX_BYTES:
+        raise DataError(f"{path}: has more than {MAX_BYTES >> 30} GB, which no UFO has. Give another.")
     return size
 
 
-def read_bounded(_: bytes, step: Step, *, path: str) -> bytes:
+def read_sandboxed(_: bytes, step: Step, *, path: str) -> bytes:
     """What the bounded process does: a UFO as JSON. Raises: DataError if it is none, or broken."""
     step("opening", 10)
     try:
@@ -202,11 +202,13 @@ def _read(reader: UFOReader, step: Step) -> UfoFont:
     info = SimpleNamespace()
     reader.readInfo(info)
     em = getattr(info, "unitsPerEm", 1000)
-    if not LEAST_EM <= em <= MOST_EM:
-        raise ValueError(f"unitsPerEm is {em}; {LEAST_EM} to {MOST_EM} is needed")
+    if not MIN_EM <= em <= MAX_EM:
+        raise ValueError(f"unitsPerEm is {em}; {MIN_EM} to {MAX_EM} is needed")
     ascender, descender = getattr(info, "ascender", None), getattr(info, "descender", None)
     if not all(value is None or _is_near(value) for value in (ascender, descender)):
-        raise ValueError(f"ascender and descender are {ascender} and {descender}; less than {FARTHEST:.0f} is needed")
+        raise ValueError(
+            f"ascender and descender are {ascender} and {descender}; less than {MAX_COORDINATE:.0f} is needed"
+        )
     # The em is laid centred on ascender..descender, as the project does with fonts.
     baseline = 0.88 * em if ascender is None or descender is None else (em + ascender + descender) / 2
     glyphs: dict[str, DrawnGlyph] = {}
@@ -224,7 +226,7 @@ def _read(reader: UFOReader, step: Step) -> UfoFont:
         if not _is_near(width) or not all(
             _is_near(value) for _, points in outline.calls for p in points for value in p
         ):
-            raise ValueError(f"glyph {name} is wider or reaches farther than {FARTHEST:.0f} units")
+            raise ValueError(f"glyph {name} is wider or reaches farther than {MAX_COORDINATE:.0f} units")
         unicodes = getattr(glyph, "unicodes", [])
         if not unicodes and name != ".notdef":
             nameless.append(name)
@@ -240,13 +242,13 @@ def _read(reader: UFOReader, step: Step) -> UfoFont:
                 glyphs[char] = DrawnGlyph(char, outline, width)
     return UfoFont(
         [glyphs[char] for char in sorted(glyphs)], round(em), baseline, printable(getattr(info, "familyName", "")),
-        printable(getattr(info, "styleName", "")), printable(getattr(info, "copyright", ""), MOST_OF_A_NAME),
+        printable(getattr(info, "styleName", "")), printable(getattr(info, "copyright", ""), MAX_NAME_LENGTH),
         sorted(empty), sorted(map(printable, nameless)),
     )  # fmt: skip
 
 
 def _is_near(value: float) -> bool:
-    return math.isfinite(value) and abs(value) <= FARTHEST
+    return math.isfinite(value) and abs(value) <= MAX_COORDINATE
 
 
 class _Counted(DecomposingRecordingPen):  # type: ignore[misc]
@@ -258,8 +260,8 @@ class _Counted(DecomposingRecordingPen):  # type: ignore[misc]
 
     def addComponent(self, glyphName: str, *more: Any, **named: Any) -> None:
         self.components += 1
-        if self.components > MOST_POINTS or len(self.value) > MOST_POINTS:
-            raise ValueError(f"the components of a glyph come to more than {MOST_POINTS} points")
+        if self.components > MAX_POINTS or len(self.value) > MAX_POINTS:
+            raise ValueError(f"the components of a glyph come to more than {MAX_POINTS} points")
         super().addComponent(glyphName, *more, **named)
 
 

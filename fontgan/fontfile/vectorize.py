@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from tqdm import tqdm
 
 from fontgan.data.image_source import CellFinder, FolderGlyphs, read_grey
-from fontgan.errors import ConfigError, DataError, RunError, some
+from fontgan.errors import ConfigError, DataError, RunError, shorten
 from fontgan.fontfile.metrics import Layout
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.fontfile.trace import PixelsToUnits, trace
@@ -84,13 +84,13 @@ def open_images(folder: Path, chars: list[str] | None) -> dict[str, Path]:
         raise DataError(f"{folder}: no such folder. Give a folder of glyph images.")
     glyphs = FolderGlyphs(folder)
     CellFinder(folder)  # its error, before any image is read
-    for finding in glyphs.findings:
+    for finding in glyphs.diagnostics:
         log.warning("%s", finding)
     if chars is None:
         return glyphs.files
     files = {char: glyphs.files[char] for char in chars if char in glyphs.files}
     if not files:
-        raise DataError(f"{folder}: has no image of the characters asked for ({some(chars)}). Choose others.")
+        raise DataError(f"{folder}: has no image of the characters asked for ({shorten(chars)}). Choose others.")
     return files
 
 
@@ -133,7 +133,7 @@ def vectorize_folder(
             else:
                 found.glyphs.append(layout.place(char, result))
     if found.blank:
-        log.warning("%s: %d images hold no ink and give no glyph: %s", folder, len(found.blank), some(found.blank))
+        log.warning("%s: %d images hold no ink and give no glyph: %s", folder, len(found.blank), shorten(found.blank))
     if not found.glyphs and none_is_error:
         raise DataError(f"{folder}: none of its {len(files)} images gives a glyph. Look at them.")
     return found

@@ -13,16 +13,16 @@ from fontTools.ttLib import TTFont
 
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
-from fontgan.errors import DataError, RunError, some
+from fontgan.errors import DataError, RunError, shorten
 from fontgan.fontfile.metrics import bounds_of
 from fontgan.fontfile.outline import DrawnGlyph
-from fontgan.runtime.files import folder_aside
-from fontgan.runtime.subsample import spread_evenly
+from fontgan.runtime.files import temporary_sibling
+from fontgan.runtime.subsample import subsample_evenly
 
 PX = 128  # the em, drawn
-MOST_PX = 2048  # side of a drawing
-MOST_DRAWN = 400  # glyphs; of more, as many spread evenly
-LEAST_IOU = 0.75  # ink in common, over ink in either: below, something is wrong with the file and not with its rounding
+MAX_PX = 2048  # side of a drawing
+MAX_DRAWN = 400  # glyphs; of more, as many spread evenly
+MIN_IOU = 0.75  # ink in common, over ink in either: below, something is wrong with the file and not with its rounding
 FEW_UNITS = 64  # per em: with fewer, rounding to whole units may take as much; with as many, 0.86 were the least shared
 
 
@@ -69,17 +69,17 @@ def verify(file: Path, glyphs: list[DrawnGlyph]) -> Verified | None:
     if missing or wide:
         raise RunError(
             f"internal check: {len(missing or wide)} of the glyphs put into the font are not there, or not as wide: "
-            f"{some(missing or wide)}. Nothing was kept; please report this."
+            f"{shorten(missing or wide)}. Nothing was kept; please report this."
         )
     drawn = FontGlyphs(file, data=file.read_bytes())  # our own
-    shares = {glyph.char: _common_ink(drawn, glyph, em) for glyph in spread_evenly(glyphs, MOST_DRAWN)}
+    shares = {glyph.char: _common_ink(drawn, glyph, em) for glyph in subsample_evenly(glyphs, MAX_DRAWN)}
     worst = min(shares, key=lambda char: shares[char])
-    if shares[worst] < LEAST_IOU and em < FEW_UNITS:
+    if shares[worst] < MIN_IOU and em < FEW_UNITS:
         raise DataError(
             f"the font has {em} units per em, and {worst} U+{ord(worst):04X} loses its shape in whole units (it would share "
             f"{shares[worst]:.2f} of its ink). Nothing was kept; give a target of {FEW_UNITS} units per em or more."
         )
-    if shares[worst] < LEAST_IOU:
+    if shares[worst] < MIN_IOU:
         raise RunError(
             f"internal check: {worst} U+{ord(worst):04X} is drawn otherwise than it was made (they share "
             f"{shares[worst]:.2f} of their ink). Nothing was kept; please report this."
@@ -92,7 +92,7 @@ def _common_ink(font: FontGlyphs, glyph: DrawnGlyph, em: int) -> float:
     bounds = bounds_of(glyph.outline)
     assert bounds is not None
     # A glyph that reaches far beyond its em is drawn smaller: pixels are counted in memory.
-    scale = min(PX / em, MOST_PX / max(bounds[2] - bounds[0], bounds[3] - bounds[1], 1))
+    scale = min(PX / em, MAX_PX / max(bounds[2] - bounds[0], bounds[3] - bounds[1], 1))
     left, bottom, right, top = (value * scale for value in bounds)
     size = int(np.ceil(max(right - left, top - bottom, 1.0))) + 4
     # Both with their lower left corner two pixels inside: the cell's y counts down from the font's own em.
@@ -113,7 +113,7 @@ def save_verified(font: TTFont, out: Path, glyphs: list[DrawnGlyph]) -> Verified
     out.parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     font.save(content, reorderTables=False)
-    with folder_aside(out) as folder:
+    with temporary_sibling(out) as folder:
         aside = folder / out.name
         with aside.open("wb") as stream:
             stream.write(content.getbuffer())

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 for _table in ("_c_m_a_p", "_n_a_m_e", "_f_v_a_r", "_h_e_a_d", "_h_h_e_a", "_m_a_x_p", "O_S_2f_2"):
     importlib.import_module(f"{tables.__name__}.{_table}")
 
-LARGEST_PX = 512  # glyphs are drawn no larger
+MAX_PX = 512  # glyphs are drawn no larger
 _MANY_POINTS = 400  # an outline of fewer takes hundredths of a second to draw, however its lines run
 _OUT_OF_MEMORY = 0x40  # FreeType's code
 # What adding glyphs reads, in this order.
@@ -54,7 +54,7 @@ def _draw(glyphs: FontGlyphs, glyph: int) -> None:
     try:
         points = glyphs.load(glyph)
         if points > _MANY_POINTS:
-            glyphs.paint(Frame(LARGEST_PX, 0, 0), LARGEST_PX)
+            glyphs.paint(Frame(MAX_PX, 0, 0), MAX_PX)
     except freetype.FT_Exception as error:
         if error.errcode == _OUT_OF_MEMORY:
             raise MemoryError from error

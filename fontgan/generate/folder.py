@@ -14,13 +14,13 @@ from tqdm import tqdm
 
 from fontgan.data.glyphs import PAPER
 from fontgan.data.image_source import SHEET
-from fontgan.errors import some
+from fontgan.errors import shorten
 from fontgan.generate.results import SAME, describe_results, prepare_folder
 from fontgan.generate.sources import Sources, batches, computes_alone
 from fontgan.inference import Run, Style
 from fontgan.pictures.contact_sheet import contact_sheet, save_png, scaled
-from fontgan.runtime.distributed import from_all, is_main, main_first, rank, world_size
-from fontgan.runtime.threads import in_order
+from fontgan.runtime.distributed import all_gather, is_main, main_first, rank, world_size
+from fontgan.runtime.threads import ordered_map
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +39,15 @@ def draw_folder(run: Run, sources: Sources, style: Style, out: Path, *, overwrit
             prepare_folder(out, facts, overwrite=overwrite, same=SAME, names=sources.names)
     share = sources.names[rank() :: world_size()]
     todo = [name for name in share if overwrite or not (out / f"{name}.png").exists()]
-    kept = sum(from_all(len(share) - len(todo)))
+    kept = sum(all_gather(len(share) - len(todo)))
     if kept:
         log.info("%s: %d results are there already and kept (overwrite=true draws them anew)", out, kept)
-    blank = {name for part in from_all(draw_glyph_files(run, sources, todo, style, out)) for name in part}
+    blank = {name for part in all_gather(draw_glyph_files(run, sources, todo, style, out)) for name in part}
     if not is_main():
         return
     if blank:
         listed = [name for name in sources.names if name in blank]
-        log.warning("%s: %d results are blank though their sources are not: %s", out, len(listed), some(listed))
+        log.warning("%s: %d results are blank though their sources are not: %s", out, len(listed), shorten(listed))
     draw_sheet(run, sources, out)
 
 
@@ -57,7 +57,7 @@ def draw_glyph_files(run: Run, sources: Sources, names: Sequence[str], style: St
     Returns: the names of results that are blank though their sources are not.
     Raises: OSError if a result cannot be written; whatever stops it, each result is whole or not there.
     """
-    undo_alignment, beside = run.undo_alignment(style), computes_alone(run)
+    undo_alignment, overlap = run.undo_alignment(style), computes_alone(run)
     Batch = tuple[list[str], np.ndarray]
 
     def one_by_one(drawn: Iterator[tuple[Batch, np.ndarray]]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -74,7 +74,7 @@ def draw_glyph_files(run: Run, sources: Sources, names: Sequence[str], style: St
     with (
         closing(batches(sources, names, run.batch_size)) as read,
         closing(run.draw_batches(((batch, batch[1]) for batch in read), style)) as drawn,
-        closing(in_order(write, one_by_one(drawn), at_once=run.batch_size, beside=beside)) as written,
+        closing(ordered_map(write, one_by_one(drawn), max_in_flight=run.batch_size, overlap=overlap)) as written,
         tqdm(total=len(names), unit="glyph", desc=f"drawing {style}", disable=not is_main()) as bar,
     ):
         for name, is_blank in written:
@@ -94,7 +94,7 @@ def draw_sheet(run: Run, sources: Sources, out: Path) -> None:
     side = min(run.size, 96)
     names = [name for name in sources.names if (out / f"{name}.png").is_file()][:SHEET_GLYPHS]
     rows: list[tuple[str, list[np.ndarray]]] = []
-    with closing(in_order(read, names, at_once=SHEET_GLYPHS, beside=False)) as found:
+    with closing(ordered_map(read, names, max_in_flight=SHEET_GLYPHS, overlap=False)) as found:
         while part := list(islice(found, SHEET_COLUMNS)):
             rows.append(("source", [source for source, _ in part if source is not None]))
             rows.append(("drawn", [drawn for source, drawn in part if source is not None]))

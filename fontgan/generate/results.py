@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from fontgan.data.image_source import ANIMATION, MANIFEST, SHEET, STRIP, image_files
-from fontgan.errors import DataError, some
+from fontgan.errors import DataError, shorten
 from fontgan.inference import Run, Style
-from fontgan.runtime.files import read_json, write_whole
+from fontgan.runtime.files import atomic_write, read_json
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def prepare_folder(
         other.sort(key=lambda key: there.get(key) is None)
         if other and not overwrite:
             value = there.get(other[0])
-            said = some(value) if isinstance(value, list) else value
+            said = shorten(value) if isinstance(value, list) else value
             raise DataError(
                 f"out={out}: holds results of another {other[0]} ({said}). Name another out=, or overwrite=true."
             )
@@ -74,8 +74,8 @@ def prepare_folder(
                     (out / overview).unlink(missing_ok=True)
             staying = [image.name for image in image_files(out) if image.stem not in set(names)]
             if staying:
-                log.warning("%s: held results of another %s, and these stay there: %s", out, other[0], some(staying))
+                log.warning("%s: held results of another %s, and these stay there: %s", out, other[0], shorten(staying))
     if not file.is_file() and not overwrite and out.is_dir() and image_files(out):
         raise DataError(f"out={out}: holds images that fontgan did not make. Name another out=, or overwrite=true.")
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(file, json.dumps(facts, ensure_ascii=False, indent=1))
+    atomic_write(file, json.dumps(facts, ensure_ascii=False, indent=1))

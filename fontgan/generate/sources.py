@@ -22,13 +22,13 @@ from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError
 from fontgan.inference import Run
 from fontgan.runtime.files import user_path
-from fontgan.runtime.threads import in_order
+from fontgan.runtime.threads import ordered_map
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class Finding:
+class Diagnostic:
     """What reading an image showed."""
 
     problem: str = ""  # why it cannot be read
@@ -47,7 +47,7 @@ class Sources:
     files: dict[str, Path] = field(default_factory=dict)
     cells: CellFinder | None = None
     drawn_from: str = ""  # what the manifest calls these sources
-    findings: dict[str, Finding] = field(default_factory=dict)  # of the image files read so far, by name
+    diagnostics: dict[str, Diagnostic] = field(default_factory=dict)  # of the image files read so far, by name
     glyphs_in_use: threading.Lock = field(default_factory=threading.Lock)  # FreeType holds one glyph at a time
 
     def pixels(self, name: str) -> np.ndarray | None:
@@ -56,7 +56,7 @@ class Sources:
             with self.glyphs_in_use:
                 return self.glyphs.draw(self.chars[name], self.run.source_frame, self.run.size)
         assert self.cells is not None
-        finding = self.findings[name] = Finding()
+        finding = self.diagnostics[name] = Diagnostic()
         try:
             grey, finding.inverted = read_grey(self.files[name])
         except DataError as error:
@@ -65,11 +65,11 @@ class Sources:
         to_cell = self.cells.cell_to_image(grey).inverse()
         box = ink_box(grey)
         finding.box = None if box is None else to_cell.box(box)
-        return resample(grey, to_cell.then(self.run.source_frame), self.run.size)
+        return resample(grey, to_cell.compose(self.run.source_frame), self.run.size)
 
-    def found(self) -> list[tuple[str, Finding]]:
+    def found(self) -> list[tuple[str, Diagnostic]]:
         """The findings in the order of the names."""
-        return [(name, self.findings[name]) for name in self.names if name in self.findings]
+        return [(name, self.diagnostics[name]) for name in self.names if name in self.diagnostics]
 
 
 def find_sources(run: Run, cfg: DictConfig) -> Sources:
@@ -107,12 +107,12 @@ def find_sources(run: Run, cfg: DictConfig) -> Sources:
             raise DataError("text: holds no visible character.")
     else:
         wanted = charsets.resolve(cfg.charset or charsets.FONT)
-    survey = glyphs.survey(wanted)
-    for finding in survey.findings:
+    coverage = glyphs.coverage(wanted)
+    for finding in coverage.diagnostics:
         log.log(logging.WARNING if cfg.text is not None else logging.INFO, "%s", finding)
-    if not survey.present:
+    if not coverage.present:
         raise DataError(f"{glyphs.path}: has none of the characters asked for.")
-    chars = {name_from_char(char): char for char in survey.present}
+    chars = {name_from_char(char): char for char in coverage.present}
     return Sources(
         list(chars), run, glyphs=glyphs, chars=chars, drawn_from=f"{glyphs.path.name} {glyphs.fingerprint([])[:16]}"
     )
@@ -125,9 +125,9 @@ def computes_alone(run: Run) -> bool:
 
 def batches(sources: Sources, names: Sequence[str], size: int) -> Generator[tuple[list[str], np.ndarray], None, None]:
     """Readable sources, ``size`` at a time; while a GPU works on one batch, the next is read."""
-    with closing(in_order(sources.pixels, names, at_once=size, beside=computes_alone(sources.run))) as found:
-        readable = ((name, pixels) for name, pixels in zip(names, found, strict=True) if pixels is not None)
-        while batch := list(islice(readable, size)):
+    with closing(ordered_map(sources.pixels, names, max_in_flight=size, overlap=computes_alone(sources.run))) as found:
+        unescape = ((name, pixels) for name, pixels in zip(names, found, strict=True) if pixels is not None)
+        while batch := list(islice(unescape, size)):
             yield [name for name, _ in batch], np.stack([pixels for _, pixels in batch])
 
 

@@ -18,9 +18,11 @@ _LIGHT_PX_PER_MM = 2.0  # of the map of the page's light
 _SURVEY_PX = 96  # side of a cell where levels are taken
 _SPECK_EM = 0.015  # ink smaller than a square of this side is dust or noise
 _SMALL_EM = 0.12  # a character all of whose ink is shorter than this is doubtful, unless it is punctuation
-_SURE = 0.08  # so much darker than where all counts as paper is surely written, not printed or a shadow's edge
+_MIN_WRITTEN_CONTRAST = (
+    0.08  # so much darker than where all counts as paper is surely written, not printed or a shadow's edge
+)
 _FRAME_REACH_EM = 0.1  # how far from its place a cell's frame is looked for; beyond stand the labels
-_MOST_BEND_EM = 0.07  # cells farther off than this are said
+_MAX_BEND_EM = 0.07  # cells farther off than this are said
 _FEW_PX = 60  # pixels of a picture across an em, below which strokes of Han characters run together
 
 
@@ -53,7 +55,7 @@ class Levels:
         The middle between ink and paper stays the middle, so that edges stay where they are; the ends are cut off.
         """
         ink = self.ink
-        dark = cell[cell < self.white - _SURE]
+        dark = cell[cell < self.white - _MIN_WRITTEN_CONTRAST]
         if len(dark) > 0.002 * cell.size:
             # Who wrote this cell with less pressure has a paler ink; what is hardly darker than guides is no ink.
             ink = min(max(float(np.percentile(dark, 20)), ink), (1 + self.ink) / 2)
@@ -83,11 +85,11 @@ def cut_cells(grey: np.ndarray, located: Located, size: int) -> tuple[list[Cell]
         findings.append(f"a cell is only {em_px:.0f} pixels wide; {_FEW_PX} or more are needed for dense characters")
     light = page_light(grey, located)
     cells_em, bend = find_frames(grey, light, located)
-    if bend > _MOST_BEND_EM * page.cell:
+    if bend > _MAX_BEND_EM * page.cell:
         findings.append(f"the page is bent: cells are up to {bend:.1f} mm off their place; lay it flat if they are cut")
-    survey = np.stack([_flat(grey, light, located, em, _SURVEY_PX) for em in cells_em])
-    paper = float(np.median(survey))
-    levels = find_levels(survey / paper)
+    coverage = np.stack([_flat(grey, light, located, em, _SURVEY_PX) for em in cells_em])
+    paper = float(np.median(coverage))
+    levels = find_levels(coverage / paper)
     if levels is None:
         findings.append("nothing is written on it")
     elif levels.ink > 0.75:
@@ -234,21 +236,21 @@ def _reduced(fine: np.ndarray, factor: int) -> np.ndarray:
     return fine if factor == 1 else fine.reshape(side, factor, side, factor).mean(axis=(1, 3))
 
 
-def find_levels(survey: np.ndarray) -> Levels | None:
+def find_levels(coverage: np.ndarray) -> Levels | None:
     """The page's levels, from all its cells in even light: (n, s, s), bare paper about 1. None: nothing is written.
 
     What is printed in pale colour tells how dark paper may look: the frames stand where they are known to stand.
     """
-    side = survey.shape[-1]
+    side = coverage.shape[-1]
     line, reach, ends = round(side * ROOM / CANVAS_EMS), 2, slice(side // 8, -side // 8)
     near, far = slice(line - reach, line + reach + 1), slice(side - line - reach - 1, side - line + reach)
-    frames = [survey[:, near, ends].min(axis=1), survey[:, far, ends].min(axis=1)]
-    frames += [survey[:, ends, near].min(axis=2), survey[:, ends, far].min(axis=2)]
+    frames = [coverage[:, near, ends].min(axis=1), coverage[:, far, ends].min(axis=1)]
+    frames += [coverage[:, ends, near].min(axis=2), coverage[:, ends, far].min(axis=2)]
     guide = float(np.percentile(np.concatenate([f.ravel() for f in frames]), 30))
-    spread = 1.48 * float(np.median(np.abs(survey - 1)))  # of bare paper, as a standard deviation
+    spread = 1.48 * float(np.median(np.abs(coverage - 1)))  # of bare paper, as a standard deviation
     white = min(0.86, guide - 0.03, 1 - 4 * spread)
-    dark = survey[survey < white - _SURE]
-    if len(dark) < 0.00005 * survey.size:
+    dark = coverage[coverage < white - _MIN_WRITTEN_CONTRAST]
+    if len(dark) < 0.00005 * coverage.size:
         return None
     ink = float(np.percentile(dark, 20))
     return Levels(ink, max(white, (1 + ink) / 2 + 0.06))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from fontgan.handwriting.sheet import CODE_MM, MOST_MODULES, PAPERS, NotAPage, Page, code_box, marker_boxes
+from fontgan.handwriting.sheet import CODE_MM, MAX_MODULES, PAPERS, NotAPage, Page, code_box, marker_boxes
 
 _LOOK_PX = (1600, 2600, 1000)  # long sides at which markers are looked for: quick first, then small, then noisy ones
 _BENT_MM = 0.7  # markers' corners this far (root mean square) from a flat page's: cells are no longer met
@@ -138,7 +138,7 @@ def read_code(grey: np.ndarray, to_picture: np.ndarray, paper: str) -> Page:
 def _likely_sizes(grey: np.ndarray, to_picture: np.ndarray, x: float, y: float) -> list[np.ndarray]:
     """The code sampled with as many modules a side as it may have, the likeliest first; (n, n) bool, True is black."""
     likely = []
-    for count in range(21, MOST_MODULES + 1, 4):
+    for count in range(21, MAX_MODULES + 1, 4):
         step = CODE_MM / count / _SAMPLES
         fine = count * _SAMPLES
         # Sample indices -> millimetres -> picture.

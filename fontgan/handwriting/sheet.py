@@ -20,7 +20,7 @@ from fontgan.data.frame import Box
 from fontgan.errors import ConfigError
 
 PAPERS = {"a4": (210.0, 297.0), "a3": (297.0, 420.0), "letter": (215.9, 279.4)}  # width, height, upright
-SMALLEST_CELL_MM, LARGEST_CELL_MM = 10, 60
+MIN_CELL_MM, MAX_CELL_MM = 10, 60
 EDGE_MM = 8.0  # markers keep off the paper's edge, where printers leave a border
 MARKER_MM = 12.0
 CODE_MM = 40.0
@@ -35,8 +35,8 @@ VERSION = 1
 _HEADER = struct.Struct(">BBHHHHHHHB")
 _CHECKSUM = struct.Struct(">I")
 # 73 modules a side are 0.55 mm each, three pixels of a 150 dpi scan; such a code holds 528 characters of base 32.
-MOST_MODULES = 73
-_MOST_BYTES = 528 * 5 // 8
+MAX_MODULES = 73
+_MAX_BYTES = 528 * 5 // 8
 _UNIT = 0.01  # of the stored lengths, millimetres
 
 
@@ -116,9 +116,9 @@ def lay_out(chars: Sequence[str], paper: str, cell: float) -> list[Page]:
     """
     if paper not in PAPERS:
         raise ConfigError(f"paper={paper}: choose one of {', '.join(PAPERS)}.")
-    if not SMALLEST_CELL_MM <= cell <= LARGEST_CELL_MM:  # also what is no number
+    if not MIN_CELL_MM <= cell <= MAX_CELL_MM:  # also what is no number
         raise ConfigError(
-            f"cell_mm={cell:g}: {SMALLEST_CELL_MM} to {LARGEST_CELL_MM} millimetres are needed, for a pen to draw a "
+            f"cell_mm={cell:g}: {MIN_CELL_MM} to {MAX_CELL_MM} millimetres are needed, for a pen to draw a "
             "character in."
         )
     width, height = PAPERS[paper]
@@ -131,7 +131,7 @@ def lay_out(chars: Sequence[str], paper: str, cell: float) -> list[Page]:
     left = round((width - columns * pitch_x) / 2 + ROOM * cell, 2)
     top = round(GRID_TOP_MM + label_mm(cell) + ROOM * cell, 2)
     # The code has room for so many characters, of which those beyond the basic plane count double.
-    room = (_MOST_BYTES - _CHECKSUM.size - _HEADER.size) // 2
+    room = (_MAX_BYTES - _CHECKSUM.size - _HEADER.size) // 2
     parts: list[str] = []
     used = cells = 0
     full_rows = min(rows, max(1, room // columns))
@@ -196,6 +196,6 @@ def code_modules(text: str) -> np.ndarray:
         modules = np.asarray(cv2.QRCodeEncoder.create(settings).encode(text)) == 0
         rows = np.flatnonzero(modules.any(axis=1))
         modules = modules[rows[0] : rows[-1] + 1, rows[0] : rows[-1] + 1]
-        if len(modules) <= MOST_MODULES:
+        if len(modules) <= MAX_MODULES:
             return modules
     raise AssertionError(f"a code of {len(modules)} modules for {len(text)} characters")

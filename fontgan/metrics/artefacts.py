@@ -20,7 +20,7 @@ STEP_PX = 0.5  # between the points of a contour at which its turning is taken
 SPECK_PX = 4.0  # a shorter contour has no direction to speak of
 NEIGHBOURS = 2  # bins below the Nyquist frequency that say what to expect there
 FLOOR = 1e-4  # of the mean energy: a bin with less counts as this, so that an empty one does not rule the ratio
-SMALLEST = 8  # px: a smaller map has too few bins and places to say anything
+MIN_MAP_PX = 8  # px: a smaller map has too few bins and places to say anything
 SHIFTS = ((0, 1), (1, 0), (1, 1))  # rows, columns
 
 Measure = Callable[[Tensor, Tensor], Tensor]
@@ -116,10 +116,10 @@ def nyquist_excess(maps: Tensor) -> Tensor:
 def nyquist_energy(maps: Tensor) -> tuple[Tensor, Tensor]:
     """Mean energy of the Nyquist bins and of the bins beside them: (..., H, W) -> twice (...).
 
-    Sides need ``SMALLEST`` pixels or more; an odd last row or column is left out.
+    Sides need ``MIN_MAP_PX`` pixels or more; an odd last row or column is left out.
     """
     height, width = (side // 2 * 2 for side in maps.shape[-2:])
-    assert min(height, width) >= SMALLEST, "too few bins"
+    assert min(height, width) >= MIN_MAP_PX, "too few bins"
     energy = torch.fft.fft2(maps[..., :height, :width].float()).abs().square()
     floor = FLOOR * (energy.mean((-2, -1)) - energy[..., 0, 0] / (height * width)) + 1e-12
     lines = {

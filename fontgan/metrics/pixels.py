@@ -1,4 +1,4 @@
-"""Scores of drawn glyphs against true ones, pixel by pixel, and of naive ways to draw them.
+"""Scores of drawn glyphs against true ones, pixel by pixel, and of baseline ways to draw them.
 
 Ink images are (N, 1, H, W) float32, 0 paper .. 1 ink.
 """
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 BLANK_SHARE = 0.2  # a glyph with less than this share of the true one's ink counts as blank
-HIGHEST_PSNR = 100.0  # dB
+MAX_PSNR = 100.0  # dB
 MS_SSIM_WINDOW = 11  # px
 MS_SSIM_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
@@ -55,9 +55,9 @@ def rmse(drawn: Tensor, truth: Tensor) -> Tensor:
 
 
 def psnr(drawn: Tensor, truth: Tensor) -> Tensor:
-    """Peak signal to noise in decibels, higher is better; equal glyphs have ``HIGHEST_PSNR``, not infinity."""
+    """Peak signal to noise in decibels, higher is better; equal glyphs have ``MAX_PSNR``, not infinity."""
     noise = (drawn - truth).square().flatten(1).mean(1)
-    return (-10 * noise.clamp_min(1e-30).log10()).clamp_max(HIGHEST_PSNR)
+    return (-10 * noise.clamp_min(1e-30).log10()).clamp_max(MAX_PSNR)
 
 
 def ssim(drawn: Tensor, truth: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ def error_by_phase(drawn: Tensor, truth: Tensor) -> Tensor:
 
 
 # Ways to draw without learning, to compare with: (source ink, the style's mean training glyph (1, H, W)) -> ink.
-NAIVE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+BASELINES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "copy_source": lambda source, mean: source,
     "blank_page": lambda source, mean: torch.zeros_like(source),
     "mean_glyph": lambda source, mean: mean.expand_as(source),

@@ -23,19 +23,17 @@ CHOICES = ("auto", "rapidocr", "none")
 LINE_HEIGHT = 48  # px, of the recogniser's input
 
 
-def find_recogniser(choice: str) -> Recogniser | None:
+def find_ocr(choice: str) -> OcrReader | None:
     """The recogniser asked for, or None.
 
     Raises: ConfigError for an unknown name, or one that is not installed.
     """
     if choice not in CHOICES:
-        raise ConfigError(f"recogniser={choice}: choose one of {', '.join(CHOICES)}.")
+        raise ConfigError(f"ocr={choice}: choose one of {', '.join(CHOICES)}.")
     installed = all(importlib.util.find_spec(name) is not None for name in ("rapidocr", "onnxruntime"))
     there = installed and (choice == "rapidocr" or packaged_model() is not None)
     if choice == "rapidocr" and not there:
-        raise ConfigError(
-            "recogniser=rapidocr: is not installed. Run pip install 'fontgan[ocr]', or use recogniser=none."
-        )
+        raise ConfigError("ocr=rapidocr: is not installed. Run pip install 'fontgan[ocr]', or use ocr=none.")
     return _rapidocr() if there and choice != "none" else None
 
 
@@ -48,11 +46,11 @@ def packaged_model() -> Path | None:
 
 
 @cache
-def _rapidocr() -> Recogniser:
-    return Recogniser()
+def _rapidocr() -> OcrReader:
+    return OcrReader()
 
 
-class Recogniser:
+class OcrReader:
     """Reads one glyph at a time."""
 
     def __init__(self) -> None:
@@ -64,8 +62,8 @@ class Recogniser:
         model = packaged_model()
         if model is None:
             raise ConfigError(
-                f"recogniser: rapidocr {version} came without a recognition model, and none is downloaded. "
-                "Install a version that ships one (3.10 does), or use recogniser=none."
+                f"ocr: rapidocr {version} came without a recognition model, and none is downloaded. "
+                "Install a version that ships one (3.10 does), or use ocr=none."
             )
         self.name = f"rapidocr {version}, {model.stem}"
         self._engine = rapidocr.RapidOCR(

@@ -24,13 +24,13 @@ GRID = 16  # cells a side of the density map
 INK = 128  # grey level (of 255) below which a pixel is ink
 FAR = 0.5  # of the canvas side: the distance where there is no stroke at all
 LOCAL = 95  # percentile of the distances that finds a fault of a part
-SURE = 0.5  # confidence below which a glyph is flagged
-FEWEST = 8  # glyphs to fit on
-MOST = 240  # glyphs to fit on; more change little and take time
+MIN_CONFIDENCE = 0.5  # confidence below which a glyph is flagged
+MIN_FIT_GLYPHS = 8  # glyphs to fit on
+MAX_FIT_GLYPHS = 240  # glyphs to fit on; more change little and take time
 SIMILAR_AMONG = 24  # a wrong character is the most similar of so many
 RIDGE = 1e-2
 HAND = Augmentation(shift=0.02, scale=0.05, rotate=2.0, shear=0.04)
-NARROWEST = 0.5  # of the canvas side: an ink box is taken to be no narrower, or 一 would become a block
+MIN_BOX_SHARE = 0.5  # of the canvas side: an ink box is taken to be no narrower, or 一 would become a block
 ROOM = 0.06  # of the ink box, left free around it
 
 
@@ -79,7 +79,7 @@ def fit_to_ink(glyph: np.ndarray) -> np.ndarray:
 def _span(inked: np.ndarray) -> tuple[float, float]:
     places = np.flatnonzero(inked)
     middle, width = (places[0] + places[-1] + 1) / 2, places[-1] + 1 - places[0]
-    half = (0.5 + ROOM) * max(width, NARROWEST * len(inked))
+    half = (0.5 + ROOM) * max(width, MIN_BOX_SHARE * len(inked))
     return middle - half, middle + half
 
 
@@ -166,7 +166,7 @@ def wrong_characters(glyphs: np.ndarray, random: np.random.Generator) -> np.ndar
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the gate does with glyphs it was not fitted on (two-fold), at a confidence of ``SURE``: shares, 0 to 1.
+    """What the gate does with glyphs it was not fitted on (two-fold), at a confidence of ``MIN_CONFIDENCE``: shares, 0 to 1.
 
     Args:
         right_flagged: of the true glyphs.
@@ -182,7 +182,7 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class StructureGate:
+class StrokeErrorClassifier:
     """Differences -> the confidence that a glyph has the strokes it should have, 0 to 1."""
 
     weights: np.ndarray  # (11,), the last is the constant
@@ -198,19 +198,19 @@ class StructureGate:
         return _logistic(_standard(found, self.centre, self.spread) @ self.weights)
 
 
-def fit_gate(expected: np.ndarray, right: np.ndarray, *, seed: int) -> StructureGate:
+def fit_gate(expected: np.ndarray, right: np.ndarray, *, seed: int) -> StrokeErrorClassifier:
     """Fits a gate for one style.
 
     Args:
         expected: (N, H, W) uint8 shapes that the glyphs should have, such as their source glyphs.
         right: (N, H, W) uint8 true glyphs of the style.
-    Raises: ValueError for fewer than ``FEWEST`` glyphs.
+    Raises: ValueError for fewer than ``MIN_FIT_GLYPHS`` glyphs.
     """
-    if len(right) < FEWEST:
-        raise ValueError(f"{len(right)} glyphs are too few to fit on; {FEWEST} are needed.")
+    if len(right) < MIN_FIT_GLYPHS:
+        raise ValueError(f"{len(right)} glyphs are too few to fit on; {MIN_FIT_GLYPHS} are needed.")
     random = np.random.default_rng(seed)
-    if len(right) > MOST:
-        rows = np.sort(random.choice(len(right), size=MOST, replace=False))
+    if len(right) > MAX_FIT_GLYPHS:
+        rows = np.sort(random.choice(len(right), size=MAX_FIT_GLYPHS, replace=False))
         expected, right = expected[rows], right[rows]
     kinds = {
         "right": right,
@@ -226,7 +226,7 @@ def fit_gate(expected: np.ndarray, right: np.ndarray, *, seed: int) -> Structure
     for part in (fold, ~fold):
         half = _fit({kind: values[part] for kind, values in found.items()})
         for kind in kinds:
-            caught[kind].append(half._of(found[kind][~part]) < SURE)
+            caught[kind].append(half._of(found[kind][~part]) < MIN_CONFIDENCE)
     shares = {kind: float(np.concatenate(parts).mean()) for kind, parts in caught.items()}
     return _fit(found, Calibration(shares["right"], shares["missing"], shares["wrong"], len(right)))
 
@@ -234,7 +234,7 @@ def fit_gate(expected: np.ndarray, right: np.ndarray, *, seed: int) -> Structure
 _UNKNOWN = Calibration(float("nan"), float("nan"), float("nan"), 0)
 
 
-def _fit(found: dict[str, np.ndarray], calibration: Calibration = _UNKNOWN) -> StructureGate:
+def _fit(found: dict[str, np.ndarray], calibration: Calibration = _UNKNOWN) -> StrokeErrorClassifier:
     """Logistic regression with a small ridge; the right glyphs weigh as much as all kinds of errors together.
 
     Args:
@@ -257,7 +257,7 @@ def _fit(found: dict[str, np.ndarray], calibration: Calibration = _UNKNOWN) -> S
     # More difference never makes a glyph more right, so no weight but the constant may be positive.
     bounds = [(None, 0.0)] * (x.shape[1] - 1) + [(None, None)]
     weights = minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return StructureGate(weights, centre, spread, calibration)
+    return StrokeErrorClassifier(weights, centre, spread, calibration)
 
 
 def _log(found: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fontgan.models.unet import UnetGenerator
 
-WIDEST = 1024  # channels of level 1 that a search tries
+MAX_WIDTH = 1024  # channels of level 1 that a search tries
 
 
 def parameters(network: nn.Module) -> int:
@@ -33,12 +33,12 @@ def forward_flops(generator: UnetGenerator, size: int) -> int:
 
 
 def closest_width(count: Callable[[int], int], wanted: int) -> int:
-    """The width, 1 to ``WIDEST``, whose count is nearest to ``wanted``.
+    """The width, 1 to ``MAX_WIDTH``, whose count is nearest to ``wanted``.
 
     Args:
         count: width -> parameters; grows with the width.
     """
-    low, high = 1, WIDEST
+    low, high = 1, MAX_WIDTH
     while low < high:
         middle = (low + high) // 2
         if count(middle) < wanted:

@@ -1,7 +1,7 @@
 """Discriminators: is this a real glyph of that style, drawn from that source?
 
 Contract of every class here: ``Discriminator(styles, **options)`` maps a source and a glyph image, both
-(B, 1, H, W) with -1 ink and +1 paper, and style weights (B, styles) -> ``Verdict``.
+(B, 1, H, W) with -1 ink and +1 paper, and style weights (B, styles) -> ``DiscriminatorOutput``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from fontgan.models.init import initialise
 
 
-class Verdict(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """What a discriminator says of a batch."""
 
-    realness: Tensor  # (B, 1, h, w) logits, one a patch; positive is real
-    category: Tensor | None  # (B, styles) logits, or None without a category head
+    logits: Tensor  # (B, 1, h, w) logits, one a patch; positive is real
+    class_logits: Tensor | None  # (B, styles) logits, or None without a category head
     features: tuple[Tensor, ...] = ()  # the trunk's maps (B, C, h, w) after each activation, large to small
 
 
@@ -56,8 +56,8 @@ class PatchDiscriminator(nn.Module):
             kernel = 4 if stride == 2 else 3
             trunk += [nn.Conv2d(widths[layer], widths[layer + 1], kernel, stride, 1), nn.LeakyReLU(0.2)]
         self.trunk = nn.Sequential(*trunk)
-        self.realness = nn.Conv2d(widths[-1], 1, 3, padding=1)
-        self.category = nn.Linear(widths[-1], styles) if head == "category" else None
+        self.to_logits = nn.Conv2d(widths[-1], 1, 3, padding=1)
+        self.to_class_logits = nn.Linear(widths[-1], styles) if head == "category" else None
         self.projection = nn.Linear(styles, widths[-1], bias=False) if head == "projection" else None
         initialise(self, "normal" if not spectral_norm else "xavier")
         if spectral_norm:
@@ -65,15 +65,15 @@ class PatchDiscriminator(nn.Module):
                 if isinstance(module, nn.Conv2d):
                     nn.utils.parametrizations.spectral_norm(module)
 
-    def forward(self, source: Tensor, glyph: Tensor, style: Tensor) -> Verdict:
-        maps = walk(self.trunk, torch.cat([source, glyph], dim=1))
+    def forward(self, source: Tensor, glyph: Tensor, style: Tensor) -> DiscriminatorOutput:
+        maps = collect_features(self.trunk, torch.cat([source, glyph], dim=1))
         features = maps[-1]
-        realness = self.realness(features)
+        logits = self.to_logits(features)
         if self.projection is not None:
             row = self.projection(style)[:, :, None, None]
-            realness = realness + (features * row).mean(dim=1, keepdim=True)
-        category = None if self.category is None else self.category(features.mean(dim=(2, 3))).float()
-        return Verdict(realness.float(), category, maps)
+            logits = logits + (features * row).mean(dim=1, keepdim=True)
+        class_logits = None if self.to_class_logits is None else self.to_class_logits(features.mean(dim=(2, 3))).float()
+        return DiscriminatorOutput(logits.float(), class_logits, maps)
 
 
 class Zi2ziDiscriminator(nn.Module):
@@ -100,17 +100,19 @@ class Zi2ziDiscriminator(nn.Module):
             nn.BatchNorm2d(8 * ndf),
             nn.LeakyReLU(0.2),
         )
-        self.realness = nn.Conv2d(8 * ndf, 1, 1)
-        self.category = nn.Linear(8 * ndf, styles)
+        self.to_logits = nn.Conv2d(8 * ndf, 1, 1)
+        self.to_class_logits = nn.Linear(8 * ndf, styles)
         initialise(self, "normal")
 
-    def forward(self, source: Tensor, glyph: Tensor, style: Tensor) -> Verdict:
-        maps = walk(self.trunk, torch.cat([source, glyph], dim=1))
+    def forward(self, source: Tensor, glyph: Tensor, style: Tensor) -> DiscriminatorOutput:
+        maps = collect_features(self.trunk, torch.cat([source, glyph], dim=1))
         features = maps[-1]
-        return Verdict(self.realness(features).float(), self.category(features.mean(dim=(2, 3))).float(), maps)
+        return DiscriminatorOutput(
+            self.to_logits(features).float(), self.to_class_logits(features.mean(dim=(2, 3))).float(), maps
+        )
 
 
-def walk(trunk: nn.Sequential, x: Tensor) -> tuple[Tensor, ...]:
+def collect_features(trunk: nn.Sequential, x: Tensor) -> tuple[Tensor, ...]:
     """The maps after each activation of a trunk that ends in one."""
     maps = []
     for layer in trunk:

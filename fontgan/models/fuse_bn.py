@@ -18,7 +18,7 @@ from fontgan.models.resize import (
     DeconvResize,
     DySampleResize,
     InterpolateConvResize,
-    KeepSize,
+    SameSizeConv,
     SubpixelResize,
 )
 from fontgan.models.unet import UnetGenerator
@@ -35,13 +35,13 @@ LAST_CONV: dict[type[nn.Module], str] = {
     DeconvResize: "deconv",
     DySampleResize: "conv",
     InterpolateConvResize: "conv",
-    KeepSize: "conv",
+    SameSizeConv: "conv",
     SubpixelResize: "conv",
 }
 
 
 @torch.no_grad()
-def folded(generator: UnetGenerator) -> UnetGenerator:
+def fuse_conv_bn(generator: UnetGenerator) -> UnetGenerator:
     """A copy in evaluation mode that draws the same, up to rounding, with fewer batch norms.
 
     Folded are the norms that directly follow a convolution (or a pixel shuffle or fixed filter after one); the others,

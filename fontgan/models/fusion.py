@@ -72,9 +72,9 @@ class GatedFusion(nn.Module):
         self.out_channels = up_channels
         self.project = match_channels(skip_channels, up_channels)
         self.gate = nn.Conv2d(2 * up_channels, up_channels, 1)
-        self.own_initialisation()
+        self.init_weights()
 
-    def own_initialisation(self) -> None:
+    def init_weights(self) -> None:
         """Called again after any global initialisation."""
         nn.init.zeros_(self.gate.bias)  # type: ignore[arg-type]
 

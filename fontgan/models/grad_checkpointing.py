@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 
-def recomputed(part: nn.Module, *inputs: Tensor | int) -> Tensor:
+def checkpointed(part: nn.Module, *inputs: Tensor | int) -> Tensor:
     """As ``part(*inputs)``, with the same gradients, for the memory of its inputs alone.
 
     Random numbers (dropout) and precision are those of the first time; batch norm's running statistics move once.

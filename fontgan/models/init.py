@@ -13,7 +13,7 @@ def initialise(network: nn.Module, scheme: str = "normal") -> None:
     normal:  N(0, 0.02) (DCGAN, Radford et al. 2015, arXiv:1511.06434; used by pix2pix and zi2zi).
     kaiming: He et al. 2015, arXiv:1502.01852.   xavier: Glorot & Bengio 2010.   torch: as torch made them.
 
-    A block that needs weights of its own (ICNR and the like) defines ``own_initialisation()``; it is
+    A block that needs weights of its own (ICNR and the like) defines ``init_weights()``; it is
     called last, so it has the last word whatever the scheme.
 
     Raises: ValueError if the scheme is unknown.
@@ -31,6 +31,6 @@ def initialise(network: nn.Module, scheme: str = "normal") -> None:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     for module in network.modules():
-        own = getattr(module, "own_initialisation", None)
+        own = getattr(module, "init_weights", None)
         if callable(own):
             own()

@@ -79,21 +79,21 @@ class SqueezeExcitation(nn.Module):
     Source: Hu et al. 2018 (SENet), arXiv:1709.01507.
 
     Args:
-        squeezed: channels of the layer between.
+        rd_channels: channels of the layer between.
     """
 
-    def __init__(self, channels: int, squeezed: int):
+    def __init__(self, channels: int, rd_channels: int):
         super().__init__()
-        self.shares = nn.Sequential(
+        self.gate = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(channels, squeezed, 1),
+            nn.Conv2d(channels, rd_channels, 1),
             nn.SiLU(),
-            nn.Conv2d(squeezed, channels, 1),
+            nn.Conv2d(rd_channels, channels, 1),
             nn.Sigmoid(),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.shares(x)
+        return x * self.gate(x)
 
 
 class LowPass(nn.Module):
@@ -110,16 +110,16 @@ class LowPass(nn.Module):
 
     def __init__(self, taps: tuple[int, ...]):
         super().__init__()
-        self.shares = [tap / sum(taps) for tap in taps]
+        self.gate = [tap / sum(taps) for tap in taps]
 
     def forward(self, x: Tensor) -> Tensor:
-        before = (len(self.shares) - 1) // 2
-        after = len(self.shares) - 1 - before
+        before = (len(self.gate) - 1) // 2
+        after = len(self.gate) - 1 - before
         x = F.pad(x, (before, after, before, after), mode="replicate")
         # Sums of shifted maps: a depthwise convolution by a fixed kernel is many times slower on a CPU.
         for axis in (-2, -1):
-            length = x.shape[axis] - len(self.shares) + 1
-            shifted = [share * x.narrow(axis, start, length) for start, share in enumerate(self.shares)]
+            length = x.shape[axis] - len(self.gate) + 1
+            shifted = [share * x.narrow(axis, start, length) for start, share in enumerate(self.gate)]
             x = sum(shifted[1:], start=shifted[0])
         return x
 

@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 
 @contextmanager
-def weightless() -> Iterator[None]:
+def on_meta_device() -> Iterator[None]:
     """What is built in here is on torch's meta device, its weights not drawn.
 
     To draw them there would change nothing, and takes torch four seconds of importing first.

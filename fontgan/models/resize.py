@@ -73,9 +73,9 @@ class ShuffleConv(nn.Conv2d):
         check_odd("kernel", kernel)
         super().__init__(in_channels, 4 * out_channels, kernel, padding=kernel // 2, bias=bias)
         self.icnr = icnr
-        self.own_initialisation()
+        self.init_weights()
 
-    def own_initialisation(self) -> None:
+    def init_weights(self) -> None:
         """Called again after any global initialisation, which would otherwise undo ICNR."""
         if self.icnr:
             repeat_filters_for_shuffle(self)
@@ -141,13 +141,13 @@ class CarafeResize(nn.Module):
     The weights are predicted by a small convolutional network and sum to 1 (softmax), so the block begins without a
     grid and keeps a constant map constant.  A convolution to the wanted channels comes first, at the small size.
 
-    Raises: ValueError if ``kernel`` or ``reach`` is even, or ``compressed`` below 1.
+    Raises: ValueError if ``kernel`` or ``up_kernel`` is even, or ``compressed_channels`` below 1.
     Source: Wang et al. 2019 (CARAFE), arXiv:1905.02188.
 
     Args:
         kernel: of the convolution to the wanted channels.
-        reach: side in pixels of the neighbourhood that is averaged.
-        compressed: channels that the weights are predicted from.
+        up_kernel: side in pixels of the neighbourhood that is averaged.
+        compressed_channels: channels that the weights are predicted from.
     """
 
     def __init__(
@@ -156,31 +156,31 @@ class CarafeResize(nn.Module):
         out_channels: int,
         *,
         kernel: int = 3,
-        reach: int = 5,
-        compressed: int = 64,
+        up_kernel: int = 5,
+        compressed_channels: int = 64,
         bias: bool = False,
     ):
         check_odd("kernel", kernel)
-        check_odd("reach", reach)
-        check_at_least_one("compressed", compressed)
+        check_odd("up_kernel", up_kernel)
+        check_at_least_one("compressed_channels", compressed_channels)
         super().__init__()
-        self.reach = reach
+        self.up_kernel = up_kernel
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
-        self.compress = nn.Conv2d(in_channels, compressed, 1)
-        self.predict = nn.Conv2d(compressed, 4 * reach * reach, 3, padding=1)
+        self.compress = nn.Conv2d(in_channels, compressed_channels, 1)
+        self.predict = nn.Conv2d(compressed_channels, 4 * up_kernel * up_kernel, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         batch, _, height, width = x.shape
         predicted = self.predict(self.compress(x)).float()
-        weights = predicted.view(batch, self.reach**2, 1, 4, height, width).softmax(dim=1)
+        weights = predicted.view(batch, self.up_kernel**2, 1, 4, height, width).softmax(dim=1)
         values = self.conv(x)
         weights = weights.to(values.dtype)
-        border = self.reach // 2
+        border = self.up_kernel // 2
         values = F.pad(values, (border, border, border, border), mode="replicate")
-        # One neighbour after the other: unfolding all of them at once takes reach**2 times the memory.
+        # One neighbour after the other: unfolding all of them at once takes up_kernel**2 times the memory.
         mixed = values.new_zeros(())
-        for place in range(self.reach**2):
-            row, column = divmod(place, self.reach)
+        for place in range(self.up_kernel**2):
+            row, column = divmod(place, self.up_kernel)
             neighbour = values[:, :, None, row : row + height, column : column + width]
             mixed = mixed + weights[:, place] * neighbour
         return F.pixel_shuffle(mixed.flatten(1, 2), 2)
@@ -209,9 +209,9 @@ class DySampleResize(nn.Module):
         self.groups = math.gcd(groups, in_channels)
         self.offset = nn.Conv2d(in_channels, 8 * self.groups, 1)
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
-        self.own_initialisation()
+        self.init_weights()
 
-    def own_initialisation(self) -> None:
+    def init_weights(self) -> None:
         """Called again after any global initialisation, which would otherwise scatter the samples."""
         nn.init.normal_(self.offset.weight, 0.0, self.OFFSET_SPREAD)
         nn.init.zeros_(self.offset.bias)  # type: ignore[arg-type]
@@ -262,9 +262,9 @@ class MetaResize(nn.Module):
         # Where the four new pixels lie from the old one's centre, in the order of pixel_shuffle.
         places = [[row, column] for row in (-0.25, 0.25) for column in (-0.25, 0.25)]
         self.register_buffer("places", torch.tensor(places), persistent=False)
-        self.own_initialisation()
+        self.init_weights()
 
-    def own_initialisation(self) -> None:
+    def init_weights(self) -> None:
         """Begins near nearest-neighbour upsampling, as ICNR does: the same kernel everywhere, 1 in its middle."""
         first, last = self.predict[0], self.predict[2]
         nn.init.kaiming_uniform_(first.weight, a=5**0.5)  # type: ignore[arg-type]
@@ -285,7 +285,7 @@ class MetaResize(nn.Module):
         return F.pixel_shuffle(F.conv2d(x, kernels, groups=channels), 2)
 
 
-class KeepSize(nn.Module):
+class SameSizeConv(nn.Module):
     """A 3x3 convolution in place of a resize, for an innermost level of stride 1.
 
     Shape: (B, in_channels, H, W) -> (B, out_channels, H, W).

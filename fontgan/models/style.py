@@ -20,7 +20,7 @@ from fontgan.models.attention import heads_for
 from fontgan.models.layers import check_at_least_one
 
 
-class StyleTable(nn.Module):
+class StyleEmbedding(nn.Module):
     """Style weights (B, styles) -> embedding (B, dim): one learned row a style, mixed linearly.
 
     Raises: ValueError if ``dim`` is below 1.
@@ -29,10 +29,10 @@ class StyleTable(nn.Module):
     def __init__(self, styles: int, dim: int):
         check_at_least_one("dim", dim)
         super().__init__()
-        self.rows = nn.Parameter(torch.randn(styles, dim))
+        self.weight = nn.Parameter(torch.randn(styles, dim))
 
     def forward(self, weights: Tensor) -> Tensor:
-        return weights @ self.rows
+        return weights @ self.weight
 
 
 class Style(nn.Module):
@@ -53,7 +53,7 @@ class ConcatStyle(Style):
 
     def __init__(self, channels: int, styles: int, *, dim: int = 128):
         super().__init__()
-        self.table = StyleTable(styles, dim)
+        self.table = StyleEmbedding(styles, dim)
         self.out_channels = channels + dim
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class Affine(nn.Linear):
         super().__init__(dim, 2 * channels)
 
     @torch.no_grad()
-    def own_initialisation(self) -> None:
+    def init_weights(self) -> None:
         """Called again after any global initialisation, most of which would drown x in the style.
 
         It scales what was drawn and draws nothing itself; weights of about ``SPREAD`` (init=normal) stay as they are.
@@ -101,7 +101,7 @@ class FilmStyle(Style):
 
     def __init__(self, channels: int, styles: int, *, dim: int = 128, every_level: bool = False):
         super().__init__()
-        self.table = StyleTable(styles, dim)
+        self.table = StyleEmbedding(styles, dim)
         self.affine = Affine(dim, channels)
         self.every_level = every_level
         self.out_channels = channels
@@ -109,7 +109,7 @@ class FilmStyle(Style):
     def for_level(self, channels: int) -> nn.Module | None:
         if not self.every_level:
             return None
-        styles, dim = self.table.rows.shape
+        styles, dim = self.table.weight.shape
         return type(self)(channels, styles, dim=dim)
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
@@ -150,7 +150,7 @@ class CrossAttentionStyle(Style):
         super().__init__()
         self.tokens = tokens
         self.heads = heads_for(channels, head_channels)
-        self.table = StyleTable(styles, tokens * dim)
+        self.table = StyleEmbedding(styles, tokens * dim)
         self.norm = nn.GroupNorm(1, channels)
         self.query = nn.Conv2d(channels, channels, 1)
         self.key_value = nn.Linear(dim, 2 * channels)
@@ -175,7 +175,7 @@ class ReferenceStyle(Style):
     and the codes of all references are averaged, so neither their order nor their number matters.  The code conditions
     the map as FiLM does.
 
-    The generator calls ``code`` once and passes the result down; it takes references while it learns, and weights
+    The generator calls ``style_vector`` once and passes the result down; it takes references while it learns, and weights
     afterwards, which mix ``prototypes``: the codes of the styles it knows.
 
     Shape:  x (B, channels, H, W) and code (B, dim) -> (B, channels, H, W).
@@ -212,7 +212,7 @@ class ReferenceStyle(Style):
         for before, after in itertools.pairwise(widths):
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.GroupNorm(1, after), nn.LeakyReLU(0.2)]
         self.encoder = nn.Sequential(*layers)
-        self.read = nn.Linear(2 * widths[-1], dim)
+        self.project = nn.Linear(2 * widths[-1], dim)
         self.affine = Affine(dim, channels)
         self.prototypes: Tensor
         self.register_buffer("prototypes", torch.zeros(styles, dim))
@@ -223,14 +223,14 @@ class ReferenceStyle(Style):
         batch, shots = references.shape[:2]
         maps = self.encoder(references.flatten(0, 1).unsqueeze(1)).flatten(2).float()
         facts = torch.cat([maps.mean(2), (maps.var(2, unbiased=False) + 1e-5).sqrt()], dim=1)
-        return self.read(facts).view(batch, shots, self.dim).mean(1).float()
+        return self.project(facts).view(batch, shots, self.dim).mean(1).float()
 
-    def code(self, style: Tensor) -> Tensor:
+    def style_vector(self, style: Tensor) -> Tensor:
         """References (B, K, H, W), or weights (B, styles) of the known styles -> (B, dim)."""
         return self.embed(style) if style.dim() == 4 else style @ self.prototypes
 
     @torch.no_grad()
-    def remember(self, index: int, references: Tensor) -> None:
+    def set_prototype(self, index: int, references: Tensor) -> None:
         """Makes references (K, H, W) what the style of that index looks like."""
         self.prototypes[index] = self.embed(references[None])[0]
 

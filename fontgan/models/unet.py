@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fontgan.models.attention import SelfAttention
-from fontgan.models.grad_checkpointing import recomputed
+from fontgan.models.grad_checkpointing import checkpointed
 from fontgan.models.init import initialise
 from fontgan.models.layers import LowPass
 from fontgan.models.style import ReferenceStyle, Style
@@ -46,20 +46,20 @@ class UnetSkipConnectionBlock(nn.Module):
         inner_channels: int,
         *,
         role: Role,
-        inside: nn.Module,
+        submodule: nn.Module,
         up: Callable[[int], nn.Module],
         norm: Callable[[int], nn.Module],
         condition: Callable[[int], nn.Module | None] = _nothing,
-        on_map: Sequence[Callable[[int], nn.Module]] = (),
+        encoder_blocks: Sequence[Callable[[int], nn.Module]] = (),
         stride: int = 2,
         antialias: bool = False,
     ):
         """
         Args:
-            inside: the next block, or for ``role="inner"`` the style conditioning; has ``out_channels``.
-            up: channels that come out of ``inside`` -> the block that goes up again.
-            condition: channels that come out of ``inside`` -> style conditioning of that map, or None.
-            on_map: what works on the encoder's map after convolution and norm: attention, refinement.
+            submodule: the next block, or for ``role="inner"`` the style conditioning; has ``out_channels``.
+            up: channels that come out of ``submodule`` -> the block that goes up again.
+            condition: channels that come out of ``submodule`` -> style conditioning of that map, or None.
+            encoder_blocks: what works on the encoder's map after convolution and norm: attention, refinement.
             stride: of the convolution down; 2 takes a 4x4 kernel, 1 a 3x3 one, which keeps the map's size exactly.
             antialias: a fixed low-pass before the convolution, so that halving folds no fine detail into false coarse
                 one (Zhang 2019, arXiv:1904.11486; filter before the strided convolution as in Karras et al. 2020,
@@ -83,31 +83,33 @@ class UnetSkipConnectionBlock(nn.Module):
         down.append(nn.Conv2d(outer_channels, inner_channels, kernel, stride, 1, bias=not with_norm))
         if with_norm:
             down.append(norm(inner_channels))
-        down += [make(inner_channels) for make in on_map]
+        down += [make(inner_channels) for make in encoder_blocks]
         self.down = nn.Sequential(*down)
-        self.inside = inside
-        self.condition = condition(inside.out_channels)  # type: ignore[arg-type]
-        self.up = up(inside.out_channels)  # type: ignore[arg-type]
+        self.submodule = submodule
+        self.condition = condition(submodule.out_channels)  # type: ignore[arg-type]
+        self.up = up(submodule.out_channels)  # type: ignore[arg-type]
         self.out_channels: int = getattr(self.up, "out_channels", outer_channels)
-        self.recompute = False  # in training, see ``UnetGenerator.recompute_in_backward``
+        self.recompute = False  # in training, see ``UnetGenerator.set_grad_checkpointing``
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, outer_channels, H, W) -> the innermost map, before any style."""
         down = self._run(self.down, x)
-        return down if self.role == "inner" else self.inside.encode(down)  # type: ignore[operator]
+        return down if self.role == "inner" else self.submodule.encode(down)  # type: ignore[operator]
 
     def forward(self, x: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         down = self._run(self.down, x)
-        inside, innermost = (self.inside(down, style), down) if self.role == "inner" else self.inside(down, style)
+        submodule, innermost = (
+            (self.submodule(down, style), down) if self.role == "inner" else self.submodule(down, style)
+        )
         if self.condition is not None:
-            inside = self.condition(inside, style)
+            submodule = self.condition(submodule, style)
         beside = x.shape[-2:] if self.role == "outer" else (x,)
-        return self._run(self.up, inside, *beside), innermost
+        return self._run(self.up, submodule, *beside), innermost
 
     def _run(self, part: nn.Module, *inputs: Tensor | int) -> Tensor:
         """One half of this level; where it is to be recomputed, its maps are not kept for the way back."""
         if self.recompute and torch.is_grad_enabled():
-            return recomputed(part, *inputs)
+            return checkpointed(part, *inputs)
         return part(*inputs)
 
 
@@ -133,7 +135,7 @@ class UnetGenerator(nn.Module):
         innermost_stride: 1 keeps the size of the map before at the innermost level, so that the map is halved once
             less.
         antialias_down: a fixed low-pass before each strided convolution of the encoder.
-        head_channels: see ``LastUp``.
+        head_channels: see ``OutputHead``.
         init: a scheme of ``fontgan.models.init``.
 
     Raises: ValueError where a number or a level is out of range.
@@ -180,7 +182,7 @@ class UnetGenerator(nn.Module):
         self.depth = depth
         widths = [1] + [ngf * min(2**level, 8) for level in range(depth)]  # channels of level 0 .. depth
 
-        def on_map(level: int) -> list[Callable[[int], nn.Module]]:
+        def encoder_blocks(level: int) -> list[Callable[[int], nn.Module]]:
             found: list[Callable[[int], nn.Module]] = []
             if level in attention_levels:
                 found.append(attention)
@@ -193,15 +195,15 @@ class UnetGenerator(nn.Module):
             return found
 
         entry = style(widths[depth], styles)
-        inside: nn.Module = entry
+        submodule: nn.Module = entry
         for level in range(depth, 1, -1):
             full_width = widths[level] == widths[level - 1] and level < depth
             stride = innermost_stride if level == depth else 2
-            inside = UnetSkipConnectionBlock(
+            submodule = UnetSkipConnectionBlock(
                 widths[level - 1],
                 widths[level],
                 role="inner" if level == depth else "middle",
-                inside=inside,
+                submodule=submodule,
                 up=partial(
                     up.at(level).block,
                     skip_channels=widths[level - 1],
@@ -211,7 +213,7 @@ class UnetGenerator(nn.Module):
                 ),
                 norm=norm,
                 condition=entry.for_level if level < depth else _nothing,
-                on_map=on_map(level),
+                encoder_blocks=encoder_blocks(level),
                 stride=stride,
                 antialias=antialias_down,
             )
@@ -219,11 +221,11 @@ class UnetGenerator(nn.Module):
             widths[0],
             widths[1],
             role="outer",
-            inside=inside,
+            submodule=submodule,
             up=partial(up.at(1).last, out_channels=1, head_channels=head_channels),
             norm=norm,
             condition=entry.for_level,
-            on_map=on_map(1),
+            encoder_blocks=encoder_blocks(1),
             antialias=antialias_down,
         )
         initialise(self, init)
@@ -231,17 +233,17 @@ class UnetGenerator(nn.Module):
     @property
     def reference_style(self) -> ReferenceStyle | None:
         """The style conditioning if it reads references, else None."""
-        inside: nn.Module = self.unet
-        while isinstance(inside, UnetSkipConnectionBlock):
-            inside = inside.inside
-        return inside if isinstance(inside, ReferenceStyle) else None
+        submodule: nn.Module = self.unet
+        while isinstance(submodule, UnetSkipConnectionBlock):
+            submodule = submodule.submodule
+        return submodule if isinstance(submodule, ReferenceStyle) else None
 
     def encode(self, source: Tensor) -> Tensor:
         """(B, 1, H, W) -> the innermost map (B, C, h, w), before any style; h is H / 2**depth, twice that for an
         ``innermost_stride`` of 1."""
         return self.unet.encode(source)
 
-    def recompute_in_backward(self) -> None:
+    def set_grad_checkpointing(self) -> None:
         """From now on training keeps only what goes from level to level, and computes the rest again in the backward pass.
 
         Less memory for a third more time at most; the weights become the same.
@@ -254,7 +256,7 @@ class UnetGenerator(nn.Module):
     def forward(self, source: Tensor, style: Tensor, with_map: bool = False) -> Any:
         """Ink logits; ``with_map`` gives (logits, the innermost map as ``encode`` would), which saves encoding again."""
         reader = self.reference_style
-        logits, innermost = self.unet(source, style if reader is None else reader.code(style))
+        logits, innermost = self.unet(source, style if reader is None else reader.style_vector(style))
         return (logits.float(), innermost) if with_map else logits.float()
 
 

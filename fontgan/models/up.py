@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor, nn
 
 from fontgan.models.fusion import align_to
-from fontgan.models.resize import KeepSize
+from fontgan.models.resize import SameSizeConv
 
 
 class UpBlock(nn.Module):
@@ -43,7 +43,7 @@ class UpBlock(nn.Module):
     ):
         super().__init__()
         self.activation = nn.ReLU()
-        self.resize = (resize if stride == 2 else KeepSize)(in_channels, skip_channels)
+        self.resize = (resize if stride == 2 else SameSizeConv)(in_channels, skip_channels)
         self.norm = norm(skip_channels)
         self.dropout = nn.Dropout(dropout) if dropout > 0 else nn.Identity()
         self.fusion = fusion(skip_channels, skip_channels)
@@ -56,7 +56,7 @@ class UpBlock(nn.Module):
         return self.refine(self.fusion(up, skip))
 
 
-class LastUp(nn.Module):
+class OutputHead(nn.Module):
     """The outermost step up, which has no skip to join: activation and resize to the glyph itself.
 
     Shape: (B, in_channels, h, w) -> (B, out_channels, height, width).
@@ -116,9 +116,9 @@ class UpPath:
             stride=stride,
         )
 
-    def last(self, in_channels: int, out_channels: int, *, head_channels: int) -> LastUp:
+    def last(self, in_channels: int, out_channels: int, *, head_channels: int) -> OutputHead:
         """The outermost step, which draws the glyph."""
-        return LastUp(in_channels, out_channels, resize=self.resize, head_channels=head_channels)
+        return OutputHead(in_channels, out_channels, resize=self.resize, head_channels=head_channels)
 
 
 class HybridUpPath:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fontgan.data.sources import asset
-from fontgan.runtime.files import write_whole
+from fontgan.runtime.files import atomic_write
 
 _GAP = 4  # pixels between glyphs
 # Of zlib, 0 to 9. Against Pillow's 6, 256 px glyphs take a third less time to pack and 2 to 3 % more bytes; grey ones,
@@ -52,4 +52,4 @@ def save_png(image: Image.Image | np.ndarray, file: Path) -> None:
     buffer = io.BytesIO()
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     picture.save(buffer, format="PNG", compress_level=_COMPRESSION)
-    write_whole(file, buffer.getvalue())
+    atomic_write(file, buffer.getvalue())

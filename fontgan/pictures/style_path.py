@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 from fontgan.data.glyphs import PAPER
 from fontgan.data.sources import asset
 from fontgan.errors import ConfigError
-from fontgan.runtime.files import write_whole
+from fontgan.runtime.files import atomic_write
 
-FARTHEST = 100  # legs beyond the ends of a path; weights of very different size would no longer sum to 1
+MAX_EXTRAPOLATION = 100  # legs beyond the ends of a path; weights of very different size would no longer sum to 1
 _GAP = 4  # pixels between glyphs
 _SHEET_GREY = 236
 _ROW_OF_FRAME = 8  # glyphs side by side in the animation
@@ -30,7 +30,7 @@ def path_weights(styles: Sequence[str], frames: int, extrapolate: float = 0.0) -
     Args:
         styles: two or more, no style twice in a row.
         frames: how many mixtures, both ends included; 2 or more.
-        extrapolate: how far the path goes on beyond both ends, 0 to ``FARTHEST`` legs. There one weight is negative.
+        extrapolate: how far the path goes on beyond both ends, 0 to ``MAX_EXTRAPOLATION`` legs. There one weight is negative.
     Returns: style -> weight, of the two styles of the leg; their sum is 1.
     Raises: ConfigError where one of them is not so.
     """
@@ -41,9 +41,9 @@ def path_weights(styles: Sequence[str], frames: int, extrapolate: float = 0.0) -
             raise ConfigError(f"style_path: {one} twice in a row; a leg goes from one style to another. Take one out.")
     if frames < 2:
         raise ConfigError(f"frames={frames}: 2 or more are needed, both ends included.")
-    if not 0 <= extrapolate <= FARTHEST:
+    if not 0 <= extrapolate <= MAX_EXTRAPOLATION:
         raise ConfigError(
-            f"extrapolate={extrapolate:g}: 0 to {FARTHEST} is needed, in parts of the way between two styles."
+            f"extrapolate={extrapolate:g}: 0 to {MAX_EXTRAPOLATION} is needed, in parts of the way between two styles."
         )
     legs = len(styles) - 1
     found = []
@@ -117,7 +117,7 @@ def save_gif(pictures: Sequence[Image.Image], file: Path) -> None:
     there_and_back[0].save(
         buffer, format="GIF", save_all=True, append_images=there_and_back[1:], duration=durations, loop=0
     )
-    write_whole(file, buffer.getvalue())
+    atomic_write(file, buffer.getvalue())
 
 
 def _scaled(glyph: np.ndarray, side: int) -> Image.Image:

@@ -19,13 +19,13 @@ from fontgan.metrics.artefacts import phase_bias
 from fontgan.models.cost import forward_flops, parameters
 from fontgan.models.receptive_field import encoder_receptive_field, receptive_field
 from fontgan.models.unet import UnetGenerator
-from fontgan.report.cost import take_turns
+from fontgan.report.cost import time_interleaved
 from fontgan.runtime.device import autocast, out_of_memory, pick_device, pick_precision, wait_for
 
 STYLES = 3
 DRAWS = 8  # of the initial weights, of which the grid at the start is the median; single draws differ by a half
 PROBE_NGF = 4  # a receptive field does not depend on the width
-BUSY = 1.5  # above this the baseline's slowest time over its quickest says that something else was running
+MAX_QUIET_RATIO = 1.5  # above this the baseline's slowest time over its quickest says that something else was running
 
 Field = int | Literal["all"]
 
@@ -144,7 +144,7 @@ def measure_blocks(
     try:
         base_candidate = prepare(BASELINE)
         base, base_pass = count(base_candidate, BASELINE)
-        base.seconds.append(statistics.median(take_turns([base_pass], lambda: wait_for(where), show=False)[0]))
+        base.seconds.append(statistics.median(time_interleaved([base_pass], lambda: wait_for(where), show=False)[0]))
         measured = {base_candidate.key: base}
         rows = []
         for choice in tqdm(chosen, unit="block", desc="measuring"):
@@ -152,7 +152,7 @@ def measure_blocks(
             if candidate.key not in measured:
                 row, its_pass = count(candidate, choice)
                 # Beside each choice the baseline goes again: minutes later the same machine is faster or slower.
-                beside, row.seconds = take_turns([base_pass, its_pass], lambda: wait_for(where), show=False)
+                beside, row.seconds = time_interleaved([base_pass, its_pass], lambda: wait_for(where), show=False)
                 shares = [ours / its for ours, its in zip(row.seconds, beside, strict=True)]
                 row.time, row.low, row.high = statistics.median(shares), min(shares), max(shares)
                 base.seconds.append(statistics.median(beside))
@@ -318,7 +318,7 @@ def to_markdown(base: Row, rows: Sequence[Row], made: dict[str, Any]) -> str:
 def _busy(base: Row) -> str:
     """A sentence where the baseline was not equally fast throughout, else nothing."""
     quickest, slowest = min(base.seconds), max(base.seconds)
-    if slowest <= BUSY * quickest:
+    if slowest <= MAX_QUIET_RATIO * quickest:
         return ""
     return (
         f" **The machine was busy**: the baseline itself took from {quickest * 1000:.0f} to {slowest * 1000:.0f} ms in "

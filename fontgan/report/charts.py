@@ -171,8 +171,8 @@ def learning_curves(content: dict[str, Any], score: str, title: str) -> Chart | 
     runs = [points for variant in curves["variants"] for points in variant["runs"] if points]
     if not runs:
         return None
-    naive = curves["naive"]
-    values = [value for points in runs for _, value in points] + ([naive["value"]] if naive else [])
+    baseline = curves["baseline"]
+    values = [value for points in runs for _, value in points] + ([baseline["value"]] if baseline else [])
     chart = Chart(
         title,
         "training step",
@@ -188,8 +188,8 @@ def learning_curves(content: dict[str, Any], score: str, title: str) -> Chart | 
         if known:
             chart.lines.append(Line(_path(chart, _mean_of(known)), variant["label"], colour, dashed, True))
     chart.lines.sort(key=lambda line: line.bold)
-    if naive:
-        chart.level = (chart.y.place(naive["value"]), f"best naive answer: {naive['name']}")
+    if baseline:
+        chart.level = (chart.y.place(baseline["value"]), f"best baseline: {baseline['name']}")
     return chart
 
 

@@ -27,7 +27,7 @@ HOW_LONG = ("trainer.max_steps", "trainer.max_minutes", "trainer.stop_at")
 SEED = "trainer.seed"
 SAME_VARIANT = {*FREE_ON_RESUME, SEED, "name"} - {*HOW_LONG}
 
-MOST_HISTORY_BYTES = 64 * 2**20  # a line of three styles has 300
+MAX_HISTORY_BYTES = 64 * 2**20  # a line of three styles has 300
 _PARTS_OF_A_RUN = ("checkpoints", "sheets", "tensorboard")
 _SEED_IN_A_NAME = re.compile(r"[-_.,+ ]*(trainer[.-])?seed[=_-]?\d+$")
 
@@ -168,8 +168,8 @@ def open_run(folder: Path, name: str, which: str) -> TrainedRun:
         raise RunError(f"{name}: holds no checkpoint yet.")
     last = checkpoints[-1]
     chosen = best(checkpoints) if which == "best" else last
-    lacking = [key for key in ("data", "styles") if key not in chosen.facts]
-    lacking += [key for key in ("size", "held_out") if not lacking and key not in chosen.facts["data"]]
+    lacking = [key for key in ("data", "styles") if key not in chosen.metadata]
+    lacking += [key for key in ("size", "held_out") if not lacking and key not in chosen.metadata["data"]]
     if lacking:
         raise RunError(f"{name}: run.json of its checkpoint lacks {lacking[0]}. Use another checkpoint.")
     check_fits(config, chosen)
@@ -181,7 +181,7 @@ def open_run(folder: Path, name: str, which: str) -> TrainedRun:
         last.step,
         is_finished(config, last),
         read_history(folder / "metrics.jsonl"),
-        float(last.facts.get("minutes", 0)),
+        float(last.metadata.get("minutes", 0)),
     )
 
 
@@ -191,7 +191,7 @@ def read_history(file: Path) -> list[dict[str, Any]]:
     if not file.is_file():
         return []
     with file.open("rb") as stream:
-        texts = stream.read(MOST_HISTORY_BYTES).decode("utf-8", "replace").splitlines()
+        texts = stream.read(MAX_HISTORY_BYTES).decode("utf-8", "replace").splitlines()
     lines, wrong = [], 0
     for text in texts:
         try:
@@ -238,7 +238,7 @@ def _place(run: TrainedRun) -> str:
 def _check_sizes(runs: Sequence[TrainedRun]) -> None:
     """Raises: RunError where glyphs differ in size; said before any is drawn."""
     for run in runs[1:]:
-        ours, theirs = (each.checkpoint.facts["data"]["size"] for each in (runs[0], run))
+        ours, theirs = (each.checkpoint.metadata["data"]["size"] for each in (runs[0], run))
         if ours != theirs:
             raise RunError(f"runs: {runs[0].name} draws at {ours} px and {run.name} at {theirs} px, which cannot be compared. Report on each size by itself.")  # fmt: skip
 

@@ -74,8 +74,8 @@ def content_of(
         "main": comparison.main,
         "metrics": {key: _metric(metric) for key, metric in comparison.metrics.items()},
         "variants": described,
-        "curves": _curves([variants[i] for i in order], naive=comparison.whole),
-        "wall": wall_chars(comparison.pairs),
+        "curves": _curves([variants[i] for i in order], baseline=comparison.whole),
+        "wall": sample_grid_chars(comparison.pairs),
         "config_differences": config_differences([variants[i] for i in order]),
         "left_out": [asdict(entry) for entry in left_out],
         "notes": [
@@ -174,8 +174,8 @@ def _run(measured: Measured, scores: dict[str, float | None]) -> dict[str, Any]:
         "seed": run.seed,
         "step": run.checkpoint.step,
         "last_step": run.last_step,
-        "minutes": run.checkpoint.facts.get("minutes"),
-        "made_with": run.checkpoint.facts.get("made_with"),
+        "minutes": run.checkpoint.metadata.get("minutes"),
+        "made_with": run.checkpoint.metadata.get("made_with"),
         "scores": scores,
     }
 
@@ -216,7 +216,7 @@ def _notes_on_choice(comparison: Comparison, which: str) -> list[str]:
     if not comparison.whole:
         notes.append(
             "The runs did not hold out the same glyphs. Their scores are of the glyphs that all of them share; scores of "
-            "whole sets, the naive answers' and the true glyphs' are left out, and learning curves are of each run's own."
+            "whole sets, the baselines' and the true glyphs' are left out, and learning curves are of each run's own."
         )
     return notes
 
@@ -255,8 +255,8 @@ def _notes_of_runs(runs: Sequence[Measured]) -> list[str]:
 # -- curves, wall, configs ------------------------------------------------------------------
 
 
-def _curves(variants: Sequence[MeasuredVariant], *, naive: bool) -> dict[str, Any]:
-    """Score -> what each run reached at each step, the mean over styles, and the best naive answer."""
+def _curves(variants: Sequence[MeasuredVariant], *, baseline: bool) -> dict[str, Any]:
+    """Score -> what each run reached at each step, the mean over styles, and the best baseline."""
     runs = [measured.run for variant in variants for measured in variant.runs]
     return {
         score: {
@@ -264,7 +264,7 @@ def _curves(variants: Sequence[MeasuredVariant], *, naive: bool) -> dict[str, An
                 {"label": variant.label, "runs": [_points(measured.run, score) for measured in variant.runs]}
                 for variant in variants
             ],
-            "naive": _best_naive(runs, score) if naive else None,
+            "baseline": _best_baseline(runs, score) if baseline else None,
         }
         for score in CURVES
     }
@@ -275,7 +275,7 @@ def _points(run: TrainedRun, score: str) -> list[list[float]]:
     return [[line["step"], value] for line in lines if (value := _over_styles(line, score)) is not None]
 
 
-def _best_naive(runs: Sequence[TrainedRun], score: str) -> dict[str, Any] | None:
+def _best_baseline(runs: Sequence[TrainedRun], score: str) -> dict[str, Any] | None:
     prefix = "baseline/"
     found = {
         line["kind"].removeprefix(prefix): value
@@ -294,7 +294,7 @@ def _over_styles(line: dict[str, Any], score: str) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def wall_chars(pairs: Sequence[Pair]) -> dict[str, list[str]]:
+def sample_grid_chars(pairs: Sequence[Pair]) -> dict[str, list[str]]:
     """Style -> characters spread over those that were compared."""
     by_style: dict[str, list[str]] = {}
     for style, char in pairs:

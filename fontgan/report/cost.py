@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from fontgan.build import build_parts
-from fontgan.config.compose import compose_config, find_origin
+from fontgan.config.compose import compose_config, find_pretrained
 from fontgan.config.instantiate import build_generator
 from fontgan.config.saved import check_fits
 from fontgan.errors import RunError
@@ -81,7 +81,7 @@ def measure_rates(
             for config, checkpoint in zip(configs, checkpoints, strict=True):
                 check_fits(config, checkpoint, ["discriminator"])
                 tasks += _tasks(config, checkpoint, where, compute, batch_size)
-        seconds = take_turns([task for task, _ in tasks], lambda: wait_for(where))
+        seconds = time_interleaved([task for task, _ in tasks], lambda: wait_for(where))
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
@@ -100,7 +100,7 @@ def _tasks(
         config,
         {"trainer": {"compile": False}, "data": {"cache": None, "workers": None}},
     )  # type: ignore[assignment]
-    compute, origin = pick_precision(config.trainer.precision, device), find_origin(config, checkpoint)
+    compute, origin = pick_precision(config.trainer.precision, device), find_pretrained(config, checkpoint)
     pack, train_step, sampler = build_parts(config, device, compute, origin)
     batches = [sampler.batch(index).to(device) for index in range(config.trainer.accumulate)]
     generator = build_generator(config, len(pack.model_styles)).to(device).to(memory_format=torch.channels_last).eval()
@@ -119,12 +119,12 @@ def _tasks(
     return [(train, sum(len(batch.names) for batch in batches)), (draw, batch_size)]
 
 
-def take_turns(
+def time_interleaved(
     tasks: Sequence[Callable[[], None]], wait: Callable[[], None], *, show: bool = True
 ) -> list[list[float]]:
     """Seconds that each task took once, in each round; see ``fontgan.runtime.timing``."""
     named = {str(place): task for place, task in enumerate(tasks)}
-    seconds = timing.take_turns(
+    seconds = timing.time_interleaved(
         named, wait, rounds=ROUNDS, minutes=math.inf, title="timing", warm_up=WARM_UP + 1, show=show
     )
     return list(seconds.values())

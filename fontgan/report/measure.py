@@ -22,12 +22,12 @@ from fontgan.evaluation.evaluate import evaluate
 from fontgan.evaluation.glyph_set import Pair, glyph_set_of_run
 from fontgan.metrics.intervals import Interval
 from fontgan.metrics.photographic import ALEXNET, INCEPTION
-from fontgan.metrics.recognition import find_recogniser
+from fontgan.metrics.recognition import find_ocr
 from fontgan.report.collect import LeftOut, TrainedRun, Variant
 from fontgan.report.ranking import Bootstrap, Standing, rank
 from fontgan.runtime.checksums import read_sealed, sealed
 from fontgan.runtime.device import pick_device, pick_precision
-from fontgan.runtime.files import cache_folder, write_whole
+from fontgan.runtime.files import atomic_write, cache_folder
 from fontgan.runtime.log_setup import quiet
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ METRICS_REVISION = 2  # raise it when a metric's code changes, so that what was 
 class Settings:
     """How runs are measured; the same for all."""
 
-    recogniser: str = "auto"
+    ocr: str = "auto"
     replicates: int = 1000
     seed: int = 1
     batch_size: int = 32
@@ -140,7 +140,7 @@ def measure_run(run: TrainedRun, settings: Settings, tools: dict[str, Any]) -> M
         kept = {"format": FORMAT, "key": key, **_measure_anew(run, settings)}
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(file, sealed(kept, indent=None))
+            atomic_write(file, sealed(kept, indent=None))
         except OSError as error:
             log.warning("%s: cannot be written (%s); the next report measures this run again", file, error.strerror)
     truth = {(style, char): fingerprint for style, char, fingerprint in kept["truth"]}
@@ -163,9 +163,7 @@ def _measure_anew(run: TrainedRun, settings: Settings) -> dict[str, Any]:
             seed=settings.seed,
         )
     return {
-        "evaluation": evaluate(
-            glyphs, recogniser=settings.recogniser, replicates=settings.replicates, seed=settings.seed
-        ),
+        "evaluation": evaluate(glyphs, ocr=settings.ocr, replicates=settings.replicates, seed=settings.seed),
         "truth": [
             [style, char, _fingerprint(image)] for (style, char), image in zip(glyphs.names, glyphs.truth, strict=True)
         ],
@@ -177,11 +175,11 @@ def _tools(settings: Settings) -> dict[str, Any]:
 
     Raises: ConfigError if the recogniser is not there.
     """
-    reader = find_recogniser(settings.recogniser)
+    reader = find_ocr(settings.ocr)
     fid = INCEPTION.find() is not None and importlib.util.find_spec("torch_fidelity") is not None
     return {
         "metrics": METRICS_REVISION,
-        "recogniser": settings.recogniser if reader is None else reader.name,
+        "ocr": settings.ocr if reader is None else reader.name,
         "lpips": ALEXNET.find() is not None,
         "fid": fid,
     }
@@ -256,7 +254,7 @@ def compare(variants: Sequence[MeasuredVariant], settings: Settings) -> Comparis
 def _in_order(measured: Measured) -> list[Pair]:
     """A run's pairs by style, then in the order of its charset."""
     styles = list(measured.evaluation["styles"])
-    held_out = {char: place for place, char in enumerate(measured.run.checkpoint.facts["data"]["held_out"])}
+    held_out = {char: place for place, char in enumerate(measured.run.checkpoint.metadata["data"]["held_out"])}
     return sorted(measured.truth, key=lambda pair: (styles.index(pair[0]), held_out.get(pair[1], 0), pair[1]))
 
 
@@ -326,7 +324,7 @@ def _values(measured: Measured, key: str, pairs: Sequence[Pair]) -> np.ndarray:
 
 
 def _baselines(described: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """The naive answers' scores, which are the same for runs on the same glyphs."""
+    """The baselines' scores, which are the same for runs on the same glyphs."""
     found: dict[str, float] = {}
     for each in described:
         for name, value in (each.get("baselines") or {}).items():

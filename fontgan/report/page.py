@@ -44,7 +44,7 @@ def render_page(content: dict[str, Any], pictures: Pictures) -> str:
         main=content["metrics"][content["main"]],
         beside=[key for key in BESIDE_THE_RANKING if key in content["metrics"] and key != content["main"]],
         bars=charts.interval_bars([v["scores"][content["main"]]["behind"] for v in content["variants"]]),
-        naive=naive_rows(content),
+        baseline=baseline_rows(content),
         cost_charts=cost_charts(content),
         curves=learning_curves(content),
         drawn=pictures.drawn,
@@ -81,8 +81,8 @@ def learning_curves(content: dict[str, Any]) -> list[charts.Chart]:
     return [chart for chart in drawn if chart is not None]
 
 
-def naive_rows(content: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
-    """What to compare with: the naive answers' scores, and the true glyphs' own: (name, metric -> value)."""
+def baseline_rows(content: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
+    """What to compare with: the baselines' scores, and the true glyphs' own: (name, metric -> value)."""
     found: dict[str, dict[str, float]] = {}
     for key, metric in content["metrics"].items():
         for name, value in metric["baselines"].items():

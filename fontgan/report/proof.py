@@ -32,7 +32,7 @@ from fontgan.errors import ConfigError, DataError
 from fontgan.evaluation.checks_file import REASONS, CheckedGlyph, read_checks
 from fontgan.report import specimens
 from fontgan.report.specimens import Specimen
-from fontgan.runtime.files import user_path, write_whole
+from fontgan.runtime.files import atomic_write, user_path
 
 TEMPLATES = Path(__file__).parent / "templates"
 GROUP = 100  # glyphs whose source pictures lie on one sheet, ten a row; a browser leaves out those not in view
@@ -121,10 +121,10 @@ def write_proof(
     before = open_glyphs(str(target)) if target else None
     beside = open_glyphs(str(source)) if source else None
 
-    survey = glyphs.survey(None)
-    own = set(before.survey(None).present) if before else set()
+    coverage = glyphs.coverage(None)
+    own = set(before.coverage(None).present) if before else set()
     # A made glyph without ink is no glyph to a survey, and just what must be seen.
-    present = sorted({*survey.present, *(char for char in survey.left_out.get("empty", []) if char in checked)})
+    present = sorted({*coverage.present, *(char for char in coverage.left_out.get("empty", []) if char in checked)})
     made = [char for char in present if char not in own]
     if not made:
         why = f"target={target} has all its characters. Leave target out" if present else "none has ink. Give a font"
@@ -161,7 +161,7 @@ def write_proof(
         source=_name(beside) if beside else "",
         target=_name(before) if before else "",
     )
-    write_whole(out, page)
+    atomic_write(out, page)
     return Proof(len(made), [c.char for c in doubtful], len(kept), missing, len(page.encode()))
 
 
@@ -232,7 +232,7 @@ def _grouped(cells: list[Cell], from_number: int) -> list[Group]:
 
 
 def _draw_sheets(groups: list[Group], source: GlyphSource) -> None:
-    has = set(source.survey([cell.char for group in groups for cell in group.cells]).present)
+    has = set(source.coverage([cell.char for group in groups for cell in group.cells]).present)
     for group in tqdm(groups, unit="sheet", desc="drawing the source"):
         group.sources = {cell.char for cell in group.cells} & has
         group.sheet = _sheet([c.char for c in group.cells], source, has)

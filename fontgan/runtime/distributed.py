@@ -72,7 +72,7 @@ def _from_environment(name: str, default: int) -> int:
 
 
 @contextmanager
-def together(device: torch.device) -> Iterator[None]:
+def process_group(device: torch.device) -> Iterator[None]:
     """Joins the processes that torchrun started, for the time of the block; all but the main one only warn from then on.
 
     Raises: RunError if they cannot be reached, or if one of them is lost during the block.
@@ -83,7 +83,7 @@ def together(device: torch.device) -> Iterator[None]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     try:
-        store, own_rank, processes = _meeting_place()
+        store, own_rank, processes = _rendezvous()
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=own_rank, world_size=processes, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
@@ -98,7 +98,7 @@ def together(device: torch.device) -> Iterator[None]:
     try:
         yield
         # Not after an error: what is still under way with a process that is gone would never end.
-        agree_on_largest([0.0])  # the others may still be listening
+        all_reduce_max([0.0])  # the others may still be listening
         dist.destroy_process_group()
     except RuntimeError as error:
         if not _is_lost_peer(error):
@@ -111,7 +111,7 @@ def together(device: torch.device) -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _meeting_place() -> tuple[Any, int, int]:
+def _rendezvous() -> tuple[Any, int, int]:
     """A store in which the processes find each other, the rank of this one, and how many they are.
 
     torchrun keeps one store over its restarts, and with it the addresses of processes that are dead by now. So the main
@@ -172,22 +172,22 @@ def main_first() -> Iterator[None]:
             yield
         except BaseException:
             with suppress(RuntimeError):  # nobody left to be told
-                agree_on_largest([1.0])
+                all_reduce_max([1.0])
             raise
-        agree_on_largest([0.0])
+        all_reduce_max([0.0])
     else:
-        (failed,) = agree_on_largest([0.0])
+        (failed,) = all_reduce_max([0.0])
         if failed:
             raise SystemExit(FAILED)
         yield
 
 
-def said_once(error: RunError) -> BaseException:
+def raise_on_main(error: RunError) -> BaseException:
     """What to raise for an error that all processes know of: the main one says it, the others end quietly."""
     return error if is_main() else SystemExit(FAILED)
 
 
-def agree_on_largest(values: Sequence[float]) -> list[float]:
+def all_reduce_max(values: Sequence[float]) -> list[float]:
     """The largest that any process gives, place by place."""
     if world_size() == 1:
         return list(values)
@@ -196,7 +196,7 @@ def agree_on_largest(values: Sequence[float]) -> list[float]:
     return shared.tolist()
 
 
-def from_all(thing: Thing) -> list[Thing]:
+def all_gather(thing: Thing) -> list[Thing]:
     """What each process gives, in the order of their ranks. For small things: it is pickled."""
     if world_size() == 1:
         return [thing]
@@ -205,7 +205,7 @@ def from_all(thing: Thing) -> list[Thing]:
     return things  # type: ignore[return-value]
 
 
-def copy_from_main(tensors: Iterable[Tensor]) -> None:
+def broadcast_(tensors: Iterable[Tensor]) -> None:
     """Overwrites tensors with those of the main process."""
     if world_size() > 1:
         for tensor in tensors:
@@ -226,7 +226,7 @@ def own_random_stream(seed: int, step: int) -> None:
 # -- networks -------------------------------------------------------------------------------
 
 
-def averaging(network: Any, idle: Sequence[nn.Parameter]) -> Any:
+def wrap_ddp(network: Any, idle: Sequence[nn.Parameter]) -> Any:
     """The network as it is called where gradients are to be the mean over all processes, after each backward pass.
 
     One backward pass may follow several calls, and calls of the network itself.  With several backward passes before an

@@ -18,12 +18,12 @@ from typing import Any
 
 from fontgan.errors import RunError
 
-MOST_JSON_BYTES = 256 * 2**20  # of the index of a million glyphs, several times over
+MAX_JSON_BYTES = 256 * 2**20  # of the index of a million glyphs, several times over
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of <fcntl.h> and <stdio.h>
 _ASIDE = re.compile(r"\..+-[a-z0-9_]{8}")  # what ``tempfile`` makes of the prefixes here, and -replaced
 
 
-def write_whole(file: Path, content: bytes | str) -> None:
+def atomic_write(file: Path, content: bytes | str) -> None:
     """Writes without a name and gives it one when all is on the disk. Raises: OSError, and leaves what was there.
 
     A process that is killed leaves nothing of it. Where a file is replaced, its new content has a name aside for a moment;
@@ -115,7 +115,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 @contextlib.contextmanager
-def folder_aside(out: Path) -> Iterator[Path]:
+def temporary_sibling(out: Path) -> Iterator[Path]:
     """A new folder beside ``out`` in which to prepare what it will be; removed at the end.
 
     Those that killed processes left for the same ``out`` are removed first: a dead process holds no lock.
@@ -132,7 +132,7 @@ def folder_aside(out: Path) -> Iterator[Path]:
 
 
 def clear_dead_asides(out: Path) -> None:
-    """Removes what ``folder_aside`` made for this ``out`` in processes that were killed."""
+    """Removes what ``temporary_sibling`` made for this ``out`` in processes that were killed."""
     for left in out.parent.glob(f".{glob.escape(out.name)}-{'[a-z0-9_]' * 8}"):
         with contextlib.suppress(BlockingIOError), _hold_folder(left):
             shutil.rmtree(left)
@@ -154,7 +154,7 @@ def as_utf8(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def read_json(file: Path, most_bytes: int = MOST_JSON_BYTES) -> Any:
+def read_json(file: Path, most_bytes: int = MAX_JSON_BYTES) -> Any:
     """Reads a JSON file that a stranger may have made.
 
     Raises: OSError if it cannot be read; ValueError if it is no file, too large, no UTF-8, no JSON, or nested too deeply.
@@ -215,7 +215,7 @@ def locked(folder: Path, what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def writing_among_others(folder: Path) -> Iterator[None]:
+def shared_lock(folder: Path) -> Iterator[None]:
     """For folders that several processes write into at once, each its own things aside: what killed ones left is removed
     when nobody else is at it. The lock is a file beside the folder, ``<folder>.lock``.
 

@@ -8,6 +8,6 @@ from typing import TypeVar
 Thing = TypeVar("Thing")
 
 
-def spread_evenly(things: Sequence[Thing], count: int) -> list[Thing]:
+def subsample_evenly(things: Sequence[Thing], count: int) -> list[Thing]:
     """At most ``count`` of them, from all over."""
     return list(things) if len(things) <= count else [things[i * len(things) // count] for i in range(count)]

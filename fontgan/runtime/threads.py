@@ -16,16 +16,16 @@ from fontgan.runtime.distributed import processes_here
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")
 
-MOST_THREADS = 16
+MAX_THREADS = 16
 
 
 def image_threads() -> int:
-    """How many threads of this process may work on images: its share of the cores, up to ``MOST_THREADS``."""
-    return max(1, min(MOST_THREADS, len(os.sched_getaffinity(0)) // processes_here()))
+    """How many threads of this process may work on images: its share of the cores, up to ``MAX_THREADS``."""
+    return max(1, min(MAX_THREADS, len(os.sched_getaffinity(0)) // processes_here()))
 
 
-def in_order(
-    work: Callable[[Thing], Result], things: Iterable[Thing], *, at_once: int, beside: bool
+def ordered_map(
+    work: Callable[[Thing], Result], things: Iterable[Thing], *, max_in_flight: int, overlap: bool
 ) -> Generator[Result, None, None]:
     """``work(thing)`` of every thing, in the order of the things.
 
@@ -33,14 +33,14 @@ def in_order(
     then, and when the iterator is closed, what has not begun is given up and what has begun is waited for.
 
     Args:
-        at_once: how many things at most are at work or done before their result is asked for.
-        beside: true lets work go on while the caller does something else with a result, or ``things`` take their time:
-            what a GPU's host is for.  False has nothing at work when the caller has got ``at_once`` results, nor when
+        max_in_flight: how many things at most are at work or done before their result is asked for.
+        overlap: true lets work go on while the caller does something else with a result, or ``things`` take their time:
+            what a GPU's host is for.  False has nothing at work when the caller has got ``max_in_flight`` results, nor when
             the next thing is asked for then: a network on a CPU takes all cores, and each of its steps would wait for
             the one that a thread holds.
     """
     threads = image_threads()
-    if threads == 1 and not beside:
+    if threads == 1 and not overlap:
         yield from map(work, things)
         return
     pending: deque[Future[Result]] = deque()
@@ -48,9 +48,9 @@ def in_order(
     try:
         for thing in things:
             pending.append(pool.submit(work, thing))
-            if beside and len(pending) > at_once:
+            if overlap and len(pending) > max_in_flight:
                 yield pending.popleft().result()
-            elif not beside and len(pending) == at_once:
+            elif not overlap and len(pending) == max_in_flight:
                 while pending:
                     yield pending.popleft().result()
         while pending:

@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 SECONDS_A_TURN = 0.2  # what is quicker is done several times in a turn
-FEWEST_ROUNDS = 3  # a median of less says nothing of the spread
+MIN_ROUNDS = 3  # a median of less says nothing of the spread
 QUARTILES_FROM = 5  # rounds; with fewer, quartiles are the extremes again
 
 Task = Callable[[], object]
@@ -37,7 +37,7 @@ class Spread:
         return asdict(self)
 
 
-def spread(values: Sequence[float]) -> Spread:
+def summarize(values: Sequence[float]) -> Spread:
     """One number a round -> median, extremes, quartiles."""
     lower = upper = None
     if len(values) >= QUARTILES_FROM:
@@ -47,10 +47,10 @@ def spread(values: Sequence[float]) -> Spread:
 
 def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:
     """The ratio of two numbers of the same rounds, formed round by round, so that a slow round meets both alike."""
-    return spread([a / b for a, b in zip(over, under, strict=True)])
+    return summarize([a / b for a, b in zip(over, under, strict=True)])
 
 
-def take_turns(
+def time_interleaved(
     tasks: Mapping[str, Task],
     wait: Callable[[], None],
     *,
@@ -65,7 +65,7 @@ def take_turns(
 
     Args:
         wait: returns when the device has done all it was asked for.
-        rounds: ends after so many, or after ``minutes`` and ``FEWEST_ROUNDS``, whichever comes first.
+        rounds: ends after so many, or after ``minutes`` and ``MIN_ROUNDS``, whichever comes first.
         title: of the progress bar.
         warm_up: how often each task is done before; the last time tells how often it goes into a turn.
         show: with a progress bar.
@@ -81,7 +81,7 @@ def take_turns(
             bar.update()
         started = time.monotonic()
         for turn in range(rounds):
-            if turn >= FEWEST_ROUNDS and time.monotonic() - started > 60 * minutes:
+            if turn >= MIN_ROUNDS and time.monotonic() - started > 60 * minutes:
                 break
             names = list(tasks)
             for name in names if turn % 2 == 0 else reversed(names):

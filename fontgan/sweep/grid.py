@@ -12,9 +12,9 @@ from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from fontgan.config.compose import compose_prepared, settle
+from fontgan.config.compose import compose_escaped, resolve
 from fontgan.config.groups import choices
-from fontgan.config.overrides import job_folder, own_settings, prepare_overrides, readable
+from fontgan.config.overrides import escape_overrides, job_folder, own_settings, unescape
 from fontgan.errors import ConfigError
 from fontgan.sweep.jobs import Job
 
@@ -34,7 +34,7 @@ def ready_made(cfg: DictConfig, typed: list[str]) -> list[str]:
         for key, values in lists.items()
         if key not in known
     ]
-    return prepare_overrides(ready, sweep=True)
+    return escape_overrides(ready, sweep=True)
 
 
 def _as_typed(value: Any) -> str:
@@ -52,12 +52,12 @@ def parse_override(prepared: list[str]) -> list[Override]:
             if isinstance(names, Glob):  # listed here, since not every sweeper can
                 variants = names.filter(choices(override.key_or_group))
                 if not variants:
-                    raise ConfigError(f"{readable(line)}: there is no such variant of {override.key_or_group}.")
+                    raise ConfigError(f"{unescape(line)}: there is no such variant of {override.key_or_group}.")
                 override = parser.parse_override(f"{override.get_key_element()}=choice({','.join(variants)})")
         except ConfigError:
             raise
         except (HydraException, ValueError, RecursionError) as error:  # ValueError: of numbers of thousands of digits
-            raise ConfigError(f"{readable(line)[:200]}: cannot be read. Put the value in quotes.") from error
+            raise ConfigError(f"{unescape(line)[:200]}: cannot be read. Put the value in quotes.") from error
         parsed.append(override)
     return parsed
 
@@ -72,9 +72,9 @@ def choices_of_override(override: Override) -> list[str]:
     try:
         lines = [f"{key}={value}" for value in override.sweep_string_iterator()]
     except (HydraException, ValueError) as error:
-        raise ConfigError(f"{readable(override.input_line or key)}: {str(error).rstrip('.')}.") from error
+        raise ConfigError(f"{unescape(override.input_line or key)}: {str(error).rstrip('.')}.") from error
     if not lines:
-        raise ConfigError(f"{readable(override.input_line or key)}: stands for no value at all.")
+        raise ConfigError(f"{unescape(override.input_line or key)}: stands for no value at all.")
     return lines
 
 
@@ -82,11 +82,11 @@ def check_every_choice(parsed: list[Override]) -> None:
     """Composes the first job, and one more for each further choice, since Hydra itself would stop half-way."""
     options = [choices_of_override(override) for override in parsed]
     first = [lines[0] for lines in options]
-    settle(compose_prepared("train", first), first)
+    resolve(compose_escaped("train", first), first)
     for place, lines in enumerate(options):
         for line in lines[1:]:
             job = [*first[:place], line, *first[place + 1 :]]
-            settle(compose_prepared("train", job), job)
+            resolve(compose_escaped("train", job), job)
 
 
 def shared_keys(parsed: list[Override]) -> list[str]:
@@ -114,4 +114,4 @@ def quoted(text: str) -> str:
 
 
 def plain_value(value: Any) -> str | int | float | bool:
-    return value if isinstance(value, int | float | bool) else readable(str(value))
+    return value if isinstance(value, int | float | bool) else unescape(str(value))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fontgan.errors import RunError
-from fontgan.runtime.files import read_json, write_whole
+from fontgan.runtime.files import atomic_write, read_json
 
 FILE = "sweep.json"
 FORMAT = 1
@@ -91,7 +91,7 @@ def list_jobs(folder: Path, jobs: list[Job]) -> list[Job]:
 
 def _write(folder: Path, jobs: list[Job]) -> None:
     content = {"format": FORMAT, "jobs": [asdict(job) for job in jobs]}
-    write_whole(folder / FILE, json.dumps(content, ensure_ascii=False, indent=1))
+    atomic_write(folder / FILE, json.dumps(content, ensure_ascii=False, indent=1))
 
 
 @contextmanager

@@ -49,7 +49,7 @@ class Checkpoint:
 
     folder: Path
     step: int
-    facts: dict[str, Any]  # run.json
+    metadata: dict[str, Any]  # run.json
 
     @property
     def score(self) -> float | None:
@@ -57,7 +57,7 @@ class Checkpoint:
 
         The blank share, because where ink is scarce a blank page can win by SSIM alone.
         """
-        scores = self.facts.get("scores")
+        scores = self.metadata.get("scores")
         if not scores:
             return None
         return sum(style["ssim"] - style["blank"] for style in scores.values()) / len(scores)
@@ -67,7 +67,7 @@ class Checkpoint:
         file = self.folder / name
         try:
             data = file.read_bytes()
-            if "files" in self.facts and file_sum(data) != self.facts["files"].get(name):
+            if "files" in self.metadata and file_sum(data) != self.metadata["files"].get(name):
                 raise ValueError("its checksum does not fit")
         except (OSError, ValueError) as error:
             raise _damaged(file, error) from error
@@ -75,7 +75,7 @@ class Checkpoint:
 
     def verify(self) -> None:
         """Raises: RunError if one of its files is not what was saved."""
-        for name in self.facts.get("files", {}):
+        for name in self.metadata.get("files", {}):
             self.read(name)
 
     def shapes(self, name: str) -> dict[str, tuple[int, ...]]:
@@ -111,7 +111,7 @@ class Checkpoint:
 
     def training_state(self) -> dict[str, Any]:
         """Raises: RunError if the file is damaged or would execute code."""
-        if self.facts["format"] == 1:
+        if self.metadata["format"] == 1:
             return _training_state_of_format_1(self.folder / "training.pt")
         data = self.read("training.safetensors")
         try:
@@ -139,7 +139,7 @@ def save(
     run: Path,
     *,
     step: int,
-    facts: dict[str, Any],
+    metadata: dict[str, Any],
     config_yaml: str,
     networks: dict[str, nn.Module],
     training: dict[str, Any],
@@ -164,7 +164,7 @@ def save(
             write(f"{name}.safetensors", tensorfile.to_bytes(network.state_dict()))
         write("training.safetensors", tensorfile.nested_to_bytes(training))
         write("config.yaml", as_utf8(config_yaml))
-        description = {"format": FORMAT, "step": step, **facts, "files": files}
+        description = {"format": FORMAT, "step": step, **metadata, "files": files}
         _write(aside / "run.json", as_utf8(sealed(description)))
         sync_folder(aside)
         replace_folder(aside, folder)  # one of the same step was found damaged since, or rolled back beyond
@@ -281,11 +281,11 @@ def best(checkpoints: list[Checkpoint]) -> Checkpoint:
 def open_checkpoint(folder: Path) -> Checkpoint:
     """Raises: RunError if there is no checkpoint, a file is missing or cut off, or the format is not known here."""
     try:
-        facts = read_sealed(folder / "run.json", unsealed_formats=(1,))
-        step, known = facts["step"], facts["format"]
+        metadata = read_sealed(folder / "run.json", unsealed_formats=(1,))
+        step, known = metadata["step"], metadata["format"]
         if type(step) is not int or step < 0:
             raise ValueError(f"step is {str(step)[:20]}")
-        check_facts(facts)
+        check_facts(metadata)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error) if isinstance(error, ValueError) else type(error).__name__
         raise RunError(
@@ -297,13 +297,13 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             "Use a matching fontgan."
         )
     if known > 1:
-        _check_files(folder, facts)
-    return Checkpoint(folder, step, facts)
+        _check_files(folder, metadata)
+    return Checkpoint(folder, step, metadata)
 
 
-def _check_files(folder: Path, facts: dict[str, Any]) -> None:
+def _check_files(folder: Path, metadata: dict[str, Any]) -> None:
     """Raises: RunError if a file that belongs to the checkpoint is missing, cut off or outside its folder, or its config damaged."""
-    files = facts.get("files")
+    files = metadata.get("files")
     if not isinstance(files, dict) or not {"generator.safetensors", "training.safetensors", "config.yaml"} <= set(
         files
     ):
@@ -319,7 +319,7 @@ def _check_files(folder: Path, facts: dict[str, Any]) -> None:
         if (there := file.stat().st_size) != listed.get("bytes"):
             raise _damaged(file, ValueError(f"{there} bytes, {listed.get('bytes')} were saved"))
     # Others than this class read the config, so it is looked into at once.
-    Checkpoint(folder, facts["step"], facts).read("config.yaml")
+    Checkpoint(folder, metadata["step"], metadata).read("config.yaml")
 
 
 def find(path: Path, which: str, key: str = "checkpoint") -> Checkpoint:

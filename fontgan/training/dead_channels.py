@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from fontgan.models.unet import UnetGenerator, UnetSkipConnectionBlock
-from fontgan.runtime.distributed import from_all
+from fontgan.runtime.distributed import all_gather
 
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.SiLU, nn.GELU)
-FEWEST_PLACES = 64  # over all glyphs; with fewer, a channel that is seldom active looks dead
+MIN_PLACES = 64  # over all glyphs; with fewer, a channel that is seldom active looks dead
 _FLAT = 1e-6  # relative: what rounding leaves of a constant
 
 
@@ -36,14 +36,14 @@ class Channels:
             low, high = torch.minimum(low, self._low[name]), torch.maximum(high, self._high[name])
         self._low[name], self._high[name] = low, high
         self._places[name] = self._places.get(name, 0) + maps.numel() // maps.shape[1]
-        if self._places[name] >= FEWEST_PLACES and not bool(_flat(low, high).any()):
+        if self._places[name] >= MIN_PLACES and not bool(_flat(low, high).any()):
             self._alive.add(name)
 
     def dead(self) -> dict[int, tuple[int, int]]:
         """Level -> dead channels and all channels, over what all processes saw; all of them must ask."""
         seen = {name: (self._places[name], self._low[name].tolist(), self._high[name].tolist()) for name in self._low}
         merged: dict[str, tuple[int, list[float], list[float]]] = {}
-        for of_one in from_all(seen):
+        for of_one in all_gather(seen):
             for name, (places, low, high) in of_one.items():
                 if name in merged:
                     before = merged[name]
@@ -52,7 +52,7 @@ class Channels:
                 merged[name] = (places, low, high)
         counts: dict[int, tuple[int, int]] = {}
         for name, (places, low, high) in merged.items():
-            if places >= FEWEST_PLACES:
+            if places >= MIN_PLACES:
                 flat = int(_flat(torch.tensor(low), torch.tensor(high)).sum())
                 dead, of = counts.get(self.levels[name], (0, 0))
                 counts[self.levels[name]] = (dead + flat, of + len(low))
@@ -69,7 +69,7 @@ def watched_channels(generator: UnetGenerator) -> Iterator[Channels]:
     """Watches, while the block lasts, what the generator computes: the maps between its levels, and what its activations
     give.  The innermost level and the style conditioning there count as level ``depth``."""
     channels, hooks = Channels(), []
-    innermost = "unet" + (generator.depth - 1) * ".inside"
+    innermost = "unet" + (generator.depth - 1) * ".submodule"
     # The glyph itself, and the map beside a style, which is one and the same everywhere in a run of one style.
     beside = ("unet.up", f"{innermost}.up.activation")
     for name, module in generator.named_modules():
@@ -78,7 +78,7 @@ def watched_channels(generator: UnetGenerator) -> Iterator[Channels]:
         )
         if name in beside or not (between or isinstance(module, ACTIVATIONS)):
             continue
-        channels.levels[name] = min(generator.depth, 1 + name.split(".").count("inside"))
+        channels.levels[name] = min(generator.depth, 1 + name.split(".").count("submodule"))
 
         def hook(module: nn.Module, inputs: Any, output: Any, name: str = name) -> None:
             if isinstance(output, Tensor) and output.dim() == 4:  # not the tokens of attention

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from fontgan.data.frame import Frame
 from fontgan.errors import ConfigError, RunError
-from fontgan.models.style import StyleTable
+from fontgan.models.style import StyleEmbedding
 from fontgan.models.unet import UnetGenerator, UnetSkipConnectionBlock
 from fontgan.training.checkpoint import Checkpoint
 
@@ -26,7 +26,7 @@ PARTS = ("encoder", "decoder", "style")
 
 
 @dataclass(frozen=True)
-class Origin:
+class PretrainedRun:
     """The run that another one starts from.
 
     Args:
@@ -50,7 +50,7 @@ class Origin:
     def new_styles(self, targets: Sequence[str]) -> list[str]:
         return [name for name in targets if name not in self.styles]
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What each checkpoint of the new run says of where it started."""
         return {"checkpoint": self.name, "styles": self.styles}
 
@@ -60,26 +60,28 @@ class Origin:
         return {**own, "members": [*own["members"], *(m for name, m in self.members.items() if name not in named)]}
 
 
-def origin_of(start: Checkpoint) -> Origin:
+def origin_of(start: Checkpoint) -> PretrainedRun:
     """A run to start from. Raises: RunError if its description lacks what is needed."""
     run = start.folder.resolve().parent.parent.name
-    return _read(start, lambda: (f"{run}/{start.folder.name}", list(start.facts["styles"])), start)
+    return _read(start, lambda: (f"{run}/{start.folder.name}", list(start.metadata["styles"])), start)
 
 
-def origin_of_resumed(last: Checkpoint) -> Origin:
+def origin_of_resumed(last: Checkpoint) -> PretrainedRun:
     """Where a run started from, as its own checkpoint says; the old run may be gone. Raises: RunError."""
-    return _read(last, lambda: (last.facts["init_from"]["checkpoint"], list(last.facts["init_from"]["styles"])), None)
+    return _read(
+        last, lambda: (last.metadata["init_from"]["checkpoint"], list(last.metadata["init_from"]["styles"])), None
+    )
 
 
-def _read(checkpoint: Checkpoint, described: Any, start: Checkpoint | None) -> Origin:
+def _read(checkpoint: Checkpoint, described: Any, start: Checkpoint | None) -> PretrainedRun:
     try:
         name, styles = described()
-        data = checkpoint.facts["data"]
+        data = checkpoint.metadata["data"]
         members = {entry["name"]: entry for entry in data["members"] if entry["name"] in styles}
         lacking = [style for style in styles if style not in members]
         if lacking:
             raise KeyError(lacking[0])
-        return Origin(name, styles, Frame.from_dict(data["cell_to_canvas"]), members, start)
+        return PretrainedRun(name, styles, Frame.from_dict(data["cell_to_canvas"]), members, start)
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(
             f"{checkpoint.folder / 'run.json'}: lacks {error}. Use another checkpoint of the run."
@@ -89,7 +91,7 @@ def _read(checkpoint: Checkpoint, described: Any, start: Checkpoint | None) -> O
 # -- weights --------------------------------------------------------------------------------
 
 
-def take_over(generator: UnetGenerator, origin: Origin, styles: Sequence[str]) -> None:
+def load_pretrained(generator: UnetGenerator, pretrained: PretrainedRun, styles: Sequence[str]) -> None:
     """Fills a generator with the weights of the run it starts from, and says by name what is new or left out.
 
     A new style's row of every table starts at the mean of the old rows, which draws something between the styles.
@@ -98,38 +100,38 @@ def take_over(generator: UnetGenerator, origin: Origin, styles: Sequence[str]) -
         styles: all that the generator knows, the old ones first.
     Raises: RunError if the weights are damaged; ConfigError if they are those of another architecture.
     """
-    assert origin.checkpoint is not None
-    tensors = origin.checkpoint.tensors("generator")
-    count, new = len(tensors), list(styles[len(origin.styles) :])
+    assert pretrained.checkpoint is not None
+    tensors = pretrained.checkpoint.tensors("generator")
+    count, new = len(tensors), list(styles[len(pretrained.styles) :])
     grown = [key for key in _keys_of_styles(generator) if key in tensors]
     for key in grown:
         rows = tensors[key]
         # Prototypes are made of reference glyphs as soon as the new run looks at itself; until then they are empty.
         row = torch.zeros_like(rows[:1]) if key.endswith("prototypes") else rows.mean(dim=0, keepdim=True)
         tensors[key] = torch.cat([rows, row.expand(len(new), *rows.shape[1:])])
-    _check_fit(generator, tensors, origin)
+    _check_fit(generator, tensors, pretrained)
     generator.load_state_dict(tensors, strict=True)
-    log.info("init_from: %d tensors of %s, which knows %s", count, origin.name, ", ".join(origin.styles))
+    log.info("init_from: %d tensors of %s, which knows %s", count, pretrained.name, ", ".join(pretrained.styles))
     for name in new:
         log.info("new: style %s, %s", name, f"a row of {', '.join(grown)}" if grown else "without a row of its own")
     said = ("generator", "training")
-    afresh = sorted(file.stem for file in origin.checkpoint.folder.glob("*.safetensors") if file.stem not in said)
+    afresh = sorted(file.stem for file in pretrained.checkpoint.folder.glob("*.safetensors") if file.stem not in said)
     log.info("left out: %s; they start afresh", ", ".join([*afresh, "training (optimisers, random numbers)"]))
 
 
-def style_tables(generator: nn.Module) -> dict[str, StyleTable]:
+def style_tables(generator: nn.Module) -> dict[str, StyleEmbedding]:
     """Every table with a learned row a style, by name."""
-    return {name: module for name, module in generator.named_modules() if isinstance(module, StyleTable)}
+    return {name: module for name, module in generator.named_modules() if isinstance(module, StyleEmbedding)}
 
 
 def _keys_of_styles(generator: UnetGenerator) -> list[str]:
     """The tensors that have one row a style."""
     reader = generator.reference_style
     prototypes = [f"{name}.prototypes" for name, module in generator.named_modules() if module is reader]
-    return [*(f"{name}.rows" for name in style_tables(generator)), *prototypes]
+    return [*(f"{name}.weight" for name in style_tables(generator)), *prototypes]
 
 
-def _check_fit(generator: nn.Module, tensors: dict[str, Tensor], origin: Origin) -> None:
+def _check_fit(generator: nn.Module, tensors: dict[str, Tensor], pretrained: PretrainedRun) -> None:
     """Raises: ConfigError, which names the first tensor that does not fit."""
     ours = {key: tuple(tensor.shape) for key, tensor in generator.state_dict().items()}
     theirs = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
@@ -138,7 +140,7 @@ def _check_fit(generator: nn.Module, tensors: dict[str, Tensor], origin: Origin)
         key = wrong[0]
         more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise ConfigError(
-            f"init_from: the generator has another architecture than {origin.name} ({key} is {theirs.get(key, 'absent')} "
+            f"init_from: the generator has another architecture than {pretrained.name} ({key} is {theirs.get(key, 'absent')} "
             f"there and {ours.get(key, 'absent')} here{more}). Leave the settings of generator out; they come from that run."
         )
 
@@ -146,8 +148,13 @@ def _check_fit(generator: nn.Module, tensors: dict[str, Tensor], origin: Origin)
 # -- holding still --------------------------------------------------------------------------
 
 
-def hold_still(
-    generator: UnetGenerator, origin: Origin, targets: Sequence[str], *, frozen: Sequence[str], train_only: str | None
+def freeze_parts(
+    generator: UnetGenerator,
+    pretrained: PretrainedRun,
+    targets: Sequence[str],
+    *,
+    frozen: Sequence[str],
+    train_only: str | None,
 ) -> tuple[list[nn.Module], int]:
     """Freezes what ``trainer.freeze`` and ``trainer.train_only`` say.
 
@@ -157,8 +164,8 @@ def hold_still(
     Raises: ConfigError where that leaves nothing to train, or not what is asked for.
     """
     if train_only is not None:
-        return train_only_new_rows(generator, origin, targets), len(origin.styles)
-    found, new = freeze(generator, frozen), origin.new_styles(targets)
+        return train_only_new_rows(generator, pretrained, targets), len(pretrained.styles)
+    found, new = freeze(generator, frozen), pretrained.new_styles(targets)
     if "style" in frozen and new and style_tables(generator):
         raise ConfigError(
             f"trainer.freeze=[{', '.join(frozen)}]: the row of {new[0]} is new, and would stay at the mean of the others. "
@@ -167,12 +174,12 @@ def hold_still(
     return found, 0
 
 
-def codes_of_an_older_reader(generator: UnetGenerator, origin: Origin, targets: Sequence[str]) -> list[str]:
+def stale_prototypes(generator: UnetGenerator, pretrained: PretrainedRun, targets: Sequence[str]) -> list[str]:
     """Styles whose prototypes stay what they were while the reader that made them is trained on others."""
     reader = generator.reference_style
     if reader is None or not any(parameter.requires_grad for parameter in reader.parameters()):
         return []
-    return [name for name in origin.styles if name not in targets]
+    return [name for name in pretrained.styles if name not in targets]
 
 
 def parts_of(generator: UnetGenerator) -> dict[str, list[nn.Module]]:
@@ -182,13 +189,13 @@ def parts_of(generator: UnetGenerator) -> dict[str, list[nn.Module]]:
     references, the encoder of references included.
     """
     parts: dict[str, list[nn.Module]] = {name: [] for name in PARTS}
-    inside: nn.Module = generator.unet
-    while isinstance(inside, UnetSkipConnectionBlock):
-        for name, child in inside.named_children():
-            if name != "inside":
+    block: nn.Module = generator.unet
+    while isinstance(block, UnetSkipConnectionBlock):
+        for name, child in block.named_children():
+            if name != "submodule":
                 parts[{"down": "encoder", "up": "decoder"}.get(name, "style")].append(child)
-        inside = inside.inside
-    parts["style"].append(inside)
+        block = block.submodule
+    parts["style"].append(block)
     return parts
 
 
@@ -208,16 +215,16 @@ def freeze(generator: UnetGenerator, names: Sequence[str]) -> list[nn.Module]:
     return frozen
 
 
-def train_only_new_rows(generator: UnetGenerator, origin: Origin, targets: Sequence[str]) -> list[nn.Module]:
+def train_only_new_rows(generator: UnetGenerator, pretrained: PretrainedRun, targets: Sequence[str]) -> list[nn.Module]:
     """Freezes all but the style tables, whose old rows ``TrainStep`` keeps.
 
     Returns: the frozen modules, for ``TrainStep``.
     Raises: ConfigError if there is no new style, an old one among the targets, or no table.
     """
-    old = [name for name in targets if name in origin.styles]
+    old = [name for name in targets if name in pretrained.styles]
     if old:
         raise ConfigError(
-            f"trainer.train_only=style: {origin.name} knows {old[0]} already, and its row would stay as it is. "
+            f"trainer.train_only=style: {pretrained.name} knows {old[0]} already, and its row would stay as it is. "
             "Give data.targets new styles alone, or use trainer.freeze=[encoder]."
         )
     tables = style_tables(generator)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Report:
+class StepReport:
     """The losses of one step, on the host."""
 
     step: int
@@ -40,8 +40,8 @@ class _Kept:
         return [*self.losses.values(), *self.gradients.values()]
 
 
-class Reports:
-    """``keep`` what each step returns; ``send`` it on its way to the host now and then, and ``read`` it there later.
+class LossBuffer:
+    """``record`` what each step returns; ``copy_async`` it on its way to the host now and then, and ``collect`` it there later.
 
     On CUDA the copy goes into pinned memory behind the step's own work; reading waits for it alone, and whatever was
     queued after it computes meanwhile.
@@ -56,17 +56,17 @@ class Reports:
         return len(self._kept)
 
     @property
-    def under_way(self) -> bool:
+    def pending(self) -> bool:
         """Whether something was sent and not yet read."""
         return bool(self._sent)
 
-    def keep(
+    def record(
         self, step: int, losses: dict[str, Tensor], names: list[str], gradients: dict[str, Tensor] | None = None
     ) -> None:
         """Takes the losses and gradient norms of a step, scalars on the device, without looking at them."""
         self._kept.append(_Kept(step, losses, names, gradients or {}))
 
-    def send(self) -> None:
+    def copy_async(self) -> None:
         """Starts copying all that is kept to the host."""
         if not self._kept:
             return
@@ -81,7 +81,7 @@ class Reports:
         self._sent.append((self._kept, flat, event))
         self._kept = []
 
-    def read(self) -> list[Report]:
+    def collect(self) -> list[StepReport]:
         """What was sent, oldest step first; waits until it has arrived."""
         found = []
         for kept, flat, event in self._sent:
@@ -89,7 +89,7 @@ class Reports:
                 event.synchronize()
             values = iter(flat.tolist())
             found += [
-                Report(k.step, {n: next(values) for n in k.losses}, k.names, {n: next(values) for n in k.gradients})
+                StepReport(k.step, {n: next(values) for n in k.losses}, k.names, {n: next(values) for n in k.gradients})
                 for k in kept
             ]
         self._sent = []

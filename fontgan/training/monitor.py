@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from fontgan.errors import RunError, some
-from fontgan.models.discriminator import Verdict
+from fontgan.errors import RunError, shorten
+from fontgan.models.discriminator import DiscriminatorOutput
 from fontgan.training.objective import GAN_LOSSES, Objective
 
 STOP, ROLLBACK = "stop", "rollback"
@@ -27,7 +27,7 @@ USUAL_FLOOR = 0.1  # of the highest it has been: what has vanished for a while m
 VANISHED, VANISHED_STEPS = 0.01, 200  # share of the discriminator's loss at chance, and for how many steps in a row
 OVERWHELMED, OVERWHELMED_STEPS = 10.0, 20
 DEAD_SHARE = 0.5  # of the channels of a level
-FEWEST_GLYPHS = 3  # held-out glyphs of a style that can tell a collapse from a single bad drawing
+MIN_GLYPHS = 3  # held-out glyphs of a style that can tell a collapse from a single bad drawing
 
 _JUDGED = ("adversarial", "category", "feature_matching")  # the generator's terms that rise and fall with the judge
 
@@ -58,13 +58,13 @@ def chance(gan: str) -> float:
     """The smallest loss of a discriminator that cannot tell: the same logit for true and drawn glyphs, whichever it is."""
 
     def loss(logit: float) -> float:
-        same = Verdict(torch.full((1, 1, 1, 1), logit), None)
+        same = DiscriminatorOutput(torch.full((1, 1, 1, 1), logit), None)
         return float(GAN_LOSSES[gan].discriminator(same, same))
 
     return min(loss(tenths / 10) for tenths in range(-10, 11))
 
 
-class Health:
+class TrainingMonitor:
     """Follows one training. All processes that train together ask it the same and get the same answers.
 
     Args:
@@ -126,7 +126,7 @@ class Health:
         return step - 1 - self._exploding()
 
     def _look_at_discriminator(self, step: int, losses: Mapping[str, float]) -> list[str]:
-        share = self.judge_share(losses)
+        share = self.d_loss_over_chance(losses)
         if share is None:
             return []
         said = f"loss {losses['d_adversarial']:.3g} for {{}} steps, {self.chance:.3g} would be guessing"
@@ -144,7 +144,7 @@ class Health:
             )
         return found
 
-    def judge_share(self, losses: Mapping[str, float]) -> float | None:
+    def d_loss_over_chance(self, losses: Mapping[str, float]) -> float | None:
         """The discriminator's loss as a share of what guessing costs, 1 is chance; None where it is not at work."""
         return losses["d_adversarial"] / self.chance if self.chance and "d_adversarial" in losses else None
 
@@ -169,21 +169,23 @@ class Health:
         found: dict[str, str] = {}
         broken = [style for style, seen in drawn.items() if not seen.finite]
         if broken:
-            raise Diverged(step, f"a held-out score of {some(broken)} is not finite", good_until=self.good_until(step))
+            raise Diverged(
+                step, f"a held-out score of {shorten(broken)} is not finite", good_until=self.good_until(step)
+            )
         for look, kind in (("blank", "ink"), ("black", "paper")):
             empty = [style for style, seen in drawn.items() if getattr(seen, look) == 1]
-            lost = [style for style in empty if style in self._drew and drawn[style].glyphs >= FEWEST_GLYPHS]
+            lost = [style for style in empty if style in self._drew and drawn[style].glyphs >= MIN_GLYPHS]
             if lost:
                 last = min(self._drew[style] for style in lost)
                 raise Diverged(
                     step,
-                    f"every held-out glyph of {some(lost)} is {look} (less than a fifth of the true {kind}), and at "
+                    f"every held-out glyph of {shorten(lost)} is {look} (less than a fifth of the true {kind}), and at "
                     f"step {last} most were not",
                     good_until=last,
                 )
             if empty:
                 found[f"{look}: {' '.join(empty)}"] = (
-                    f"step {step}: every held-out glyph of {some(empty)} is {look} (less than a fifth of the true "
+                    f"step {step}: every held-out glyph of {shorten(empty)} is {look} (less than a fifth of the true "
                     f"{kind}). Early in a training that is common; if it stays, use loss=ink, which draws thin styles "
                     "too, or a lower optim.lr, in another out=."
                 )

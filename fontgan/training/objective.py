@@ -9,20 +9,20 @@ from typing import NamedTuple
 from torch import Tensor
 
 from fontgan import losses
-from fontgan.models.discriminator import Verdict
+from fontgan.models.discriminator import DiscriminatorOutput
 from fontgan.models.unet import image_from_logits
 
 DRAWING = ("l1", "ink_bce", "dice", "edge")  # weights that draw the glyph; perceptual features hardly tell its tones
 WEIGHTS = (*DRAWING, "perceptual", "total_variation", "constancy", "adversarial", "category", "feature_matching", "r1")
-MOST_EDGE_SCALES = 5  # 64 px, the smallest canvas, is 4 px then
+MAX_EDGE_SCALES = 5  # 64 px, the smallest canvas, is 4 px then
 
 
 class GanLoss(NamedTuple):
     """The two sides of an adversarial loss."""
 
-    discriminator: Callable[[Verdict, Verdict], Tensor]  # of the real and the fake verdict
+    discriminator: Callable[[DiscriminatorOutput, DiscriminatorOutput], Tensor]  # of the real and the fake verdict
     generator: Callable[..., Tensor]  # of the fake verdict, and where paired of the real one after it
-    paired: bool = False
+    relativistic: bool = False
 
 
 NON_SATURATING = GanLoss(losses.non_saturating_d, losses.non_saturating_g)
@@ -31,7 +31,7 @@ GAN_LOSSES = {
     "least_squares": GanLoss(losses.least_squares_d, losses.least_squares_g),
     "non_saturating": NON_SATURATING,
     "bce": NON_SATURATING,  # its name in zi2zi
-    "relativistic": GanLoss(losses.relativistic_d, losses.relativistic_g, paired=True),
+    "relativistic": GanLoss(losses.relativistic_d, losses.relativistic_g, relativistic=True),
 }
 
 
@@ -89,8 +89,8 @@ class Objective:
             raise ValueError(
                 f"loss: every weight that draws the glyph is 0. Raise {', '.join(DRAWING)} or adversarial."
             )
-        if not 1 <= self.edge_scales <= MOST_EDGE_SCALES:
-            raise ValueError(f"loss.edge_scales={self.edge_scales}: 1 to {MOST_EDGE_SCALES} sizes can be compared.")
+        if not 1 <= self.edge_scales <= MAX_EDGE_SCALES:
+            raise ValueError(f"loss.edge_scales={self.edge_scales}: 1 to {MAX_EDGE_SCALES} sizes can be compared.")
         if self.edge_scales > 1 and not self.edge:
             raise ValueError(
                 f"loss.edge_scales={self.edge_scales}: would never be used, since loss.edge is 0. "
@@ -111,9 +111,9 @@ class Objective:
         return (self.adversarial > 0 or self.category > 0) and progress >= self.adversarial_from
 
     @property
-    def reads_real_verdict(self) -> bool:
+    def needs_real_output(self) -> bool:
         """Whether the generator's terms compare with the discriminator's verdict on the true glyph."""
-        return self.feature_matching > 0 or (self.adversarial > 0 and GAN_LOSSES[self.gan].paired)
+        return self.feature_matching > 0 or (self.adversarial > 0 and GAN_LOSSES[self.gan].relativistic)
 
     def reconstruction(self, logits: Tensor, target: Tensor, progress: float) -> dict[str, Tensor]:
         """Weighted terms of the drawn glyph that need no discriminator."""
@@ -137,12 +137,14 @@ class Objective:
             terms["total_variation"] = self.total_variation * losses.total_variation(fake)
         return terms
 
-    def persuasion(self, fake: Verdict, style: Tensor, real: Verdict | None = None) -> dict[str, Tensor]:
-        """Weighted terms of the generator that the discriminator judges; ``real`` where ``reads_real_verdict``."""
+    def generator_gan_losses(
+        self, fake: DiscriminatorOutput, style: Tensor, real: DiscriminatorOutput | None = None
+    ) -> dict[str, Tensor]:
+        """Weighted terms of the generator that the discriminator judges; ``real`` where ``needs_real_output``."""
         terms = {}
         if self.adversarial > 0:
             gan = GAN_LOSSES[self.gan]
-            judged = gan.generator(fake, real) if gan.paired else gan.generator(fake)
+            judged = gan.generator(fake, real) if gan.relativistic else gan.generator(fake)
             terms["adversarial"] = self.adversarial * judged
         if self.category > 0:
             terms["category"] = self.category * losses.category(fake, style)
@@ -151,7 +153,9 @@ class Objective:
             terms["feature_matching"] = self.feature_matching * losses.feature_matching(fake, real)
         return terms
 
-    def discrimination(self, real: Verdict, fake: Verdict, style: Tensor) -> dict[str, Tensor]:
+    def discriminator_losses(
+        self, real: DiscriminatorOutput, fake: DiscriminatorOutput, style: Tensor
+    ) -> dict[str, Tensor]:
         """Terms of the discriminator's own update, less R1, which needs a pass of its own."""
         terms = {}
         if self.adversarial > 0:

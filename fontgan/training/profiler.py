@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from fontgan.runtime.files import write_whole
+from fontgan.runtime.files import atomic_write
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class StepProfiler:
         found.export_chrome_trace(str(trace))
         trace.replace(self.folder / TRACE)
         table = operations_table(found, self.device)
-        write_whole(self.folder / TABLE, table + "\n")
+        atomic_write(self.folder / TABLE, table + "\n")
         log.info("profile of %d steps: %s", self.steps - WARM_UP, self.folder / TRACE)
         for line in table.splitlines():  # a message is one line
             log.info("%s", line)

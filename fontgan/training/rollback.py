@@ -7,8 +7,10 @@ from typing import Any
 from fontgan.errors import ConfigError
 from fontgan.training.monitor import ON_DIVERGENCE
 
-MOST_ROLLBACKS = 3  # of a run: an eighth of the learning rate then; what diverges even so has another cause
-SOON = 200  # steps; a run that diverges again so soon after going back was in trouble before the save it went back to
+MAX_ROLLBACKS = 3  # of a run: an eighth of the learning rate then; what diverges even so has another cause
+MIN_STEPS_BETWEEN = (
+    200  # steps; a run that diverges again so soon after going back was in trouble before the save it went back to
+)
 
 
 def check_on_divergence(choice: str) -> None:
@@ -17,9 +19,9 @@ def check_on_divergence(choice: str) -> None:
         raise ConfigError(f"trainer.on_divergence={choice}: choose one of {', '.join(ON_DIVERGENCE)}.")
 
 
-def rollbacks_of(facts: dict[str, Any]) -> list[dict[str, Any]]:
+def rollbacks_of(metadata: dict[str, Any]) -> list[dict[str, Any]]:
     """The rollbacks that a checkpoint tells of; none in those of older versions. Raises: ValueError if it is damaged."""
-    found = facts.get("rollbacks", [])
+    found = metadata.get("rollbacks", [])
     if not isinstance(found, list) or not all(
         isinstance(past, dict) and type(past.get("step")) is int and type(past.get("back_to")) is int for past in found
     ):

@@ -14,16 +14,16 @@ from fontgan.data.pairs import SIZES
 from fontgan.data.sources import check_style_name
 from fontgan.errors import DataError
 
-DEEPEST = 12
-LONGEST_NAME = 200  # bytes; names become folders
-MOST_STYLES = 100_000
-FARTHEST = 1e5  # of a scale or an offset; canvases have 512 px at most
+MAX_DEPTH = 12
+MAX_NAME = 200  # bytes; names become folders
+MAX_STYLES = 100_000
+MAX_TRANSFORM = 1e5  # of a scale or an offset; canvases have 512 px at most
 
 
-def check_facts(facts: dict[str, Any]) -> None:
+def check_facts(metadata: dict[str, Any]) -> None:
     """Raises: ValueError, with the fact's name, where one is of a type or range that no run of ours has."""
-    _plain(facts, "", 0)
-    _each(facts, "", {
+    _plain(metadata, "", 0)
+    _each(metadata, "", {
         "styles": _style_names, "minutes": _at_least_zero, "scores": _scores, "pack": _text, "data": _data,
         "made_with": _texts, "init_from": _origin,
     })  # fmt: skip
@@ -31,7 +31,7 @@ def check_facts(facts: dict[str, Any]) -> None:
 
 def _plain(value: Any, where: str, depth: int) -> None:
     """Numbers are finite, and nothing is nested beyond reason."""
-    if depth > DEEPEST:
+    if depth > MAX_DEPTH:
         raise ValueError(f"{where[:80]} is nested too deeply")
     if isinstance(value, dict):
         for key, item in value.items():
@@ -66,7 +66,7 @@ def _texts(value: Any, where: str) -> None:
         _text(item, f"{where}.{key[:40]}")
 
 
-def _number(value: Any, where: str, low: float = -FARTHEST, high: float = FARTHEST) -> None:
+def _number(value: Any, where: str, low: float = -MAX_TRANSFORM, high: float = MAX_TRANSFORM) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ValueError(f"{where} is {str(value)[:40]!r}, and {low:g} to {high:g} is needed")
 
@@ -76,7 +76,7 @@ def _at_least_zero(value: Any, where: str) -> None:
 
 
 def _style_names(value: Any, where: str) -> None:
-    if not isinstance(value, list) or not 1 <= len(value) <= MOST_STYLES:
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_STYLES:
         raise ValueError(f"{where} is no list of names")
     for name in value:
         _style_name(name, where)
@@ -90,8 +90,8 @@ def _style_name(value: Any, where: str) -> None:
         check_style_name(value, where, "")
     except DataError as error:
         raise ValueError(str(error).strip()) from error
-    if len(value.encode()) > LONGEST_NAME:
-        raise ValueError(f"{where} has a name longer than {LONGEST_NAME} bytes")
+    if len(value.encode()) > MAX_NAME:
+        raise ValueError(f"{where} has a name longer than {MAX_NAME} bytes")
 
 
 def _scores(value: Any, where: str) -> None:
@@ -124,7 +124,7 @@ def _size(value: Any, where: str) -> None:
 
 def _frame(value: Any, where: str) -> None:
     _each(value, where, {})
-    _number(value.get("scale"), f"{where}.scale", 1 / FARTHEST)
+    _number(value.get("scale"), f"{where}.scale", 1 / MAX_TRANSFORM)
     for key in ("dx", "dy"):
         _number(value.get(key), f"{where}.{key}")
 

@@ -17,19 +17,19 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from fontgan.data.batches import GlyphBatch, gather, pairs_of, to_pixels
+from fontgan.data.batches import GlyphBatch, collate_pairs, pairs_of, to_pixels
 from fontgan.data.pack import SOURCE, Pack
 from fontgan.losses import ink_of
-from fontgan.metrics.pixels import NAIVE, blank, scores
+from fontgan.metrics.pixels import BASELINES, blank, scores
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
-from fontgan.runtime.distributed import from_all, is_main, share_of
-from fontgan.runtime.files import write_whole
+from fontgan.runtime.distributed import all_gather, is_main, share_of
+from fontgan.runtime.files import atomic_write
 from fontgan.training.monitor import Drawn
 
 log = logging.getLogger(__name__)
 
 SCORED_AT_ONCE = 64  # glyphs
-MOST_LINE_BYTES = 2**20  # of metrics.jsonl: scores of thousands of styles
+MAX_LINE_BYTES = 2**20  # of metrics.jsonl: scores of thousands of styles
 
 Scores = dict[str, dict[str, float]]  # style -> score name -> value
 
@@ -41,7 +41,7 @@ class Evaluation(NamedTuple):
     drawn: dict[str, Drawn]
 
 
-class Tracker:
+class RunLogger:
     """Scores and sheets of the held-out characters, written to the run's folder and to TensorBoard.
 
     Where several processes train together, each has one and scores its share of the glyphs; the main one alone writes.
@@ -132,7 +132,7 @@ class Tracker:
         return Evaluation(found, drawn)
 
     def baselines(self) -> dict[str, Scores]:
-        """Scores of the naive ways to draw the held-out pairs: baseline -> style -> score -> value.
+        """Scores of the baseline ways to draw the held-out pairs: baseline -> style -> score -> value.
 
         They are written down once, at the run's first evaluation.
         """
@@ -144,14 +144,14 @@ class Tracker:
             if not pairs:
                 continue
             mean = self._mean_training_glyph(style)
-            for name, draw in NAIVE.items():
-                values = self._score(pairs, partial(_naive_ink, draw, mean))
+            for name, draw in BASELINES.items():
+                values = self._score(pairs, partial(_baseline_ink, draw, mean))
                 del values["black"]
                 found.setdefault(name, {})[style] = values
         for name, by_style in found.items():
             if f'"kind": "baseline/{name}"' in written:
                 continue
-            log.info("naive answer %s: %s", name.replace("_", " "), say_scores(by_style, {}))
+            log.info("baseline %s: %s", name.replace("_", " "), format_scores(by_style, {}))
             self._append({"step": 0, "kind": f"baseline/{name}", "styles": by_style})
             for style, values in by_style.items():
                 self.scalars(0, {f"baseline/{name}/{style}/{k}": v for k, v in values.items()})
@@ -165,12 +165,12 @@ class Tracker:
         totals: dict[str, float] = {}
         mine = share_of(pairs)
         for start in range(0, len(mine), SCORED_AT_ONCE):
-            batch = gather(self.pack, mine[start : start + SCORED_AT_ONCE])
+            batch = collate_pairs(self.pack, mine[start : start + SCORED_AT_ONCE])
             ink, truth = draw(batch), ink_of(batch.target)
             black = float(blank(1 - ink, 1 - truth).mean())
             for name, value in {**scores(ink, truth), "black": black}.items():
                 totals[name] = totals.get(name, 0.0) + value * len(batch.names)
-        everyone = [of_one for of_one in from_all(totals) if of_one]  # of few pairs, a process may have none
+        everyone = [of_one for of_one in all_gather(totals) if of_one]  # of few pairs, a process may have none
         return {name: sum(of_one[name] for of_one in everyone) / len(pairs) for name in everyone[0]}
 
     def _mean_training_glyph(self, style: str) -> Tensor:
@@ -194,7 +194,7 @@ class Tracker:
             there = [char for char in self.sheet_chars if char in self.pack.rows[style]]
             if not there:
                 continue
-            batch = gather(self.pack, [(style, char) for char in there])
+            batch = collate_pairs(self.pack, [(style, char) for char in there])
             drawn = dict(zip(there, to_pixels(self.draw(batch.source, batch.style)), strict=True))
             empty = np.full((self.pack.size, self.pack.size), 236, np.uint8)
             rows.append((f"{style} drawn", [drawn.get(char, empty) for char in self.sheet_chars]))
@@ -245,7 +245,7 @@ class Tracker:
         kept, damaged = [], []
         with file.open("rb") as lines:
             number = 0
-            while line := lines.readline(MOST_LINE_BYTES):
+            while line := lines.readline(MAX_LINE_BYTES):
                 number += 1
                 try:
                     if 0 < step >= _step_of(line):
@@ -253,10 +253,10 @@ class Tracker:
                 except ValueError:
                     damaged.append(number)
                     while line and not line.endswith(b"\n"):  # the rest of one that is too long
-                        line = lines.readline(MOST_LINE_BYTES)
+                        line = lines.readline(MAX_LINE_BYTES)
         if damaged:
             log.warning("%s: dropped %s", file, f"{len(damaged)} damaged lines, the first is line {damaged[0]}")
-        write_whole(file, b"".join(kept))
+        atomic_write(file, b"".join(kept))
 
 
 def _step_of(line: bytes) -> int:
@@ -271,11 +271,11 @@ def _step_of(line: bytes) -> int:
     return step
 
 
-def _naive_ink(draw: Callable[[Tensor, Tensor], Tensor], mean: Tensor, batch: GlyphBatch) -> Tensor:
+def _baseline_ink(draw: Callable[[Tensor, Tensor], Tensor], mean: Tensor, batch: GlyphBatch) -> Tensor:
     return draw(ink_of(batch.source), mean)
 
 
-def say_scores(found: Scores, baselines: dict[str, Scores]) -> str:
+def format_scores(found: Scores, baselines: dict[str, Scores]) -> str:
     """One line: each style's L1, RMSE and SSIM, in brackets the best of the baselines if there are any."""
     parts = []
     for style, values in found.items():

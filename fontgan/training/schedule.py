@@ -37,7 +37,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Cadence:
+class Intervals:
     """How often, in steps."""
 
     log: int

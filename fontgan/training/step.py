@@ -13,8 +13,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from fontgan import losses
 from fontgan.data.batches import GlyphBatch
-from fontgan.models.discriminator import Verdict
-from fontgan.models.style import StyleTable
+from fontgan.models.discriminator import DiscriminatorOutput
+from fontgan.models.style import StyleEmbedding
 from fontgan.models.unet import UnetGenerator, image_from_logits
 from fontgan.training.objective import Objective
 
@@ -32,13 +32,13 @@ class TrainStep:
     Args:
         forward: the generator as it is called: the network itself, or compiled, or wrapped for several processes.
         forward_d: the discriminator likewise, where it is trained.
-        judge: the discriminator where only the generator learns from it: the network itself, or compiled.
+        d_forward_frozen: the discriminator where only the generator learns from it: the network itself, or compiled.
         autocast: makes the context in which networks compute (bf16 or full precision).
-        ema: weight of the past in the averaged generator, 0 to below 1; 0 keeps no average.
+        ema_decay: weight of the past in the averaged generator, 0 to below 1; 0 keeps no average.
         grad_clip: largest gradient norm of each network, 0 for none.
         frozen_parts: parts of the generator that never move; they compute as in drawing (no dropout, batch norm
             by its stored statistics), so that their buffers stay as they are too.
-        kept_rows: how many rows at the head of every style table no update may move.
+        num_frozen_styles: how many rows at the head of every style table no update may move.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class TrainStep:
         optimiser_d: torch.optim.Optimizer | None,
         autocast: Callable[[], torch.autocast],
         forward: Callable[..., Any] | None = None,
-        forward_d: Callable[..., Verdict] | None = None,
-        judge: Callable[..., Verdict] | None = None,
-        ema: float = 0.0,
+        forward_d: Callable[..., DiscriminatorOutput] | None = None,
+        d_forward_frozen: Callable[..., DiscriminatorOutput] | None = None,
+        ema_decay: float = 0.0,
         grad_clip: float = 0.0,
         frozen_parts: Sequence[nn.Module] = (),
-        kept_rows: int = 0,
+        num_frozen_styles: int = 0,
     ):
         self.generator = generator
         self.discriminator = discriminator
@@ -67,16 +67,16 @@ class TrainStep:
         # Not "or": a compiled network has a length, and none to give.
         self.forward = generator if forward is None else forward
         self.forward_d = discriminator if forward_d is None else forward_d
-        self.judge = discriminator if judge is None else judge
-        self.ema = ema
+        self.d_forward_frozen = discriminator if d_forward_frozen is None else d_forward_frozen
+        self.ema_decay = ema_decay
         self.grad_clip = grad_clip
         self.frozen_parts = frozen_parts
-        self.kept_rows = kept_rows
-        self._mixes_glyphs = discriminator is not None and any(
+        self.num_frozen_styles = num_frozen_styles
+        self._d_has_batch_norm = discriminator is not None and any(
             isinstance(module, _BatchNorm) for module in discriminator.modules()
         )
-        self._tables = [module.rows for module in generator.modules() if isinstance(module, StyleTable)]
-        self.averaged = copy.deepcopy(generator).eval().requires_grad_(False) if ema else generator
+        self._tables = [module.weight for module in generator.modules() if isinstance(module, StyleEmbedding)]
+        self.generator_ema = copy.deepcopy(generator).eval().requires_grad_(False) if ema_decay else generator
         self.gradients: dict[str, Tensor] = {}  # norm of each network's gradient at the last step, before clipping
 
     def __call__(self, batches: list[GlyphBatch], progress: float, step: int) -> dict[str, Tensor]:
@@ -96,8 +96,8 @@ class TrainStep:
         drawn = self._draw(batches[0]) if with_d and len(batches) == 1 else None
         report = self._update_discriminator(batches, drawn) if with_d else {}
         report |= self._update_generator(batches, drawn, progress, with_d)
-        if self.ema:
-            self._average(step)
+        if self.ema_decay:
+            self._update_ema(step)
         return report
 
     def _draw(self, batch: GlyphBatch) -> Drawn:
@@ -108,11 +108,11 @@ class TrainStep:
             logits, source_map = self.forward(batch.source, style, with_map=True)
             return Drawn(logits, source_map.detach())
 
-    def _judge_both(self, batch: GlyphBatch, fake: Tensor) -> tuple[Verdict, Verdict]:
+    def _discriminate_pair(self, batch: GlyphBatch, fake: Tensor) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
         """The verdicts on the true and on the drawn glyphs, in one pass where no layer mixes the glyphs of a batch."""
         assert self.forward_d is not None
         with self.autocast():
-            if self._mixes_glyphs:
+            if self._d_has_batch_norm:
                 real = self.forward_d(batch.source, batch.target, batch.style)
                 return real, self.forward_d(batch.source, fake, batch.style)
             both = self.forward_d(
@@ -120,7 +120,7 @@ class TrainStep:
                 torch.cat([batch.target, fake]),
                 torch.cat([batch.style, batch.style]),
             )
-        return halves(both)
+        return split_pair(both)
 
     def _update_discriminator(self, batches: list[GlyphBatch], drawn: Drawn | None) -> dict[str, Tensor]:
         assert self.discriminator is not None
@@ -130,8 +130,8 @@ class TrainStep:
         for batch in batches:
             with torch.no_grad():
                 fake = image_from_logits((drawn or self._draw(batch)).logits)
-            real_verdict, fake_verdict = self._judge_both(batch, fake)
-            terms = self.objective.discrimination(real_verdict, fake_verdict, batch.style)
+            real_verdict, fake_verdict = self._discriminate_pair(batch, fake)
+            terms = self.objective.discriminator_losses(real_verdict, fake_verdict, batch.style)
             if self.objective.r1 > 0:
                 # A pass of its own in full precision: gradients of gradients are too fine for bf16.
                 # The clone is no leaf: torch's operation counter cannot follow autograd.grad to one.
@@ -158,13 +158,13 @@ class TrainStep:
                 terms["constancy"] = self.objective.constancy * losses.constancy(source_map, fake_map)
             if with_d:
                 assert self.discriminator is not None
-                assert self.judge is not None
+                assert self.d_forward_frozen is not None
                 with frozen(self.discriminator), self.autocast():
-                    verdict, real_verdict = self.judge(batch.source, fake, batch.style), None
-                    if self.objective.reads_real_verdict:
+                    verdict, real_verdict = self.d_forward_frozen(batch.source, fake, batch.style), None
+                    if self.objective.needs_real_output:
                         with torch.no_grad():
-                            real_verdict = self.judge(batch.source, batch.target, batch.style)
-                terms |= self.objective.persuasion(verdict, batch.style, real_verdict)
+                            real_verdict = self.d_forward_frozen(batch.source, batch.target, batch.style)
+                terms |= self.objective.generator_gan_losses(verdict, batch.style, real_verdict)
             _backward(terms, report, len(batches))
         self._apply("g", self.generator, self.optimiser_g)
         return report
@@ -175,19 +175,19 @@ class TrainStep:
         else:
             self.gradients[name] = nn.utils.get_total_norm(p.grad for p in network.parameters() if p.grad is not None)
         # Rows without a gradient would move all the same, by weight decay.
-        tables = self._tables if self.kept_rows and network is self.generator else []
-        kept = [rows.detach()[: self.kept_rows].clone() for rows in tables]
+        tables = self._tables if self.num_frozen_styles and network is self.generator else []
+        kept = [rows.detach()[: self.num_frozen_styles].clone() for rows in tables]
         optimiser.step()
         with torch.no_grad():
             for rows, before in zip(tables, kept, strict=True):
-                rows[: self.kept_rows] = before
+                rows[: self.num_frozen_styles] = before
 
     @torch.no_grad()
-    def _average(self, step: int) -> None:
+    def _update_ema(self, step: int) -> None:
         """Moves the averaged generator; early steps forget faster, so that it does not lag behind the start."""
-        decay = min(self.ema, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.averaged.parameters()), list(self.generator.parameters()), 1 - decay)
-        for ours, theirs in zip(self.averaged.buffers(), self.generator.buffers(), strict=True):
+        decay = min(self.ema_decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.generator_ema.parameters()), list(self.generator.parameters()), 1 - decay)
+        for ours, theirs in zip(self.generator_ema.buffers(), self.generator.buffers(), strict=True):
             ours.copy_(theirs)
 
 
@@ -198,14 +198,14 @@ def _backward(terms: dict[str, Tensor], report: dict[str, Tensor], share: int) -
         report[name] = report.get(name, torch.zeros_like(value)) + value.detach() / share
 
 
-def halves(both: Verdict) -> tuple[Verdict, Verdict]:
+def split_pair(both: DiscriminatorOutput) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
     """The verdict on a batch of twice the size -> those on its first and its second half."""
-    size = len(both.realness) // 2
+    size = len(both.logits) // 2
     first, second = (slice(None, size), slice(size, None))
 
-    def part(of: slice) -> Verdict:
-        category = None if both.category is None else both.category[of]
-        return Verdict(both.realness[of], category, tuple(maps[of] for maps in both.features))
+    def part(of: slice) -> DiscriminatorOutput:
+        category = None if both.class_logits is None else both.class_logits[of]
+        return DiscriminatorOutput(both.logits[of], category, tuple(maps[of] for maps in both.features))
 
     return part(first), part(second)
 

@@ -19,7 +19,7 @@ from safetensors.torch import load as _load
 from safetensors.torch import save as _save
 from torch import Tensor
 
-MOST_HEADER_BYTES = 100_000_000  # what the library itself allows
+MAX_HEADER_BYTES = 100_000_000  # what the library itself allows
 
 
 class Header(NamedTuple):
@@ -56,7 +56,7 @@ def texts_of(data: bytes) -> dict[str, str]:
 
 def _header(stream: BinaryIO, size: int) -> Header:
     length = int.from_bytes(stream.read(8), "little")
-    if size < 8 or length > min(MOST_HEADER_BYTES, size - 8):
+    if size < 8 or length > min(MAX_HEADER_BYTES, size - 8):
         raise ValueError("its header does not fit into it")
     try:
         header = json.loads(stream.read(length).decode("utf-8"))

@@ -21,7 +21,7 @@ from fontgan.data.augment import Augmentation
 from fontgan.data.frame import fit_canvas
 from fontgan.data.sources import asset, open_glyphs
 from fontgan.models.glyph_encoder import EMBEDDING, SIDE, GlyphEncoder
-from fontgan.runtime.files import write_whole
+from fontgan.runtime.files import atomic_write
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     encoder, accuracy = train(options.steps, options.batch, options.seed)
-    write_whole(options.out, save({name: t.contiguous() for name, t in encoder.state_dict().items()}))
+    atomic_write(options.out, save({name: t.contiguous() for name, t in encoder.state_dict().items()}))
     log.info("character %.1f %%, font %.1f %% of freshly distorted glyphs; %s", *accuracy, options.out)
     return 0
 
@@ -80,7 +80,7 @@ def load_glyphs() -> tuple[Tensor, Tensor, Tensor]:
     numbers: dict[str, int] = {}
     for font, name in enumerate(FONTS):
         glyphs = open_glyphs(str(asset(f"{name}.ttf")))
-        present = glyphs.survey(None).present
+        present = glyphs.coverage(None).present
         frame = fit_canvas([glyphs.ink_box(c) for c in present], SIDE, 0.1)
         for c in present:
             images.append(255 - glyphs.draw(c, frame, SIDE))

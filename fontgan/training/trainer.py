@@ -22,24 +22,24 @@ from fontgan.data.batches import PairSampler
 from fontgan.data.references import style_references
 from fontgan.errors import RunError
 from fontgan.runtime.distributed import (
-    agree_on_largest,
-    copy_from_main,
-    from_all,
+    all_gather,
+    all_reduce_max,
+    broadcast_,
     is_main,
     main_first,
     own_random_stream,
+    raise_on_main,
     rank,
-    said_once,
     world_size,
 )
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.dead_channels import watched_channels
-from fontgan.training.loss_buffer import Reports
-from fontgan.training.monitor import ROLLBACK, STOP, Diverged, Health
+from fontgan.training.loss_buffer import LossBuffer
+from fontgan.training.monitor import ROLLBACK, STOP, Diverged, TrainingMonitor
 from fontgan.training.profiler import StepProfiler
-from fontgan.training.rollback import MOST_ROLLBACKS, SOON, check_on_divergence, rollbacks_of
-from fontgan.training.run_logger import Scores, Tracker, say_scores
-from fontgan.training.schedule import Cadence, Schedule
+from fontgan.training.rollback import MAX_ROLLBACKS, MIN_STEPS_BETWEEN, check_on_divergence, rollbacks_of
+from fontgan.training.run_logger import RunLogger, Scores, format_scores
+from fontgan.training.schedule import Intervals, Schedule
 from fontgan.training.step import TrainStep
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 FINISHED, STOPPED = "finished", "stopped"
 PROTOTYPE_GLYPHS = 64  # of each style, where styles are read off references
-MOST_UNREAD = 100  # steps whose losses are not looked at, however seldom the log is written
+MAX_UNREAD = 100  # steps whose losses are not looked at, however seldom the log is written
 
 
 class Trainer:
@@ -56,11 +56,11 @@ class Trainer:
     Where several processes train together, all of them run one; the main process alone writes, and its clock counts.
 
     Args:
-        facts: what each checkpoint says of itself besides step, time and scores.
+        metadata: what each checkpoint says of itself besides step, time and scores.
         config_yaml: the resolved config, written into each checkpoint.
         profiler: is told of every step.
         on_divergence: "stop" ends a training that loses what it has learned; "rollback" goes on from its last good
-            save, which may be its start, at half the learning rate, at most ``MOST_ROLLBACKS`` times.
+            save, which may be its start, at half the learning rate, at most ``MAX_ROLLBACKS`` times.
     Raises: ConfigError if ``on_divergence`` is neither.
     """
 
@@ -70,13 +70,13 @@ class Trainer:
         train_step: TrainStep,
         sampler: PairSampler,
         *,
-        tracker: Tracker,
+        tracker: RunLogger,
         schedule: Schedule,
-        cadence: Cadence,
+        cadence: Intervals,
         accumulate: int,
         device: torch.device,
         stop_at: int | None,
-        facts: dict[str, Any],
+        metadata: dict[str, Any],
         config_yaml: str,
         profiler: StepProfiler | None = None,
         on_divergence: str = STOP,
@@ -91,21 +91,21 @@ class Trainer:
         self.accumulate = accumulate
         self.device = device
         self.stop_at = stop_at
-        self.facts = facts
+        self.metadata = metadata
         self.config_yaml = config_yaml
         self.profiler = profiler
         self.on_divergence = on_divergence
         self.step = 0
         self.minutes = 0.0  # spent training, over all starts of the run
         self.stopped_by: int | None = None  # the signal that ended the run, whichever process got it
-        self.reports = Reports()
+        self.reports = LossBuffer()
         self._optimisers = {
             name: optimiser
             for name, optimiser in (("g", train_step.optimiser_g), ("d", train_step.optimiser_d))
             if optimiser is not None
         }
         self._full_rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in self._optimisers.items()}
-        self.health = Health(train_step.objective, discriminator_lr=self._full_rates.get("d", 0.0))
+        self.health = TrainingMonitor(train_step.objective, discriminator_lr=self._full_rates.get("d", 0.0))
         self.rollbacks: list[dict[str, Any]] = []  # of the run so far: step, back_to, reason, rate
         self._signal: int | None = None  # that this process got
         self._to_log: dict[int, dict[str, float]] = {}  # step -> rates and pace, until its losses have arrived
@@ -142,42 +142,42 @@ class Trainer:
         """Trains on from where it stands, and saves at the end. Raises: Diverged, in all processes alike."""
         started, minutes_before = time.monotonic(), self.minutes
         self._last_log = self._started = started, self.step
-        self._agree(self.minutes)
+        self._sync_clock_and_stop(self.minutes)
         while not (self._done() or self._stop_asked() or self.stopped_by):
             first = self.step * self.accumulate
             batches = [self.sampler.batch(first + i) for i in range(self.accumulate)]
             self._set_rates()
             losses = self.train_step(batches, self.schedule.progress(self.step, self.minutes), self.step)
             # Sent before this step, which a GPU computes while the host looks at them.
-            if self.reports.under_way:
-                self._look_at_losses(bar)
+            if self.reports.pending:
+                self._process_losses(bar)
             self.step += 1
             names = [name for batch in batches for name in batch.names]
-            self.reports.keep(self.step, losses, names, self.train_step.gradients)
-            self._agree(minutes_before + (time.monotonic() - started) / 60)
+            self.reports.record(self.step, losses, names, self.train_step.gradients)
+            self._sync_clock_and_stop(minutes_before + (time.monotonic() - started) / 60)
             bar.update()
             if self.profiler is not None:
                 self.profiler.step()
             if self._due(self.cadence.log):
-                self._note_pace()
-            if self._due(self.cadence.log) or len(self.reports) >= MOST_UNREAD:
-                self.reports.send()
+                self._record_throughput()
+            if self._due(self.cadence.log) or len(self.reports) >= MAX_UNREAD:
+                self.reports.copy_async()
             evaluate = self._due(self.cadence.evaluate) or self._done()
             # What was scored is saved too: it may be the best.
             save = evaluate or self._due(self.cadence.save)
             if save:
-                self._look_at_losses(bar)
+                self._process_losses(bar)
             if evaluate:
                 self._evaluate()
             # What is in doubt would push out what is not; it is over, or a divergence, in a few steps.
             if save and not self.health.in_doubt:
                 self.save()
-        self._look_at_losses(bar)
+        self._process_losses(bar)
         self.save()
 
-    def _agree(self, minutes: float) -> None:
+    def _sync_clock_and_stop(self, minutes: float) -> None:
         """Takes the main process's clock and whichever signal came, so that all processes go on, or stop, together."""
-        self.minutes, number = agree_on_largest([minutes if is_main() else 0.0, self._signal or 0])
+        self.minutes, number = all_reduce_max([minutes if is_main() else 0.0, self._signal or 0])
         self.stopped_by = int(number) or None
 
     def _done(self) -> bool:
@@ -195,12 +195,12 @@ class Trainer:
             for group in optimiser.param_groups:
                 group["lr"] = self._full_rates[name] * share
 
-    def _look_at_losses(self, bar: tqdm[Any]) -> None:
+    def _process_losses(self, bar: tqdm[Any]) -> None:
         """Reads what all steps so far reported, and logs what is due. Raises: Diverged, in all processes alike."""
-        self.reports.send()
+        self.reports.copy_async()
         # The names of the glyphs are for what went wrong.
-        mine = [replace(report, names=[]) if report.is_finite else report for report in self.reports.read()]
-        for of_all in zip(*from_all(mine), strict=True):
+        mine = [replace(report, names=[]) if report.is_finite else report for report in self.reports.collect()]
+        for of_all in zip(*all_gather(mine), strict=True):
             step = of_all[0].step
             if wrong := [report for report in of_all if not report.is_finite]:
                 # The weights that gave it are those of the step before, which may be saved already.
@@ -227,16 +227,16 @@ class Trainer:
         Raises: RunError where that is not wanted, or has not helped so far, or there is no such save.
         """
         good_until = found.good_until
-        if self.rollbacks and found.step - self.rollbacks[-1]["back_to"] <= SOON:
+        if self.rollbacks and found.step - self.rollbacks[-1]["back_to"] <= MIN_STEPS_BETWEEN:
             good_until = min(good_until, self.rollbacks[-1]["back_to"] - 1)
         # The main process decides: what it verifies, the others need not.
         saved = self._last_good_save(good_until) if is_main() else None
-        if self.on_divergence != ROLLBACK or len(self.rollbacks) >= MOST_ROLLBACKS:
-            raise said_once(RunError(f"{found}; {self._remedy(saved, good_until)}")) from found
-        (back_to,) = agree_on_largest([-1 if saved is None else saved.step])
+        if self.on_divergence != ROLLBACK or len(self.rollbacks) >= MAX_ROLLBACKS:
+            raise raise_on_main(RunError(f"{found}; {self._remedy(saved, good_until)}")) from found
+        (back_to,) = all_reduce_max([-1 if saved is None else saved.step])
         if back_to < 0:
-            raise said_once(RunError(f"{found}; {self._remedy(None, good_until)}")) from found
-        self.reports = Reports()
+            raise raise_on_main(RunError(f"{found}; {self._remedy(None, good_until)}")) from found
+        self.reports = LossBuffer()
         self._to_log.clear()
         self._baselines = {}
         past = self.rollbacks
@@ -247,10 +247,10 @@ class Trainer:
         self._warn(
             [
                 f"{found}; going back to the checkpoint of step {self.step}, and on from there at {self._rate_left:g} of "
-                f"the learning rate (rollback {len(self.rollbacks)} of {MOST_ROLLBACKS} at most)"
+                f"the learning rate (rollback {len(self.rollbacks)} of {MAX_ROLLBACKS} at most)"
             ]
         )
-        agree_on_largest([0.0])  # everyone has read it
+        all_reduce_max([0.0])  # everyone has read it
         if is_main():
             checkpoints.drop_after(self.run, self.step)
         self.tracker.go_back(self.step)
@@ -274,7 +274,7 @@ class Trainer:
         stands = "there is no checkpoint yet" if saved is None else f"the checkpoint of step {saved.step} stands"
         if saved is not None and saved.step > good_until:
             stands += " but may be spoilt already"
-        may_go_back = saved is not None and self.on_divergence == STOP and len(self.rollbacks) < MOST_ROLLBACKS
+        may_go_back = saved is not None and self.on_divergence == STOP and len(self.rollbacks) < MAX_ROLLBACKS
         again = "Go on from there with trainer.on_divergence=rollback, or start" if may_go_back else "Start"
         if self.rollbacks:
             stands += f", and rollbacks at step {', '.join(str(past['step']) for past in self.rollbacks)} were in vain"
@@ -284,7 +284,7 @@ class Trainer:
             f"{clip}or trainer.precision=fp32."
         )
 
-    def _note_pace(self) -> None:
+    def _record_throughput(self) -> None:
         """Keeps what is to be logged of this step beside its losses."""
         now = time.monotonic()
         then, step_then = self._last_log
@@ -299,7 +299,7 @@ class Trainer:
         self.tracker.scalars(step, {f"loss/{name}": value for name, value in losses.items()})
         self.tracker.scalars(step, noted)
         self.tracker.scalars(step, {f"health/gradient_{name}": norm for name, norm in gradients.items()})
-        if (share := self.health.judge_share(losses)) is not None:
+        if (share := self.health.d_loss_over_chance(losses)) is not None:
             self.tracker.scalars(step, {"health/d_loss_over_chance": share})
         bar.total = self._expected_steps(time.monotonic())
         said = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
@@ -320,7 +320,7 @@ class Trainer:
         They follow its weights, so they are made anew wherever it is about to be looked at or saved; training
         itself reads references alone and never sees them. A style of an earlier training keeps the one it has.
         """
-        reader = self.train_step.averaged.reference_style
+        reader = self.train_step.generator_ema.reference_style
         if reader is None or self._remembered_step == self.step:
             return
         was_training = reader.training
@@ -328,22 +328,22 @@ class Trainer:
         pack = self.sampler.pack
         for style in pack.styles:
             references = style_references(pack, style, PROTOTYPE_GLYPHS)
-            reader.remember(pack.model_styles.index(style), references.to(self.device))
+            reader.set_prototype(pack.model_styles.index(style), references.to(self.device))
         reader.train(was_training)
         self._remembered_step = self.step
 
     def _evaluate(self) -> None:
         self._remember_styles()
         # Batch norm has seen other glyphs in each process; what is scored is what the main one saves.
-        copy_from_main(self.train_step.averaged.buffers())
+        broadcast_(self.train_step.generator_ema.buffers())
         if not self._baselines:  # not before: a training should start at once
             self._baselines = self.tracker.baselines()
-        with watched_channels(self.train_step.averaged) as channels:
+        with watched_channels(self.train_step.generator_ema) as channels:
             found, drawn = self.tracker.evaluate(self.step)
         self.tracker.sheet(self.step)
         self._scored = (self.step, found)
         if found:
-            log.info("step %d, held-out (best naive): %s", self.step, say_scores(found, self._baselines))
+            log.info("step %d, held-out (best baseline): %s", self.step, format_scores(found, self._baselines))
         dead = channels.dead()
         self.tracker.scalars(self.step, {f"health/dead_channels_level_{level}": n for level, (n, _) in dead.items()})
         self._warn(self.health.look_at_evaluation(self.step, drawn, dead))
@@ -359,14 +359,14 @@ class Trainer:
         if self.step == self._saved_step:
             return
         self._remember_styles()
-        networks: dict[str, nn.Module] = {"generator": self.train_step.averaged}
-        if self.train_step.ema:
+        networks: dict[str, nn.Module] = {"generator": self.train_step.generator_ema}
+        if self.train_step.ema_decay:
             networks["generator_training"] = self.train_step.generator
         if self.train_step.discriminator is not None:
             networks["discriminator"] = self.train_step.discriminator
         training = {
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()},
-            "random": from_all(self._random_state()),
+            "random": all_gather(self._random_state()),
         }
         scored_step, found = self._scored
         self._check_weights(networks)
@@ -375,12 +375,12 @@ class Trainer:
                 checkpoints.save(
                     self.run,
                     step=self.step,
-                    facts={
+                    metadata={
                         "minutes": self.minutes,
                         "scores": found if scored_step == self.step else {},
                         "health": self.health.state(),
                         "rollbacks": self.rollbacks,
-                        **self.facts,
+                        **self.metadata,
                     },
                     config_yaml=self.config_yaml,
                     networks=networks,
@@ -392,7 +392,7 @@ class Trainer:
         """Raises: Diverged, in all processes alike: batch norm has seen other glyphs in each."""
         for name, network in networks.items():
             finite = [t.isfinite().all() for t in network.state_dict().values() if t.is_floating_point()]
-            if any(agree_on_largest([float(not torch.stack(finite).all())])):
+            if any(all_reduce_max([float(not torch.stack(finite).all())])):
                 raise Diverged(
                     self.step, f"a weight of {name} is not finite", good_until=self.health.good_until(self.step)
                 )
@@ -404,8 +404,8 @@ class Trainer:
 
     def resume(self, saved: checkpoints.Checkpoint) -> None:
         """Goes back to where a checkpoint stands. Raises: RunError if it is damaged or does not fit."""
-        saved.load_network(self.train_step.averaged, "generator")
-        if self.train_step.ema:
+        saved.load_network(self.train_step.generator_ema, "generator")
+        if self.train_step.ema_decay:
             saved.load_network(self.train_step.generator, "generator_training")
         if self.train_step.discriminator is not None:
             saved.load_network(self.train_step.discriminator, "discriminator")
@@ -414,15 +414,15 @@ class Trainer:
             for name, optimiser in self._optimisers.items():
                 optimiser.load_state_dict(state["optimisers"][name])
             self._restore_random(state["random"], saved.step)
-            self.minutes = float(saved.facts["minutes"])
-            self.health.restore(saved.facts.get("health", {}))
-            self.rollbacks = rollbacks_of(saved.facts)
+            self.minutes = float(saved.metadata["minutes"])
+            self.health.restore(saved.metadata.get("health", {}))
+            self.rollbacks = rollbacks_of(saved.metadata)
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise RunError(
                 f"{saved.folder}: its training state does not fit this run ({type(error).__name__}: {error})."
             ) from error
         self.step = self._saved_step = saved.step
-        self._scored = (saved.step, saved.facts.get("scores", {}))
+        self._scored = (saved.step, saved.metadata.get("scores", {}))
         self._remembered_step = -1
 
     def _restore_random(self, states: list[dict[str, Any]], step: int) -> None:

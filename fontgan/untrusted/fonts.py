@@ -12,13 +12,13 @@ from functools import cache
 from pathlib import Path
 
 from fontgan.errors import DataError
-from fontgan.runtime.files import write_whole
-from fontgan.untrusted.sandbox import Done, Limits, Stopped, run_bounded
+from fontgan.runtime.files import atomic_write
+from fontgan.untrusted.sandbox import Done, LimitExceeded, Limits, run_sandboxed
 
 log = logging.getLogger(__name__)
 
 VETTING = 1  # change it when more is looked at: what passed before is looked at anew
-MOST_BYTES = 256 << 20  # of a file; the largest collections of Chinese fonts have about 200 MB
+MAX_BYTES = 256 << 20  # of a file; the largest collections of Chinese fonts have about 200 MB
 GLYPH_S = 1.0  # processor seconds for a glyph; ordinary ones take a ten thousandth
 _FOLDER = "fonts-vetted"
 
@@ -31,11 +31,9 @@ def limits_for(size: int) -> Limits:
 def read_font(path: Path) -> bytes:
     """The bytes of a font file. Raises: DataError if there are more than any font has; OSError."""
     with path.open("rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise DataError(
-            f"{path}: has more than {MOST_BYTES >> 20} MB, which no font has. Give a TTF, OTF, TTC or WOFF."
-        )
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise DataError(f"{path}: has more than {MAX_BYTES >> 20} MB, which no font has. Give a TTF, OTF, TTC or WOFF.")
     return data
 
 
@@ -58,11 +56,11 @@ def vet_font(
     if known.is_file():
         return None
     try:
-        done = run_bounded(
+        done = run_sandboxed(
             "fontgan.fontfile.vet_worker:look_over", data, limits_for(len(data)),
             path=str(path), index=index, instance=instance, tables=tables,
         )  # fmt: skip
-    except Stopped as error:
+    except LimitExceeded as error:
         raise DataError(
             f"{path}: not a font that can be used: {error}. It is broken or made to do harm; get it anew from its maker."
         ) from error
@@ -94,6 +92,6 @@ def _known(what: str) -> Path:
 def _remember(known: Path) -> None:
     try:
         known.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(known, b"")
+        atomic_write(known, b"")
     except OSError as error:  # it will be looked over again, which takes its time and changes nothing
         log.debug("%s: cannot be written (%s)", known, error.strerror)

@@ -44,8 +44,8 @@ PAGE = Bounds(bytes=256 * 2**20, side=32_768, pixels=160_000_000)  # A3 in colou
 
 # No others: EPS would start Ghostscript, and what is rarely used is rarely looked after.
 FORMATS = ("PNG", "JPEG", "TIFF", "GIF", "WEBP", "BMP", "PPM", "AVIF")
-MOST_PAGES = 1000  # of a TIFF
-_MOST_IN_TAG = 2**16  # values of a TIFF tag: Pillow makes Python objects of them, of strips and tiles large ones
+MAX_PAGES = 1000  # of a TIFF
+_MAX_TAG_VALUES = 2**16  # values of a TIFF tag: Pillow makes Python objects of them, of strips and tiles large ones
 _OFFSET_TAGS = (273, 324)  # of strips and of tiles
 
 # What Pillow raises on broken files. Besides its own (OSError, SyntaxError, ValueError, EOFError) its plugins raise what
@@ -154,13 +154,13 @@ def pages_of(image: ImageFile.ImageFile, bounds: Bounds) -> Iterator[Image.Image
     yield decoded(image, bounds)
     if image.format != "TIFF":
         return
-    for page in range(1, MOST_PAGES + 1):
+    for page in range(1, MAX_PAGES + 1):
         try:
             image.seek(page)
         except EOFError:
             return
-        if page == MOST_PAGES:
-            raise _Refused(f"more than {MOST_PAGES} pages", "Split it.")
+        if page == MAX_PAGES:
+            raise _Refused(f"more than {MAX_PAGES} pages", "Split it.")
         yield decoded(image, bounds)
 
 
@@ -204,14 +204,14 @@ def _check_tiff(data: bytes) -> None:
     link, number = struct.Struct(order + "IQ"[big]), struct.Struct(order + "HQ"[big])
     entry = struct.Struct(order + ("HHQQ" if big else "HHII"))
     at, seen = link.unpack_from(data, 8 if big else 4)[0], set[int]()
-    while at and at not in seen and len(seen) < MOST_PAGES:
+    while at and at not in seen and len(seen) < MAX_PAGES:
         seen.add(at)
         entries = number.unpack_from(data, at)[0]
         at += number.size
         for _ in range(entries):
             tag, kind, count, _ = entry.unpack_from(data, at)
             # Plain bytes of other tags, such as colour profiles, stay bytes.
-            if count > _MOST_IN_TAG and (kind not in (1, 2, 7) or tag in _OFFSET_TAGS):
+            if count > _MAX_TAG_VALUES and (kind not in (1, 2, 7) or tag in _OFFSET_TAGS):
                 raise _Refused(f"its tag {tag} holds {count} values")
             at += entry.size
         at = link.unpack_from(data, at)[0]

@@ -8,9 +8,9 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from omegaconf._utils import get_yaml_loader
 
-MOST_BYTES = 4 * 2**20  # a charset of every character there is takes half of one MiB
-MOST_NODES = 20_000  # a run's config has 200; each takes a fifth of a millisecond to read
-DEEPEST = 32
+MAX_BYTES = 4 * 2**20  # a charset of every character there is takes half of one MiB
+MAX_NODES = 20_000  # a run's config has 200; each takes a fifth of a millisecond to read
+MAX_DEPTH = 32
 
 
 def read_yaml(file: Path) -> Any:
@@ -22,9 +22,9 @@ def read_yaml(file: Path) -> Any:
     if not file.is_file():  # to open a pipe would be to wait for whoever writes into it
         raise ValueError("is no file")
     with file.open("rb") as stream:
-        data = stream.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise ValueError(f"is larger than {MOST_BYTES // 2**20} MiB")
+        data = stream.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"is larger than {MAX_BYTES // 2**20} MiB")
     try:
         content = yaml.load(data.decode("utf-8"), Loader=_PlainLoader)  # descends from the safe one
     except yaml.YAMLError as error:
@@ -47,8 +47,8 @@ class _PlainLoader(get_yaml_loader()):  # type: ignore[misc]  # it takes numbers
             raise yaml.YAMLError("anchors and aliases are not allowed here")
         self.nodes += 1
         self.depth += 1
-        if self.nodes > MOST_NODES or self.depth > DEEPEST:
-            raise yaml.YAMLError(f"more than {MOST_NODES} values, or nested deeper than {DEEPEST}")
+        if self.nodes > MAX_NODES or self.depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"more than {MAX_NODES} values, or nested deeper than {MAX_DEPTH}")
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node

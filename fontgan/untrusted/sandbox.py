@@ -66,7 +66,7 @@ class Done:
     peak_bytes: int  # of the process as a whole
 
 
-class Stopped(DataError):
+class LimitExceeded(DataError):
     """The work was stopped, ended its process or failed; ``why`` says how, ``at`` at which step."""
 
     def __init__(self, why: str, at: str):
@@ -74,7 +74,7 @@ class Stopped(DataError):
         self.why, self.at = why, at
 
 
-def run_bounded(function: str, data: bytes, limits: Limits, **facts: Any) -> Done:
+def run_sandboxed(function: str, data: bytes, limits: Limits, **facts: Any) -> Done:
     """Calls a function of this package in a process of its own.
 
     Args:
@@ -91,7 +91,7 @@ def run_bounded(function: str, data: bytes, limits: Limits, **facts: Any) -> Don
     if why == "said":
         raise DataError(content.decode(errors="replace"))
     if why:
-        raise Stopped(why + printable(content.decode(errors="replace")), reply["at"])
+        raise LimitExceeded(why + printable(content.decode(errors="replace")), reply["at"])
     return Done(content, reply["cpu_s"], reply["slowest_s"], reply["slowest"], reply["peak_bytes"])
 
 
@@ -113,12 +113,12 @@ class _Helper:
             self.process.stdin.flush()
             wait_s = 60 + _WALL_PER_CPU * limits.all_s
             if not select.select([self.process.stdout], [], [], wait_s)[0]:
-                raise Stopped(f"is not done after {wait_s:.0f} s", "")
+                raise LimitExceeded(f"is not done after {wait_s:.0f} s", "")
             reply = json.loads(self.process.stdout.readline())
             content = self.process.stdout.read(reply["bytes"])
             answered = True
         except (BrokenPipeError, ValueError) as error:
-            raise Stopped("ends the process that reads it; see whether memory is short", "") from error
+            raise LimitExceeded("ends the process that reads it; see whether memory is short", "") from error
         finally:
             if not answered:  # also when interrupted: what it would say later is no answer to the next question
                 self.end()

@@ -24,7 +24,7 @@ SETTINGS = (
     "generator.ngf=4", "generator.depth=4", "generator.dropout=0.5", "generator/norm=batch",
     "generator/style=reference", "generator.style.width=4", "generator.style.dim=16",
     "discriminator=patch", "discriminator.ndf=4", "loss.adversarial=1", "loss.adversarial_from=0",
-    "trainer.batch_size=2", "trainer.accumulate=2", "trainer.ema=0.9", "trainer.precision=fp32", "trainer.device=cpu",
+    "trainer.batch_size=2", "trainer.accumulate=2", "trainer.ema_decay=0.9", "trainer.precision=fp32", "trainer.device=cpu",
     f"trainer.max_steps={STEPS}", f"trainer.save_every={SAVE_EVERY}", "trainer.eval_every=4", "trainer.log_every=1",
     "trainer.sheet_chars=2", "optim.warmup_steps=2",
 )  # fmt: skip

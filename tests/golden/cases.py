@@ -38,14 +38,14 @@ TRAININGS = {
         "discriminator=patch", "discriminator.ndf=4", "discriminator.head=category", "loss=ink_gan",
         "loss.gan=relativistic", "loss.adversarial=0.5", "loss.adversarial_from=0", "loss.r1=1", "loss.category=1",
         "loss.feature_matching=1", "loss.perceptual=1", "loss.edge_scales=3", "loss.constancy=1",
-        "loss.total_variation=0.1", "trainer.accumulate=2", "trainer.ema=0.1", "trainer.max_steps=3",
+        "loss.total_variation=0.1", "trainer.accumulate=2", "trainer.ema_decay=0.1", "trainer.max_steps=3",
     ),
     "reference": (
         *SMALL, *FRESH, "generator/style=reference", "generator.style.shots=2", "generator.style.width=4",
         "generator/up=carafe", "generator/innermost=transformer", "generator/encoder_refine=mbconv",
         "generator.encoder_refine_levels=[2,3]", "generator/norm=instance", "generator.init=xavier",
         "discriminator=patch", "discriminator.ndf=4", "loss=ink_gan", "loss.gan=least_squares",
-        "loss.adversarial_from=0", "data.align=false", "trainer.ema=0", "trainer.grad_clip=0.05",
+        "loss.adversarial_from=0", "data.align=false", "trainer.ema_decay=0", "trainer.grad_clip=0.05",
         "trainer.gradient_checkpointing=true", "trainer.max_steps=3",
     ),
     "attention": (

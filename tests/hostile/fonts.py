@@ -594,7 +594,7 @@ def every(folder: Path, seed: int = 0, more: int = 1) -> Iterator[Hostile]:
 
 
 def drawings(glyphs: FontGlyphs) -> dict[str, bytes]:
-    return {char: glyphs.draw(char, FRAME, PX).tobytes() for char in glyphs.survey(list(CHARS)).present}
+    return {char: glyphs.draw(char, FRAME, PX).tobytes() for char in glyphs.coverage(list(CHARS)).present}
 
 
 @dataclass(frozen=True)
@@ -610,10 +610,10 @@ def attempt(one: Hostile, folder: Path) -> Outcome:
     file.write_bytes(one.make())
     try:
         glyphs = open_glyphs(f"{file}{one.spec}")
-        glyphs.survey(None)
+        glyphs.coverage(None)
         glyphs.describe()
-        findings = glyphs.survey(list(CHARS)).findings
-        return Outcome("", any(finding.level != "note" for finding in findings), drawings(glyphs))
+        diagnostics = glyphs.coverage(list(CHARS)).diagnostics
+        return Outcome("", any(finding.level != "note" for finding in diagnostics), drawings(glyphs))
     except DataError as error:
         return Outcome(str(error), False, {})
 

@@ -23,7 +23,7 @@ INSTRUMENTED = [
     "fontgan.handwriting.pictures",
     "PIL",
 ]
-MOST_SECONDS, MOST_MIB = 10, 3072  # of one file, on a busy machine; of the process
+MAX_SECONDS, MAX_MIB = 10, 3072  # of one file, on a busy machine; of the process
 
 
 def images(folder: Path) -> tuple[Target, Iterator[bytes]]:
@@ -159,7 +159,7 @@ def main(arguments: Sequence[str]) -> int:
     for number, data in enumerate(seeds):
         (keep / "corpus" / f"seed-{number:04d}").write_bytes(data)
     options = [
-        f"-max_total_time={asked.seconds}", f"-timeout={MOST_SECONDS}", f"-rss_limit_mb={MOST_MIB}", "-max_len=20000",
+        f"-max_total_time={asked.seconds}", f"-timeout={MAX_SECONDS}", f"-rss_limit_mb={MAX_MIB}", "-max_len=20000",
         f"-artifact_prefix={keep}/", "-print_final_stats=1", "-verbosity=1", str(keep / "corpus"),
     ]  # fmt: skip
     print(f"files that reach more, and findings: {keep}", file=sys.stderr)

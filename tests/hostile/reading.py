@@ -27,14 +27,14 @@ from fontgan.untrusted.images import GLYPH
 from . import images
 from .images import Case
 
-MOST_SECONDS = 2.0  # of an image in the quick part, on a busy machine
-MOST_LONG_SECONDS = 30.0
-MOST_MIB = 1024  # beyond what the process has without an image
+MAX_SECONDS = 2.0  # of an image in the quick part, on a busy machine
+MAX_LONG_SECONDS = 30.0
+MAX_MIB = 1024  # beyond what the process has without an image
 FLOOD = 2**18  # bytes of each file of many parts in the quick part
 
 
 @dataclasses.dataclass
-class Verdict:
+class DiscriminatorOutput:
     """What came of one file.
 
     Its outcome is "right" (compared with the true glyph), "read" (there is nothing to compare it with), "refused",
@@ -48,7 +48,7 @@ class Verdict:
     mib: float
 
 
-def judge(case: Case, file: Path, *, most_seconds: float) -> Verdict:
+def judge(case: Case, file: Path, *, most_seconds: float) -> DiscriminatorOutput:
     file.write_bytes(case.data)
     before = reset_peak()
     signal.setitimer(signal.ITIMER_REAL, 4 * most_seconds)  # a hang ends the process
@@ -58,9 +58,9 @@ def judge(case: Case, file: Path, *, most_seconds: float) -> Verdict:
     signal.setitimer(signal.ITIMER_REAL, 0)
     mib = max(0.0, peak() - before)
     file.unlink()
-    if seconds > most_seconds or mib > MOST_MIB:
+    if seconds > most_seconds or mib > MAX_MIB:
         outcome, said = "wrong", f"took {seconds:.1f} s and {mib:.0f} MiB; {said}"
-    return Verdict(f"{case.kind}: {case.name}", outcome, said, seconds, mib)
+    return DiscriminatorOutput(f"{case.kind}: {case.name}", outcome, said, seconds, mib)
 
 
 def read(case: Case, file: Path) -> tuple[str, str]:
@@ -86,7 +86,7 @@ def read(case: Case, file: Path) -> tuple[str, str]:
     return ("wrong", said) if case.checked else ("unnoticed", said)
 
 
-def judge_page(case: Case, file: Path) -> Verdict:
+def judge_page(case: Case, file: Path) -> DiscriminatorOutput:
     """The same file as a scan: pages, whose pixels are not compared, or one line."""
     file.write_bytes(case.data)
     start = time.perf_counter()
@@ -98,7 +98,7 @@ def judge_page(case: Case, file: Path) -> Verdict:
     except Exception as error:  # noqa: BLE001  # what the tests look for
         outcome, said = "wrong", f"{type(error).__name__}: {error}"
     file.unlink()
-    return Verdict(f"scan: {case.kind}: {case.name}", outcome, said, time.perf_counter() - start, 0.0)
+    return DiscriminatorOutput(f"scan: {case.kind}: {case.name}", outcome, said, time.perf_counter() - start, 0.0)
 
 
 def corpus(*, long: bool) -> Iterable[Case]:
@@ -120,9 +120,9 @@ def peak() -> float:
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
-def table(verdicts: Sequence[Verdict]) -> str:
+def table(verdicts: Sequence[DiscriminatorOutput]) -> str:
     """Counts by kind, as Markdown."""
-    kinds: dict[str, list[Verdict]] = defaultdict(list)
+    kinds: dict[str, list[DiscriminatorOutput]] = defaultdict(list)
     for verdict in verdicts:
         kinds[verdict.case.rpartition(": ")[0] or verdict.case].append(verdict)
     lines = [
@@ -151,7 +151,7 @@ def main(arguments: Sequence[str]) -> int:
         for number, case in enumerate(corpus(long=asked.long)):
             file = Path(folder) / f"U+{0x4E00 + number:04X}.{case.ending}"
             print(f"{case.kind}: {case.name}", file=sys.stderr)  # the last line tells what ended the process
-            verdicts.append(judge(case, file, most_seconds=MOST_LONG_SECONDS if asked.long else MOST_SECONDS))
+            verdicts.append(judge(case, file, most_seconds=MAX_LONG_SECONDS if asked.long else MAX_SECONDS))
             if not asked.no_scan and case.kind != "flood":
                 verdicts.append(judge_page(case, file))
     if asked.json:

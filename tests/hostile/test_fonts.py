@@ -21,7 +21,7 @@ from fontgan.fontfile.target import open_target
 from fontgan.fontfile.ufo import read_ufo
 from fontgan.untrusted import fonts as vet
 from fontgan.untrusted import sandbox as bounded
-from fontgan.untrusted.sandbox import Limits, Stopped, run_bounded
+from fontgan.untrusted.sandbox import LimitExceeded, Limits, run_sandboxed
 
 from ..conftest import KAI, SOURCE, Here, box, error_line, fontgan, make_font
 from . import fonts, ufos
@@ -88,7 +88,7 @@ def say(data: bytes, step: bounded.Step) -> bytes:
 
 def test_a_bounded_process_answers_whatever_is_printed() -> None:
     data = os.urandom(3 << 20)
-    assert run_bounded(f"{__name__}:say", data, ROOM).content == data + b"!"
+    assert run_sandboxed(f"{__name__}:say", data, ROOM).content == data + b"!"
 
 
 @pytest.mark.parametrize(
@@ -105,19 +105,19 @@ def test_work_beyond_its_limits_is_stopped_and_the_next_is_done(
     function: str, facts: dict[str, float], limits: dict[str, float], said: str
 ) -> None:
     began = time.monotonic()
-    with pytest.raises(Stopped) as stopped:
-        run_bounded(f"{__name__}:{function}", b"x", Limits(**{**vars(ROOM), **limits}), **facts)
+    with pytest.raises(LimitExceeded) as stopped:
+        run_sandboxed(f"{__name__}:{function}", b"x", Limits(**{**vars(ROOM), **limits}), **facts)
     assert said in str(stopped.value)
     assert str(stopped.value).isprintable()
     assert time.monotonic() - began < 30
-    assert run_bounded(f"{__name__}:say", b"x", ROOM).content == b"x!"
+    assert run_sandboxed(f"{__name__}:say", b"x", ROOM).content == b"x!"
 
 
 def test_a_helper_that_was_killed_is_started_again() -> None:
-    run_bounded(f"{__name__}:say", b"x", ROOM)
+    run_sandboxed(f"{__name__}:say", b"x", ROOM)
     os.kill(bounded._started[-1].process.pid, signal.SIGKILL)
     bounded._started[-1].process.wait()
-    assert run_bounded(f"{__name__}:say", b"x", ROOM).content == b"x!"
+    assert run_sandboxed(f"{__name__}:say", b"x", ROOM).content == b"x!"
 
 
 # -- fonts ------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def truetype(tmp_path: Path) -> bytes:
 
 def test_a_sound_font_is_looked_over_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(vet, "run_bounded", lambda *args, **facts: calls.append(facts) or run_bounded(*args, **facts))
+    monkeypatch.setattr(vet, "run_bounded", lambda *args, **facts: calls.append(facts) or run_sandboxed(*args, **facts))
     path = make_font(tmp_path / "a.ttf", {"一": box(0, 300, 900, 400)})
     for _ in range(2):
         open_glyphs(str(path))
@@ -168,7 +168,9 @@ def test_a_sound_font_is_looked_over_once(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("FONTGAN_CACHE", str(tmp_path / "file"))
-    assert open_glyphs(str(make_font(tmp_path / "a.ttf", {"一": box(0, 300, 900, 400)}))).survey(None).present == ["一"]
+    assert open_glyphs(str(make_font(tmp_path / "a.ttf", {"一": box(0, 300, 900, 400)}))).coverage(None).present == [
+        "一"
+    ]
 
 
 def test_a_file_of_more_bytes_than_any_font_is_refused_unread(tmp_path: Path) -> None:
@@ -179,7 +181,7 @@ def test_a_file_of_more_bytes_than_any_font_is_refused_unread(tmp_path: Path) ->
 
 
 def test_damage_is_told_and_sound_fonts_are_not_called_damaged(tmp_path: Path, truetype: bytes) -> None:
-    assert not open_glyphs(str(KAI)).survey(["永"]).findings
+    assert not open_glyphs(str(KAI)).coverage(["永"]).diagnostics
     (glyf,) = (
         struct.unpack_from(">L", truetype, 12 + 16 * k + 8)[0]
         for k in range(20)
@@ -188,7 +190,7 @@ def test_damage_is_told_and_sound_fonts_are_not_called_damaged(tmp_path: Path, t
     damaged = bytearray(truetype)
     damaged[glyf + 40] ^= 1
     (tmp_path / "a.ttf").write_bytes(damaged)
-    (finding,) = open_glyphs(str(tmp_path / "a.ttf")).survey(["永"]).findings
+    (finding,) = open_glyphs(str(tmp_path / "a.ttf")).coverage(["永"]).diagnostics
     assert "checksum of glyf is wrong" in str(finding)
 
 
@@ -200,8 +202,8 @@ def test_a_broken_glyph_is_left_out_and_the_others_are_drawn(tmp_path: Path) -> 
     (tmp_path / "b.ttf").write_bytes(fonts._with((tmp_path / "a.ttf").read_bytes(), glyf=bytes(content)))
     glyphs = open_glyphs(str(tmp_path / "b.ttf"))
     assert isinstance(glyphs, FontGlyphs)
-    survey = glyphs.survey(list("一二"))
-    assert (survey.present, survey.left_out) == (["一"], {"empty": ["二"]})
+    coverage = glyphs.coverage(list("一二"))
+    assert (coverage.present, coverage.left_out) == (["一"], {"empty": ["二"]})
     assert (
         glyphs.draw("一", fonts.FRAME, 64).tobytes()
         == open_glyphs(str(tmp_path / "a.ttf")).draw("一", fonts.FRAME, 64).tobytes()
@@ -300,7 +302,7 @@ def test_a_strange_ufo_is_built_or_refused_in_one_line(tmp_path: Path, here: Her
 
 def test_a_zipped_ufo_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = ufos.zipped(tmp_path, {"a.ufo/metainfo.plist": bytes(1 << 20)}, repeat=30)
-    monkeypatch.setattr("fontgan.fontfile.ufo.MOST_BYTES", 20 << 20)
+    monkeypatch.setattr("fontgan.fontfile.ufo.MAX_BYTES", 20 << 20)
     with pytest.raises(DataError, match="more than 0 GB"):
         read_ufo(file)
     (tmp_path / "b.ufoz").write_bytes(b"no zip")
@@ -361,5 +363,5 @@ def test_a_font_changed_after_it_was_vetted_is_not_drawn_by_helpers(tmp_path: Pa
 def test_a_font_of_bytes_the_program_made_is_not_vetted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vet, "run_bounded", lambda *_, **__: pytest.fail("vetted"))
     path = make_font(tmp_path / "a.ttf", {"一": box(0, 300, 900, 400)})
-    assert FontGlyphs(path, data=path.read_bytes()).survey(None).present == ["一"]
+    assert FontGlyphs(path, data=path.read_bytes()).coverage(None).present == ["一"]
     assert io.BytesIO(path.read_bytes()).read(4) == b"\0\1\0\0"

@@ -25,7 +25,7 @@ from fontgan.untrusted.images import FORMATS, GLYPH, header_size, read_bytes
 
 from ..conftest import Here, fontgan
 from . import images
-from .reading import MOST_MIB
+from .reading import MAX_MIB
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,7 +45,7 @@ def test_every_file_of_the_corpus_gives_its_glyph_or_one_line(tmp_path: Path) ->
     kinds = {verdict["case"].rpartition(": ")[0] for verdict in verdicts if not verdict["case"].startswith("scan: ")}
     assert len(kinds) == len(images.GROUPS) + 1  # and the floods
     assert all(verdict["said"].isprintable() for verdict in verdicts)
-    assert max(verdict["mib"] for verdict in verdicts) < MOST_MIB
+    assert max(verdict["mib"] for verdict in verdicts) < MAX_MIB
 
 
 def test_the_corpus_has_every_format_that_is_read() -> None:
@@ -107,7 +107,7 @@ def test_names_stand_for_their_characters_or_are_named(named: Path) -> None:
     assert set(glyphs.files) == {char for char in NAMES.values() if char}
     for char in glyphs.files:
         assert np.array_equal(glyphs.draw(char, Frame(images.SIDE), images.SIDE), images.glyph())
-    text = "\n".join(finding.message for finding in glyphs.findings)
+    text = "\n".join(finding.message for finding in glyphs.diagnostics)
     assert f"{sum(char is None for char in NAMES.values())} file names stand for no character" in text
     assert f"{len(DOUBLES)} files repeat a character" in text
 
@@ -165,10 +165,10 @@ def strange(tmp_path: Path) -> Path:
 
 def test_pipes_devices_links_and_folders_are_named_and_never_waited_for(strange: Path, here: Here) -> None:
     glyphs = FolderGlyphs(strange)
-    survey = glyphs.survey(None)
-    assert sorted(survey.present) == sorted("一二三")
-    assert survey.left_out == {"unreadable": ["不"]}
-    text = "\n".join(map(str, survey.findings))
+    coverage = glyphs.coverage(None)
+    assert sorted(coverage.present) == sorted("一二三")
+    assert coverage.left_out == {"unreadable": ["不"]}
+    text = "\n".join(map(str, coverage.diagnostics))
     assert "6 are named as images but are no files" in text
     assert all(f"{char}.png" in text for char in "丁七万丈上下不")
     result = here("check", "data=folder", f"data.source={strange}", f"data.targets={{it: {strange}}}")
@@ -208,10 +208,10 @@ def test_files_that_may_not_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "一.png").chmod(0)
     (tmp_path / "closed").chmod(0)
     with nobody():
-        survey = FolderGlyphs(tmp_path).survey(None)
+        coverage = FolderGlyphs(tmp_path).coverage(None)
     (tmp_path / "closed").chmod(0o755)
-    assert survey.left_out == {"unreadable": ["一"]}
-    text = "\n".join(map(str, survey.findings))
+    assert coverage.left_out == {"unreadable": ["一"]}
+    text = "\n".join(map(str, coverage.diagnostics))
     assert "一.png: not an image that can be read (Permission denied)" in text
     assert "1 are named as images but are no files, and are left out: 二.png" in text
 
@@ -253,9 +253,9 @@ def test_check_names_what_it_leaves_out(worst: Path, here: Here) -> None:
     assert result.returncode == 0, result.stderr
     harmless(result.stderr)
     glyphs = FolderGlyphs(worst)
-    survey = glyphs.survey(None)
-    assert len(survey.present) > 15
-    for char in survey.left_out["unreadable"]:
+    coverage = glyphs.coverage(None)
+    assert len(coverage.present) > 15
+    for char in coverage.left_out["unreadable"]:
         assert f"{glyphs.files[char]}: not an image that can be read (" in result.stderr
 
 
@@ -265,17 +265,17 @@ def test_infer_draws_the_rest(worst: Path, tiny_run: Path, tmp_path: Path, here:
     )
     assert result.returncode == 1
     harmless(result.stderr)
-    read = FolderGlyphs(worst).survey(None)
-    readable = len(read.present) + len(read.left_out.get("empty", []))
-    assert len(image_files(tmp_path / "out")) == readable
+    read = FolderGlyphs(worst).coverage(None)
+    unescape = len(read.present) + len(read.left_out.get("empty", []))
+    assert len(image_files(tmp_path / "out")) == unescape
     assert (
-        f"{len(image_files(worst)) - readable} of {len(image_files(worst))} images could not be read" in result.stderr
+        f"{len(image_files(worst)) - unescape} of {len(image_files(worst))} images could not be read" in result.stderr
     )
 
 
 def test_vectorize_names_what_it_leaves_out(worst: Path, tmp_path: Path, here: Here) -> None:
-    survey = FolderGlyphs(worst).survey(None)
-    for char in [*survey.present[:3], *survey.left_out["unreadable"][::6]]:
+    coverage = FolderGlyphs(worst).coverage(None)
+    for char in [*coverage.present[:3], *coverage.left_out["unreadable"][::6]]:
         file = FolderGlyphs(worst).files[char]
         (tmp_path / file.name).write_bytes(file.read_bytes())
     result = here("vectorize", f"input={tmp_path}", f"out={tmp_path / 'drawn.ufo'}", "workers=1")

@@ -17,10 +17,10 @@ from omegaconf import OmegaConf
 from fontgan.complete.plan import open_work
 from fontgan.config.check import target_nodes
 from fontgan.config.compose import compose_config
-from fontgan.config.overrides import job_folder, own_settings, prepare_overrides, readable
+from fontgan.config.overrides import escape_overrides, job_folder, own_settings, unescape
 from fontgan.config.saved import load_config
 from fontgan.errors import UserError
-from fontgan.pictures.style_path import FARTHEST, path_weights, say_mixture
+from fontgan.pictures.style_path import MAX_EXTRAPOLATION, path_weights, say_mixture
 from fontgan.report.collect import read_history
 from fontgan.sweep.jobs import read_jobs
 from fontgan.untrusted.plain_yaml import read_yaml
@@ -63,14 +63,14 @@ overrides = (
 @given(st.lists(overrides, max_size=4), st.booleans())
 def test_what_is_typed_comes_back_from_its_escapes(typed: list[str], sweep: bool) -> None:
     try:
-        prepared = prepare_overrides(typed, sweep=sweep)
+        prepared = escape_overrides(typed, sweep=sweep)
     except UserError:
         return
     assert len(prepared) >= len(typed)
     for text in typed:
         key, _, value = text.partition("=")
         if key != "data.targets" and not sweep and "," not in value and "(" not in value:
-            assert readable(prepare_overrides([text])[0].partition("=")[2]) == value
+            assert unescape(escape_overrides([text])[0].partition("=")[2]) == value
     folder = job_folder(own_settings(typed, ("out",)))
     assert 0 < len(folder.encode()) < 256
     assert "/" not in folder
@@ -91,7 +91,7 @@ names = st.sampled_from(["kai", "brush", "x"]) | st.text(characters, max_size=4)
 @given(
     st.lists(names, max_size=5),
     st.integers(-3, 40),
-    st.floats(-2, 2 * FARTHEST) | st.sampled_from([float("nan"), float("inf")]),
+    st.floats(-2, 2 * MAX_EXTRAPOLATION) | st.sampled_from([float("nan"), float("inf")]),
 )
 def test_a_path_is_a_path_or_refused(styles: list[str], frames: int, extrapolate: float) -> None:
     try:

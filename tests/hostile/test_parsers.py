@@ -22,13 +22,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fontgan.data.charset import MOST_BYTES, resolve, visible
-from fontgan.data.frame import LARGEST, Frame
+from fontgan.data.charset import MAX_BYTES, resolve, visible
+from fontgan.data.frame import MAX_TRANSFORM, Frame
 from fontgan.data.image_source import MANIFEST, FolderGlyphs, char_from_name, name_from_char
 from fontgan.data.pack import open_pack
 from fontgan.data.pack_shards import SUMS, shard_name
 from fontgan.data.pairs import name_styles
-from fontgan.errors import DataError, RunError, one_line, some
+from fontgan.errors import DataError, RunError, one_line, shorten
 from fontgan.fontfile.metrics import choose_layout, drawn_baseline
 from fontgan.inference import load
 from fontgan.runtime.checksums import SEAL, file_sum, sealed
@@ -91,7 +91,7 @@ def test_hexadecimal_names_do_not_lead_out_of_unicode(stem: str) -> None:
 @given(text)
 @example("\u202eabc\n\x1b[2J\udcff")
 def test_whatever_is_said_is_one_harmless_line(said: str) -> None:
-    for line in (one_line(said), str(DataError(said)), some([said, said])):
+    for line in (one_line(said), str(DataError(said)), shorten([said, said])):
         assert line.isprintable()
         line.encode("utf-8")
     assert one_line(one_line(said)) == one_line(said)
@@ -133,7 +133,7 @@ def test_charset_files_that_would_hang_or_fill_the_memory(tmp_path: Path) -> Non
     assert time.monotonic() - start < 10
     huge = tmp_path / "huge.txt"
     with huge.open("wb") as file:
-        file.truncate(MOST_BYTES + 1)
+        file.truncate(MAX_BYTES + 1)
     os.mkfifo(tmp_path / "pipe.txt")
     for file, said in ((huge, "are read at most"), (tmp_path / "pipe.txt", "no such file")):
         with pytest.raises(DataError, match=said):
@@ -167,7 +167,7 @@ def test_a_frame_is_finite_or_refused(stored: object) -> None:
     assert Frame.from_dict(json.loads(json.dumps(frame.as_dict()))) == frame
     back = frame.inverse()
     assert all(map(math.isfinite, (back.scale, back.dx, back.dy)))
-    assert 1 / LARGEST <= frame.scale <= LARGEST
+    assert 1 / MAX_TRANSFORM <= frame.scale <= MAX_TRANSFORM
 
 
 GOOD_MANIFEST = {
@@ -327,9 +327,9 @@ def checkpoint(tiny_run: Path, tmp_path: Path) -> Path:
 def test_any_description_of_a_checkpoint(data: st.DataObject, checkpoint: Path) -> None:
     file = checkpoint / "run.json"
     whole = file.read_text(encoding="utf-8")
-    facts = json.loads(whole)
-    facts.pop(SEAL, None)
-    content = changed(facts, data)
+    metadata = json.loads(whole)
+    metadata.pop(SEAL, None)
+    content = changed(metadata, data)
     if isinstance(content, dict) and SEAL not in content:
         file.write_bytes(sealed(content).encode("utf-8", "backslashreplace"))
     else:

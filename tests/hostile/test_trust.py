@@ -30,7 +30,7 @@ from fontgan.config.check import target_nodes
 from fontgan.config.compose import compose_config
 from fontgan.config.instantiate import build
 from fontgan.config.saved import check_fits, load_config
-from fontgan.config.targets import PLACES, locate
+from fontgan.config.targets import ALLOWED_TARGETS, locate
 from fontgan.errors import ConfigError, RunError, UserError
 from fontgan.evaluation.glyph_set import pack_of
 from fontgan.inference import load
@@ -38,7 +38,7 @@ from fontgan.report.collect import read_history
 from fontgan.sweep.jobs import read_jobs
 from fontgan.training.checkpoint import find, open_checkpoint
 from fontgan.training.run_json import check_facts
-from fontgan.untrusted.plain_yaml import MOST_BYTES, MOST_NODES
+from fontgan.untrusted.plain_yaml import MAX_BYTES, MAX_NODES
 
 from ..conftest import KAI, TINY, Here, open_page, part_of, reseal
 
@@ -58,7 +58,7 @@ TARGETS = (
     "torch.optim.lr_scheduler.LambdaLR", "torch.optim.swa_utils.AveragedModel", "torch.utils.cpp_extension.load",
     "torch.jit.load", "torch.distributed.init_process_group", "torch.testing._internal.common_utils.run_tests",
     "fontgan.cli.main", "fontgan.cli.os.system", "fontgan.cli.importlib.import_module", "fontgan.build.sys.exit",
-    "fontgan.build.Path.touch", "fontgan.runtime.files.write_whole", "fontgan.runtime.files.os.remove", "fontgan.runtime.files.shutil.rmtree",
+    "fontgan.build.Path.touch", "fontgan.runtime.files.atomic_write", "fontgan.runtime.files.os.remove", "fontgan.runtime.files.shutil.rmtree",
     "fontgan.commands.train.main", "fontgan.data.pack_writer.help_draw", "fontgan.runtime.subprocesses.subprocess.run",
     "fontgan.inference.load", "fontgan.training.checkpoint.save", "fontgan.training.trainer.Trainer",
     "fontgan.models.unet.nn.Conv2d", "fontgan.models.unet.torch.load", "fontgan.models.unet.partial",
@@ -91,7 +91,7 @@ def canary(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_every_place_of_a_config_is_tried() -> None:
-    assert {place.path for place in PLACES} <= set(NODES)
+    assert {place.path for place in ALLOWED_TARGETS} <= set(NODES)
     assert len(NODES) >= 20
     assert len(TARGETS) >= 80
 
@@ -202,7 +202,7 @@ def strangers(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
 
     def make(
         config: Callable[[dict[str, Any]], None] | str | bytes | None = None,
-        facts: Callable[[dict[str, Any]], None] | None = None,
+        metadata: Callable[[dict[str, Any]], None] | None = None,
         tensors: Callable[[dict[str, torch.Tensor]], None] | None = None,
     ) -> Path:
         run = root / f"run{len(list(root.iterdir()))}"
@@ -222,10 +222,10 @@ def strangers(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
                 weights = load_file(folder / "generator.safetensors")
                 tensors(weights)
                 save_file(weights, folder / "generator.safetensors")
-            if facts is not None:
+            if metadata is not None:
                 file = folder / "run.json"
                 described = json.loads(file.read_text(encoding="utf-8"))
-                facts(described)
+                metadata(described)
                 file.write_text(json.dumps(described), encoding="utf-8")
         reseal(run)
         return run
@@ -257,9 +257,9 @@ def commands(run: Path, tmp_path: Path) -> list[tuple[str, ...]]:
     font = part_of(KAI, "一是不了在人有我他这个", tmp_path.parent / "part.ttf")
     return [
         ("infer", f"checkpoint={run}", "text=一", "style=kai", f"out={tmp_path / 'drawn'}"),
-        ("evaluate", f"run={run}", "recogniser=none", "replicates=10"),
+        ("evaluate", f"run={run}", "ocr=none", "replicates=10"),
         ("diagnose", f"checkpoint={run}"),
-        ("report", f"runs={run}", f"out={tmp_path / 'page.html'}", "recogniser=none", "rates=false"),
+        ("report", f"runs={run}", f"out={tmp_path / 'page.html'}", "ocr=none", "rates=false"),
         ("train", *TINY, f"out={run}"),
         ("train", f"init_from={run}", f"data.targets={{mine: {font}}}", f"out={tmp_path / 'new'}"),
         ("check", f"init_from={run}", f"data.targets={{mine: {font}}}"),
@@ -312,7 +312,7 @@ TEXTS: dict[str, str | bytes] = {
     "huge integer": "generator: " + "9" * 5000, "hex": "a: 0x" + "f" * 10_000, "infinite": "name: .inf", "nan": "name: .nan",
     "resolver": "name: ${oc.env:HOME}", "resolver of ours": "name: ${readable:x}", "interpolation": "name: ${out}\nout: x",
     "in a key": "${oc.env:HOME}: 1", "two documents": "a: 1\n---\nb: 2", "missing": "name: ???", "int keys": "1: 2\n2: 3",
-    "too large": b"a: " + b"x" * MOST_BYTES, "too many": "a: [" + "1," * (MOST_NODES + 1) + "]",
+    "too large": b"a: " + b"x" * MAX_BYTES, "too many": "a: [" + "1," * (MAX_NODES + 1) + "]",
     "schema only": "name: x\nout: y\n", "parts of other kinds": "data: 1\ngenerator: 2\nloss: []\n",
 }  # fmt: skip
 
@@ -402,7 +402,7 @@ HUGE: dict[str, Any] = {
     "generator.innermost": {"_target_": "fontgan.models.attention.Transformer", "_partial_": True, "blocks": 10**9},
     "generator.encoder_refine": {"_target_": "fontgan.models.refine.InvertedResidual", "_partial_": True, "expansion": 10**9},
     "generator.attention": {"_target_": "fontgan.models.style.NoStyle"}, "generator.attention_levels": [1] * 1000,
-    "generator.up.fusion": {"_target_": "fontgan.models.discriminator.Verdict", "_partial_": True},
+    "generator.up.fusion": {"_target_": "fontgan.models.discriminator.DiscriminatorOutput", "_partial_": True},
     "generator.up.resize": {"_target_": "fontgan.models.norm.group_norm", "_partial_": True, "groups": 0},
 }  # fmt: skip
 
@@ -509,14 +509,14 @@ json_values = st.recursive(
         st.sampled_from(["styles", "data", "scores", "minutes", "pack", "init_from", "made_with"]), json_values
     )
 )
-def test_facts_are_checked_or_refused(facts: dict[str, Any]) -> None:
+def test_facts_are_checked_or_refused(metadata: dict[str, Any]) -> None:
     try:
-        check_facts(facts)
+        check_facts(metadata)
     except ValueError:
         return
-    for entry in facts.get("data", {}).get("members", []):
+    for entry in metadata.get("data", {}).get("members", []):
         assert entry["align"]["scale"] > 0
-    assert all(re.match(r"\w", name) for name in facts.get("styles", []))
+    assert all(re.match(r"\w", name) for name in metadata.get("styles", []))
 
 
 def test_the_cache_of_a_strangers_config_is_no_place_to_write(
@@ -648,9 +648,7 @@ def test_no_name_runs_in_a_report(
         line = {"step": 3, "kind": f"baseline/{HOSTILE[0]}", "styles": {HOSTILE[1]: {"ssim": 0.9, "l1": 0.01}}}
         file.write_text(json.dumps(line) + "\n" + file.read_text(encoding="utf-8"), encoding="utf-8")
     page = tmp_path / "page.html"
-    result = here(
-        "report", f"runs={runs}", f"out={page}", "recogniser=none", "rates=false", "replicates=100", "device=cpu"
-    )
+    result = here("report", f"runs={runs}", f"out={page}", "ocr=none", "rates=false", "replicates=100", "device=cpu")
     assert result.returncode == 0, result.stderr
     text = nothing_ran(browser, page)
     assert HOSTILE[0] in text
