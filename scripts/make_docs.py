@@ -75,7 +75,7 @@ def keys(text: str) -> list[list[str]]:
             value, _, meaning = part[3].partition("# ")
             above = [one for one in above if one[0] < indent] + [(indent, name)]
             if above[0][1] != "defaults" and not name.startswith("_"):
-                found.append([".".join(one[1] for one in above), value.strip(), meaning])
+                found.append([".".join(one[1] for one in above), value.strip(), meaning.strip()])
     parents = {key.rpartition(".")[0] for key, _, _ in found}
     return [row for row in found if row[1] or row[2] or row[0] not in parents]
 
