@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test reliability lint install clean
+.PHONY: demo test reliability docs lint install clean
 
 install: .venv/.installed
 
@@ -28,12 +28,16 @@ demo: install
 test: install .fontbakery/.installed
 	$(BIN)/python -m pytest
 
-# What docs/reliability.md promises, tried for much longer than `make test` has time for.
+# What docs/reference/reliability.md promises, tried for much longer than `make test` has time for.
 reliability: install
 	$(BIN)/python -m tests.faults
 	$(BIN)/python -m tests.hostile reading
 	$(BIN)/python -m tests.hostile.fonts
 	$(BIN)/python -m tests.health_margins 400
+
+# The tables in docs/ that are made of configs/ and of the commands' own help.
+docs: install
+	$(BIN)/python scripts/make_docs.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -95,10 +95,12 @@ def test_every_block_says_where_it_is_from_and_when_to_use_it(choice: Choice) ->
 
 
 def test_the_page_in_docs_has_every_block() -> None:
-    page = (ROOT / "docs" / "blocks.md").read_text(encoding="utf-8")
-    numbers = json.loads((ROOT / "docs" / "blocks.json").read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "reference" / "blocks.md").read_text(encoding="utf-8")
+    numbers = json.loads((ROOT / "docs" / "reference" / "blocks.json").read_text(encoding="utf-8"))
     measured = {(row["choice"]["group"], row["choice"]["name"]) for row in numbers["rows"]}
-    assert measured == {(choice.group, choice.name) for choice in CHOICES}, "fontgan report blocks out=docs/blocks.md"
+    assert measured == {(choice.group, choice.name) for choice in CHOICES}, (
+        "fontgan report blocks out=docs/reference/blocks.md"
+    )
     assert all(f"`{choice.name}`" in page for choice in CHOICES)
 
 

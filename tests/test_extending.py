@@ -1,4 +1,4 @@
-"""docs/extending.md: what it shows is run as it stands, in a clone."""
+"""docs/reference/extending.md: what it shows is run as it stands, in a clone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from safetensors import safe_open
 from .conftest import TINY
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "extending.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 QUICK_REPORT = ("ocr=none", "rates=false", "replicates=100", "device=cpu")
 

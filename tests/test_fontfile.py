@@ -997,7 +997,7 @@ def test_the_commands_start_without_torch() -> None:
 
 # -- fontbakery -------------------------------------------------------------------------------
 
-# What its universal profile fails, and why that is right here; docs/font-files.md has the same list.
+# What its universal profile fails, and why that is right here; docs/guide/font-files.md has the same list.
 REASONED = {
     "case_mapping": "a font may hold the capitals alone that its designer drew",
 }

@@ -24,7 +24,7 @@ from .conftest import FONTS, TINY
 from .versions import ROOT, declared, lower
 
 REQUIREMENTS = list(declared())
-PAGE = ROOT / "docs" / "dependencies.md"
+PAGE = ROOT / "docs" / "reference" / "dependencies.md"
 
 # A licence not in this list is one to read before it comes in.  LGPL, MPL: used as they come, unchanged.
 FAMILIES = {
@@ -102,7 +102,7 @@ def test_whatever_is_imported_is_declared() -> None:
 
 
 def test_files_of_others_are_read_only_by_what_the_lower_bounds_are_chosen_for() -> None:
-    """docs/dependencies.md leaves out flaws of torch.jit and of OpenCV's readers, since nothing here calls them."""
+    """docs/reference/dependencies.md leaves out flaws of torch.jit and of OpenCV's readers, since nothing here calls them."""
     texts = {file: file.read_text(encoding="utf-8") for file in (ROOT / "fontgan").rglob("*.py")}
     for file, text in texts.items():
         assert not re.search(r"torch\.(jit|package|export)\.|\bim(read|decode)|VideoCapture|FileStorage", text), file

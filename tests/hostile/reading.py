@@ -1,6 +1,6 @@
 """Reads every image of the corpus in a process of bounded time and memory, and judges what came of it.
 
-``python -m tests.hostile reading`` prints the table of docs/reliability.md; ``--long`` adds files as large as are read.
+``python -m tests.hostile reading`` prints the table of docs/research/log-reliability.md; ``--long`` adds files as large as are read.
 """
 
 from __future__ import annotations

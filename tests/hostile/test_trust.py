@@ -684,7 +684,7 @@ def test_no_name_of_a_font_runs_in_a_proof(tmp_path: Path, browser: Any, here: H
 
 def test_markdown_shows_names_and_follows_none(tmp_path: Path) -> None:
     numbers = json.loads(
-        (Path(__file__).parents[2] / "docs" / "benchmarks" / "cpu-step.json").read_text(encoding="utf-8")
+        (Path(__file__).parents[2] / "docs" / "reference" / "benchmarks" / "cpu-step.json").read_text(encoding="utf-8")
     )
     hostile = ("<script>", "[x](javascript:alert(1))", "a|b", "```\n# x", "`</code><img src=x>`", "a\n\n# b")
     names = iter(hostile * 1000)

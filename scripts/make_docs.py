@@ -1,0 +1,117 @@
+"""Rewrites the generated parts of docs/: what stands between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->``.
+
+They are made of the files in configs/ and of ``fontgan --help``, so a new variant needs no line here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+CONFIGS = ROOT / "configs"
+BLOCKS = DOCS / "reference" / "blocks.json"  # as ``fontgan report blocks`` leaves it
+
+
+def commands() -> str:
+    """The verbs with their summaries, as ``fontgan --help`` lists them."""
+    printed = subprocess.run([sys.executable, "-m", "fontgan", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)  # fmt: skip
+    lines = printed.stdout.partition("verbs:\n")[2].partition("\n\n")[0].splitlines()
+    start = next(i for i in range(3, 80) if all(line[i - 1] == " " != line[i] for line in lines))
+    rows = [(f"`fontgan {line[:start].strip()}`", line[start:]) for line in lines]
+    return table(("command", "what it does"), rows)
+
+
+def groups() -> str:
+    """Every group with its variants: the folders of configs/ and their files."""
+    rows = [(f"`{group}`", ", ".join(f"`{file.stem}`" for file in files)) for group, files in variants()]
+    return table(("group", "variants"), rows)
+
+
+def settings() -> str:
+    """Every setting with its default and its comment, by config file."""
+    parts = [section("##", file.stem, file) for file in sorted(CONFIGS.glob("*.yaml"))]
+    for group, files in variants(shared=True):
+        parts.append(f"## `{group}`")
+        parts += [section("###", f"{group}={file.stem}", file) for file in files]
+    return "\n\n".join(parts)
+
+
+def variants(shared: bool = False) -> Iterator[tuple[str, list[Path]]]:
+    """Groups and their files; files that begin with ``_`` are included by others and only count where ``shared``."""
+    for folder in sorted(path for path in CONFIGS.rglob("*") if path.is_dir()):
+        files = [file for file in sorted(folder.glob("*.yaml")) if shared or not file.stem.startswith("_")]
+        if files:
+            yield folder.relative_to(CONFIGS).as_posix(), files
+
+
+def section(level: str, title: str, file: Path) -> str:
+    text = file.read_text(encoding="utf-8")
+    lines = re.findall(r"\A(?:#.*\n)*", text)[0].splitlines()
+    said = "\n".join(line[2:] for line in lines if not line.startswith("# @"))
+    if named := re.match(r"(fontgan [\w -]+): (?s:(.*))", said):
+        title, said = named[1], named[2][:1].upper() + named[2][1:]
+    rows = [(f"`{key}`", f"`{value}`" if value else "", meaning) for key, value, meaning in keys(text)]
+    listed = table(("setting", "default", "meaning"), rows) if rows else ""
+    said = re.sub(r"\n(?=Source:|Use:)", "  \n", said)  # two spaces break a line in Markdown
+    return "\n\n".join(part for part in (f"{level} `{title}`", said, listed) if part)
+
+
+def keys(text: str) -> list[list[str]]:
+    """[key, value, comment] of each line ``key: value  # comment``; a comment alone below one continues its comment."""
+    found: list[list[str]] = []
+    above: list[tuple[int, str]] = []  # indentation and name of the keys that a line is nested in
+    for line in text.splitlines():
+        if more := re.match(r"\s+#\s*(.*)", line):
+            if found:
+                found[-1][2] = f"{found[-1][2]} {more[1]}".strip()
+        elif part := re.match(r"(\s*)([\w./]+):\s*(.*)", line):
+            indent, name = len(part[1]), part[2]
+            value, _, meaning = part[3].partition("# ")
+            above = [one for one in above if one[0] < indent] + [(indent, name)]
+            if above[0][1] != "defaults" and not name.startswith("_"):
+                found.append([".".join(one[1] for one in above), value.strip(), meaning.strip()])
+    parents = {key.rpartition(".")[0] for key, _, _ in found}
+    return [row for row in found if row[1] or row[2] or row[0] not in parents]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [" | ".join(cell.replace("|", r"\|") for cell in row) for row in [head, *rows]]
+    return "\n".join(f"| {line} |" for line in [lines[0], " | ".join(["---"] * len(head)), *lines[1:]])
+
+
+def blocks_page() -> str:
+    """The page of ``fontgan report blocks``, drawn again from its numbers."""
+    from fontgan.report.blocks import Choice, Row, to_markdown
+
+    made = json.loads(BLOCKS.read_text(encoding="utf-8"))
+    base, *rows = (Row(**{**row, "choice": Choice(**row["choice"])}) for row in [made["baseline"], *made["rows"]])
+    return to_markdown(base, rows, made["made"])
+
+
+PARTS: dict[str, Callable[[], str]] = {"commands": commands, "groups": groups, "settings": settings}
+
+
+def main() -> None:
+    for page in sorted(DOCS.rglob("*.md")):
+        old = page.read_text(encoding="utf-8")
+        new = re.sub(
+            r"(<!-- begin: (\w+) -->\n).*?(<!-- end: \2 -->)",
+            lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n\n{found[3]}",
+            old,
+            flags=re.DOTALL,
+        )
+        if page.stem == BLOCKS.stem and BLOCKS.exists():
+            new = blocks_page()
+        if new != old:
+            page.write_text(new, encoding="utf-8")
+            print(page.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
