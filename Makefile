@@ -31,8 +31,8 @@ test: install .fontbakery/.installed
 # What docs/reference/reliability.md promises, tried for much longer than `make test` has time for.
 reliability: install
 	$(BIN)/python -m tests.faults
-	$(BIN)/python -m tests.hostile reading
-	$(BIN)/python -m tests.hostile.fonts
+	$(BIN)/python -m tests.untrusted reading
+	$(BIN)/python -m tests.untrusted.fonts
 	$(BIN)/python -m tests.health_margins 400
 
 # The tables in docs/ that are made of configs/ and of the commands' own help.

@@ -16,8 +16,7 @@ from fontgan.config.groups import choices
 from fontgan.training.monitor import EXPLODED, TrainingMonitor
 from fontgan.training.objective import GAN_LOSSES
 from fontgan.training.schedule import Schedule
-
-from .conftest import TINY
+from tests.helpers import TINY
 
 _GANS = {gan.discriminator: name for name, gan in GAN_LOSSES.items()}.values()  # each function once
 _OTHERS = [gan for gan in _GANS if gan != "hinge"]  # which is that of the preset

@@ -15,8 +15,7 @@ from PIL import Image
 from fontgan.cli import EXAMPLES, VERBS, file_name, main
 from fontgan.config.groups import choices, config_folder
 from fontgan.config.schema import VERBS as SCHEMAS
-
-from .conftest import BRUSH, FONTS, KAI, SOURCE, TINY, error_line, fontgan
+from tests.helpers import BRUSH, FONTS, KAI, SOURCE, TINY, error_line, fontgan
 
 ROOT = Path(__file__).parents[1]
 

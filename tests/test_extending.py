@@ -12,7 +12,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from safetensors import safe_open
 
-from .conftest import TINY
+from tests.helpers import TINY
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "reference" / "extending.md").read_text(encoding="utf-8")

@@ -29,8 +29,7 @@ from fontgan.models.predict import draw_pixels
 from fontgan.pictures.contact_sheet import save_png
 from fontgan.pictures.style_path import path_weights, say_mixture
 from fontgan.runtime.threads import ordered_map
-
-from .conftest import KAI, SOURCE, Here, error_line, fontgan
+from tests.helpers import KAI, SOURCE, Here, error_line, fontgan
 
 
 @pytest.fixture(scope="module")
@@ -348,7 +347,7 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize("overlap", [True, False])
 def test_work_in_threads_comes_back_in_order_and_is_bounded(
     cores: Callable[[int], None], count: int, overlap: bool
 ) -> None:
@@ -370,7 +369,7 @@ def test_work_in_threads_comes_back_in_order_and_is_bounded(
     assert list(results) == [thing * thing for thing in range(1, 20)]
 
 
-@pytest.mark.parametrize(("beside", "at_work"), [(True, 4), (False, 0)])
+@pytest.mark.parametrize(("overlap", "at_work"), [(True, 4), (False, 0)])
 def test_a_network_on_the_cpu_computes_alone_and_one_on_a_gpu_beside_the_threads(
     cores: Callable[[int], None], overlap: bool, at_work: int
 ) -> None:
@@ -388,7 +387,7 @@ def test_a_network_on_the_cpu_computes_alone_and_one_on_a_gpu_beside_the_threads
 
 
 @pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize("overlap", [True, False])
 def test_an_error_in_a_thread_comes_out_in_its_place(cores: Callable[[int], None], count: int, overlap: bool) -> None:
     def work(thing: int) -> int:
         if thing == 3:

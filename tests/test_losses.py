@@ -27,8 +27,7 @@ from fontgan.training import objective as objectives
 from fontgan.training.budget import step_flops
 from fontgan.training.objective import GAN_LOSSES, Objective
 from fontgan.training.step import TrainStep
-
-from .conftest import TINY
+from tests.helpers import TINY
 
 PAPER, INK = 1.0, -1.0
 
