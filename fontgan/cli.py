@@ -176,7 +176,8 @@ def tell(verb: str, message: str, error: Exception, verbose: bool) -> int:
     """Prints an error in one line, or with its trace where that was asked for."""
     if verbose:
         logging.getLogger("fontgan").error("trace", exc_info=error)
-    print(one_line(f"fontgan {verb}: error: {' '.join(message.split())}"), file=sys.stderr)
+    for line in message.splitlines():
+        print(one_line(f"fontgan {verb}: error: {' '.join(line.split())}"), file=sys.stderr)
     return 2
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class UserError(ValueError):
     """Input, configuration or a file that the user can mend. The command line prints it and exits with 2."""
@@ -15,7 +18,34 @@ class DataError(UserError):
 
 
 class ConfigError(UserError):
-    """A config key, value or choice that does not exist or does not fit."""
+    """Config keys, values or choices that do not exist or do not fit: one line for each."""
+
+    def __init__(self, *faults: str):
+        self.faults = [one_line(fault) for fault in faults]
+        super().__init__(self.faults[0])
+
+    def __str__(self) -> str:
+        return "\n".join(self.faults)
+
+
+class Faults:
+    """Gathers what is wrong with a config, so that all of it is told at once."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    @contextmanager
+    def gather(self) -> Iterator[None]:
+        """Keeps the ConfigError of one check, so that the next check runs all the same."""
+        try:
+            yield
+        except ConfigError as error:
+            self.found += [fault for fault in error.faults if fault not in self.found]
+
+    def raise_all(self) -> None:
+        """Raises: ConfigError with everything that was found."""
+        if self.found:
+            raise ConfigError(*self.found)
 
 
 class RunError(UserError):

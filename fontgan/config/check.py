@@ -15,7 +15,7 @@ from fontgan.config.groups import SPECIAL_KEYS
 from fontgan.config.overrides import unescape_all
 from fontgan.config.schema import VERBS, objects_in_signature, signature_schema
 from fontgan.config.targets import ALLOWED_TARGETS, NOT_FOR_CONFIGS, locate
-from fontgan.errors import ConfigError
+from fontgan.errors import ConfigError, Faults
 
 RESOLVED_KEYS = {"generator": ("match_params",)}  # by node: what ``resolve`` reads and no target takes
 NAMED_PRESETS = {"generator.up": ("inner", "outer", "levels")}  # by node: keys that hold names until ``resolve``
@@ -39,18 +39,42 @@ def check_and_resolve(verb: str, cfg: DictConfig) -> DictConfig:
 
 
 def _checked_and_resolved(verb: str, cfg: DictConfig) -> DictConfig:
+    hints = {"checkpoint": "checkpoint=RUN", "out": "out=DIR", "font": "font=FONT.ttf"}
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing:
-        hints = {"checkpoint": "checkpoint=RUN", "out": "out=DIR", "font": "font=FONT.ttf"}
-        key = missing[0]
-        raise ConfigError(f"{key}: needs a value. Add {hints.get(key, key + '=...')}; see fontgan {verb} --help.")
-    _merge(OmegaConf.structured(VERBS[verb]), cfg, "")
-    _check_places(cfg)
+        needed = (
+            f"{key}: needs a value. Add {hints.get(key, key + '=...')}; see fontgan {verb} --help." for key in missing
+        )
+        raise ConfigError(*needed)
+    faults = Faults()
+    with faults.gather():
+        _merge(OmegaConf.structured(VERBS[verb]), cfg, "")
+    with faults.gather():
+        _check_places(cfg)
     for path, node in target_nodes(cfg):
-        _check_target(path, node)
+        with faults.gather():
+            _check_target(path, node)
+    faults.raise_all()
     OmegaConf.resolve(cfg)
-    _check_numbers(OmegaConf.to_container(cfg))
+    with faults.gather():
+        _check_numbers(OmegaConf.to_container(cfg))
+    faults.found += check_limits(VERBS[verb], cfg)
+    faults.raise_all()
     return cfg
+
+
+def check_limits(schema: type, cfg: DictConfig, path: str = "") -> list[str]:
+    """What is out of the limits that a dataclass of ``fontgan.config.schema`` sets for its keys, one line each."""
+    found = []
+    for key in fields(schema):
+        if key.name not in cfg:
+            continue
+        where, value = f"{path}.{key.name}".lstrip("."), cfg[key.name]
+        if isinstance(value, DictConfig) and is_dataclass(key.default_factory):
+            found += check_limits(key.default_factory, value, where)
+        elif "limits" in key.metadata and (fault := key.metadata["limits"].fault(where, value)):
+            found.append(fault)
+    return found
 
 
 def _check_places(cfg: DictConfig) -> None:

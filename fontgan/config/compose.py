@@ -51,7 +51,7 @@ def compose_escaped(verb: str, overrides: list[str]) -> DictConfig:
         with hydra_here():
             cfg = compose(verb, overrides)
     except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:  # ValueError: of long numbers
-        raise ConfigError(unescape(str(explain(verb, overrides, error)))) from error
+        raise ConfigError(*map(unescape, explain(verb, overrides, error).faults)) from error
     cfg = check_config(verb, cfg)
     refuse_what_would_be_ignored(verb, cfg, {override.partition("=")[0] for override in overrides})
     return cfg

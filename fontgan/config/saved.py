@@ -40,7 +40,7 @@ def load_config(file: Path) -> DictConfig:
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}).") from error
     except ConfigError as error:
-        raise ConfigError(f"{file}: {error}") from error
+        raise ConfigError(*(f"{file}: {fault}" for fault in error.faults)) from error
     except (ValueError, OmegaConfBaseException) as error:
         raise ConfigError(f"{file}: {first_line(error)}. Use the config.yaml that was saved with the run.") from error
     return cfg

@@ -1,4 +1,4 @@
-"""The types of every config key.  Values and their meaning stand in ``configs/``; nothing is set here.
+"""The types and limits of every config key.  Values and their meaning stand in ``configs/``; nothing is set here.
 
 A node with a ``_target_`` has no dataclass: its keys and types are those of the target's own signature.
 """
@@ -12,6 +12,66 @@ from dataclasses import dataclass, field, make_dataclass
 from typing import Any
 
 from omegaconf import MISSING
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a value must be; a None that the type allows is always right."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+    below: float | None = None
+    choices: tuple[Any, ...] = ()
+
+    def fault(self, key: str, value: Any) -> str | None:
+        """One line that says what is wrong with a value, None if nothing is."""
+        if value is None:
+            return None
+        if self.choices:
+            known = ", ".join(
+                str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in self.choices
+            )
+            return None if value in self.choices else f"{key}={value}: choose one of {known}."
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None  # a word where one is allowed, such as auto; its type is checked elsewhere
+        right = (
+            (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
+            and (self.above is None or value > self.above) and (self.below is None or value < self.below)
+        )  # fmt: skip
+        return None if right else f"{key}={value}: {self.said()} is needed."
+
+    def said(self) -> str:
+        """The rule in words: "1 or more", "0 to below 1"."""
+        low = (
+            f"{self.minimum:g}"
+            if self.minimum is not None
+            else f"more than {self.above:g}"
+            if self.above is not None
+            else ""
+        )
+        high = (
+            f"{self.maximum:g}"
+            if self.maximum is not None
+            else f"below {self.below:g}"
+            if self.below is not None
+            else ""
+        )
+        if low and high:
+            return f"{low} to {high}"
+        return high if not low else low if self.minimum is None else f"{low} or more"
+
+
+def limited(
+    minimum: float | None = None,
+    maximum: float | None = None,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    choices: Sequence[Any] = (),
+) -> Any:
+    """A key of a config's dataclass with the limits of its value."""
+    return field(default=MISSING, metadata={"limits": Limits(minimum, maximum, above, below, tuple(choices))})
 
 
 @dataclass
