@@ -149,9 +149,9 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
     set_up_logging(verbose)
     try:
         if sweep:
-            from fontgan.commands.sweep import main as sweep_main
+            from fontgan.sweep.launcher import launch
 
-            return sweep_main(verb, overrides)
+            return launch(overrides)
         from fontgan.config.compose import compose_config
 
         cfg = compose_config(file_name(verb), overrides)

@@ -183,12 +183,12 @@ def check_training(cfg: DictConfig) -> None:
 
 def train(cfg: DictConfig, plan: Plan, work: Work) -> int | None:
     """Trains, or goes on.  Returns: None when it is finished, else the exit code."""
-    from fontgan.commands import train as training
+    from fontgan.train import train as train_run
     from fontgan.training.checkpoint import all_checkpoints
 
     say_stage(1, f"training in {work.run}")
     config = training_config(cfg, plan, work.run)
-    code = training.main(config)
+    code = train_run(config)
     there = all_checkpoints(work.run)
     if code == 0 and there and is_finished(config, there[-1]):
         return None

@@ -23,7 +23,6 @@ from omegaconf import OmegaConf
 from torch.utils.flop_counter import FlopCounterMode
 
 from fontgan.build import build_parts
-from fontgan.commands import sweep
 from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices, config_folder
 from fontgan.config.instantiate import build, build_generator
@@ -33,7 +32,7 @@ from fontgan.errors import ConfigError, RunError
 from fontgan.models.cost import closest_width, forward_flops, parameters
 from fontgan.report import collect
 from fontgan.runtime.files import locked
-from fontgan.sweep import jobs
+from fontgan.sweep import jobs, launcher
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.budget import Budget, parse_budget, step_flops
 from tests.helpers import SOURCE, TINY, Here, fontgan
@@ -148,8 +147,8 @@ def test_a_ready_sweep_lists_its_jobs_and_gives_way_to_what_is_typed(
         assert not cfg.sweep.over
         raise RunError("stopped here")
 
-    monkeypatch.setattr(sweep.train, "main", fail)
-    assert sweep.main("train", [*TINY, f"sweep={name}", *typed, f"out={tmp_path}"]) == 1
+    monkeypatch.setattr(launcher, "train", fail)
+    assert launcher.launch([*TINY, f"sweep={name}", *typed, f"out={tmp_path}"]) == 1
     assert [job["folder"] for job in listed(tmp_path)] == ran
     assert len(ran) == jobs
     assert statuses(tmp_path) == ["failed"] * jobs
@@ -180,9 +179,9 @@ def test_jobs_are_listed_by_the_folders_they_run_in(
         ran[Path(cfg.out).name] = settings[key]
         raise RunError("stopped here")
 
-    monkeypatch.setattr(sweep.train, "main", fail)
+    monkeypatch.setattr(launcher, "train", fail)
     kept = [setting for setting in TINY if "charset" not in setting]
-    assert sweep.main("train", [*kept, swept, f"out={tmp_path}"]) == 1
+    assert launcher.launch([*kept, swept, f"out={tmp_path}"]) == 1
     assert [job["folder"] for job in listed(tmp_path)] == list(ran)
     assert [job["overrides"] for job in listed(tmp_path)] == [{key: value} for value in values]
     assert statuses(tmp_path) == ["failed", "failed"]
@@ -206,8 +205,8 @@ def test_folders_are_named_by_plain_values_and_told_apart_by_a_hash_of_others() 
 
 
 def test_a_pattern_stands_for_the_variants_that_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep.train, "main", lambda cfg, swept: (_ for _ in ()).throw(RunError("stopped here")))
-    assert sweep.main("train", [*TINY, "generator/up=glob(*,exclude=[c*,d*])", f"out={tmp_path}"]) == 1
+    monkeypatch.setattr(launcher, "train", lambda cfg, swept: (_ for _ in ()).throw(RunError("stopped here")))
+    assert launcher.launch([*TINY, "generator/up=glob(*,exclude=[c*,d*])", f"out={tmp_path}"]) == 1
     names = [job["overrides"]["generator/up"] for job in listed(tmp_path)]
     assert names == [name for name in choices("generator/up") if name[0] not in "cd"]
     assert len(names) >= 4
@@ -644,11 +643,11 @@ def test_failed_trials_of_an_earlier_search_are_not_held_against_a_later_one(
         jobs.record(tmp_path, jobs.Job(folder.name), status=outcome)
         return 0.5
 
-    monkeypatch.setattr(sweep, "run_job", run)
+    monkeypatch.setattr(launcher, "run_job", run)
     command = [*TINY, "sweep=optuna", "hydra.sweeper.n_trials=1", f"out={tmp_path}"]
-    assert sweep.main("train", command) == 1
-    assert sweep.main("train", command) == 1  # the same trial, failed once more
+    assert launcher.launch(command) == 1
+    assert launcher.launch(command) == 1  # the same trial, failed once more
     assert [(job["status"], job["starts"]) for job in listed(tmp_path)] == [("failed", 2)]
     outcome = jobs.DONE
-    assert sweep.main("train", [*command, "hydra.sweeper.sampler.seed=2"]) == 0
+    assert launcher.launch([*command, "hydra.sweeper.sampler.seed=2"]) == 0
     assert statuses(tmp_path) == ["failed", "done"]

@@ -1,6 +1,6 @@
 """fontgan train -m: one run for each combination of the settings swept over, through Hydra's multirun.
 
-The sweep's folder holds a folder for each job, and ``sweep.json``, which fontgan/jobs.py describes.
+The sweep's folder holds a folder for each job, and ``sweep.json``, which fontgan/sweep/jobs.py describes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from fontgan.commands import train
 from fontgan.config.check import check_config
 from fontgan.config.compose import compose_escaped, find_pretrained, resolve
 from fontgan.config.data_plan import build_plan
@@ -36,18 +35,18 @@ from fontgan.sweep.grid import (
     shared_keys,
 )
 from fontgan.sweep.jobs import DONE, FAILED, RUNNING, WAITING, Job, list_jobs, read_jobs, record
+from fontgan.train import train
 from fontgan.training import checkpoint as checkpoints
 
 log = logging.getLogger(__name__)
 
 
-def main(verb: str, overrides: list[str]) -> int:
+def launch(overrides: list[str]) -> int:
     """Runs the jobs, each in its own folder of ``out``; a failed one does not end the sweep.
 
     Returns: 0, or 1 if a job failed.
     Raises: ConfigError, before any job starts, if a setting does not exist or fit.
     """
-    assert verb == "train"
     if asked_processes() > 1:
         raise ConfigError(
             "-m: a sweep starts its runs itself. Start it without torchrun; launcher= runs several at once."
@@ -132,7 +131,7 @@ def run_job(cfg: DictConfig) -> float | None:
         for sentence in resolve(cfg, overrides):
             log.info("%s", sentence)
         values = {override.get_key_element().lstrip("+"): override.value() for override in parse_override(overrides)}
-        code = train.main(cfg, {key: plain_value(values[key]) for key in own})
+        code = train(cfg, {key: plain_value(values[key]) for key in own})
     except (UserError, OSError) as problem:
         error = " ".join(str(problem).split())
         log.error("%s: error: %s", out.name, error)

@@ -1,0 +1,183 @@
+"""A training from its config: open the run folder, build the parts, fit, or go on with a run that was stopped."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from fontgan.build import batch_too_large, build_parts, resolve_batch_size
+from fontgan.config.compose import find_pretrained
+from fontgan.config.conflicts import check_discriminator, check_trainer
+from fontgan.data.batches import PairSampler
+from fontgan.data.pack import Pack
+from fontgan.errors import ConfigError, RunError
+from fontgan.models.cost import parameters
+from fontgan.models.predict import draw_glyphs
+from fontgan.run_folder import (
+    Settings,
+    is_finished,
+    look_into,
+    run_facts,
+    schedule_of,
+    settings_to_compare,
+    tidy_finished,
+)
+from fontgan.runtime import distributed
+from fontgan.runtime.device import autocast, describe, out_of_memory, pick_device, pick_precision
+from fontgan.runtime.files import atomic_write, locked, user_path
+from fontgan.runtime.log_setup import kept_messages, log_into_file, quiet
+from fontgan.training import checkpoint as checkpoints
+from fontgan.training.parallel import average_over_processes
+from fontgan.training.profiler import StepProfiler
+from fontgan.training.run_logger import RunLogger
+from fontgan.training.schedule import Intervals
+from fontgan.training.step import TrainStep
+from fontgan.training.trainer import STOPPED, Trainer
+
+log = logging.getLogger(__name__)
+
+
+def train(cfg: DictConfig, swept: Settings | None = None) -> int:
+    """Trains in ``cfg.out``, from the start or from its last checkpoint; a finished run is left as it is.
+
+    Args:
+        swept: settings that tell this run from the others of its sweep, for TensorBoard's HParams.
+    Returns: exit code.
+    """
+    out = user_path(cfg.out)
+    if cfg.sweep.over:
+        over = ", ".join(map(str, cfg.sweep.over)) if isinstance(cfg.sweep.over, DictConfig) else cfg.sweep.over
+        raise ConfigError(f"sweep.over: asks for several runs, over {over}. Add -m, or use sweep=none.")
+    device = pick_device(cfg.trainer.device)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True  # all batches have one shape, so trying the algorithms once pays
+    try:
+        with distributed.process_group(device):
+            return _train_in(out, cfg, device, swept or {})
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+    # Out here nothing holds the error any more, whose frames hold what filled the memory.
+    raise batch_too_large(cfg, device)
+
+
+def _train_in(out: Path, cfg: DictConfig, device: torch.device, swept: Settings) -> int:
+    """As ``train``, in every process; the main one does first what leaves files, or finds out what is wrong."""
+    # Until all parts are built nothing is written: a refused command leaves no half-made run behind.
+    with kept_messages() as messages, ExitStack() as held:
+        resolve_batch_size(cfg, out, device)
+        with distributed.main_first():
+            check_trainer(cfg)
+            check_discriminator(cfg)
+            last = look_into(out, cfg)
+            if finished := last is not None and is_finished(cfg, last):
+                tidy_finished(out, last)
+            else:
+                precision = pick_precision(cfg.trainer.precision, device)
+                if cfg.trainer.threads:
+                    torch.set_num_threads(cfg.trainer.threads)
+                pretrained = find_pretrained(cfg, last)
+                pack, train_step, sampler = build_parts(cfg, device, precision, pretrained)
+                if last is not None and last.metadata.get("pack") != pack.path.name:
+                    raise RunError(
+                        f"out={out}: its glyphs have changed since (a font, a folder or the way they are drawn). "
+                        "Train in another out=, or bring the old files back."
+                    )
+        if finished:
+            return 0
+        with distributed.main_first():
+            if distributed.is_main():
+                out.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locked(out, "another training"))
+                held.enter_context(log_into_file(messages, out / "train.log"))
+                checkpoints.clear_leftovers(out, last)
+            with quiet("fontgan"):
+                last = look_into(out, cfg)  # once more: another process may have trained while this one waited
+            if last is None and distributed.is_main():
+                atomic_write(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+        seen = distributed.all_gather(last.step if last else 0)
+        if len(set(seen)) > 1:
+            raise distributed.raise_on_main(
+                RunError(
+                    f"out={out}: the processes see different checkpoints there (of steps {', '.join(map(str, seen))}). "
+                    "A shared folder may need a moment; start again, or see that all of them have the same one."
+                )
+            )
+        average_over_processes(train_step, cfg.data.size)
+        metadata = run_facts(pack, pretrained, device, precision)
+        return _train(cfg, out, last, pack, train_step, sampler, device, precision, metadata, swept)
+
+
+def _train(
+    cfg: DictConfig,
+    out: Path,
+    last: checkpoints.Checkpoint | None,
+    pack: Pack,
+    train_step: TrainStep,
+    sampler: PairSampler,
+    device: torch.device,
+    precision: str,
+    metadata: dict[str, Any],
+    swept: Settings,
+) -> int:
+    config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
+    processes = distributed.world_size()
+    compute = autocast(device, precision)
+    tracker = RunLogger(
+        out,
+        pack,
+        lambda source, style: draw_glyphs(train_step.generator_ema, source, style, device=device, autocast=compute),
+        sheet_chars=cfg.trainer.sheet_chars,
+        from_step=last.step if last else 0,
+    )
+    trainer = Trainer(
+        out,
+        train_step,
+        sampler,
+        tracker=tracker,
+        schedule=schedule_of(cfg),
+        cadence=Intervals(cfg.trainer.log_every, cfg.trainer.eval_every, cfg.trainer.save_every),
+        accumulate=cfg.trainer.accumulate,
+        device=device,
+        stop_at=cfg.trainer.stop_at,
+        on_divergence=cfg.trainer.on_divergence,
+        metadata=metadata,
+        config_yaml=config_yaml,
+        profiler=StepProfiler(out, device) if cfg.trainer.profile and distributed.is_main() else None,
+    )
+    if last is not None:
+        trainer.resume(last)
+        if distributed.is_main():
+            atomic_write(out / "config.yaml", config_yaml)  # with what may differ from the earlier start
+        log.info("goes on from step %d in %s", last.step, out)
+    elif processes > 1:
+        distributed.own_random_stream(cfg.trainer.seed, 0)
+    tracker.config(trainer.step, config_yaml)
+    millions = parameters(train_step.generator) / 1e6
+    log.info("generator of %.2f M parameters (ngf %d) on %s", millions, cfg.generator.ngf, describe(device, precision))
+    if processes > 1:
+        log.info("%d processes, %d pairs of a batch each", processes, sampler.batch_size // processes)
+    try:
+        result = trainer.fit()
+        if trainer.profiler is not None:
+            trainer.profiler.close()
+        if result != STOPPED:
+            there = checkpoints.all_checkpoints(out)
+            last_scores, best_scores = (c.metadata["scores"] for c in (there[-1], checkpoints.best(there)))
+            tracker.result(trainer.step, settings_to_compare(cfg) | swept, last_scores, best_scores)
+    finally:
+        tracker.close()
+        sampler.close()
+    if result == STOPPED:
+        limit = cfg.trainer.max_minutes
+        of = f" after {trainer.minutes:.1f} of {limit:g} minutes" if limit else f" of {cfg.trainer.max_steps}"
+        log.info("stopped at step %d%s and saved; the same command goes on (out=%s)", trainer.step, of, out)
+        return 128 + trainer.stopped_by if trainer.stopped_by else 0
+    log.info("finished at step %d after %.1f minutes; look at %s", trainer.step, trainer.minutes, out / "sheet.png")
+    log.info("draw with it: fontgan infer checkpoint=%s out=DIR style=%s text=...", out, pack.styles[0])
+    return 0
