@@ -22,7 +22,6 @@ from torch import Tensor
 
 from fontgan.config.instantiate import build_generator
 from fontgan.config.saved import check_fits, load_config
-from fontgan.data.batches import to_image
 from fontgan.data.frame import Box, Frame, fit_median
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.image_source import grey_of, resample, square_cell
@@ -36,6 +35,7 @@ from fontgan.models.unet import UnetGenerator
 from fontgan.runtime.device import autocast, pick_device, pick_precision
 from fontgan.runtime.files import user_path
 from fontgan.training.checkpoint import Checkpoint, find
+from fontgan.values import image_from_pixels
 
 log = logging.getLogger(__name__)
 
@@ -263,7 +263,7 @@ class Run:
         align = self._fit_to_source(references) if self.align else Frame()
         frame = align.compose(Frame.from_dict(self.manifest["cell_to_canvas"]))
         pixels = np.stack([reference.draw(frame, self.size) for reference in references])
-        reader.add(to_image(pixels).squeeze(1).to(self.device))
+        reader.add(image_from_pixels(pixels).to(self.device))
         entry = {
             "name": name,
             "file": Path(spec).name,

@@ -13,11 +13,7 @@ from torch.nn import functional as F
 
 from fontgan.models.discriminator import DiscriminatorOutput
 from fontgan.models.glyph_encoder import feature_distance, loss_encoder
-
-
-def ink_of(image: Tensor) -> Tensor:
-    """Image, -1 ink .. +1 paper -> ink, 0 paper .. 1 ink."""
-    return (1 - image) / 2
+from fontgan.values import ink_from_image
 
 
 def l1(fake: Tensor, real: Tensor) -> Tensor:
@@ -31,7 +27,7 @@ def ink_bce(logits: Tensor, real: Tensor) -> Tensor:
     Its gradient does not fade on a confident blank page as L1 through a tanh does: this is what keeps
     styles of little ink from collapsing to white.
     """
-    return F.binary_cross_entropy_with_logits(logits, ink_of(real))
+    return F.binary_cross_entropy_with_logits(logits, ink_from_image(real))
 
 
 def soft_dice(fake: Tensor, real: Tensor) -> Tensor:
@@ -39,7 +35,7 @@ def soft_dice(fake: Tensor, real: Tensor) -> Tensor:
 
     Source: Milletari et al. 2016 (V-Net), arXiv:1606.04797.
     """
-    f, r = ink_of(fake).flatten(1), ink_of(real).flatten(1)
+    f, r = ink_from_image(fake).flatten(1), ink_from_image(real).flatten(1)
     overlap = (f * r).sum(1)
     # +1 pixel on both sides: a blank truth met by a blank page scores 0, not 0 / 0.
     return (1 - (2 * overlap + 1) / (f.square().sum(1) + r.square().sum(1) + 1)).mean()
@@ -51,7 +47,7 @@ def edge(fake: Tensor, real: Tensor, scales: int = 1) -> Tensor:
     Args:
         scales: 1 compares at full size; more add half, quarter ... the size, averaged 2x2, and take the mean of all.
     """
-    f, r = ink_of(fake), ink_of(real)
+    f, r = ink_from_image(fake), ink_from_image(real)
     total = (sobel(f) - sobel(r)).abs().mean()
     for _ in range(scales - 1):
         f, r = F.avg_pool2d(f, 2), F.avg_pool2d(r, 2)
@@ -79,7 +75,7 @@ def total_variation(fake: Tensor) -> Tensor:
 
     Source: Rudin et al. 1992, "Nonlinear total variation based noise removal algorithms", in its anisotropic form.
     """
-    ink = ink_of(fake)
+    ink = ink_from_image(fake)
     return ink.diff(dim=-1).abs().mean() + ink.diff(dim=-2).abs().mean()
 
 
@@ -93,8 +89,8 @@ def perceptual(fake: Tensor, real: Tensor) -> Tensor:
     """
     encoder = loss_encoder(fake.device)
     with torch.no_grad():
-        seen = encoder.features(ink_of(real))
-    return feature_distance(encoder.features(ink_of(fake)), seen).mean()
+        seen = encoder.features(ink_from_image(real))
+    return feature_distance(encoder.features(ink_from_image(fake)), seen).mean()
 
 
 def constancy(source_map: Tensor, fake_map: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from PIL import Image, ImageOps
 
 import fontgan as package
-from fontgan.data.batches import collate_pairs, to_pixels
+from fontgan.data.batches import collate_pairs
 from fontgan.data.frame import Frame
 from fontgan.data.image_source import image_files
 from fontgan.data.pack import open_pack
@@ -29,6 +29,7 @@ from fontgan.models.predict import draw_pixels
 from fontgan.pictures.contact_sheet import save_png
 from fontgan.pictures.style_path import path_weights, say_mixture
 from fontgan.runtime.threads import ordered_map
+from fontgan.values import pixels_from_image
 from tests.helpers import KAI, SOURCE, Here, error_line, fontgan
 
 
@@ -200,7 +201,9 @@ def test_alignment_is_undone_on_output(tiny_run: Path, monkeypatch: pytest.Monke
 
     font = open_glyphs("asset:MaShanZheng-Regular.ttf")
     truth = collate_pairs(pack, [("brush", "国")]).target
-    monkeypatch.setattr("fontgan.inference.draw_pixels", lambda *_, **__: [(None, to_pixels(truth))])
+    monkeypatch.setattr(
+        "fontgan.inference.draw_pixels", lambda *_, **__: [(None, pixels_from_image(truth[:, 0]).numpy())]
+    )
     drawn = run.stylise(pack.pixels[:1], "brush")[0]
     own = font.draw("国", Frame.from_dict(run.manifest["cell_to_canvas"]), run.size)
     aligned = font.draw("国", pack.frame("brush"), run.size)

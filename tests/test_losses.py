@@ -21,12 +21,12 @@ from fontgan.config.instantiate import build, build_generator
 from fontgan.data.batches import GlyphBatch
 from fontgan.models.discriminator import DiscriminatorOutput, PatchDiscriminator
 from fontgan.models.glyph_encoder import LOSS_WEIGHTS, WEIGHTS, feature_distance, loss_encoder
-from fontgan.models.unet import image_from_logits
 from fontgan.runtime.device import autocast
 from fontgan.training import objective as objectives
 from fontgan.training.budget import step_flops
 from fontgan.training.objective import GAN_LOSSES, Objective
 from fontgan.training.step import TrainStep
+from fontgan.values import image_from_logits, ink_from_image
 from tests.helpers import TINY
 
 PAPER, INK = 1.0, -1.0
@@ -66,7 +66,7 @@ def test_sobel_is_the_convolution_it_stands_for() -> None:
 def test_edge_of_a_step() -> None:
     step = torch.full((1, 1, 4, 4), PAPER)
     step[..., 2:] = INK
-    slopes = losses.sobel(losses.ink_of(step))
+    slopes = losses.sobel(ink_from_image(step))
     # Ink rises by 1 between columns 1 and 2; the Sobel slope spreads it over both, half each.
     assert slopes[0, 0, 0].tolist() == pytest.approx([0, 0.5, 0.5, 0])
     assert float(losses.edge(step, torch.full_like(step, PAPER))) == pytest.approx(0.5 * 8 / 32)

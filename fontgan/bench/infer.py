@@ -15,7 +15,6 @@ from fontgan.bench.step import CLASSIC
 from fontgan.commands import render
 from fontgan.config.compose import compose_config
 from fontgan.config.instantiate import build_generator
-from fontgan.data.batches import to_image
 from fontgan.data.pack import SOURCE
 from fontgan.generate.folder import draw_folder, draw_glyph_files
 from fontgan.generate.sources import find_sources
@@ -27,6 +26,7 @@ from fontgan.runtime.device import autocast, wait_for
 from fontgan.runtime.log_setup import quiet
 from fontgan.runtime.timing import ratio, summarize, time_interleaved
 from fontgan.training import checkpoint as checkpoints
+from fontgan.values import image_from_pixels
 
 SMALL = "quickstart"  # a network so small that reading and writing images weigh most
 # Drawn in a turn: so many that the contact sheet, which shows 64 of them at most, weighs little; the bundled fonts have
@@ -130,7 +130,7 @@ def _whole(run: Run, images: Path, described: str, out: Path, *, rounds: int, mi
     with quiet():
         sources = find_sources(run, asked)
         pixels = [drawn for name in sources.names if (drawn := sources.pixels(name)) is not None]
-    source = to_image(np.stack(pixels))
+    source = image_from_pixels(np.stack(pixels))[:, None]
     style = run.weights(run.styles[0]).expand(len(source), -1)
     generator = run.drawing  # made ready once, before anything is timed
     glyphs_only = out.with_name(f"{out.name}-glyphs")

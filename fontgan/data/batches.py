@@ -14,6 +14,7 @@ from fontgan.data.augment import Augmentation, move
 from fontgan.data.pack import SOURCE, Pack
 from fontgan.data.pixel_store import PixelStore, Prefetch, choose_store, on_host
 from fontgan.errors import ConfigError, DataError
+from fontgan.values import image_from_pixels
 
 CPU = torch.device("cpu")
 
@@ -38,21 +39,6 @@ class GlyphBatch:
             self.names,
             None if self.references is None else self.references.to(device, non_blocking=True),
         )
-
-
-def to_image(pixels: np.ndarray) -> Tensor:
-    """(..., H, W) uint8, 0 ink .. 255 paper -> (..., 1, H, W) float32, -1 ink .. +1 paper."""
-    return as_image(torch.from_numpy(np.array(pixels))).unsqueeze(-3)
-
-
-def as_image(pixels: Tensor) -> Tensor:
-    """uint8, 0 ink .. 255 paper -> float32 of the same shape and device, -1 ink .. +1 paper."""
-    return pixels.float().div_(127.5).sub_(1)
-
-
-def to_pixels(image: Tensor) -> np.ndarray:
-    """(..., 1, H, W) image, -1 ink .. +1 paper -> (..., H, W) uint8, 0 ink .. 255 paper."""
-    return image.detach().squeeze(-3).add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
 
 class Pairs(Sequence[tuple[str, str]]):
@@ -173,13 +159,13 @@ class PairSampler:
     def batch(self, index: int) -> GlyphBatch:
         """This process's part of the ``index``-th batch of the run, from 0, on the device."""
         recipe = self._recipes.get(index)
-        pixels = as_image(self.store.to_device(recipe.pixels))
+        pixels = image_from_pixels(self.store.to_device(recipe.pixels))
         both = torch.stack(pixels.chunk(2), dim=1)  # (B, 2, H, W): a pair moves as one
         if recipe.maps is not None:
             both = move(both, recipe.maps.to(self.device, non_blocking=True))
         references = None
         if recipe.references is not None:
-            glyphs = as_image(self.store.to_device(recipe.references))
+            glyphs = image_from_pixels(self.store.to_device(recipe.references))
             references = glyphs.view(-1, self.shots, *glyphs.shape[1:])
         return GlyphBatch(both[:, :1], both[:, 1:], recipe.style, recipe.names, references).to(self.device, self.layout)
 
@@ -262,8 +248,8 @@ def collate_pairs(pack: Pack, pairs: Sequence[tuple[str, str]]) -> GlyphBatch:
     target_rows = [pack.rows[style][char] for style, char in pairs]
     styles = torch.tensor([pack.model_styles.index(style) for style, _ in pairs])
     return GlyphBatch(
-        to_image(pack.pixels[source_rows]),
-        to_image(pack.pixels[target_rows]),
+        image_from_pixels(pack.pixels[source_rows])[:, None],
+        image_from_pixels(pack.pixels[target_rows])[:, None],
         torch.nn.functional.one_hot(styles, len(pack.model_styles)).float(),
         [f"{style}:{char}" for style, char in pairs],
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from fontgan.data.batches import to_image, training_rows
+from fontgan.data.batches import training_rows
 from fontgan.data.frame import Box, Frame
 from fontgan.data.image_source import CellFinder, char_from_name, image_files, ink_box, read_grey, resample
 from fontgan.data.pack import Pack
@@ -18,6 +18,7 @@ from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError, shorten
 from fontgan.runtime.files import user_path
 from fontgan.runtime.subsample import subsample_evenly
+from fontgan.values import image_from_pixels
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Reference:
 
 def style_references(pack: Pack, style: str, count: int) -> Tensor:
     """At most ``count`` training glyphs of a pack's style, always the same ones: (K, H, W), -1 ink .. +1 paper."""
-    return to_image(pack.pixels[subsample_evenly(training_rows(pack, style), count)]).squeeze(1)
+    return image_from_pixels(pack.pixels[subsample_evenly(training_rows(pack, style), count)])
 
 
 def read_references(spec: str, preferred: Sequence[str], count: int) -> list[Reference]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fontgan.data.batches import pairs_of, to_image
+from fontgan.data.batches import pairs_of
 from fontgan.errors import RunError
 from fontgan.evaluation.glyph_set import GlyphSet, draw_pairs, pack_of
 from fontgan.inference import Run, load
@@ -30,6 +30,7 @@ from fontgan.models.predict import draw_glyphs
 from fontgan.models.up import OutputHead, UpBlock
 from fontgan.runtime.device import autocast
 from fontgan.runtime.subsample import subsample_evenly
+from fontgan.values import image_from_pixels, ink_from_image
 
 FORMAT = 1
 PARTS = ("resize", "norm", "fusion", "refine", "head")  # of an up-path block, in the order they work
@@ -74,7 +75,7 @@ def diagnose(
     on_glyphs, on_smooth = Probe(run.generator), Probe(run.generator)
     smooth = _smooth(run, on_smooth)
     with on_glyphs.listening():
-        _draw(run, to_image(_known(drawn.source)), _weights(run, drawn))
+        _draw(run, image_from_pixels(_known(drawn.source))[:, None], _weights(run, drawn))
     scores = {name: _summary(name, drawn, values) for name, values in each.items()}
     scores["checkerboard_phase"]["together"] = {
         kind: _together(images, drawn.truth) for kind, images in _kinds(drawn).items()
@@ -116,7 +117,7 @@ def _each_glyph(run: Run, glyphs: GlyphSet) -> dict[str, dict[str, np.ndarray]]:
     each = {}
     for name, score in SCORES.items():
         if score.measure is None:
-            source = to_image(_known(glyphs.source))
+            source = image_from_pixels(_known(glyphs.source))[:, None]
             each[name] = {"drawn": shift_difference(lambda moved: _draw(run, moved, weights), source, truth).numpy()}
         else:
             each[name] = {kind: score.measure(_ink(images), truth).numpy() for kind, images in _kinds(glyphs).items()}
@@ -125,7 +126,7 @@ def _each_glyph(run: Run, glyphs: GlyphSet) -> dict[str, dict[str, np.ndarray]]:
 
 def _ink(pixels: np.ndarray) -> Tensor:
     """(N, H, W) uint8 -> (N, 1, H, W), 0 paper .. 1 ink."""
-    return (1 - to_image(pixels)) / 2
+    return ink_from_image(image_from_pixels(pixels))[:, None]
 
 
 def _weights(run: Run, glyphs: GlyphSet) -> Tensor:
@@ -138,7 +139,7 @@ def _draw(run: Run, source: Tensor, weights: Tensor) -> Tensor:
         run.generator, source, weights,
         device=run.device, autocast=autocast(run.device, run.precision), batch_size=run.batch_size,
     )  # fmt: skip
-    return (1 - images) / 2
+    return ink_from_image(images)
 
 
 def _together(images: np.ndarray, truth: np.ndarray) -> float:

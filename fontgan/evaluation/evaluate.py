@@ -19,6 +19,7 @@ from fontgan.metrics.intervals import Interval, Resampler, mean_of
 from fontgan.metrics.photographic import find_inception, find_lpips
 from fontgan.metrics.recognition import OcrReader, find_ocr, weighted
 from fontgan.models.glyph_encoder import embeddings, perceptual_distance
+from fontgan.values import ink_from_pixels
 
 FORMAT = 1
 AT_ONCE = 64  # glyphs
@@ -141,15 +142,10 @@ def _pixel_measures(size: int) -> dict[str, tuple[Metric, Measure]]:
 def _in_parts(measure: Measure, drawn: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """A few glyphs at a time, so that memory does not grow with their number."""
     parts = [
-        measure(_ink(drawn[start : start + AT_ONCE]), _ink(truth[start : start + AT_ONCE]))
+        measure(*(ink_from_pixels(images[start : start + AT_ONCE])[:, None] for images in (drawn, truth)))
         for start in range(0, len(drawn), AT_ONCE)
     ]
     return torch.cat(parts).double().numpy()
-
-
-def _ink(images: np.ndarray) -> Tensor:
-    """(N, H, W) uint8, 0 ink .. 255 paper -> (N, 1, H, W), 0 paper .. 1 ink."""
-    return 1 - torch.from_numpy(np.array(images)).float()[:, None] / 255
 
 
 def _structure(glyphs: GlyphSet, images: np.ndarray) -> np.ndarray:
@@ -229,7 +225,10 @@ def _frechet(
 ) -> dict[str, Statistic]:
     def features(images: np.ndarray) -> np.ndarray:
         return np.concatenate(
-            [embed(_ink(images[start : start + AT_ONCE])) for start in range(0, len(images), AT_ONCE)]
+            [
+                embed(ink_from_pixels(images[start : start + AT_ONCE])[:, None])
+                for start in range(0, len(images), AT_ONCE)
+            ]
         )
 
     true = features(glyphs.truth)

@@ -11,7 +11,7 @@ import numpy as np
 
 from fontgan.config.data_plan import build_plan
 from fontgan.config.saved import load_config
-from fontgan.data.batches import collate_pairs, pairs_of, to_pixels
+from fontgan.data.batches import collate_pairs, pairs_of
 from fontgan.data.frame import Frame
 from fontgan.data.pack import SOURCE, Pack, make_pack
 from fontgan.errors import RunError
@@ -21,6 +21,7 @@ from fontgan.models.predict import draw_glyphs
 from fontgan.runtime.device import autocast
 from fontgan.runtime.files import cache_folder
 from fontgan.runtime.subsample import subsample_evenly
+from fontgan.values import pixels_from_image
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ def draw_pairs(run: Run, pack: Pack, pairs: Sequence[Pair]) -> GlyphSet:
         images = draw_glyphs(
             run.generator, batch.source, batch.style, device=run.device, autocast=compute, batch_size=run.batch_size
         )
-        drawn.append(to_pixels(images))
+        drawn.append(pixels_from_image(images[:, 0]).numpy())
     source = rows_of(pack, SOURCE, [char for _, char in pairs])
     means = {
         style: mean_glyph(rows_of(pack, style, subsample_evenly(pairs_of_style(pack, style, pack.trained), MEAN_OF)))

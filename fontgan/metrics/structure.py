@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from fontgan.data.augment import Augmentation
+from fontgan.values import ink_from_pixels
 
 GRID = 16  # cells a side of the density map
 INK = 128  # grey level (of 255) below which a pixel is ink
@@ -142,7 +143,7 @@ def varied(glyphs: np.ndarray, seed: int) -> np.ndarray:
     What is right must not be the very shape it is held against, or the gate would take every deviation for a fault.
     """
     generator = torch.Generator().manual_seed(seed)
-    ink = 1 - torch.from_numpy(np.array(glyphs)).float()[:, None] / 255
+    ink = ink_from_pixels(glyphs)[:, None]
     ink = HAND(ink, generator)
     bolder, lighter = F.max_pool2d(ink, 3, 1, 1), -F.max_pool2d(-ink, 3, 1, 1)
     weight = torch.rand(len(ink), 1, 1, 1, generator=generator) * 1.6 - 0.8

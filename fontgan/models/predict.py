@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fontgan.models.unet import image_from_logits
+from fontgan.values import image_from_logits, image_from_pixels, pixels_from_image
 
 Tag = TypeVar("Tag")
 
@@ -74,10 +74,10 @@ def draw_pixels(
     for tag, pixels in batches:
         source = torch.from_numpy(np.ascontiguousarray(pixels))
         source = (source.pin_memory() if on_cuda else source).to(device, non_blocking=True)
-        images = source.float().div_(127.5).sub_(1).unsqueeze(1).contiguous(memory_format=torch.channels_last)
+        images = image_from_pixels(source)[:, None].contiguous(memory_format=torch.channels_last)
         with autocast():
             logits = generator(images, style.expand(len(images), -1))
-        levels = image_from_logits(logits).float().squeeze(1).add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+        levels = pixels_from_image(image_from_logits(logits)[:, 0])
         if not on_cuda:
             yield tag, levels.numpy()
             continue

@@ -117,7 +117,7 @@ class UnetGenerator(nn.Module):
     """Draws a source glyph in a style.
 
     Shape: source (B, 1, H, W) and style weights (B, styles) -> ink logits (B, 1, H, W), float32.
-           ``image_from_logits`` turns them into an image, -1 ink .. +1 paper.
+           ``fontgan.values.image_from_logits`` turns them into an image, -1 ink .. +1 paper.
            With a ``ReferenceStyle`` the style may also be given as references (B, K, H, W), -1 ink .. +1 paper.
 
     Args:
@@ -264,8 +264,3 @@ def _check_levels(key: str, levels: Sequence[int], depth: int) -> None:
     beyond = [level for level in levels if not 1 <= level <= depth]
     if beyond:
         raise ValueError(f"generator.{key}: no level {beyond[0]}; levels go from 1 to generator.depth={depth}.")
-
-
-def image_from_logits(logits: Tensor) -> Tensor:
-    """Ink logits -> image from -1 (ink) to +1 (paper): 1 - 2 * sigmoid(logits)."""
-    return torch.tanh(-0.5 * logits)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fontgan import losses
 from fontgan.models.discriminator import DiscriminatorOutput
-from fontgan.models.unet import image_from_logits
+from fontgan.values import image_from_logits
 
 DRAWING = ("l1", "ink_bce", "dice", "edge")  # weights that draw the glyph; perceptual features hardly tell its tones
 WEIGHTS = (*DRAWING, "perceptual", "total_variation", "constancy", "adversarial", "category", "feature_matching", "r1")

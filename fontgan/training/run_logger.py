@@ -17,14 +17,14 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from fontgan.data.batches import GlyphBatch, collate_pairs, pairs_of, to_pixels
+from fontgan.data.batches import GlyphBatch, collate_pairs, pairs_of
 from fontgan.data.pack import SOURCE, Pack
-from fontgan.losses import ink_of
 from fontgan.metrics.pixels import BASELINES, blank, scores
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
 from fontgan.runtime.distributed import all_gather, is_main, share_of
 from fontgan.runtime.files import atomic_write
 from fontgan.training.monitor import Drawn
+from fontgan.values import ink_from_image, pixels_from_image
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class RunLogger:
         for style in self.pack.styles:
             pairs = [pair for pair in self.pairs if pair[0] == style]
             if pairs:
-                values = self._score(pairs, lambda batch: ink_of(self.draw(batch.source, batch.style)))
+                values = self._score(pairs, lambda batch: ink_from_image(self.draw(batch.source, batch.style)))
                 finite = all(map(math.isfinite, values.values()))
                 drawn[style] = Drawn(len(pairs), values["blank"], values.pop("black"), finite)
                 found[style] = values
@@ -166,7 +166,7 @@ class RunLogger:
         mine = share_of(pairs)
         for start in range(0, len(mine), SCORED_AT_ONCE):
             batch = collate_pairs(self.pack, mine[start : start + SCORED_AT_ONCE])
-            ink, truth = draw(batch), ink_of(batch.target)
+            ink, truth = draw(batch), ink_from_image(batch.target)
             black = float(blank(1 - ink, 1 - truth).mean())
             for name, value in {**scores(ink, truth), "black": black}.items():
                 totals[name] = totals.get(name, 0.0) + value * len(batch.names)
@@ -195,7 +195,7 @@ class RunLogger:
             if not there:
                 continue
             batch = collate_pairs(self.pack, [(style, char) for char in there])
-            drawn = dict(zip(there, to_pixels(self.draw(batch.source, batch.style)), strict=True))
+            drawn = dict(zip(there, pixels_from_image(self.draw(batch.source, batch.style)[:, 0]).numpy(), strict=True))
             empty = np.full((self.pack.size, self.pack.size), 236, np.uint8)
             rows.append((f"{style} drawn", [drawn.get(char, empty) for char in self.sheet_chars]))
             rows.append(
@@ -272,7 +272,7 @@ def _step_of(line: bytes) -> int:
 
 
 def _baseline_ink(draw: Callable[[Tensor, Tensor], Tensor], mean: Tensor, batch: GlyphBatch) -> Tensor:
-    return draw(ink_of(batch.source), mean)
+    return draw(ink_from_image(batch.source), mean)
 
 
 def format_scores(found: Scores, baselines: dict[str, Scores]) -> str:

@@ -15,8 +15,9 @@ from fontgan import losses
 from fontgan.data.batches import GlyphBatch
 from fontgan.models.discriminator import DiscriminatorOutput
 from fontgan.models.style import StyleEmbedding
-from fontgan.models.unet import UnetGenerator, image_from_logits
+from fontgan.models.unet import UnetGenerator
 from fontgan.training.objective import Objective
+from fontgan.values import image_from_logits
 
 
 class Drawn(NamedTuple):

@@ -27,13 +27,14 @@ from fontgan.data import pack_shards as pixels
 from fontgan.data import pack_writer as drawing
 from fontgan.data import pixel_store as store
 from fontgan.data.augment import Augmentation
-from fontgan.data.batches import GlyphBatch, PairSampler, collate_pairs, pairs_of, to_image
+from fontgan.data.batches import GlyphBatch, PairSampler, collate_pairs, pairs_of
 from fontgan.data.pack import Pack, make_pack, open_pack
 from fontgan.data.pairs import PairPlan, plan_pairs
 from fontgan.data.pixel_store import Prefetch, ResidentPixels, StreamedPixels, choose_store
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError
 from fontgan.runtime import files
+from fontgan.values import image_from_pixels
 from tests.helpers import BRUSH, KAI, SOURCE, box, make_font
 
 CHARS = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里"
@@ -580,7 +581,7 @@ def plainly_drawn(pack: Pack, index: int, batch_size: int, seed: int, augment: A
             else:
                 places = torch.randint(len(others), (shots,), generator=generator)
             references.append([others[place] for place in places.tolist()])
-        batch.references = to_image(pack.pixels[references]).squeeze(2)
+        batch.references = image_from_pixels(pack.pixels[references])
     return batch
 
 

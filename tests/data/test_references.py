@@ -17,13 +17,14 @@ import fontgan as package
 from fontgan.build import build_parts
 from fontgan.config.compose import compose_config
 from fontgan.data.augment import Augmentation
-from fontgan.data.batches import PairSampler, to_image, training_rows
+from fontgan.data.batches import PairSampler, training_rows
 from fontgan.data.pack import Pack, make_pack, open_pack
 from fontgan.data.pairs import plan_pairs
 from fontgan.errors import DataError, RunError
 from fontgan.inference import Run
 from fontgan.training.budget import step_flops
 from fontgan.training.checkpoint import find
+from fontgan.values import image_from_pixels
 from tests.helpers import BRUSH, KAI, SOURCE, TINY, Here, fontgan
 
 CHARS = "的一是不了在人有我他这个们中来上大为和国"
@@ -69,7 +70,7 @@ def test_references_are_other_training_glyphs_of_the_same_style(pack: Pack) -> N
         for name, references in zip(batch.names, batch.references, strict=True):
             style, char = name.split(":")
             allowed = [row for row in training_rows(pack, style) if row != pack.rows[style][char]]
-            glyphs = to_image(pack.pixels[allowed]).squeeze(1)
+            glyphs = image_from_pixels(pack.pixels[allowed])
             found = [[i for i, glyph in enumerate(glyphs) if torch.equal(glyph, one)] for one in references]
             assert all(len(same) == 1 for same in found)
             assert len({same[0] for same in found}) == 3
@@ -134,7 +135,7 @@ def test_a_run_remembers_its_styles_by_their_training_glyphs(reference_run: Path
     reader = run.generator.reference_style
     assert reader is not None
     for index, style in enumerate(run.styles):
-        references = to_image(there.pixels[training_rows(there, style)]).squeeze(1)
+        references = image_from_pixels(there.pixels[training_rows(there, style)])
         with torch.no_grad():
             torch.testing.assert_close(reader.prototypes[index], reader.embed(references[None])[0])
     assert not torch.allclose(reader.prototypes[0], reader.prototypes[1], atol=1e-4)

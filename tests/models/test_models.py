@@ -30,8 +30,9 @@ from fontgan.models.layers import ConvNormAct, LowPass, ResidualAdd
 from fontgan.models.refine import Bottleneck, DepthwiseSeparable, FusedMBConv, InvertedResidual, ResSkip
 from fontgan.models.resize import SameSizeConv
 from fontgan.models.style import Affine, StyleEmbedding
-from fontgan.models.unet import UnetGenerator, UnetSkipConnectionBlock, image_from_logits
+from fontgan.models.unet import UnetGenerator, UnetSkipConnectionBlock
 from fontgan.models.up import UpBlock
+from fontgan.values import image_from_logits
 
 UPS, STYLES, NORMS = choices("generator/up"), choices("generator/style"), choices("generator/norm")
 RESIZES, FUSIONS, REFINES = (choices(f"generator/up/{part}") for part in ("resize", "fusion", "refine"))

@@ -25,7 +25,7 @@ from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices
 from fontgan.config.instantiate import build, build_generator
 from fontgan.data.augment import Augmentation
-from fontgan.data.batches import PairSampler, collate_pairs, pairs_of, to_image, to_pixels
+from fontgan.data.batches import PairSampler, collate_pairs, pairs_of
 from fontgan.data.pack import make_pack
 from fontgan.data.pairs import plan_pairs
 from fontgan.errors import RunError
@@ -34,6 +34,7 @@ from fontgan.runtime.device import autocast, pick_precision
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.schedule import Schedule
 from fontgan.training.step import TrainStep
+from fontgan.values import image_from_pixels, pixels_from_image
 from tests.helpers import KAI, SOURCE, TINY, Here, error_line, fontgan, reseal
 
 
@@ -99,10 +100,10 @@ def test_augmentation_moves_source_and_target_alike(pack) -> None:  # type: igno
 
 def test_pixels_and_images_are_each_others_inverse() -> None:
     pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    image = to_image(pixels)
-    assert image.shape == (1, 1, 16, 16)
+    image = image_from_pixels(pixels)
+    assert image.shape == (1, 16, 16)
     assert (float(image.min()), float(image.max())) == (-1, 1)
-    assert np.array_equal(to_pixels(image), pixels)
+    assert np.array_equal(pixels_from_image(image), pixels)
 
 
 # -- schedule and scores --------------------------------------------------------------------
