@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,20 +12,17 @@ from omegaconf import DictConfig
 from torch import nn
 
 from fontgan.config.compose import find_pretrained
-from fontgan.config.conflicts import check_depth, check_discriminator, check_trainer
 from fontgan.config.data_plan import checked_plan
 from fontgan.config.instantiate import build, build_generator
 from fontgan.data.batches import PairSampler
 from fontgan.data.pack import Pack, make_pack
-from fontgan.errors import ConfigError, RunError, UserError
+from fontgan.errors import ConfigError, Faults, RunError, UserError
 from fontgan.models.cost import parameters
 from fontgan.models.unet import UnetGenerator
-from fontgan.run_folder import begun_with
 from fontgan.runtime import distributed
 from fontgan.runtime.device import autocast, pick_precision
 from fontgan.runtime.files import cache_folder
 from fontgan.runtime.log_setup import quiet
-from fontgan.training import checkpoint as checkpoints
 from fontgan.training.finetune import PretrainedRun, freeze_parts, load_pretrained, stale_prototypes
 from fontgan.training.memory import largest_batch
 from fontgan.training.step import TrainStep
@@ -80,7 +76,6 @@ def build_parts(
         pretrained: of ``find_pretrained``; with a checkpoint its weights are taken over, without one they are still to come.
     Raises: UserError; what is quick to refuse is refused first.
     """
-    check_depth(cfg)
     objective, augment = build(cfg.loss, "loss"), build(cfg.data.augment, "data.augment")
     plan = checked_plan(cfg, pretrained)
     targets = [member.name for member in plan.styles]
@@ -135,19 +130,12 @@ def build_parts(
     return pack, train_step, sampler
 
 
-def resolve_batch_size(cfg: DictConfig, out: Path, device: torch.device) -> None:
-    """Puts a number where ``trainer.batch_size`` is auto: that of the run which is there already, or the largest that fits.
-
-    Raises: UserError; what is quick to refuse is refused first.
-    """
+def resolve_batch_size(cfg: DictConfig, begun: DictConfig | None, device: torch.device) -> None:
+    """Puts a number where ``trainer.batch_size`` is auto: that of the run which is there already, or the largest that fits."""
     if cfg.trainer.batch_size != "auto":
         return
     with distributed.main_first():
         if distributed.is_main():
-            check_trainer(cfg)
-            check_discriminator(cfg)
-            with quiet("fontgan"):  # the one that goes on from a checkpoint says what is damaged
-                begun = begun_with(out, checkpoints.newest_intact(out))
             number = begun.trainer.batch_size if begun is not None else None
             if not isinstance(number, int):
                 number = _fitting_batch_size(cfg, device)
@@ -155,6 +143,26 @@ def resolve_batch_size(cfg: DictConfig, out: Path, device: torch.device) -> None
             cfg.trainer.batch_size = number
     number = cfg.trainer.batch_size if distributed.is_main() else 0
     cfg.trainer.batch_size = int(distributed.all_reduce_max([number])[0])
+
+
+def validate_on(cfg: DictConfig, device: torch.device) -> None:
+    """The rules that depend on the machine. Raises: ConfigError with all that are broken."""
+    faults = Faults()
+    with faults.gather():
+        _share_evenly(cfg.trainer.batch_size)
+    with faults.gather():
+        wants_compile(cfg, device)
+    faults.raise_all()
+
+
+def _share_evenly(batch_size: int | str) -> None:
+    processes = distributed.world_size()
+    if isinstance(batch_size, int) and batch_size % processes:
+        below, above = batch_size // processes * processes, -(-batch_size // processes) * processes
+        raise ConfigError(
+            f"trainer.batch_size={batch_size}: cannot be shared out evenly among {processes} processes. "
+            f"Use {f'{below} or ' if below else ''}{above}."
+        )
 
 
 def _fitting_batch_size(cfg: DictConfig, device: torch.device) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fontgan import __version__
 from fontgan.config.saved import differences, load_config
+from fontgan.config.schema import TrainConfig, free_keys
 from fontgan.data.pack import Pack
 from fontgan.errors import RunError, UserError
 from fontgan.runtime import distributed
@@ -25,23 +27,10 @@ from fontgan.training.schedule import Schedule
 log = logging.getLogger(__name__)
 
 
-# Keys that may differ when a run is resumed: they change where, how long or how often, not what is learned.
-FREE_ON_RESUME = (
-    "out", "data.cache", "data.workers", "trainer.device", "trainer.compile", "trainer.gradient_checkpointing",
-    "trainer.threads", "trainer.max_steps", "trainer.max_minutes", "trainer.stop_at", "trainer.log_every",
-    "trainer.eval_every", "trainer.save_every", "trainer.sheet_chars", "trainer.profile", "trainer.on_divergence",
-    "generator.match_params", "sweep.budget",
-)  # fmt: skip
+# Keys that may differ when a run is resumed; ``generator.match_params`` is resolved to the width it chose.
+FREE_ON_RESUME = (*free_keys(TrainConfig), "generator.match_params")
 
 Settings = dict[str, str | int | float | bool]
-
-
-def tidy_finished(out: Path, last: checkpoints.Checkpoint) -> None:
-    """Leaves a finished run as it is, but for what a killed process left there."""
-    if distributed.is_main():
-        with locked(out, "another training"):
-            checkpoints.clear_leftovers(out, last)
-    log.info("finished at step %d before; nothing is left to do in %s", last.step, out)
 
 
 def is_finished(cfg: DictConfig, last: checkpoints.Checkpoint) -> bool:
@@ -81,41 +70,77 @@ def settings_to_compare(cfg: DictConfig) -> Settings:
     return parts | {key: OmegaConf.select(cfg, key) for key in numbers}
 
 
-def look_into(out: Path, cfg: DictConfig) -> checkpoints.Checkpoint | None:
-    """The last checkpoint if ``out`` holds this very run, None if it is free.
+@dataclass(frozen=True)
+class RunFolder:
+    """What the folder of a run holds: nothing yet, or a run that a training may go on with.
 
-    Raises: RunError if it holds a different run or files of another kind.
+    Args:
+        last: its newest intact checkpoint; None before the first.
+        config: what it was begun with; None if there is no run.
     """
-    if out.exists() and not out.is_dir():
-        raise RunError(f"out={out}: is a file. Name a folder.")
-    for name in ("train.log", "metrics.jsonl"):  # which are appended to
-        if (out / name).is_symlink():
-            raise RunError(f"{out / name}: is a link, and a run writes into its own folder alone. Remove it.")
-    last = checkpoints.newest_intact(out)
-    begun = begun_with(out, last)
-    if begun is None:
-        # A half-written config.yaml is what a process leaves that was killed at its very start.
-        ours = (".lock", "train.log", ".config.yaml-*")
-        found = [p.name for p in out.iterdir()] if out.is_dir() else []
-        strangers = [name for name in found if not any(fnmatch(name, pattern) for pattern in ours)]
-        if strangers:
-            raise RunError(f"out={out}: holds files that are no run ({strangers[0]}, ...). Name a new or empty folder.")
-        return None
-    changed = differences(begun, cfg)
-    forbidden = {key: pair for key, pair in changed.items() if key not in FREE_ON_RESUME}
-    if forbidden:
-        shown = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in list(forbidden.items())[:5])
-        more = f" and {len(forbidden) - 5} more" if len(forbidden) > 5 else ""
-        raise RunError(
-            f"out={out}: holds a different run ({shown}{more}). Name another out=, or repeat that run's settings to resume it."
-        )
-    for key, (old, new) in changed.items():
-        if key != "out":
-            log.info("%s: %s -> %s since the run was started", key, old, new)
-    return last
+
+    path: Path
+    last: checkpoints.Checkpoint | None
+    config: DictConfig | None
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Looks into a folder. Raises: RunError if it holds files of another kind; UserError if it cannot be read."""
+        if path.exists() and not path.is_dir():
+            raise RunError(f"out={path}: is a file. Name a folder.")
+        for name in ("train.log", "metrics.jsonl"):  # which are appended to
+            if (path / name).is_symlink():
+                raise RunError(f"{path / name}: is a link, and a run writes into its own folder alone. Remove it.")
+        last = checkpoints.newest_intact(path)
+        config = _begun_with(path, last)
+        if config is None and path.is_dir():
+            # A half-written config.yaml is what a process leaves that was killed at its very start.
+            ours = (".lock", "train.log", ".config.yaml-*")
+            others = [p.name for p in path.iterdir() if not any(fnmatch(p.name, pattern) for pattern in ours)]
+            if others:
+                raise RunError(
+                    f"out={path}: holds files that are no run ({others[0]}, ...). Name a new or empty folder."
+                )
+        return cls(path, last, config)
+
+    def check_same_run(self, cfg: DictConfig) -> None:
+        """Says which settings have changed since. Raises: RunError if they make it a different run."""
+        if self.config is None:
+            return
+        changed = differences(self.config, cfg)
+        forbidden = {key: pair for key, pair in changed.items() if key not in FREE_ON_RESUME}
+        if forbidden:
+            shown = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in list(forbidden.items())[:5])
+            more = f" and {len(forbidden) - 5} more" if len(forbidden) > 5 else ""
+            raise RunError(
+                f"out={self.path}: holds a different run ({shown}{more}). Name another out=, "
+                "or repeat that run's settings to resume it."
+            )
+        for key, (old, new) in changed.items():
+            if key != "out":
+                log.info("%s: %s -> %s since the run was started", key, old, new)
+
+    def check_same_glyphs(self, pack: Pack) -> None:
+        """Raises: RunError if the run was begun with other glyphs."""
+        if self.last is not None and self.last.metadata.get("pack") != pack.path.name:
+            raise RunError(
+                f"out={self.path}: its glyphs have changed since (a font, a folder or the way they are drawn). "
+                "Train in another out=, or bring the old files back."
+            )
+
+    def is_finished(self, cfg: DictConfig) -> bool:
+        return self.last is not None and is_finished(cfg, self.last)
+
+    def tidy(self) -> None:
+        """Leaves a finished run as it is, but for what a killed process left there."""
+        assert self.last is not None
+        if distributed.is_main():
+            with locked(self.path, "another training"):
+                checkpoints.clear_leftovers(self.path, self.last)
+        log.info("finished at step %d before; nothing is left to do in %s", self.last.step, self.path)
 
 
-def begun_with(out: Path, last: checkpoints.Checkpoint | None) -> DictConfig | None:
+def _begun_with(out: Path, last: checkpoints.Checkpoint | None) -> DictConfig | None:
     """The config of the run that ``out`` holds, None if there is none.
 
     That of its newest intact checkpoint, whose checksum is known; ``config.yaml`` counts where nothing was saved yet.
@@ -136,7 +161,7 @@ def begun_with(out: Path, last: checkpoints.Checkpoint | None) -> DictConfig | N
     return saved
 
 
-def run_facts(pack: Pack, pretrained: PretrainedRun | None, device: torch.device, precision: str) -> dict[str, Any]:
+def run_metadata(pack: Pack, pretrained: PretrainedRun | None, device: torch.device, precision: str) -> dict[str, Any]:
     started = {} if pretrained is None else {"init_from": pretrained.metadata()}
     return {
         "styles": list(pack.model_styles),

@@ -10,23 +10,14 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from fontgan.build import batch_too_large, build_parts, resolve_batch_size
+from fontgan.build import batch_too_large, build_parts, resolve_batch_size, validate_on
 from fontgan.config.compose import find_pretrained
-from fontgan.config.conflicts import check_discriminator, check_trainer
 from fontgan.data.batches import PairSampler
 from fontgan.data.pack import Pack
 from fontgan.errors import ConfigError, RunError
 from fontgan.models.cost import parameters
 from fontgan.models.predict import draw_glyphs
-from fontgan.run_folder import (
-    Settings,
-    is_finished,
-    look_into,
-    run_facts,
-    schedule_of,
-    settings_to_compare,
-    tidy_finished,
-)
+from fontgan.run_folder import RunFolder, Settings, run_metadata, schedule_of, settings_to_compare
 from fontgan.runtime import distributed
 from fontgan.runtime.device import autocast, describe, out_of_memory, pick_device, pick_precision
 from fontgan.runtime.files import atomic_write, locked, user_path
@@ -49,7 +40,6 @@ def train(cfg: DictConfig, swept: Settings | None = None) -> int:
         swept: settings that tell this run from the others of its sweep, for TensorBoard's HParams.
     Returns: exit code.
     """
-    out = user_path(cfg.out)
     if cfg.sweep.over:
         over = ", ".join(map(str, cfg.sweep.over)) if isinstance(cfg.sweep.over, DictConfig) else cfg.sweep.over
         raise ConfigError(f"sweep.over: asks for several runs, over {over}. Add -m, or use sweep=none.")
@@ -58,7 +48,7 @@ def train(cfg: DictConfig, swept: Settings | None = None) -> int:
         torch.backends.cudnn.benchmark = True  # all batches have one shape, so trying the algorithms once pays
     try:
         with distributed.process_group(device):
-            return _train_in(out, cfg, device, swept or {})
+            return _run(cfg, user_path(cfg.out), device, swept or {})
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
@@ -66,51 +56,54 @@ def train(cfg: DictConfig, swept: Settings | None = None) -> int:
     raise batch_too_large(cfg, device)
 
 
-def _train_in(out: Path, cfg: DictConfig, device: torch.device, swept: Settings) -> int:
-    """As ``train``, in every process; the main one does first what leaves files, or finds out what is wrong."""
+def _run(cfg: DictConfig, out: Path, device: torch.device, swept: Settings) -> int:
+    """Opens the run's folder, validates, builds, fits; in every process, the main one first where files are involved."""
     # Until all parts are built nothing is written: a refused command leaves no half-made run behind.
     with kept_messages() as messages, ExitStack() as held:
-        resolve_batch_size(cfg, out, device)
         with distributed.main_first():
-            check_trainer(cfg)
-            check_discriminator(cfg)
-            last = look_into(out, cfg)
-            if finished := last is not None and is_finished(cfg, last):
-                tidy_finished(out, last)
-            else:
-                precision = pick_precision(cfg.trainer.precision, device)
-                if cfg.trainer.threads:
-                    torch.set_num_threads(cfg.trainer.threads)
-                pretrained = find_pretrained(cfg, last)
-                pack, train_step, sampler = build_parts(cfg, device, precision, pretrained)
-                if last is not None and last.metadata.get("pack") != pack.path.name:
-                    raise RunError(
-                        f"out={out}: its glyphs have changed since (a font, a folder or the way they are drawn). "
-                        "Train in another out=, or bring the old files back."
-                    )
-        if finished:
+            run = RunFolder.open(out)
+        resolve_batch_size(cfg, run.config, device)
+        with distributed.main_first():
+            validate_on(cfg, device)
+            run.check_same_run(cfg)
+            if run.is_finished(cfg):
+                run.tidy()
+        if run.is_finished(cfg):
             return 0
+        precision = pick_precision(cfg.trainer.precision, device)
+        if cfg.trainer.threads:
+            torch.set_num_threads(cfg.trainer.threads)
+        with distributed.main_first():
+            pretrained = find_pretrained(cfg, run.last)
+            pack, train_step, sampler = build_parts(cfg, device, precision, pretrained)
+            run.check_same_glyphs(pack)
         with distributed.main_first():
             if distributed.is_main():
                 out.mkdir(parents=True, exist_ok=True)
                 held.enter_context(locked(out, "another training"))
                 held.enter_context(log_into_file(messages, out / "train.log"))
-                checkpoints.clear_leftovers(out, last)
+                checkpoints.clear_leftovers(out, run.last)
             with quiet("fontgan"):
-                last = look_into(out, cfg)  # once more: another process may have trained while this one waited
-            if last is None and distributed.is_main():
+                run = RunFolder.open(out)  # once more: another process may have trained while this one waited
+                run.check_same_run(cfg)
+            if run.last is None and distributed.is_main():
                 atomic_write(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
-        seen = distributed.all_gather(last.step if last else 0)
-        if len(set(seen)) > 1:
-            raise distributed.raise_on_main(
-                RunError(
-                    f"out={out}: the processes see different checkpoints there (of steps {', '.join(map(str, seen))}). "
-                    "A shared folder may need a moment; start again, or see that all of them have the same one."
-                )
-            )
+        _check_same_everywhere(run)
         average_over_processes(train_step, cfg.data.size)
-        metadata = run_facts(pack, pretrained, device, precision)
-        return _train(cfg, out, last, pack, train_step, sampler, device, precision, metadata, swept)
+        metadata = run_metadata(pack, pretrained, device, precision)
+        return _train(cfg, out, run.last, pack, train_step, sampler, device, precision, metadata, swept)
+
+
+def _check_same_everywhere(run: RunFolder) -> None:
+    """Raises: RunError, in all processes alike, if they see different checkpoints."""
+    seen = distributed.all_gather(run.last.step if run.last else 0)
+    if len(set(seen)) > 1:
+        raise distributed.raise_on_main(
+            RunError(
+                f"out={run.path}: the processes see different checkpoints there (of steps {', '.join(map(str, seen))}). "
+                "A shared folder may need a moment; start again, or see that all of them have the same one."
+            )
+        )
 
 
 def _train(

@@ -20,7 +20,6 @@ from fontgan.bench.machine import describe_machine
 from fontgan.bench.page import FORMAT, MADE_BY_US, read_figures, say_figure, to_markdown
 from fontgan.bench.peaks import Peaks, measure_peaks
 from fontgan.config.compose import compose_config
-from fontgan.config.conflicts import check_depth
 from fontgan.config.data_plan import build_plan
 from fontgan.config.groups import choices
 from fontgan.errors import ConfigError, RunError
@@ -235,7 +234,7 @@ def _check(cfg: DictConfig) -> tuple[Path, Path | None]:
         key = str(override).lstrip("+~").partition("=")[0]
         if key in OWN:
             raise ConfigError(f"overrides: {key} is a setting of fontgan bench itself. Use {OWN[key]}=... instead.")
-    check_depth(compose_config("train", [f"experiment={cfg.training}", *cfg.overrides]))
+    compose_config("train", [f"experiment={cfg.training}", *cfg.overrides])
     lowest = {"batch_size": 1, "rounds": 3, "minutes": 0, "pairs": 0, "traced": 1, "glyphs": 1, "seed": 0, "threads": 1}
     for key, least in lowest.items():
         if cfg[key] is not None and cfg[key] < least:

@@ -54,8 +54,6 @@ def main(cfg: DictConfig) -> int:
         refuse_strange(key, file, work)
     guard_target(plan, cfg, places.font)
     opened = open_run(cfg, plan, work) if cfg.run is not None else None
-    if opened is None:
-        check_training(cfg)
     work.folder.mkdir(parents=True, exist_ok=True)
     with locked(work.folder, "another fontgan complete"):
         work.save()
@@ -172,13 +170,6 @@ def training_config(cfg: DictConfig, plan: Plan, out: Path) -> DictConfig:
     training.data.charset = "".join(plan.learned_from)
     training.out = str(out)
     return training
-
-
-def check_training(cfg: DictConfig) -> None:
-    """Raises: ConfigError for settings of the training that are out of range."""
-    from fontgan.config.conflicts import check_trainer
-
-    check_trainer(cfg)
 
 
 def train(cfg: DictConfig, plan: Plan, work: Work) -> int | None:

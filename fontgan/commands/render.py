@@ -9,9 +9,8 @@ from tqdm import tqdm
 
 from fontgan.data import charset as charsets
 from fontgan.data.font_source import FontGlyphs
-from fontgan.data.frame import clips, fit_canvas
+from fontgan.data.frame import SIZES, clips, fit_canvas
 from fontgan.data.image_source import name_from_char
-from fontgan.data.pairs import SIZES
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.generate.results import prepare_folder

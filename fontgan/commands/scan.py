@@ -14,8 +14,8 @@ from omegaconf import DictConfig, ListConfig
 from PIL import Image
 from tqdm import tqdm
 
+from fontgan.data.frame import SIZES
 from fontgan.data.image_source import MANIFEST, SHEET, image_files, name_from_char
-from fontgan.data.pairs import SIZES
 from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.handwriting.pictures import find_pictures, read_picture
 from fontgan.handwriting.sheet import NotAPage, need_opencv

@@ -47,6 +47,7 @@ def _checked_and_resolved(verb: str, cfg: DictConfig) -> DictConfig:
         )
         raise ConfigError(*needed)
     faults = Faults()
+    faults.found += _lacking(VERBS[verb], cfg)
     with faults.gather():
         _merge(OmegaConf.structured(VERBS[verb]), cfg, "")
     with faults.gather():
@@ -56,11 +57,20 @@ def _checked_and_resolved(verb: str, cfg: DictConfig) -> DictConfig:
             _check_target(path, node)
     faults.raise_all()
     OmegaConf.resolve(cfg)
-    with faults.gather():
-        _check_numbers(OmegaConf.to_container(cfg))
-    faults.found += check_limits(VERBS[verb], cfg)
-    faults.raise_all()
+    _check_numbers(OmegaConf.to_container(cfg))
     return cfg
+
+
+def _lacking(schema: type, cfg: DictConfig, path: str = "") -> list[str]:
+    """The keys that a config lacks, as only a saved one can: what is composed has all of ``configs/``."""
+    found = []
+    for key in fields(schema):
+        where = f"{path}.{key.name}".lstrip(".")
+        if key.name not in cfg:
+            found.append(f"lacks {where}.")
+        elif is_dataclass(key.default_factory) and isinstance(cfg[key.name], DictConfig):
+            found += _lacking(key.default_factory, cfg[key.name], where)  # type: ignore[arg-type]
+    return found
 
 
 def check_limits(schema: type, cfg: DictConfig, path: str = "") -> list[str]:

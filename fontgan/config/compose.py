@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hydra import compose
@@ -13,13 +13,13 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fontgan.config.check import check_config, parameter_keys, target_nodes
-from fontgan.config.conflicts import check_discriminator, check_freeze, refuse_what_would_be_ignored
+from fontgan.config.conflicts import validate
 from fontgan.config.explain import did_you_mean, explain
-from fontgan.config.groups import choices, hydra_here
+from fontgan.config.groups import choices, groups, hydra_here
 from fontgan.config.instantiate import build, build_on_meta, target_specs
 from fontgan.config.overrides import escape_overrides, unescape
 from fontgan.config.saved import check_fits, load_config
-from fontgan.errors import ConfigError
+from fontgan.errors import ConfigError, Faults
 from fontgan.runtime.files import user_path
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from fontgan.training.finetune import PretrainedRun
 
 log = logging.getLogger(__name__)
+
+COMPOSING_RAISES = (HydraException, OmegaConfBaseException, ValueError, RecursionError)  # ValueError: of long numbers
 
 
 def compose_config(verb: str, overrides: list[str]) -> DictConfig:
@@ -40,38 +42,55 @@ def compose_config(verb: str, overrides: list[str]) -> DictConfig:
             raise ConfigError(f"{override}: is for the jobs of a sweep. Add -m, or leave it out.")
     prepared = escape_overrides(overrides)
     cfg = compose_escaped(verb, prepared)
-    for sentence in resolve(cfg, prepared):
+    for sentence in resolve(verb, cfg, prepared):
         log.info("%s", sentence)
     return cfg
 
 
 def compose_escaped(verb: str, overrides: list[str]) -> DictConfig:
-    """The same from overrides that ``escape_overrides`` made, and not settled."""
+    """Keys and types are checked, values not yet. Args: overrides: as ``escape_overrides`` made them."""
     try:
         with hydra_here():
             cfg = compose(verb, overrides)
-    except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:  # ValueError: of long numbers
-        raise ConfigError(*map(unescape, explain(verb, overrides, error).faults)) from error
-    cfg = check_config(verb, cfg)
-    refuse_what_would_be_ignored(verb, cfg, {override.partition("=")[0] for override in overrides})
-    return cfg
+    except COMPOSING_RAISES as error:
+        raise _explain_all(verb, overrides, error) from error
+    return check_config(verb, cfg)
+
+
+def _explain_all(verb: str, overrides: list[str], error: Exception) -> ConfigError:
+    """Every override that cannot be composed, where Hydra names the first alone."""
+    faults = Faults()
+    known = {group: choices(group) for group in groups()}
+    chosen = [o for o in overrides if o.partition("=")[2] in known.get(o.partition("=")[0], ())]
+    for override in [] if len(overrides) == 1 else overrides:
+        alone = [choice for choice in chosen if choice != override] + [override]
+        try:
+            with hydra_here():
+                compose(verb, alone)
+        except COMPOSING_RAISES as wrong:
+            with faults.gather():
+                raise explain(verb, alone, wrong) from wrong
+    found = faults.found or explain(verb, overrides, error).faults
+    return ConfigError(*map(unescape, found))
 
 
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)")
 
 
-def resolve(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
-    """Puts in place what other settings ask for: init_from brings a run's ``generator`` and ``data``,
+def resolve(verb: str, cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
+    """Validates a config and puts in place what settings ask for: init_from brings a run's ``generator`` and ``data``,
     generator.match_params scales ``generator.ngf``, sweep.budget sets ``trainer.max_steps`` and ``trainer.max_minutes``.
 
     For a config as composed; a saved one is settled, and its checkpoint fits no other width.
     Args:
         overrides: as ``escape_overrides`` made them.
     Returns: what was chosen, in sentences.
-    Raises: ConfigError where that is impossible.
+    Raises: ConfigError for values that do not fit, or where that is impossible.
     """
     _expand_presets(cfg)
-    return [*_inherit(cfg, overrides), *_match_params(cfg), *_apply_budget(cfg)]
+    inherited = _inherit(cfg, overrides)
+    validate(verb, cfg, [override.partition("=")[0] for override in overrides])
+    return [*inherited, *_match_params(cfg), *_apply_budget(cfg)]
 
 
 def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
@@ -283,8 +302,6 @@ def _flops_of_a_step(cfg: DictConfig) -> float:
     from fontgan.training.checkpoint import all_checkpoints
     from fontgan.training.finetune import freeze_parts
 
-    check_discriminator(cfg)
-    check_freeze(cfg)
     targets = list(name_styles(target_specs(cfg) or ()))
     started = all_checkpoints(user_path(cfg.out)) if cfg.init_from and _own_config(cfg) is not None else []
     pretrained = find_pretrained(cfg, started[-1] if started else None)

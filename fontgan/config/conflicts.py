@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Collection
 
 from omegaconf import DictConfig
 
+from fontgan.config.check import check_limits
 from fontgan.config.groups import choices
-from fontgan.errors import ConfigError
+from fontgan.config.schema import VERBS
+from fontgan.errors import ConfigError, Faults
 
 
-def refuse_what_would_be_ignored(verb: str, cfg: DictConfig, typed: set[str]) -> None:
-    """Raises: ConfigError where a setting as typed would be replaced by what another one chooses."""
+def validate(verb: str, cfg: DictConfig, typed: Collection[str] = ()) -> None:
+    """Every rule on the values of a config whose keys and types are right; each rule is checked here and nowhere else.
+
+    Args:
+        typed: keys of the overrides, for settings that would be replaced or never used; none for a saved config.
+    Raises: ConfigError with all faults, one line each.
+    """
+    faults = Faults()
+    faults.found += check_limits(VERBS[verb], cfg)
+    if not faults.found:  # what follows reckons with the numbers
+        for rule in RULES:
+            with faults.gather():
+                rule(verb, cfg, set(typed))
+    faults.raise_all()
+
+
+def _budget_sets_steps(verb: str, cfg: DictConfig, typed: set[str]) -> None:
     if cfg.get("sweep") and cfg.sweep.budget is not None:
         for key in sorted(typed & {"trainer.max_steps", "trainer.max_minutes"}):
             raise ConfigError(f"{key}: sweep.budget={cfg.sweep.budget} sets it. Leave one of the two out.")
+
+
+def _match_params_sets_width(verb: str, cfg: DictConfig, typed: set[str]) -> None:
     wanted = cfg.get("generator") and cfg.generator.get("match_params")
     if wanted is not None and str(wanted) not in choices("generator/up") and "generator.ngf" in typed:
         raise ConfigError(f"generator.ngf: generator.match_params={wanted} chooses it. Leave one of the two out.")
-    if cfg.get("loss"):
-        _refuse_idle_losses(cfg.loss, typed)
-    if cfg.get("generator"):
-        _refuse_idle_parts(cfg.generator, typed)
-    if verb == "complete":
-        _refuse_in_completing(cfg, typed)
+
+
+def _ufo_is_not_traced(verb: str, cfg: DictConfig, typed: set[str]) -> None:
     if verb == "build_font" and str(cfg.input).lower().endswith((".ufo", ".ufoz")):
         for key in sorted(typed & {"speck", "workers"}):
             raise ConfigError(
@@ -38,8 +55,10 @@ SHAPES_TRAINING = ("data", "generator", "discriminator", "loss", "optim", "train
 SHAPES_DRAWING = ("trainer.device", "trainer.precision")
 
 
-def _refuse_in_completing(cfg: DictConfig, typed: set[str]) -> None:
+def _complete_sets_data(verb: str, cfg: DictConfig, typed: set[str]) -> None:
     """Raises: ConfigError where fontgan complete would replace a typed setting, or never read it."""
+    if verb != "complete":
+        return
     for key in sorted(typed):
         plain = key.lstrip("+~")
         if plain in SET_BY_COMPLETE:
@@ -52,8 +71,11 @@ def _refuse_in_completing(cfg: DictConfig, typed: set[str]) -> None:
         raise ConfigError("style: chooses among the styles of run=RUN. Add run=RUN, or leave it out.")
 
 
-def _refuse_idle_parts(generator: DictConfig, typed: set[str]) -> None:
+def _refuse_idle_parts(verb: str, cfg: DictConfig, typed: set[str]) -> None:
     """Raises: ConfigError where a typed part of the generator has no level to be at, or typed levels no part."""
+    generator = cfg.get("generator")
+    if not generator:
+        return
     for key in sorted(typed):
         if key.startswith(("generator/attention", "generator.attention.")) and not generator.attention_levels:
             raise ConfigError(
@@ -66,8 +88,11 @@ def _refuse_idle_parts(generator: DictConfig, typed: set[str]) -> None:
         )
 
 
-def _refuse_idle_losses(loss: DictConfig, typed: set[str]) -> None:
+def _refuse_idle_losses(verb: str, cfg: DictConfig, typed: set[str]) -> None:
     """Raises: ConfigError where a typed setting of the loss shapes a term whose weight is 0; a preset may hold such."""
+    loss = cfg.get("loss")
+    if not loss:
+        return
     judged, both = loss.get("adversarial"), loss.get("l1") and loss.get("ink_bce")
     idle = {
         "gan": not judged and "loss.adversarial is 0. Raise it, such as loss=ink_gan",
@@ -81,8 +106,10 @@ def _refuse_idle_losses(loss: DictConfig, typed: set[str]) -> None:
             raise ConfigError(f"loss.{key}={loss.get(key)}: would never be used, since {reason}, or leave it out.")
 
 
-def check_depth(cfg: DictConfig) -> None:
+def _depth_fits_size(verb: str, cfg: DictConfig, typed: set[str]) -> None:
     """Raises: ConfigError if the images are too small to be halved as often as the generator halves them."""
+    if not cfg.get("generator"):
+        return
     size, depth = int(cfg.data.size), cfg.generator.depth
     kept = 1 if cfg.generator.get("innermost_stride") == 1 else 0  # levels that do not halve
     deepest = size.bit_length() - 1 + kept
@@ -94,16 +121,11 @@ def check_depth(cfg: DictConfig) -> None:
         )
 
 
-def check_freeze(cfg: DictConfig) -> None:
-    """Raises: ConfigError if trainer.freeze or trainer.train_only cannot be read, or there is nothing to hold still."""
-    from fontgan.training.finetune import PARTS
-
+def _freeze_needs_weights(verb: str, cfg: DictConfig, typed: set[str]) -> None:
+    """Raises: ConfigError where there are no trained weights to freeze, or both ways of freezing are asked for."""
+    if not cfg.get("trainer"):
+        return
     parts, only = cfg.trainer.freeze, cfg.trainer.train_only
-    unknown = [name for name in parts or [] if name not in PARTS]
-    if unknown:
-        raise ConfigError(f"trainer.freeze: {unknown[0]} is no part. Choose of {', '.join(PARTS)}.")
-    if only not in (None, "style"):
-        raise ConfigError(f"trainer.train_only={only}: choose style, or null.")
     if parts and only:
         raise ConfigError(
             "trainer.freeze and trainer.train_only: the second freezes all but new rows. Give one of them."
@@ -114,8 +136,10 @@ def check_freeze(cfg: DictConfig) -> None:
         raise ConfigError(f"trainer.{key}: holds a trained network still, and none is given. Add init_from=RUN.")
 
 
-def check_discriminator(cfg: DictConfig) -> None:
+def _discriminator_fits_loss(verb: str, cfg: DictConfig, typed: set[str]) -> None:
     """Raises: ConfigError where loss and discriminator do not go together, or one would be ignored."""
+    if not cfg.get("loss"):
+        return
     wanted = cfg.loss.adversarial > 0 or cfg.loss.category > 0
     given = cfg.discriminator.get("_target_") is not None
     if wanted and not given:
@@ -140,57 +164,21 @@ def check_discriminator(cfg: DictConfig) -> None:
         )
 
 
-def check_trainer(cfg: DictConfig) -> None:
-    """Raises: ConfigError for numbers out of range."""
-    from fontgan.training.rollback import check_on_divergence
-
-    check_batch_size(cfg.trainer.batch_size)
-    at_least: dict[str, tuple[Any, float]] = {
-        "data.workers": (cfg.data.workers, 1),
-        "trainer.accumulate": (cfg.trainer.accumulate, 1),
-        "trainer.max_steps": (cfg.trainer.max_steps, 1),
-        "trainer.stop_at": (cfg.trainer.stop_at, 1),
-        "trainer.threads": (cfg.trainer.threads, 1),
-        "trainer.log_every": (cfg.trainer.log_every, 1),
-        "trainer.eval_every": (cfg.trainer.eval_every, 1),
-        "trainer.save_every": (cfg.trainer.save_every, 1),
-        "trainer.sheet_chars": (cfg.trainer.sheet_chars, 0),
-        "trainer.grad_clip": (cfg.trainer.grad_clip, 0),
-        "trainer.seed": (cfg.trainer.seed, 0),
-        "optim.warmup_steps": (cfg.optim.warmup_steps, 0),
-        "optim.lr": (cfg.optim.lr, 0),
-        "optim.discriminator_lr": (cfg.optim.discriminator_lr, 0),
-        "optim.final_lr_share": (cfg.optim.final_lr_share, 0),
-    }
-    for key, (value, lowest) in at_least.items():
-        if value is not None and value < lowest:
-            raise ConfigError(f"{key}={value}: {lowest:g} or more is needed.")
-    if cfg.trainer.max_minutes is not None and cfg.trainer.max_minutes <= 0:
-        raise ConfigError(
-            f"trainer.max_minutes={cfg.trainer.max_minutes}: more than 0 is needed, or null for no limit."
-        )
-    check_freeze(cfg)
-    check_on_divergence(cfg.trainer.on_divergence)
-    if not 0 <= cfg.trainer.ema_decay < 1:
-        raise ConfigError(f"trainer.ema_decay={cfg.trainer.ema_decay}: from 0 (no averaging) to below 1 is needed.")
-    if cfg.trainer.compile not in ("auto", True, False):
-        raise ConfigError(f"trainer.compile={cfg.trainer.compile}: choose one of auto, true, false.")
+def _batch_size_is_a_number(verb: str, cfg: DictConfig, typed: set[str]) -> None:
+    size = cfg.trainer.batch_size if cfg.get("trainer") else "auto"
+    if size != "auto" and (isinstance(size, bool) or not isinstance(size, int)):
+        raise ConfigError(f"trainer.batch_size={size}: a whole number of pairs is needed, or auto.")
 
 
-def check_batch_size(batch_size: Any) -> None:
-    """Raises: ConfigError if it is no number of pairs, or cannot be shared out evenly among the processes."""
-    from fontgan.runtime import distributed
-
-    if batch_size == "auto":
-        return
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int):
-        raise ConfigError(f"trainer.batch_size={batch_size}: a whole number of pairs is needed, or auto.")
-    if batch_size < 1:
-        raise ConfigError(f"trainer.batch_size={batch_size}: 1 or more is needed.")
-    processes = distributed.world_size()
-    if batch_size % processes:
-        below, above = batch_size // processes * processes, -(-batch_size // processes) * processes
-        raise ConfigError(
-            f"trainer.batch_size={batch_size}: cannot be shared out evenly among {processes} processes. "
-            f"Use {f'{below} or ' if below else ''}{above}."
-        )
+RULES = (
+    _batch_size_is_a_number,
+    _budget_sets_steps,
+    _match_params_sets_width,
+    _complete_sets_data,
+    _ufo_is_not_traced,
+    _refuse_idle_losses,
+    _refuse_idle_parts,
+    _depth_fits_size,
+    _discriminator_fits_loss,
+    _freeze_needs_weights,
+)

@@ -11,7 +11,6 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from fontgan.config.check import RESOLVED_KEYS, parameter_keys, target_nodes
-from fontgan.config.conflicts import check_depth
 from fontgan.config.explain import first_line
 from fontgan.config.targets import locate
 from fontgan.errors import ConfigError
@@ -64,7 +63,6 @@ def _with_path(message: str, cause: BaseException, cfg: DictConfig, path: str) -
 
 def build_generator(cfg: DictConfig, styles: int) -> UnetGenerator:
     """A generator of ``styles`` styles, its weights freshly drawn. Raises: ConfigError."""
-    check_depth(cfg)
     return build(cfg.generator, "generator", styles=styles)
 
 
@@ -72,7 +70,6 @@ def build_on_meta(cfg: DictConfig, path: str, node: Any, styles: int) -> Any:
     """A network of ``cfg`` whose weights take no memory, to count with."""
     from fontgan.models.meta import on_meta_device
 
-    check_depth(cfg)
     with on_meta_device():
         return build(OmegaConf.create(node), path, styles=styles)
 

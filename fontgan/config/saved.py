@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fontgan.config.check import check_and_resolve
-from fontgan.config.conflicts import check_depth
+from fontgan.config.conflicts import validate
 from fontgan.config.explain import first_line
 from fontgan.config.instantiate import build_on_meta, target_specs
 from fontgan.errors import ConfigError, RunError
@@ -32,11 +32,9 @@ def load_config(file: Path) -> DictConfig:
         if not isinstance(loaded, dict):
             raise ValueError("is not a run's config")
         cfg = OmegaConf.create(loaded)
-        lacking = [key for key in NEEDED_IN_SAVED if OmegaConf.select(cfg, key, default=_ABSENT) is _ABSENT]
-        if lacking:
-            raise ValueError(f"lacks {lacking[0]}")
         cfg = check_and_resolve("train", cfg)
-        _check_saved_numbers(cfg)
+        _check_sources(cfg)
+        validate("train", cfg)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}).") from error
     except ConfigError as error:
@@ -46,43 +44,12 @@ def load_config(file: Path) -> DictConfig:
     return cfg
 
 
-_ABSENT = object()
-NEEDED_IN_SAVED = (
-    "data.source", "data.targets", "data.charset", "data.size", "data.margin", "data.align", "data.holdout",
-    "data.holdout_chars", "data.augment", "generator", "discriminator", "loss", "loss.adversarial", "loss.category",
-    "generator.depth", "generator.ngf", "generator.up", "generator.style", "optim.algorithm", "optim.lr",
-    "optim.discriminator_lr", "optim.warmup_steps", "optim.final_lr_share", "trainer.batch_size", "trainer.accumulate",
-    "trainer.max_steps", "trainer.max_minutes", "trainer.precision", "trainer.seed",
-)  # fmt: skip
-# Lowest and highest of what decides how much memory or time is spent before anything else could refuse it.
-RANGES_IN_SAVED = {
-    "data.workers": (1, 1024), "trainer.batch_size": (1, 65_536), "trainer.accumulate": (1, 65_536),
-    "trainer.threads": (1, 1024), "trainer.sheet_chars": (0, 10_000), "trainer.max_steps": (1, 10**15),
-    "trainer.seed": (0, 2**63), "optim.warmup_steps": (0, 10**15), "discriminator.layers": (0, 9),
-}  # fmt: skip
-
-
-def _check_saved_numbers(cfg: DictConfig) -> None:
-    """Raises: ConfigError for a number that no training of ours had, or that nothing could be built with."""
-    from fontgan.data.pairs import SIZES
-
-    if cfg.data.size not in SIZES:
-        raise ConfigError(f"data.size={cfg.data.size}: choose one of {', '.join(map(str, SIZES))}.")
+def _check_sources(cfg: DictConfig) -> None:
+    """Raises: ConfigError where a run's data are no names of fonts or folders."""
     targets = target_specs(cfg)
     specs = list(targets.values()) if isinstance(targets, dict) else targets
-    if (
-        not isinstance(cfg.data.source, str)
-        or not isinstance(specs, list)
-        or not all(isinstance(s, str) for s in specs)
-    ):
+    if not isinstance(specs, list) or not all(isinstance(spec, str) for spec in (cfg.data.source, *specs)):
         raise ConfigError("data.source or data.targets: names no font or folder.")
-    if cfg.trainer.batch_size != "auto" and type(cfg.trainer.batch_size) is not int:
-        raise ConfigError(f"trainer.batch_size={cfg.trainer.batch_size}: a whole number of pairs is needed.")
-    check_depth(cfg)
-    for key, (low, high) in RANGES_IN_SAVED.items():
-        value = OmegaConf.select(cfg, key)
-        if isinstance(value, int | float) and not low <= value <= high:
-            raise ConfigError(f"{key}={value}: {low} to {high} is needed.")
 
 
 def check_fits(cfg: DictConfig, checkpoint: Checkpoint, names: Iterable[str] = ("generator",)) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
 from typing import Any
 
 from omegaconf import MISSING
+
+from fontgan.data.frame import SIZES
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,12 @@ class Limits:
             known = ", ".join(
                 str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in self.choices
             )
-            return None if value in self.choices else f"{key}={value}: choose one of {known}."
+            wrong = [
+                one
+                for one in (value if isinstance(value, Sequence) and not isinstance(value, str) else [value])
+                if one not in self.choices
+            ]
+            return f"{key}={wrong[0]}: choose one of {known}." if wrong else None
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None  # a word where one is allowed, such as auto; its type is checked elsewhere
         right = (
@@ -69,9 +76,32 @@ def limited(
     above: float | None = None,
     below: float | None = None,
     choices: Sequence[Any] = (),
+    free: bool = False,
 ) -> Any:
-    """A key of a config's dataclass with the limits of its value."""
-    return field(default=MISSING, metadata={"limits": Limits(minimum, maximum, above, below, tuple(choices))})
+    """A key of a config's dataclass with the limits of its value.
+
+    Args:
+        free: whether it may differ when a run is resumed: it changes where, how long or how often, not what is learned.
+    """
+    limits = Limits(minimum, maximum, above, below, tuple(choices))
+    return field(default=MISSING, metadata={"limits": limits, "free": free})
+
+
+def free() -> Any:
+    """A key without limits that may differ when a run is resumed."""
+    return limited(free=True)
+
+
+def free_keys(schema: type, path: str = "") -> list[str]:
+    """The dotted keys that may differ when a run is resumed."""
+    found = []
+    for key in fields(schema):
+        where = f"{path}.{key.name}".lstrip(".")
+        if key.metadata.get("free"):
+            found.append(where)
+        elif is_dataclass(key.default_factory):
+            found += free_keys(key.default_factory, where)  # type: ignore[arg-type]
+    return found
 
 
 @dataclass
@@ -79,56 +109,56 @@ class DataConfig:
     source: Any = MISSING
     targets: Any = MISSING
     charset: str = MISSING
-    size: int = MISSING
-    margin: float = MISSING
+    size: int = limited(choices=SIZES)
+    margin: float = limited(0, below=0.25)
     align: bool = MISSING
-    holdout: float = MISSING
+    holdout: float = limited(0, below=1)
     holdout_chars: str = MISSING
-    cache: str | None = MISSING
-    workers: int | None = MISSING
+    cache: str | None = free()
+    workers: int | None = limited(1, 1024, free=True)
     augment: Any = MISSING
 
 
 @dataclass
 class OptimConfig:
     algorithm: Any = MISSING
-    lr: float = MISSING
-    discriminator_lr: float = MISSING
-    warmup_steps: int = MISSING
-    final_lr_share: float = MISSING
+    lr: float = limited(0)
+    discriminator_lr: float = limited(0)
+    warmup_steps: int = limited(0, 10**15)
+    final_lr_share: float = limited(0)
 
 
 @dataclass
 class TrainerConfig:
-    device: str = MISSING
+    device: str = free()
     precision: str = MISSING
     channels_last: bool = MISSING
-    compile: Any = MISSING
-    gradient_checkpointing: bool = MISSING
+    compile: Any = limited(choices=("auto", True, False), free=True)
+    gradient_checkpointing: bool = free()
     sync_batch_norm: bool = MISSING
-    threads: int | None = MISSING
-    batch_size: Any = MISSING
-    accumulate: int = MISSING
-    max_steps: int = MISSING
-    max_minutes: float | None = MISSING
-    stop_at: int | None = MISSING
-    seed: int = MISSING
-    ema_decay: float = MISSING
-    grad_clip: float = MISSING
-    on_divergence: str = MISSING
-    freeze: list[str] | None = MISSING
-    train_only: str | None = MISSING
-    log_every: int = MISSING
-    eval_every: int = MISSING
-    save_every: int = MISSING
-    sheet_chars: int = MISSING
-    profile: bool = MISSING
+    threads: int | None = limited(1, 1024, free=True)
+    batch_size: Any = limited(1, 65_536)  # a number of pairs, or auto
+    accumulate: int = limited(1, 65_536)
+    max_steps: int = limited(1, 10**15, free=True)
+    max_minutes: float | None = limited(above=0, free=True)
+    stop_at: int | None = limited(1, free=True)
+    seed: int = limited(0, 2**63)
+    ema_decay: float = limited(0, below=1)
+    grad_clip: float = limited(0)
+    on_divergence: str = limited(choices=("stop", "rollback"), free=True)
+    freeze: list[str] | None = limited(choices=("encoder", "decoder", "style"))
+    train_only: str | None = limited(choices=("style",))
+    log_every: int = limited(1, free=True)
+    eval_every: int = limited(1, free=True)
+    save_every: int = limited(1, free=True)
+    sheet_chars: int = limited(0, 10_000, free=True)
+    profile: bool = free()
 
 
 @dataclass
 class SweepConfig:
     over: Any = MISSING
-    budget: str | None = MISSING
+    budget: str | None = free()
 
 
 @dataclass
@@ -142,7 +172,7 @@ class TrainConfig:
     sweep: SweepConfig = field(default_factory=SweepConfig)
     init_from: str | None = MISSING
     name: str = MISSING
-    out: str = MISSING
+    out: str = free()
 
 
 @dataclass

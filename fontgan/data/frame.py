@@ -16,6 +16,9 @@ import numpy as np
 MAX_TRANSFORM = 1e6  # scale and offset of a frame that is read from a file; the scale is at least 1 in so many
 
 
+SIZES = (64, 96, 128, 192, 256, 384, 512)  # sides of the canvas, in pixels
+
+
 class Box(NamedTuple):
     """Left, top, right, bottom."""
 

@@ -15,7 +15,6 @@ from fontgan.data.glyphs import PAPER, Coverage, Diagnostic, GlyphSource
 from fontgan.data.sources import check_style_name, open_glyphs, style_name
 from fontgan.errors import DataError, shorten
 
-SIZES = (64, 96, 128, 192, 256, 384, 512)
 _HOLDOUT_BUCKETS = 10_000
 FEW_PAIRS = 10
 PLENTY_OF_PAIRS = 1000
@@ -71,7 +70,7 @@ def plan_pairs(
         source: font file or glyph folder, as ``open_glyphs`` takes it.
         targets: the styles; a mapping names them, a list takes file names as names.
         charset: see ``fontgan.data.charset.resolve``.
-        size: side of the canvas in pixels, one of ``SIZES``.
+        size: side of the canvas in pixels, one of ``fontgan.data.frame.SIZES``.
         margin: empty border on each side, as a fraction of the canvas, 0 to below 0.25.
         align: bring each style's median ink box onto the source's (undone on output).
         holdout: share of characters never trained on, 0 to below 1; the same for all styles.
@@ -79,12 +78,6 @@ def plan_pairs(
         canvas: the source's cell -> canvas pixels as a trained network knows it; None fits one to these glyphs.
     Raises: DataError if something cannot be read or no pairs are left.
     """
-    if size not in SIZES:
-        raise DataError(f"data.size={size}: choose one of {', '.join(map(str, SIZES))}.")
-    if not 0 <= margin < 0.25:
-        raise DataError(f"data.margin={margin}: a fraction of the canvas from 0 to below 0.25 is needed.")
-    if not 0 <= holdout < 1:
-        raise DataError(f"data.holdout={holdout}: a share from 0 to below 1 is needed.")
     named = name_styles(targets)
     wanted = charsets.resolve(charset)
     opened = open_glyphs(source)

@@ -82,11 +82,11 @@ def check_every_choice(parsed: list[Override]) -> None:
     """Composes the first job, and one more for each further choice, since Hydra itself would stop half-way."""
     options = [choices_of_override(override) for override in parsed]
     first = [lines[0] for lines in options]
-    resolve(compose_escaped("train", first), first)
+    resolve("train", compose_escaped("train", first), first)
     for place, lines in enumerate(options):
         for line in lines[1:]:
             job = [*first[:place], line, *first[place + 1 :]]
-            resolve(compose_escaped("train", job), job)
+            resolve("train", compose_escaped("train", job), job)
 
 
 def shared_keys(parsed: list[Override]) -> list[str]:

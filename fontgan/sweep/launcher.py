@@ -67,7 +67,7 @@ def launch(overrides: list[str]) -> int:
         # Here once, where the jobs would each begin with it. One whose data is bad says so itself.
         with suppress(UserError):
             cfg = compose_escaped("train", some_job)
-            resolve(cfg, some_job)
+            resolve("train", cfg, some_job)
             origin = find_pretrained(cfg)
             plan = build_plan(cfg, origin.canvas if origin else None)
             make_pack(plan, cache_folder(cfg.data.cache))
@@ -128,7 +128,7 @@ def run_job(cfg: DictConfig) -> float | None:
         with open_dict(cfg):
             cfg.out, cfg.sweep.over = str(out), {}
         cfg = check_config("train", cfg)
-        for sentence in resolve(cfg, overrides):
+        for sentence in resolve("train", cfg, overrides):
             log.info("%s", sentence)
         values = {override.get_key_element().lstrip("+"): override.value() for override in parse_override(overrides)}
         code = train(cfg, {key: plain_value(values[key]) for key in own})

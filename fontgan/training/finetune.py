@@ -22,8 +22,6 @@ from fontgan.training.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
 
-PARTS = ("encoder", "decoder", "style")
-
 
 @dataclass(frozen=True)
 class PretrainedRun:
@@ -188,7 +186,7 @@ def parts_of(generator: UnetGenerator) -> dict[str, list[nn.Module]]:
     encoder is all that comes before the style, decoder the way up, and style whatever reads style weights or
     references, the encoder of references included.
     """
-    parts: dict[str, list[nn.Module]] = {name: [] for name in PARTS}
+    parts: dict[str, list[nn.Module]] = {"encoder": [], "decoder": [], "style": []}
     block: nn.Module = generator.unet
     while isinstance(block, UnetSkipConnectionBlock):
         for name, child in block.named_children():

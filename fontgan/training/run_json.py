@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from fontgan.data.pairs import SIZES
+from fontgan.data.frame import SIZES
 from fontgan.data.sources import check_style_name
 from fontgan.errors import DataError
 
