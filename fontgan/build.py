@@ -149,13 +149,13 @@ def validate_on(cfg: DictConfig, device: torch.device) -> None:
     """The rules that depend on the machine. Raises: ConfigError with all that are broken."""
     faults = Faults()
     with faults.gather():
-        _share_evenly(cfg.trainer.batch_size)
+        share_evenly(cfg.trainer.batch_size)
     with faults.gather():
         wants_compile(cfg, device)
     faults.raise_all()
 
 
-def _share_evenly(batch_size: int | str) -> None:
+def share_evenly(batch_size: int | str) -> None:
     processes = distributed.world_size()
     if isinstance(batch_size, int) and batch_size % processes:
         below, above = batch_size // processes * processes, -(-batch_size // processes) * processes

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fontgan.data.frame import median_box
+from fontgan.data.frame import SIZES, median_box
 from fontgan.data.pack import SOURCE as SOURCE_NAME
 from fontgan.data.pack import make_pack, member_frame, open_pack, pack_key
-from fontgan.data.pairs import SIZES, PairPlan, find_duplicates, hold_out, plan_pairs
+from fontgan.data.pairs import PairPlan, find_duplicates, hold_out, plan_pairs
 from fontgan.errors import DataError
 from tests.helpers import BRUSH, KAI, SOURCE, XIAOWEI, box, make_font
 

@@ -15,8 +15,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from fontgan.build import share_evenly
 from fontgan.config.compose import compose_config
-from fontgan.config.conflicts import check_batch_size
 from fontgan.config.groups import choices
 from fontgan.config.instantiate import build
 from fontgan.errors import ConfigError
@@ -152,7 +152,7 @@ def test_every_thing_is_in_exactly_one_share(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("batch_size", [0, 2.5, True, "many"])
 def test_a_batch_size_that_is_no_number_of_pairs_is_refused(batch_size: object) -> None:
     with pytest.raises(ConfigError, match=rf"^trainer\.batch_size={batch_size}: "):
-        check_batch_size(batch_size)
+        compose_config("train", [f"trainer.batch_size={batch_size}"])
 
 
 def test_shared_batch_norm_is_refused_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
