@@ -15,7 +15,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fontgan.build import share_evenly
 from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices
 from fontgan.config.instantiate import build
