@@ -188,7 +188,7 @@ def test_every_parameter_is_in_one_part(style: str) -> None:
     assert sorted(buffers) == sorted(id(b) for b in generator.buffers())
 
 
-@pytest.mark.parametrize("part", ("encoder", "decoder", "style"))
+@pytest.mark.parametrize("part", ["encoder", "decoder", "style"])
 def test_a_frozen_part_does_not_move_and_the_rest_does(part: str, saved: Callable[[Any], PretrainedRun]) -> None:
     cfg = small("film", "loss=ink", "discriminator=none", "generator.dropout=0.3", "generator/norm=batch")
     generator = build_generator(cfg, 3)
