@@ -18,7 +18,7 @@ from fontgan.data.batches import PairSampler
 from fontgan.data.pack import Pack, make_pack
 from fontgan.errors import ConfigError, Faults, RunError, UserError
 from fontgan.models.cost import parameters
-from fontgan.models.unet import UnetGenerator
+from fontgan.models.unet import EncodeDecode, UnetGenerator
 from fontgan.runtime import distributed
 from fontgan.runtime.device import autocast, pick_precision
 from fontgan.runtime.files import cache_folder
@@ -106,7 +106,7 @@ def build_parts(
         optimiser_g=_optimiser(cfg, generator, cfg.optim.lr),
         optimiser_d=optimiser_d,
         autocast=autocast(device, precision),
-        forward=torch.compile(generator) if compiled else None,
+        forward=torch.compile(EncodeDecode(generator)) if compiled else None,
         forward_d=d_forward_frozen,
         d_forward_frozen=d_forward_frozen,
         ema_decay=cfg.trainer.ema_decay,

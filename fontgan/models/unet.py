@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -253,11 +253,25 @@ class UnetGenerator(nn.Module):
             if isinstance(module, UnetSkipConnectionBlock):
                 module.recompute = True
 
-    def forward(self, source: Tensor, style: Tensor, with_map: bool = False) -> Any:
-        """Ink logits; ``with_map`` gives (logits, the innermost map as ``encode`` would), which saves encoding again."""
+    def encode_decode(self, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Ink logits as ``forward`` gives them, and the innermost map as ``encode`` does, in one pass."""
         reader = self.reference_style
         logits, innermost = self.unet(source, style if reader is None else reader.style_vector(style))
-        return (logits.float(), innermost) if with_map else logits.float()
+        return logits.float(), innermost
+
+    def forward(self, source: Tensor, style: Tensor) -> Tensor:
+        return self.encode_decode(source, style)[0]
+
+
+class EncodeDecode(nn.Module):
+    """``encode_decode`` of a generator as a module of its own: torch compiles, and averages over processes, modules."""
+
+    def __init__(self, generator: UnetGenerator):
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        return self.generator.encode_decode(source, style)
 
 
 def _check_levels(key: str, levels: Sequence[int], depth: int) -> None:

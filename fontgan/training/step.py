@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ from fontgan import losses
 from fontgan.data.batches import GlyphBatch
 from fontgan.models.discriminator import DiscriminatorOutput
 from fontgan.models.style import StyleEmbedding
-from fontgan.models.unet import UnetGenerator
+from fontgan.models.unet import EncodeDecode, UnetGenerator
 from fontgan.training.objective import Objective
 from fontgan.values import image_from_logits
 
@@ -24,14 +24,14 @@ class Drawn(NamedTuple):
     """What the generator made of a batch."""
 
     logits: Tensor  # (B, 1, H, W)
-    source_map: Tensor | None  # the innermost map of the source, detached; where the objective compares it
+    source_map: Tensor  # the innermost map of the source, detached
 
 
 class TrainStep:
     """Networks, optimisers and the averaged generator, and how one step moves them.
 
     Args:
-        forward: the generator as it is called: the network itself, or compiled, or wrapped for several processes.
+        forward: ``EncodeDecode`` of the generator: as it is, or compiled, or wrapped for several processes.
         forward_d: the discriminator likewise, where it is trained.
         d_forward_frozen: the discriminator where only the generator learns from it: the network itself, or compiled.
         autocast: makes the context in which networks compute (bf16 or full precision).
@@ -51,7 +51,7 @@ class TrainStep:
         optimiser_g: torch.optim.Optimizer,
         optimiser_d: torch.optim.Optimizer | None,
         autocast: Callable[[], torch.autocast],
-        forward: Callable[..., Any] | None = None,
+        forward: Callable[..., tuple[Tensor, Tensor]] | None = None,
         forward_d: Callable[..., DiscriminatorOutput] | None = None,
         d_forward_frozen: Callable[..., DiscriminatorOutput] | None = None,
         ema_decay: float = 0.0,
@@ -66,7 +66,7 @@ class TrainStep:
         self.optimiser_d = optimiser_d
         self.autocast = autocast
         # Not "or": a compiled network has a length, and none to give.
-        self.forward = generator if forward is None else forward
+        self.forward = EncodeDecode(generator) if forward is None else forward
         self.forward_d = discriminator if forward_d is None else forward_d
         self.d_forward_frozen = discriminator if d_forward_frozen is None else d_forward_frozen
         self.ema_decay = ema_decay
@@ -104,10 +104,8 @@ class TrainStep:
     def _draw(self, batch: GlyphBatch) -> Drawn:
         style = batch.style if batch.references is None else batch.references
         with self.autocast():
-            if not self.objective.constancy:
-                return Drawn(self.forward(batch.source, style), None)
-            logits, source_map = self.forward(batch.source, style, with_map=True)
-            return Drawn(logits, source_map.detach())
+            logits, source_map = self.forward(batch.source, style)
+        return Drawn(logits, source_map.detach())
 
     def _discriminate_pair(self, batch: GlyphBatch, fake: Tensor) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
         """The verdicts on the true and on the drawn glyphs, in one pass where no layer mixes the glyphs of a batch."""
@@ -153,7 +151,7 @@ class TrainStep:
             logits, source_map = drawn or self._draw(batch)
             fake = image_from_logits(logits)
             terms = self.objective.reconstruction(logits, batch.target, progress)
-            if source_map is not None:
+            if self.objective.constancy:
                 with self.autocast():
                     fake_map = self.generator.encode(fake)
                 terms["constancy"] = self.objective.constancy * losses.constancy(source_map, fake_map)

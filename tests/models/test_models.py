@@ -275,7 +275,7 @@ def test_styles_change_the_result_and_mix(style: str) -> None:
     network = generator(f"generator/style={style}").eval()
     for module in network.modules():
         if isinstance(module, StyleEmbedding):
-            nn.init.normal_(module.rows)
+            nn.init.normal_(module.weight)
     if network.reference_style is not None:
         nn.init.normal_(network.reference_style.prototypes)
     source = torch.rand(1, 1, 32, 32)
@@ -585,7 +585,10 @@ def test_encode_gives_the_innermost_map() -> None:
             ["generator/up/refine=mbconv", "generator.up.refine.norm=layer"],
             "generator.up.refine.norm=layer: choose one of",
         ),
-        (["generator/up/resize=carafe", "generator.up.resize.reach=4"], "generator.up.resize.reach=4: an odd kernel"),
+        (
+            ["generator/up/resize=carafe", "generator.up.resize.up_kernel=4"],
+            "generator.up.resize.up_kernel=4: an odd kernel",
+        ),
         (["generator/up/resize=nearest_conv", "generator.up.resize.mode=area"], "bilinear, bicubic, nearest"),
         (
             ["generator/up/resize=deconv", "generator.up.resize.kernel=3"],
@@ -671,8 +674,8 @@ def test_discriminators_judge_patches_and_learn(name: str, head: str) -> None:
     assert verdict.logits.shape[:2] == (2, 1)
     assert verdict.logits.shape[-1] > 1
     has_category = name == "zi2zi" or head == "category"
-    assert (verdict.category is not None) == has_category
-    total = verdict.logits.mean() + (verdict.category.square().mean() if has_category else 0)
+    assert (verdict.class_logits is not None) == has_category
+    total = verdict.logits.mean() + (verdict.class_logits.square().mean() if has_category else 0)
     total.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in judge.parameters())
     # Conditional on the source: another source, another verdict.

@@ -68,7 +68,7 @@ def test_the_map_that_comes_with_the_drawing_is_the_encoders(style: str) -> None
     generator = step.generator.train()
     twin = copy.deepcopy(generator)
     given = batch.style if batch.references is None else batch.references
-    logits, innermost = generator(batch.source, given, with_map=True)
+    logits, innermost = generator.encode_decode(batch.source, given)
     assert torch.equal(innermost, twin.encode(batch.source))
     assert torch.equal(logits, copy.deepcopy(twin)(batch.source, given))
 
