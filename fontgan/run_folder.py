@@ -13,8 +13,9 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from fontgan import __version__
+from fontgan.config.limits import free_keys
 from fontgan.config.saved import differences, load_config
-from fontgan.config.schema import TrainConfig, free_keys
+from fontgan.config.schema import TrainConfig
 from fontgan.data.pack import Pack
 from fontgan.errors import RunError, UserError
 from fontgan.runtime import distributed

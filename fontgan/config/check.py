@@ -73,20 +73,6 @@ def _lacking(schema: type, cfg: DictConfig, path: str = "") -> list[str]:
     return found
 
 
-def check_limits(schema: type, cfg: DictConfig, path: str = "") -> list[str]:
-    """What is out of the limits that a dataclass of ``fontgan.config.schema`` sets for its keys, one line each."""
-    found = []
-    for key in fields(schema):
-        if key.name not in cfg:
-            continue
-        where, value = f"{path}.{key.name}".lstrip("."), cfg[key.name]
-        if isinstance(value, DictConfig) and is_dataclass(key.default_factory):
-            found += check_limits(key.default_factory, value, where)
-        elif "limits" in key.metadata and (fault := key.metadata["limits"].fault(where, value)):
-            found.append(fault)
-    return found
-
-
 def _check_places(cfg: DictConfig) -> None:
     """Raises: ConfigError where a config has no class in a place that needs one."""
     for place in ALLOWED_TARGETS:

@@ -7,8 +7,8 @@ from collections.abc import Collection
 
 from omegaconf import DictConfig
 
-from fontgan.config.check import check_limits
 from fontgan.config.groups import choices
+from fontgan.config.limits import check_limits
 from fontgan.config.schema import VERBS
 from fontgan.errors import ConfigError, Faults
 

@@ -8,100 +8,13 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from typing import Any
 
 from omegaconf import MISSING
 
+from fontgan.config.limits import free, limited
 from fontgan.data.frame import SIZES
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a value must be; a None that the type allows is always right."""
-
-    minimum: float | None = None
-    maximum: float | None = None
-    above: float | None = None
-    below: float | None = None
-    choices: tuple[Any, ...] = ()
-
-    def fault(self, key: str, value: Any) -> str | None:
-        """One line that says what is wrong with a value, None if nothing is."""
-        if value is None:
-            return None
-        if self.choices:
-            known = ", ".join(
-                str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in self.choices
-            )
-            wrong = [
-                one
-                for one in (value if isinstance(value, Sequence) and not isinstance(value, str) else [value])
-                if one not in self.choices
-            ]
-            return f"{key}={wrong[0]}: choose one of {known}." if wrong else None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None  # a word where one is allowed, such as auto; its type is checked elsewhere
-        right = (
-            (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
-            and (self.above is None or value > self.above) and (self.below is None or value < self.below)
-        )  # fmt: skip
-        return None if right else f"{key}={value}: {self.said()} is needed."
-
-    def said(self) -> str:
-        """The rule in words: "1 or more", "0 to below 1"."""
-        low = (
-            f"{self.minimum:g}"
-            if self.minimum is not None
-            else f"more than {self.above:g}"
-            if self.above is not None
-            else ""
-        )
-        high = (
-            f"{self.maximum:g}"
-            if self.maximum is not None
-            else f"below {self.below:g}"
-            if self.below is not None
-            else ""
-        )
-        if low and high:
-            return f"{low} to {high}"
-        return high if not low else low if self.minimum is None else f"{low} or more"
-
-
-def limited(
-    minimum: float | None = None,
-    maximum: float | None = None,
-    *,
-    above: float | None = None,
-    below: float | None = None,
-    choices: Sequence[Any] = (),
-    free: bool = False,
-) -> Any:
-    """A key of a config's dataclass with the limits of its value.
-
-    Args:
-        free: whether it may differ when a run is resumed: it changes where, how long or how often, not what is learned.
-    """
-    limits = Limits(minimum, maximum, above, below, tuple(choices))
-    return field(default=MISSING, metadata={"limits": limits, "free": free})
-
-
-def free() -> Any:
-    """A key without limits that may differ when a run is resumed."""
-    return limited(free=True)
-
-
-def free_keys(schema: type, path: str = "") -> list[str]:
-    """The dotted keys that may differ when a run is resumed."""
-    found = []
-    for key in fields(schema):
-        where = f"{path}.{key.name}".lstrip(".")
-        if key.metadata.get("free"):
-            found.append(where)
-        elif is_dataclass(key.default_factory):
-            found += free_keys(key.default_factory, where)  # type: ignore[arg-type]
-    return found
 
 
 @dataclass
