@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test reliability docs lint install clean
+.PHONY: demo test test-all reliability docs lint install clean
 
 install: .venv/.installed
 
@@ -25,7 +25,12 @@ demo: install
 	$(BIN)/fontgan infer checkpoint=demo/run out=demo/drawn style=all text=望乡夜雨诗情松石初晚闻道
 	@echo "Look at demo/run/sheet.png and demo/drawn/*/_sheet.png; tensorboard --logdir demo/run"
 
-test: install .fontbakery/.installed
+# Every command, part and page, in minutes.
+test: install
+	$(BIN)/python -m pytest -m "not slow"
+
+# Everything.
+test-all: install .fontbakery/.installed
 	$(BIN)/python -m pytest
 
 # What docs/reference/reliability.md promises, tried for much longer than `make test` has time for.

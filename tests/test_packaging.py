@@ -22,6 +22,8 @@ from fontgan.config.groups import config_folder
 from tests.helpers import FONTS, TINY
 from tests.versions import ROOT, declared, lower
 
+pytestmark = pytest.mark.slow
+
 REQUIREMENTS = list(declared())
 PAGE = ROOT / "docs" / "reference" / "dependencies.md"
 

@@ -59,8 +59,8 @@ def limited(
         free: whether it may differ when a run is resumed: it changes where, how long or how often, not what is learned.
     """
     closed = {"minimum": minimum, "maximum": maximum}
-    bounds |= {name: bound for name, bound in closed.items() if bound is not None}
-    return field(default=MISSING, metadata={"limits": Limits(bounds, tuple(choices)), "free": free})
+    given = {name: bound for name, bound in closed.items() if bound is not None} | bounds
+    return field(default=MISSING, metadata={"limits": Limits(given, tuple(choices)), "free": free})
 
 
 def free() -> Any:

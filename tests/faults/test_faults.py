@@ -17,6 +17,8 @@ from fontgan.training.checkpoint import open_checkpoint
 from .catalogue import FAULTS
 from .lab import Lab, SkippedTry
 
+pytestmark = pytest.mark.slow
+
 SEED = 7
 
 

@@ -1013,6 +1013,7 @@ def fontbakery() -> str:
     pytest.skip("fontbakery is not there: make fontbakery installs it in an environment of its own")
 
 
+@pytest.mark.slow
 def test_fontbakery_finds_nothing_that_the_target_did_not_have(tmp_path: Path) -> None:
     """Its universal profile, which holds the OpenType one too, on an extended font, its target, and two new fonts."""
     command = fontbakery()

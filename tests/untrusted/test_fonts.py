@@ -26,6 +26,8 @@ from tests.helpers import KAI, SOURCE, Here, box, error_line, fontgan, make_font
 
 from . import fonts, ufos
 
+pytestmark = pytest.mark.slow
+
 ROOM = Limits(step_s=1.0, all_s=10, memory_bytes=256 << 20)
 DEAR = (
     "chain of",

@@ -27,6 +27,8 @@ from tests.helpers import Here, fontgan
 from . import images
 from .reading import MAX_MIB
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

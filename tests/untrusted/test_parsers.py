@@ -37,6 +37,8 @@ from fontgan.training.checkpoint import open_checkpoint
 
 from .small_pack import write_small_pack
 
+pytestmark = pytest.mark.slow
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.integers(-(10**400), 10**400) | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),

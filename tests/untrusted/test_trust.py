@@ -41,6 +41,8 @@ from fontgan.training.run_json import check_facts
 from fontgan.untrusted.plain_yaml import MAX_BYTES, MAX_NODES
 from tests.helpers import KAI, TINY, Here, open_page, part_of, reseal
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(package.__file__).parent
 
 # What a config could name to do harm, or to reach what does.
