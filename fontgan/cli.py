@@ -1,106 +1,20 @@
 """fontgan <verb> [overrides]: the command line.
 
-Only what a verb needs is imported, so that ``fontgan --help`` answers at once.
+Only what a verb needs is imported, so that ``fontgan --help`` answers at once; verbs describe themselves.
 """
 
 from __future__ import annotations
 
 import errno
-import importlib
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from fontgan import __version__
+from fontgan.config.verbs import file_name, verbs
 from fontgan.errors import one_line
 from fontgan.runtime.log_setup import set_up_logging
-
-VERBS = {
-    "complete": "draw what a typeface lacks and build the font, from training to the file to install, in one command",
-    "train": "fit a generator to a source and target styles, or go on with a stopped run",
-    "infer": "draw a folder of glyphs, or characters of a font, in a trained style",
-    "render": "draw a font's characters into a folder of glyph images",
-    "check": "say what is wrong with fonts or glyph folders before training",
-    "evaluate": "measure a run on its held-out characters, or any folder of glyphs against the true ones",
-    "diagnose": "say how much of a run's glyphs is artefact, and which stage of its decoder brings it in",
-    "report": "compare runs in one page: which variant wins, by how much, at what cost",
-    "report blocks": "measure what every block of the generator costs, each swapped alone into the same one",
-    "vectorize": "turn glyph images into outlines: a UFO that font editors open",
-    "build-font": "make a font file of outlines or glyph images: a new font, or what a font lacks added to it",
-    "proof": "show a font's made glyphs, the doubtful first, and text set in it, in one page",
-    "advise": "say which characters to draw next, so that the result improves most",
-    "template": "make pages to print and write characters on, as a PDF",
-    "scan": "cut scanned or photographed template pages into a folder of glyph images",
-    "bench": "measure how fast this machine trains, draws, reads data and makes fonts, beside what it is compared to",
-}
-
-# The setting that a verb's first word stands for: ``fontgan bench step`` is ``fontgan bench what=step``.
-FIRST_WORD = {"bench": "what"}
-
-# Whose keys fontgan train --help explains; the other variants of these groups have the same or fewer.
-HELP_FILES = (
-    "generator/unet.yaml", "generator/up/resize/interpolate_conv.yaml", "discriminator/patch.yaml", "loss/ink_gan.yaml",
-    "optim/adamw.yaml", "trainer/default.yaml", "sweep/none.yaml",
-)  # fmt: skip
-
-EXAMPLES = {
-    "complete": (
-        "fontgan complete target=MyFont.ttf source=NotoSansSC.ttf charset=gb2312-1 out=MyFont-complete.ttf",
-        "fontgan complete target=my-glyphs/ source=NotoSansSC.ttf charset=gb2312-1 family='My Hand' out=MyHand.ttf",
-        "fontgan complete target=MyFont.ttf source=NotoSansSC.ttf run=runs/mine out=MyFont-complete.ttf",
-    ),
-    "train": (
-        "fontgan train",
-        "fontgan train data=fonts data.source=A.ttf 'data.targets=[B.ttf,C.otf]' out=runs/mine",
-        "fontgan train data=folder data.source=DIR 'data.targets={kai: DIR, brush: DIR}' out=runs/mine",
-        "fontgan train generator/up=gated generator/up/refine=resskip_depthwise trainer.max_steps=2000",
-        "fontgan train init_from=runs/mine 'data.targets={hand: DIR}' trainer.train_only=style out=runs/with-hand",
-        "fontgan train -m generator/up=deconv,gated trainer.seed=1,2 out=runs/sweep",
-        "fontgan train -m sweep=up_blocks sweep.budget=30TFLOP out=runs/up_blocks",
-    ),
-    "infer": (
-        "fontgan infer checkpoint=runs/quickstart input=FOLDER out=DIR style=kai",
-        "fontgan infer checkpoint=runs/quickstart text=永字八法 out=DIR 'style={kai: 0.6, brush: 0.4}'",
-        "fontgan infer checkpoint=runs/quickstart font=A.ttf charset=gb2312-1 out=DIR style=all",
-        "fontgan infer checkpoint=runs/quickstart text=永字八法 out=DIR 'style_path=[kai, brush]' frames=12",
-        "fontgan infer checkpoint=runs/reader text=永字八法 out=DIR style_images=DIR",
-    ),
-    "render": ("fontgan render font=A.ttf out=DIR charset=gb2312-1 size=256",),
-    "check": (
-        "fontgan check data=fonts data.source=A.ttf 'data.targets=[B.ttf]'",
-        "fontgan check data=folder data.source=DIR 'data.targets={mine: DIR}'",
-        "fontgan check init_from=runs/mine 'data.targets={hand: DIR}'",
-    ),
-    "evaluate": (
-        "fontgan evaluate run=runs/quickstart out=evaluation.json sheet=worst.png",
-        "fontgan evaluate pred=DIR truth=DIR",
-    ),
-    "diagnose": ("fontgan diagnose checkpoint=runs/quickstart out=diagnosis.json picture=diagnosis.png",),
-    "report": ("fontgan report runs=runs/sweep out=report.html",),
-    "report blocks": ("fontgan report blocks out=blocks.md", "fontgan report blocks size=128 ngf=64 device=cuda"),
-    "vectorize": (
-        "fontgan vectorize input=drawn out=drawn.ufo",
-        "fontgan vectorize input=drawn target=MyFont.ttf out=drawn.ufo",
-    ),
-    "build-font": (
-        "fontgan build-font input=drawn.ufo target=MyFont.ttf out=MyFont-complete.ttf",
-        "fontgan build-font input=my-glyphs/ family='My Hand' out=MyHand.ttf",
-    ),
-    "proof": ("fontgan proof font=MyFont-complete.ttf target=MyFont.ttf source=NotoSansSC.ttf out=proof.html",),
-    "advise": ("fontgan advise target=MyFont.ttf source=NotoSansSC.ttf charset=gb2312-1 n=200 out=advice.txt",),
-    "template": (
-        "fontgan template chars=gb2312-1 out=sheets.pdf",
-        "fontgan template chars=advice.txt font=NotoSansSC.ttf out=sheets.pdf",
-    ),
-    "scan": ("fontgan scan 'pages=photos/*.jpg' out=my-glyphs",),
-    "bench": (
-        "fontgan bench",
-        "fontgan bench step training=quickstart",
-        "fontgan bench out=docs/benchmarks/cpu.json page=docs/benchmarks.md",
-        "fontgan bench page out=docs/benchmarks/cpu.json page=docs/benchmarks.md",
-    ),
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,20 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"fontgan {__version__}")
         return 0
-    words = 2 if " ".join(arguments[:2]) in VERBS else 1
+    words = 2 if " ".join(arguments[:2]) in verbs() else 1
     verb, overrides = " ".join(arguments[:words]), arguments[words:]
-    if verb not in VERBS:
-        return refuse(f"fontgan: {verb}: no such command. Choose one of {', '.join(VERBS)}; see fontgan --help.")
+    if verb not in verbs():
+        return refuse(f"fontgan: {verb}: no such command. Choose one of {', '.join(verbs())}; see fontgan --help.")
     return run_verb(verb, overrides)
-
-
-def file_name(verb: str) -> str:
-    """What a verb's config, schema and modules are called: ``report blocks`` -> ``report_blocks``."""
-    return verb.replace(" ", "_").replace("-", "_")
 
 
 def run_verb(verb: str, arguments: Sequence[str]) -> int:
     """Runs a verb with its overrides and turns what users can mend into one line."""
+    module = verbs()[verb]
     flags = {a for a in arguments if a.startswith("-")}
     overrides = [a for a in arguments if not a.startswith("-")]
     if flags & {"-h", "--help"}:
@@ -139,8 +49,8 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
         return refuse(f"fontgan {verb}: --cfg: shows one run, and -m asks for several. Leave one of them out.")
     if sweep and verb != "train":
         return refuse(f"fontgan {verb}: -m: only fontgan train sweeps.")
-    if verb in FIRST_WORD and overrides and "=" not in overrides[0] and not overrides[0].startswith("~"):
-        overrides[0] = f"{FIRST_WORD[verb]}={overrides[0]}"
+    if hasattr(module, "FIRST_WORD") and overrides and "=" not in overrides[0] and not overrides[0].startswith("~"):
+        overrides[0] = f"{module.FIRST_WORD}={overrides[0]}"
     wrong = [o for o in overrides if "=" not in o and not o.startswith("~")]
     if wrong:
         return refuse(f"fontgan {verb}: {wrong[0]}: settings are written key=value; see fontgan {verb} --help.")
@@ -160,7 +70,7 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
 
             print(OmegaConf.to_yaml(cfg), end="")
             return 0
-        return int(importlib.import_module(f"fontgan.commands.{file_name(verb)}").main(cfg))
+        return int(module.main(cfg))
     except UserError as error:
         return tell(verb, str(error), error, verbose)
     except KeyboardInterrupt:
@@ -200,10 +110,10 @@ def explain_os_error(error: OSError) -> str:
 
 
 def help_text() -> str:
-    verbs = "\n".join(f"  {verb:<13} {summary}" for verb, summary in VERBS.items())
+    listed = "\n".join(f"  {verb:<13} {module.SUMMARY}" for verb, module in verbs().items())
     return (
         "fontgan: font style transfer you can train yourself\n\n"
-        f"usage: fontgan <verb> [key=value ...]\n\nverbs:\n{verbs}\n\n"
+        f"usage: fontgan <verb> [key=value ...]\n\nverbs:\n{listed}\n\n"
         "fontgan <verb> --help lists the settings of a verb; --cfg prints them as they would be used; "
         "--verbose adds the trace to an error; --version."
     )
@@ -213,9 +123,10 @@ def verb_help(verb: str) -> str:
     """Usage, examples, the groups with their variants, and the config file with its comments."""
     from fontgan.config.groups import choices, config_folder, groups
 
-    first = f" [{FIRST_WORD[verb]}]" if verb in FIRST_WORD else ""
-    parts = [f"fontgan {verb}: {VERBS[verb]}", f"usage: fontgan {verb}{first} [key=value ...]", "examples:"]
-    parts[-1] += "".join(f"\n  {example}" for example in EXAMPLES[verb])
+    module = verbs()[verb]
+    first = f" [{module.FIRST_WORD}]" if hasattr(module, "FIRST_WORD") else ""
+    parts = [f"fontgan {verb}: {module.SUMMARY}", f"usage: fontgan {verb}{first} [key=value ...]", "examples:"]
+    parts[-1] += "".join(f"\n  {example}" for example in module.EXAMPLES)
     own = (config_folder() / f"{file_name(verb)}.yaml").read_text(encoding="utf-8")
     shown = [group for group in groups() if f"- {group.partition('/')[0]}:" in own]
     if shown:
@@ -223,8 +134,7 @@ def verb_help(verb: str) -> str:
     files = [config_folder() / f"{file_name(verb)}.yaml"]
     if "- data:" in own:
         files.append(config_folder() / "data" / "_shared.yaml")
-    if verb == "train":
-        files += [config_folder() / f for f in HELP_FILES]
+    files += [config_folder() / file for file in getattr(module, "HELP_FILES", ())]
     for file in files:
         parts.append(_settings(file))
     return "\n\n".join(parts)

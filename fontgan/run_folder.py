@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from fontgan import __version__
 from fontgan.config.limits import free_keys
 from fontgan.config.saved import differences, load_config
-from fontgan.config.schema import TrainConfig
+from fontgan.config.verbs import verb_module
 from fontgan.data.pack import Pack
 from fontgan.errors import RunError, UserError
 from fontgan.runtime import distributed
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 # Keys that may differ when a run is resumed; ``generator.match_params`` is resolved to the width it chose.
-FREE_ON_RESUME = (*free_keys(TrainConfig), "generator.match_params")
+FREE_ON_RESUME = (*free_keys(verb_module("train").Config), "generator.match_params")
 
 Settings = dict[str, str | int | float | bool]
 

@@ -1,20 +1,23 @@
-"""The command line: help, speed of its start, scripts, check, and one-line errors."""
+"""The command line: help, speed of its start, verbs, check, and one-line errors."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
-from fontgan.cli import EXAMPLES, VERBS, file_name, main
+from fontgan.cli import main
 from fontgan.config.groups import choices, config_folder
-from fontgan.config.schema import VERBS as SCHEMAS
+from fontgan.config.verbs import file_name, verbs
 from tests.helpers import BRUSH, FONTS, KAI, SOURCE, TINY, error_line, fontgan
 
 ROOT = Path(__file__).parents[1]
@@ -24,20 +27,70 @@ def test_help_lists_the_verbs_and_does_not_import_torch() -> None:
     code = "import sys; from fontgan.cli import main; main(['--help']); assert 'torch' not in sys.modules; assert 'hydra' not in sys.modules"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert all(verb in result.stdout for verb in VERBS)
+    assert all(verb in result.stdout for verb in verbs())
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_each_verb_has_help_a_schema_a_config_and_a_script(verb: str) -> None:
+@pytest.mark.parametrize("verb", verbs())
+def test_each_verb_has_help_limits_and_a_config(verb: str) -> None:
     result = fontgan(*verb.split(), "--help")
     assert result.returncode == 0
-    assert EXAMPLES[verb][0] in result.stdout
-    assert file_name(verb) in SCHEMAS
-    assert (config_folder() / f"{file_name(verb)}.yaml").is_file()
-    script = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / f"{file_name(verb)}.py"), "--help"], capture_output=True, text=True
+    assert verbs()[verb].EXAMPLES[0] in result.stdout
+    keys = {key.name for key in fields(verbs()[verb].Config)}
+    written = OmegaConf.load(config_folder() / f"{file_name(verb)}.yaml")
+    assert set(written) - {"defaults", "hydra"} <= keys
+
+
+def test_composing_a_config_without_parts_does_not_import_torch() -> None:
+    code = (
+        "import sys; from fontgan.config.compose import compose_config; "
+        "compose_config('infer', ['checkpoint=a', 'out=b']); compose_config('scan', ['pages=a', 'out=b']); "
+        "assert 'torch' not in sys.modules"
     )
-    assert script.stdout == result.stdout
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+GREET = '''"""fontgan greet-font: says hello."""
+
+from dataclasses import dataclass
+
+from fontgan.config.limits import MISSING, limited
+
+SUMMARY = "say hello to a font"
+EXAMPLES = ("fontgan greet-font font=A.ttf times=3",)
+
+
+@dataclass
+class Config:
+    font: str = MISSING
+    times: int = limited(1, 9)
+
+
+def main(cfg):
+    print("hello " * cfg.times + cfg.font)
+    return 0
+'''
+
+
+def test_a_verb_is_two_files(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "fontgan", tmp_path / "fontgan", ignore=shutil.ignore_patterns("assets", "__pycache__"))
+    shutil.copytree(config_folder(), tmp_path / "configs")
+    (tmp_path / "fontgan" / "commands" / "greet_font.py").write_text(GREET)
+    (tmp_path / "configs" / "greet_font.yaml").write_text("font: ???  # the font\ntimes: 2   # how often\n")
+
+    def typed(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "fontgan", *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": ""}, capture_output=True, text=True
+        )
+
+    assert "greet-font    say hello to a font" in typed("--help").stdout
+    assert typed("greet-font", "font=A.ttf").stdout == "hello hello A.ttf\n"
+    told = typed("greet-font", "--help").stdout
+    assert "fontgan greet-font font=A.ttf times=3" in told
+    assert "times: 2   # how often" in told
+    assert "fount: no such config key. Did you mean font?" in error_line(typed("greet-font", "font=A", "+fount=B"))
+    assert "times=10: 1 or more and 9 at most is needed." in error_line(typed("greet-font", "font=A", "times=10"))
 
 
 def test_train_help_names_every_variant() -> None:
@@ -47,8 +100,10 @@ def test_train_help_names_every_variant() -> None:
             assert name in text
 
 
-def test_scripts_and_verbs_are_the_same_set() -> None:
-    assert {p.stem for p in (ROOT / "scripts").glob("*.py")} == {file_name(verb) for verb in VERBS}
+@pytest.mark.parametrize("verb", ["train", "infer", "evaluate"])
+def test_a_script_does_as_its_verb(verb: str) -> None:
+    script = subprocess.run([sys.executable, f"scripts/{verb}.py", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert script.stdout.startswith(f"fontgan {verb}: ")
 
 
 @pytest.mark.parametrize(

@@ -325,7 +325,7 @@ def test_the_ends_of_a_path_are_the_styles_themselves(
 ) -> None:
     shown: list[np.ndarray] = []
     monkeypatch.setattr(
-        "fontgan.commands.infer.strip_picture",
+        "fontgan.generate.path.strip_picture",
         lambda _, drawn, *__, **___: shown.extend(drawn) or Image.new("L", (1, 1)),
     )
     run = load(tiny_run)

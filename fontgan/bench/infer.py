@@ -17,7 +17,7 @@ from fontgan.config.compose import compose_config
 from fontgan.config.instantiate import build_generator
 from fontgan.data.pack import SOURCE
 from fontgan.generate.folder import draw_folder, draw_glyph_files
-from fontgan.generate.sources import find_sources
+from fontgan.generate.sources import FolderInput
 from fontgan.inference import Run, load
 from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.predict import draw_glyphs
@@ -126,9 +126,8 @@ def _precisions(run: Run, described: str, count: int, *, classic: bool, rounds: 
 
 def _whole(run: Run, images: Path, described: str, out: Path, *, rounds: int, minutes: float) -> list[Figure]:
     """A folder of images in, a folder of PNGs out, and the generator that infer draws with alone on the same glyphs."""
-    asked = compose_config("infer", [f"checkpoint={run.checkpoint.folder}", f"input={images}", f"out={out}"])
     with quiet():
-        sources = find_sources(run, asked)
+        sources = FolderInput(run, images)
         pixels = [drawn for name in sources.names if (drawn := sources.pixels(name)) is not None]
     source = image_from_pixels(np.stack(pixels))[:, None]
     style = run.weights(run.styles[0]).expand(len(source), -1)
@@ -147,11 +146,11 @@ def _whole(run: Run, images: Path, described: str, out: Path, *, rounds: int, mi
         )
 
     def loop() -> None:
-        again = find_sources(run, asked)
+        again = FolderInput(run, images)
         draw_glyph_files(run, again, again.names, run.styles[0], glyphs_only)
 
     def whole() -> None:
-        draw_folder(run, find_sources(run, asked), run.styles[0], out, overwrite=True)
+        draw_folder(run, FolderInput(run, images), run.styles[0], out, overwrite=True)
 
     with quiet():
         seconds = time_interleaved(

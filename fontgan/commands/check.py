@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
+from fontgan.config.limits import MISSING
+from fontgan.config.schema import DataConfig
 
-from fontgan.config.compose import find_pretrained
-from fontgan.config.data_plan import LEVELS, open_plan, summary
-from fontgan.runtime.log_setup import say
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
+
+ORDER = 50
+SUMMARY = "say what is wrong with fonts or glyph folders before training"
+EXAMPLES = (
+    "fontgan check data=fonts data.source=A.ttf 'data.targets=[B.ttf]'",
+    "fontgan check data=folder data.source=DIR 'data.targets={mine: DIR}'",
+    "fontgan check init_from=runs/mine 'data.targets={hand: DIR}'",
+)
+
+
+@dataclass
+class Config:
+    data: DataConfig = field(default_factory=DataConfig)
+    init_from: str | None = MISSING
 
 
 def main(cfg: DictConfig) -> int:
     """Prints findings, the worst first. Returns: 0, or 1 if training could not start."""
+    from fontgan.config.compose import find_pretrained
+    from fontgan.config.data_plan import LEVELS, open_plan, summary
+    from fontgan.runtime.log_setup import say
+
     plan = open_plan(cfg, find_pretrained(cfg))
     diagnostics = plan.diagnostics
     for level in LEVELS:

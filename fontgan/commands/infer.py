@@ -3,22 +3,70 @@
 from __future__ import annotations
 
 import logging
-import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from omegaconf import DictConfig
-
-from fontgan.errors import ConfigError, shorten
-from fontgan.generate.folder import draw_folder
-from fontgan.generate.path import choose_path, draw_path
-from fontgan.generate.sources import Sources, find_sources, warn_of_other_framing
-from fontgan.inference import REFERENCES, Run, Style, load
-from fontgan.runtime.distributed import all_gather, is_main, main_first, process_group
+from fontgan.config.limits import MISSING, limited
+from fontgan.errors import ConfigError
 from fontgan.runtime.files import user_path
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from fontgan.generate.sources import GlyphInput
+    from fontgan.inference import Run, Style
+
 log = logging.getLogger(__name__)
+
+ORDER = 30
+SUMMARY = "draw a folder of glyphs, or characters of a font, in a trained style"
+EXAMPLES = (
+    "fontgan infer checkpoint=runs/quickstart input=FOLDER out=DIR style=kai",
+    "fontgan infer checkpoint=runs/quickstart text=永字八法 out=DIR 'style={kai: 0.6, brush: 0.4}'",
+    "fontgan infer checkpoint=runs/quickstart font=A.ttf charset=gb2312-1 out=DIR style=all",
+    "fontgan infer checkpoint=runs/quickstart text=永字八法 out=DIR 'style_path=[kai, brush]' frames=12",
+    "fontgan infer checkpoint=runs/reader text=永字八法 out=DIR style_images=DIR",
+)
+
+
+@dataclass
+class Config:
+    checkpoint: str = MISSING
+    which: str = MISSING
+    style: Any = MISSING
+    style_images: str | None = MISSING
+    style_images_max: int | None = limited(1)
+    style_path: Any = MISSING
+    frames: int | None = MISSING
+    extrapolate: float | None = MISSING
+    out: str = MISSING
+    input: str | None = MISSING
+    font: str | None = MISSING
+    text: str | None = MISSING
+    charset: str | None = MISSING
+    overwrite: bool = MISSING
+    batch_size: int = limited(1)
+    device: str = MISSING
+    precision: str = MISSING
+
+
+def check_settings(cfg: DictConfig) -> None:
+    """Raises: ConfigError for settings that contradict each other or would be ignored."""
+    if cfg.style is not None and cfg.style_path is not None:
+        raise ConfigError("style and style_path: draw either a style or a path between styles. Leave one of them out.")
+    for key, needed in (("style_images_max", "style_images"), ("frames", "style_path"), ("extrapolate", "style_path")):
+        if cfg[key] is not None and cfg[needed] is None:
+            raise ConfigError(f"{key}={cfg[key]}: belongs to {needed}, which is not given. Add it, or leave {key} out.")
+    from_font = [key for key in ("font", "text", "charset") if cfg[key] is not None]
+    if cfg.input is not None and from_font:
+        raise ConfigError(f"input and {from_font[0]}: give either a folder of images or a font with text or charset.")
+    if cfg.text is not None and cfg.charset is not None:
+        raise ConfigError("text and charset: give one of them.")
+    if cfg.input is None and not from_font:
+        raise ConfigError(
+            "input: what to draw? Add input=FOLDER, or text=... or charset=... (with font=A.ttf for another font)."
+        )
 
 
 def main(cfg: DictConfig) -> int:
@@ -26,53 +74,46 @@ def main(cfg: DictConfig) -> int:
 
     Returns: 0, or 1 if some sources could not be read (the rest is done).
     """
+    import torch
+
+    from fontgan.generate.folder import draw_folder
+    from fontgan.generate.path import draw_path
+    from fontgan.generate.sources import say_how_read
+    from fontgan.runtime.distributed import all_gather, is_main, main_first, process_group
+
+    check_settings(cfg)
     with process_group(torch.device("cpu")):  # what they tell each other does not need a GPU
-        return draw_share(cfg)
+        with main_first():
+            run, sources, jobs, path, out = prepare(cfg)
+        for style, folder in jobs:
+            draw_folder(run, sources, style, folder, overwrite=cfg.overwrite)
+        for read in all_gather(sources.read):
+            sources.read |= read
+        if not is_main():
+            return 0
+        if path:
+            asked = {"style_path": [str(name) for name in cfg.style_path], "extrapolate": cfg.extrapolate or 0.0}
+            draw_path(run, sources, asked, path, out, overwrite=cfg.overwrite)
+        return 0 if say_how_read(run, sources) else 1
 
 
-def draw_share(cfg: DictConfig) -> int:
-    """``main`` among its like: the main process makes the folders, writes the overviews and speaks."""
-    with main_first():
-        run, sources, jobs, path, out = prepare(cfg)
-    for style, folder in jobs:
-        draw_folder(run, sources, style, folder, overwrite=cfg.overwrite)
-    for diagnostics in all_gather(sources.diagnostics):
-        sources.diagnostics |= diagnostics
-    if not is_main():
-        return 0
-    if path:
-        asked_path = {"style_path": [str(name) for name in cfg.style_path], "extrapolate": cfg.extrapolate or 0.0}
-        draw_path(run, sources, asked_path, path, out, overwrite=cfg.overwrite)
-    inverted = [sources.files[name].name for name, finding in sources.found() if finding.inverted]
-    if inverted:
-        log.info(
-            "%d of %d images are light on dark and were inverted: %s",
-            len(inverted),
-            len(sources.names),
-            shorten(inverted),
-        )
-    warn_of_other_framing(run, sources)
-    failed = [finding.problem for _, finding in sources.found() if finding.problem]
-    for message in failed:
-        log.error("%s", message)
-    if failed:
-        log.error("%d of %d images could not be read; the rest is done.", len(failed), len(sources.names))
-    return 1 if failed else 0
-
-
-def prepare(cfg: DictConfig) -> tuple[Run, Sources, list[tuple[Style, Path]], list[dict[str, float]], Path]:
+def prepare(cfg: DictConfig) -> tuple[Run, GlyphInput, list[tuple[Style, Path]], list[dict[str, float]], Path]:
     """The run, what to draw from, the styles with their folders, the mixtures of a path, and ``out``.
 
     Raises: UserError if something asked for is not there or does not fit; nothing is written before all is checked.
     """
-    check_settings(cfg)
+    from fontgan.generate.path import choose_path
+    from fontgan.generate.sources import open_input
+    from fontgan.generate.styles import choose_styles
+    from fontgan.inference import REFERENCES, load
+
     run = load(cfg.checkpoint, which=cfg.which, device=cfg.device, precision=cfg.precision, batch_size=cfg.batch_size)
     log.info("step %d of %s", run.checkpoint.step, run.checkpoint.folder)
     added = None
     if cfg.style_images is not None:
         added = run.add_style(cfg.style_images, most=cfg.style_images_max or REFERENCES)
     out = user_path(cfg.out)
-    path = choose_path(run, cfg)
+    path = choose_path(run, cfg.style_path, frames=cfg.frames, extrapolate=cfg.extrapolate or 0.0)
     jobs = [] if path else choose_styles(run, added if cfg.style is None else cfg.style, out)
     asked: list[Style] = [*path, *(style for style, _ in jobs)]
     for wanted in asked:
@@ -82,44 +123,10 @@ def prepare(cfg: DictConfig) -> tuple[Run, Sources, list[tuple[Style, Path]], li
             f"style_images={cfg.style_images}: makes the style {added}, which is not asked for. Leave style out, name "
             f"{added} in style or style_path, or leave style_images out."
         )
-    sources = find_sources(run, cfg)
+    sources = open_input(run, folder=cfg.input, font=cfg.font, text=cfg.text, charset=cfg.charset)
     folders = [folder for _, folder in jobs] or [out]
     if cfg.input is not None and any(f.resolve() == user_path(cfg.input).resolve() for f in folders):
         raise ConfigError(
             f"out={cfg.out}: is the input folder; results would take the place of sources. Name another out=."
         )
     return run, sources, jobs, path, out
-
-
-def check_settings(cfg: DictConfig) -> None:
-    """Raises: ConfigError for a number out of range, or a setting that would be ignored."""
-    for key in ("batch_size", "style_images_max"):
-        if cfg[key] is not None and cfg[key] < 1:
-            raise ConfigError(f"{key}={cfg[key]}: 1 or more is needed.")
-    if cfg.style is not None and cfg.style_path is not None:
-        raise ConfigError("style and style_path: draw either a style or a path between styles. Leave one of them out.")
-    for key, needed in (("style_images_max", "style_images"), ("frames", "style_path"), ("extrapolate", "style_path")):
-        if cfg[key] is not None and cfg[needed] is None:
-            raise ConfigError(f"{key}={cfg[key]}: belongs to {needed}, which is not given. Add it, or leave {key} out.")
-
-
-def choose_styles(run: Run, asked: Any, out: Path) -> list[tuple[Style, Path]]:
-    """The styles to draw and the folder of each."""
-    if asked is None:
-        if len(run.styles) > 1:
-            raise ConfigError(f"style: which one? The run knows {', '.join(run.styles)}; or style=all.")
-        return [(run.styles[0], out)]
-    if asked == "all":
-        return [(name, out / name) for name in run.styles]
-    if isinstance(asked, DictConfig):
-        mixture = {str(name): value for name, value in asked.items()}
-        wrong = [
-            n
-            for n, v in mixture.items()
-            if isinstance(v, bool) or not isinstance(v, int | float) or not math.isfinite(v)
-        ]
-        if wrong:
-            raise ConfigError(f"style: the weight of {wrong[0]} is {mixture[wrong[0]]!r}; a number is needed.")
-        return [({name: float(value) for name, value in mixture.items()}, out)]
-    run.check_known([str(asked)], also=" (or all)")
-    return [(str(asked), out)]

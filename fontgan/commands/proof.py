@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
+from fontgan.config.limits import MISSING
+from fontgan.errors import shorten
+from fontgan.runtime.files import make_folder_of, out_file, user_path
 
-from fontgan.errors import ConfigError, shorten
-from fontgan.report.proof import check_name, write_proof
-from fontgan.runtime.files import user_path
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
+
+ORDER = 120
+SUMMARY = "show a font's made glyphs, the doubtful first, and text set in it, in one page"
+EXAMPLES = ("fontgan proof font=MyFont-complete.ttf target=MyFont.ttf source=NotoSansSC.ttf out=proof.html",)
+
+
+@dataclass
+class Config:
+    font: str = MISSING
+    out: str = MISSING
+    target: str | None = MISSING
+    source: str | None = MISSING
+    checks: str | None = MISSING
+    text: str | None = MISSING
+    overwrite: bool = MISSING
 
 
 def main(cfg: DictConfig) -> int:
     """Writes the page. Returns: 0."""
-    out = user_path(cfg.out)
-    check_name(out)
-    if out.exists() and not cfg.overwrite:
-        raise ConfigError(f"out={out}: is there already. Name another file, or overwrite=true.")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"out={out}: its folder cannot be made ({error.strerror}). Name another.") from error
+    from fontgan.report.proof import write_proof
+
+    out = out_file("out", cfg.out, ".html", ".htm", overwrite=cfg.overwrite, make_folder=True)
+    make_folder_of(out)
     proof = write_proof(
         user_path(cfg.font), out, target=cfg.target, source=cfg.source, checks=cfg.checks, text=cfg.text
     )

@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
-from tqdm import tqdm
-
-from fontgan.data import charset as charsets
-from fontgan.data.font_source import FontGlyphs
-from fontgan.data.frame import SIZES, clips, fit_canvas
-from fontgan.data.image_source import name_from_char
-from fontgan.data.sources import open_glyphs
-from fontgan.errors import ConfigError, DataError, shorten
-from fontgan.generate.results import prepare_folder
-from fontgan.pictures.contact_sheet import save_png
+from fontgan.config.limits import MISSING, limited
+from fontgan.data.frame import SIZES
+from fontgan.errors import DataError, shorten
 from fontgan.runtime.files import user_path
 
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
 log = logging.getLogger(__name__)
+
+ORDER = 40
+SUMMARY = "draw a font's characters into a folder of glyph images"
+EXAMPLES = ("fontgan render font=A.ttf out=DIR charset=gb2312-1 size=256",)
+
+
+@dataclass
+class Config:
+    font: str = MISSING
+    out: str = MISSING
+    charset: str = MISSING
+    size: int = limited(choices=SIZES)
+    margin: float = limited(0, below=0.25)
+    overwrite: bool = MISSING
 
 
 def main(cfg: DictConfig) -> int:
     """Draws every character of the charset that the font has. Returns: 0."""
-    if cfg.size not in SIZES:
-        raise ConfigError(f"size={cfg.size}: choose one of {', '.join(map(str, SIZES))}.")
-    if not 0 <= cfg.margin < 0.25:
-        raise ConfigError(f"margin={cfg.margin}: a fraction of the canvas from 0 to below 0.25 is needed.")
+    from tqdm import tqdm
+
+    from fontgan.data import charset as charsets
+    from fontgan.data.font_source import FontGlyphs
+    from fontgan.data.frame import clips, fit_canvas
+    from fontgan.data.image_source import name_from_char
+    from fontgan.data.sources import open_glyphs
+    from fontgan.generate.results import prepare_folder
+    from fontgan.pictures.contact_sheet import save_png
+
     glyphs = open_glyphs(cfg.font)
     coverage = glyphs.coverage(charsets.resolve(cfg.charset))
     for finding in coverage.diagnostics:

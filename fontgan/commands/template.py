@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
-
-from fontgan.data import charset as charsets
-from fontgan.data.font_source import FontGlyphs
-from fontgan.data.sources import open_glyphs
+from fontgan.config.limits import MISSING
 from fontgan.errors import ConfigError, DataError, shorten
-from fontgan.handwriting.pdf import LabelFont, make_pdf
-from fontgan.handwriting.sheet import lay_out, need_opencv
-from fontgan.runtime.files import atomic_write, user_path
+from fontgan.runtime.files import atomic_write, out_file
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
+
+ORDER = 140
+SUMMARY = "make pages to print and write characters on, as a PDF"
+EXAMPLES = (
+    "fontgan template chars=gb2312-1 out=sheets.pdf",
+    "fontgan template chars=advice.txt font=NotoSansSC.ttf out=sheets.pdf",
+)
+
+
+@dataclass
+class Config:
+    chars: str = MISSING
+    out: str = MISSING
+    paper: str = MISSING
+    cell_mm: float = MISSING
+    font: str | None = MISSING
+    ghost: bool = MISSING
+    overwrite: bool = MISSING
 
 
 def main(cfg: DictConfig) -> int:
     """Writes the pages. Returns: 0."""
-    out = user_path(cfg.out)
-    if out.suffix.lower() != ".pdf":
-        raise ConfigError(f"out={cfg.out}: the pages are a PDF. Name a file that ends in .pdf.")
-    if out.is_dir():
-        raise DataError(f"out={cfg.out}: is a folder. Name a file in it.")
-    if out.exists() and not cfg.overwrite:
-        raise DataError(f"out={cfg.out}: is there already. Name another out=, or overwrite=true.")
+    from fontgan.data import charset as charsets
+    from fontgan.data.font_source import FontGlyphs
+    from fontgan.data.sources import open_glyphs
+    from fontgan.handwriting.pdf import LabelFont, make_pdf
+    from fontgan.handwriting.sheet import lay_out, need_opencv
+
+    out = out_file("out", cfg.out, ".pdf", overwrite=cfg.overwrite, make_folder=True)
     need_opencv()
     glyphs = open_glyphs(cfg.font or "asset:NotoSansSC-Regular.ttf")
     if not isinstance(glyphs, FontGlyphs):

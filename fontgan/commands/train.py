@@ -1,11 +1,46 @@
-"""fontgan train."""
+"""fontgan train: fit a generator to glyph pairs, or go on with a run that was stopped."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fontgan.config.limits import MISSING, free
+from fontgan.config.schema import DataConfig, OptimConfig, SweepConfig, TrainerConfig
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+ORDER = 20
+SUMMARY = "fit a generator to a source and target styles, or go on with a stopped run"
+EXAMPLES = (
+    "fontgan train",
+    "fontgan train data=fonts data.source=A.ttf 'data.targets=[B.ttf,C.otf]' out=runs/mine",
+    "fontgan train data=folder data.source=DIR 'data.targets={kai: DIR, brush: DIR}' out=runs/mine",
+    "fontgan train generator/up=gated generator/up/refine=resskip_depthwise trainer.max_steps=2000",
+    "fontgan train init_from=runs/mine 'data.targets={hand: DIR}' trainer.train_only=style out=runs/with-hand",
+    "fontgan train -m generator/up=deconv,gated trainer.seed=1,2 out=runs/sweep",
+    "fontgan train -m sweep=up_blocks sweep.budget=30TFLOP out=runs/up_blocks",
+)
+# Whose keys its help explains; the other variants of these groups have the same or fewer.
+HELP_FILES = (
+    "generator/unet.yaml", "generator/up/resize/interpolate_conv.yaml", "discriminator/patch.yaml", "loss/ink_gan.yaml",
+    "optim/adamw.yaml", "trainer/default.yaml", "sweep/none.yaml",
+)  # fmt: skip
+
+
+@dataclass
+class Config:
+    data: DataConfig = field(default_factory=DataConfig)
+    generator: Any = MISSING
+    discriminator: Any = MISSING
+    loss: Any = MISSING
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+    init_from: str | None = MISSING
+    name: str = MISSING
+    out: str = free()
 
 
 def main(cfg: DictConfig) -> int:

@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
-
-from fontgan.data import charset as charsets
-from fontgan.errors import ConfigError, shorten
-from fontgan.fontfile import names
-from fontgan.fontfile.metrics import choose_layout
-from fontgan.fontfile.target import open_target
-from fontgan.fontfile.trace import to_quadratic
-from fontgan.fontfile.ufo import check_ufo_out, write_ufo
-from fontgan.fontfile.vectorize import check_tracing, open_images, vectorize_folder
+from fontgan.config.limits import MISSING, limited
+from fontgan.config.schema import TracingConfig
+from fontgan.errors import shorten
 from fontgan.runtime.files import user_path
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
-CURVES = ("cubic", "quadratic", "auto")
+ORDER = 100
+SUMMARY = "turn glyph images into outlines: a UFO that font editors open"
+EXAMPLES = (
+    "fontgan vectorize input=drawn out=drawn.ufo",
+    "fontgan vectorize input=drawn target=MyFont.ttf out=drawn.ufo",
+)
+
+
+@dataclass
+class Config(TracingConfig):
+    input: str = MISSING
+    out: str = MISSING
+    target: str | None = MISSING
+    charset: str | None = MISSING
+    units_per_em: int | None = MISSING
+    baseline: float | None = MISSING
+    curves: str = limited(choices=("cubic", "quadratic", "auto"))
+    workers: int | None = limited(1)
+    overwrite: bool = MISSING
 
 
 def main(cfg: DictConfig) -> int:
     """Traces the images. Returns: 0, or 1 if some could not be read."""
-    if cfg.curves not in CURVES:
-        raise ConfigError(f"curves={cfg.curves}: choose one of {', '.join(CURVES)}.")
-    check_tracing(cfg.tolerance, cfg.speck, cfg.workers)
+    from fontgan.data import charset as charsets
+    from fontgan.fontfile import names
+    from fontgan.fontfile.metrics import choose_layout
+    from fontgan.fontfile.target import open_target
+    from fontgan.fontfile.trace import to_quadratic
+    from fontgan.fontfile.ufo import check_ufo_out, write_ufo
+    from fontgan.fontfile.vectorize import open_images, vectorize_folder
+
     folder, out = user_path(cfg.input), user_path(cfg.out)
     check_ufo_out(out, overwrite=cfg.overwrite)
     chars = charsets.resolve(cfg.charset) if cfg.charset is not None else None

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import numpy as np
-from omegaconf import DictConfig
 
-from fontgan.complete.plan import Plan, Work, key_of, say_stage
+from fontgan.complete.plan import Plan
+from fontgan.complete.work import Stage, Work, key_of, say_stage
 from fontgan.data.frame import Frame
 from fontgan.data.image_source import name_from_char, read_grey, resample
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks, write_checks
+from fontgan.evaluation.glyph_checks import check_glyphs
+from fontgan.inference import Run, Style
+from fontgan.metrics.recognition import OcrReader
+from fontgan.metrics.structure import MIN_FIT_GLYPHS, fit_gate
 from fontgan.runtime.subsample import subsample_evenly
-
-if TYPE_CHECKING:
-    from fontgan.inference import Run, Style
 
 log = logging.getLogger(__name__)
 
@@ -24,17 +24,17 @@ GATE_SEED = 1
 AT_ONCE = 256  # glyphs checked together
 
 
-def check(cfg: DictConfig, plan: Plan, work: Work, run: Run, style: Style, drawn_as: str) -> list[CheckedGlyph]:
+def check(
+    plan: Plan, work: Work, run: Run, style: Style, drawn_as: str, *, reader: OcrReader | None
+) -> list[CheckedGlyph]:
     """Checks every made glyph and writes ``checks.json``.  Returns: what it holds."""
-    from fontgan.evaluation.glyph_checks import check_glyphs
-    from fontgan.metrics.recognition import find_ocr
-    from fontgan.metrics.structure import MIN_FIT_GLYPHS, fit_gate
-
     say_stage(3, "checking every glyph")
-    reader = find_ocr(cfg.ocr)
     key = key_of(drawn_as, plan.lacking, plan.learned_from, reader.name if reader else None)
-    if work.is_done("check", key, work.checks):
-        return list(read_checks(work.checks).values())
+    work.once(Stage("check", key, work.checks, lambda: _check_all(plan, work, run, style, reader)))
+    return list(read_checks(work.checks).values())
+
+
+def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader | None) -> None:
     canvas = Frame.from_dict(run.manifest["cell_to_canvas"])
     aligned = run.style_align(style).compose(canvas)
     learned = subsample_evenly(plan.learned_from, GATE_GLYPHS)
@@ -59,5 +59,3 @@ def check(cfg: DictConfig, plan: Plan, work: Work, run: Run, style: Style, drawn
         ocr=reader.name if reader else None,
         structure=None if gate is None else vars(gate.calibration),
     )
-    work.done("check", key)
-    return found

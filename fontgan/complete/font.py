@@ -3,45 +3,77 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
-from omegaconf import DictConfig
-
+from fontgan import __version__
 from fontgan.complete.outlines import scaled_to
-from fontgan.complete.plan import Places, Plan, Work, place, say_stage
+from fontgan.complete.plan import Plan
+from fontgan.complete.work import Places, Work, place, say_stage
 from fontgan.data.charset import visible
-from fontgan.errors import DataError
+from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.evaluation.checks_file import CheckedGlyph
-from fontgan.runtime.files import user_path
+from fontgan.fontfile.create import create_font
+from fontgan.fontfile.extend import extend_font
+from fontgan.fontfile.licence import check_licence
+from fontgan.fontfile.target import check_limits, check_out, open_target
+from fontgan.fontfile.ufo import read_ufo
+from fontgan.inference import Run
+from fontgan.report.proof import write_proof
 
 log = logging.getLogger(__name__)
 
 
-def left_out_chars(cfg: DictConfig, work: Work, checks: list[CheckedGlyph]) -> set[str]:
-    """Those of ``reject.txt``, and with ``doubtful=drop`` the flagged ones."""
+def guard_target(plan: Plan, font: Path, *, confirm_ownership: bool, family: str | None) -> None:
+    """Licence, limits and flavour of the target, before hours are spent.  Raises: UserError."""
+    if plan.from_images:
+        if confirm_ownership:
+            raise ConfigError(
+                "confirm_ownership: is about a font that is the target, and it is a folder. Leave it out."
+            )
+        check_out(font, outlines=None, overwrite=True)
+        check_limits(None, [*plan.has, *plan.lacking])
+        return
+    target = open_target(plan.target_spec)
+    check_out(font, outlines=target.outlines, overwrite=True)
+    check_limits(target, plan.lacking)
+    for line in check_licence(
+        target.font, confirm_ownership=confirm_ownership, family=family, where=target.glyphs.path.name
+    ):
+        log.info("%s", line)
+    if target.changes_first:
+        log.info("%s", target.changes_first)
+
+
+def left_out_chars(work: Work, checks: list[CheckedGlyph], *, drop_doubtful: bool) -> set[str]:
+    """Those of ``reject.txt``, and the flagged ones if they are to be dropped."""
     left_out: set[str] = set()
     if work.reject.is_file():
         try:
             left_out |= set(visible(work.reject.read_text(encoding="utf-8-sig")))
         except UnicodeDecodeError as error:
             raise DataError(f"{work.reject}: cannot be read as UTF-8 text ({error}). Save it as UTF-8.") from error
-    if cfg.doubtful == "drop":
+    if drop_doubtful:
         left_out |= {one.char for one in checks if one.flags}
     return left_out
 
 
 def build(
-    cfg: DictConfig, plan: Plan, work: Work, places: Places, checks: list[CheckedGlyph], redrawn: set[str]
+    plan: Plan,
+    work: Work,
+    places: Places,
+    checks: list[CheckedGlyph],
+    redrawn: set[str],
+    *,
+    run: Run,
+    drop_doubtful: bool,
+    family: str | None,
+    tolerance: float,
 ) -> list[str]:
     """Builds the font of the outlines as they lie in the work folder.  Returns: the characters that went in."""
-    from fontgan.fontfile.create import create_font
-    from fontgan.fontfile.extend import extend_font
-    from fontgan.fontfile.target import open_target
-    from fontgan.fontfile.ufo import read_ufo
-
     say_stage(5, f"building {places.font}")
     ufo = read_ufo(work.outlines)
-    wanted = set(plan.lacking) - (left_out_chars(cfg, work, checks) - redrawn)
-    target = None if plan.from_images else open_target(cfg.target)
+    wanted = set(plan.lacking) - (left_out_chars(work, checks, drop_doubtful=drop_doubtful) - redrawn)
+    target = None if plan.from_images else open_target(plan.target_spec)
     em = target.glyphs.units_per_em if target else ufo.units_per_em
     glyphs = [glyph for glyph in scaled_to(ufo, em) if glyph.char in wanted]
     if not glyphs:
@@ -50,16 +82,14 @@ def build(
         )
     made = work.folder / f"font{places.font.suffix}"
     by_hand = sum(glyph.char in redrawn for glyph in glyphs)
-    note = note_of(cfg, work, len(glyphs) - by_hand, by_hand)
+    note = note_of(work, run, len(glyphs) - by_hand, by_hand)
     if target:
-        built = extend_font(
-            target, glyphs, made, family=cfg.family, note=note, tolerance=cfg.tolerance
-        )  # fmt: skip
+        built = extend_font(target, glyphs, made, family=family, note=note, tolerance=tolerance)
     else:
         own = scaled_to(read_ufo(work.own_outlines), em)
         built = create_font(
-            [*own, *glyphs], made, family=cfg.family or plan.target.path.resolve().stem, note=note,
-            units_per_em=em, baseline=ufo.baseline, tolerance=cfg.tolerance,
+            [*own, *glyphs], made, family=family or plan.target.path.resolve().stem, note=note,
+            units_per_em=em, baseline=ufo.baseline, tolerance=tolerance,
         )  # fmt: skip
     for warning in built.warnings:
         log.warning("%s", warning)
@@ -69,20 +99,32 @@ def build(
     return [glyph.char for glyph in glyphs]
 
 
-def note_of(cfg: DictConfig, work: Work, made: int, redrawn: int) -> str:
+def note_of(work: Work, run: Run, made: int, redrawn: int) -> str:
     """What the name table says of the glyphs that were not drawn by hand."""
-    from fontgan import __version__
-    from fontgan.training.checkpoint import find
-
-    checkpoint = find(user_path(cfg.run) if cfg.run is not None else work.run, "best")
-    run = checkpoint.folder.resolve().parent.parent.name if cfg.run is not None else f"{work.folder.name}/run"
+    folder = run.checkpoint.folder.resolve().parent.parent
+    name = f"{work.folder.name}/run" if folder == work.run.resolve() else folder.name
     by_hand = f", and {redrawn} drawn anew by hand were traced" if redrawn else ""
-    return f"{made} glyphs were generated by fontgan {__version__}, run {run} at step {checkpoint.step}{by_hand}."
+    return f"{made} glyphs were generated by fontgan {__version__}, run {name} at step {run.checkpoint.step}{by_hand}."
 
 
-def prove(cfg: DictConfig, work: Work, places: Places) -> None:
-    from fontgan.report.proof import write_proof
-
+def prove(plan: Plan, work: Work, places: Places) -> None:
     made = work.folder / "proof.html"
-    write_proof(places.font, made, target=cfg.target, source=cfg.source, checks=work.checks)
+    write_proof(places.font, made, target=plan.target_spec, source=plan.source_spec, checks=work.checks)
     place(work, "proof", made, places.proof)
+
+
+def say_result(places: Places, checks: list[CheckedGlyph], added: list[str], redrawn: set[str]) -> None:
+    by_hand = redrawn & set(added)
+    made = set(added) - redrawn
+    doubtful = sorted((one for one in checks if one.flags and one.char in made), key=lambda one: -one.doubt)
+    log.info(
+        "%s: %d glyphs were added%s",
+        places.font,
+        len(added),
+        f", {len(by_hand)} of them your own drawings" if by_hand else "",
+    )
+    if doubtful:
+        log.info(
+            "%d of them are doubtful, the worst first: %s", len(doubtful), shorten([one.char for one in doubtful], 30)
+        )
+    log.info("look at %s; reject.txt and redraw/ in the work folder change what goes in", places.proof)

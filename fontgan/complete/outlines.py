@@ -4,39 +4,43 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig
-
-from fontgan.complete.plan import Plan, Work, key_of, say_stage, sha256_of
+from fontgan.complete.plan import Plan
+from fontgan.complete.work import Stage, Work, key_of, say_stage, sha256_of
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.image_source import FolderGlyphs, image_files, name_from_char
 from fontgan.errors import shorten
 from fontgan.evaluation.checks_file import CheckedGlyph
-
-if TYPE_CHECKING:
-    from fontgan.fontfile.metrics import Layout
-    from fontgan.fontfile.outline import DrawnGlyph
-    from fontgan.fontfile.ufo import UfoFont
-    from fontgan.fontfile.vectorize import Vectorized
+from fontgan.fontfile.metrics import Layout, choose_layout, drawn_baseline, scaled_glyphs
+from fontgan.fontfile.outline import DrawnGlyph
+from fontgan.fontfile.ufo import UfoFont, read_ufo, write_ufo
+from fontgan.fontfile.vectorize import vectorize_folder
 
 log = logging.getLogger(__name__)
 
 
-def outline(cfg: DictConfig, plan: Plan, work: Work, checks: list[CheckedGlyph], drawn_as: str) -> set[str]:
+def outline(
+    plan: Plan,
+    work: Work,
+    checks: list[CheckedGlyph],
+    drawn_as: str,
+    *,
+    family: str | None,
+    tolerance: float,
+    speck: float,
+) -> set[str]:
     """Traces every image that is new or has changed into the UFO; all else there stays, as edited since.
 
     Returns: the characters that the user drew anew.
     """
-    from fontgan.fontfile.metrics import drawn_baseline
-    from fontgan.fontfile.ufo import read_ufo, write_ufo
-
+    trace = partial(vectorize_folder, tolerance=tolerance, speck=speck, none_is_error=False)  # all may be specks
     layout = layout_of(plan, work)
-    em, baseline, family = layout.units_per_em, layout.baseline, cfg.family or plan.target.path.resolve().stem
+    em, baseline, family = layout.units_per_em, layout.baseline, family or plan.target.path.resolve().stem
     redrawn = redrawn_chars(work, plan.lacking)
     blank = {one.char for one in checks if "blank" in one.flags}
-    how = key_of(drawn_as, cfg.tolerance, cfg.speck)
+    how = key_of(drawn_as, tolerance, speck)
     files = {char: work.glyphs / f"{name_from_char(char)}.png" for char in plan.lacking if char not in blank} | redrawn
     images = {char: key_of(how, char in redrawn, sha256_of(file)) for char, file in files.items()}
     there = work.facts.get("traced", {}) if work.outlines.is_dir() else {}
@@ -54,42 +58,32 @@ def outline(cfg: DictConfig, plan: Plan, work: Work, checks: list[CheckedGlyph],
             if chars:
                 for char in chars:
                     glyphs.pop(char, None)
-                found = trace_images(cfg, folder, cells, chars)
+                found = trace(folder, layout=cells, chars=chars)
                 glyphs |= {glyph.char: glyph for glyph in found.glyphs}
                 images = {char: key for char, key in images.items() if char not in found.unreadable}  # tried again
         write_ufo(work.outlines, list(glyphs.values()), units_per_em=em, baseline=baseline, family=family)
         work.facts["traced"] = there | images
         work.save()
-    if plan.from_images and not work.is_done("own", how, work.own_outlines):
-        own = trace_images(cfg, plan.target.path, layout, plan.has)
-        write_ufo(work.own_outlines, own.glyphs, units_per_em=em, baseline=baseline, family=family)
-        work.done("own", how)
+    if plan.from_images:
+
+        def trace_own() -> None:
+            own = trace(plan.target.path, layout=layout, chars=plan.has)
+            write_ufo(work.own_outlines, own.glyphs, units_per_em=em, baseline=baseline, family=family)
+
+        work.once(Stage("own", how, work.own_outlines, trace_own))
     return set(redrawn)
 
 
 def layout_of(plan: Plan, work: Work) -> Layout:
     """Where the made glyphs lie in font units."""
-    from fontgan.fontfile.metrics import choose_layout
-
     target = plan.target if isinstance(plan.target, FontGlyphs) else None
     source = plan.source if isinstance(plan.source, FontGlyphs) else None
     # Glyphs drawn after a folder lie in that folder's own cells, whatever manifest stands beside them.
     return choose_layout(work.glyphs if target else plan.target.path, target=target, source=source)
 
 
-def trace_images(cfg: DictConfig, folder: Path, layout: Layout, chars: list[str]) -> Vectorized:
-    """The outlines of images; none of them is an error here, as where every redrawn one is a speck."""
-    from fontgan.fontfile.vectorize import vectorize_folder
-
-    return vectorize_folder(
-        folder, chars=chars, layout=layout, tolerance=cfg.tolerance, speck=cfg.speck, none_is_error=False
-    )
-
-
 def scaled_to(ufo: UfoFont, em: int) -> list[DrawnGlyph]:
     """Its glyphs in units of another em."""
-    from fontgan.fontfile.metrics import scaled_glyphs
-
     return ufo.glyphs if em == ufo.units_per_em else scaled_glyphs(ufo.glyphs, em / ufo.units_per_em)
 
 

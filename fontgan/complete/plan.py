@@ -1,29 +1,22 @@
-"""What completing a typeface takes: which characters it lacks, which it can be learned from, and what is done already."""
+"""The plan for completing a typeface: which characters it lacks, and which it can be learned from."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 from fontTools import unicodedata as scripts
 
 from fontgan.data import charset as charsets
-from fontgan.data.frame import Box, clips, fit_canvas
+from fontgan.data.frame import clips, fit_canvas
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.image_source import FolderGlyphs
 from fontgan.data.sources import check_style_name, open_glyphs, style_name
-from fontgan.errors import DataError, RunError, shorten
-from fontgan.runtime.files import atomic_write, read_json
+from fontgan.errors import DataError, shorten
 
 log = logging.getLogger(__name__)
 
 MIN_KNOWN_CHARS = 10  # characters to learn a style from
-STATE = "complete.json"
-FORMAT = 1
 
 
 @dataclass
@@ -44,11 +37,22 @@ class Plan:
     undrawable: list[str]
     learned_from: list[str]
     style: str = "target"
+    target_spec: str = ""  # as asked for
+    source_spec: str = ""
 
     @property
     def from_images(self) -> bool:
         """Whether the target is a folder of glyph images, so that a new font is made."""
         return isinstance(self.target, FolderGlyphs)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What one completion is known by."""
+        from_images = isinstance(self.source, FolderGlyphs)
+        return {
+            "target": self.target.fingerprint(self.has),
+            "source": str(self.source.path) if from_images else self.source.fingerprint([]),
+        }
 
 
 def plan_completion(target: str, source: str, charset: str, *, fewest: int = MIN_KNOWN_CHARS) -> Plan:
@@ -81,7 +85,7 @@ def plan_completion(target: str, source: str, charset: str, *, fewest: int = MIN
             f"{target}: has {len(learned_from)} characters in common with {source} to learn from, of the scripts that are "
             f"lacking ({', '.join(sorted(wanted_scripts))}); {fewest} are needed. Draw some of them first: fontgan advise."
         )
-    return Plan(drawn, complete, has, lacking, undrawable, learned_from, _style_name(target))
+    return Plan(drawn, complete, has, lacking, undrawable, learned_from, _style_name(target), target, source)
 
 
 def script_of(char: str) -> str:
@@ -98,166 +102,23 @@ def _style_name(target: str) -> str:
     return name
 
 
-@dataclass
-class Work:
-    """The folder in which a typeface is completed, and what was done there: file names and ``complete.json``."""
-
-    folder: Path
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def run(self) -> Path:
-        return self.folder / "run"
-
-    @property
-    def glyphs(self) -> Path:
-        """The made glyphs as images."""
-        return self.folder / "glyphs"
-
-    @property
-    def redraw(self) -> Path:
-        """The user's own drawings, which replace made glyphs."""
-        return self.folder / "redraw"
-
-    @property
-    def reject(self) -> Path:
-        """A text file of characters that do not go into the font."""
-        return self.folder / "reject.txt"
-
-    @property
-    def checks(self) -> Path:
-        return self.folder / "checks.json"
-
-    @property
-    def outlines(self) -> Path:
-        return self.folder / "outlines.ufo"
-
-    @property
-    def own_outlines(self) -> Path:
-        """Of a target that is a folder: its own images' outlines."""
-        return self.folder / "own.ufo"
-
-    def is_done(self, stage: str, key: str, *made: Path) -> bool:
-        """Whether a stage was done with the same key, and what it made is still there."""
-        return self.facts["stages"].get(stage) == key and all(path.exists() for path in made)
-
-    def done(self, stage: str, key: str) -> None:
-        self.facts["stages"][stage] = key
-        self.save()
-
-    def save(self) -> None:
-        atomic_write(self.folder / STATE, json.dumps(self.facts, ensure_ascii=False, indent=1) + "\n")
-
-
-def open_work(folder: Path, identity: dict[str, str]) -> Work:
-    """Takes a folder to work in; nothing is written yet.
-
-    Args:
-        identity: what one completion is known by: a folder that was begun with another is refused.
-    Raises: RunError if the folder holds something else.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"work={folder}: is a file. Name a folder.")
-    state = folder / STATE
-    if not state.is_file():
-        ours = {"redraw", "reject.txt", ".lock"}
-        strangers = [path.name for path in folder.iterdir() if path.name not in ours] if folder.is_dir() else []
-        if strangers:
-            raise RunError(
-                f"work={folder}: holds files that fontgan did not make ({shorten(sorted(strangers), 3)}). Name another work=."
-            )
-        return Work(folder, {"made_by": "fontgan complete", "format": FORMAT, "identity": identity, "stages": {}})
-    try:
-        facts = _checked_state(read_json(state))
-    except (OSError, ValueError) as error:
-        raise RunError(
-            f"{state}: cannot be read ({error}). Name another work=, or take the folder away to begin anew."
-        ) from error
-    other = [key for key in identity if facts["identity"].get(key) != identity[key]]
-    if other:
-        raise RunError(
-            f"work={folder}: was begun with another {' and '.join(other)}. Name another work=, or bring the old back."
-        )
-    return Work(folder, facts)
-
-
-def _checked_state(facts: Any) -> dict[str, Any]:
-    """Raises: ValueError for what is no ``complete.json`` of this version."""
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise ValueError("of another version of fontgan")
-    tables = {key: facts.get(key, {}) for key in ("identity", "stages", "wrote", "traced")}
-    if not all(isinstance(table, dict) for table in tables.values()) or not {"identity", "stages"} <= facts.keys():
-        raise ValueError("no state of a completion")
-    lists = tables["wrote"].values()
-    values = [facts.get("learned_from") or "", *(v for name in ("stages", "traced") for v in tables[name].values())]
-    if not all(isinstance(each, list) for each in lists) or not all(isinstance(v, str) for v in values):
-        raise ValueError("a value of another kind than it should be")
-    return facts
-
-
-def learn_as_before(plan: Plan, work: Work) -> None:
-    """Keeps to the characters that a training begun in the work folder learns from, whatever is lacking by now."""
-    before = work.facts.get("learned_from") if work.run.exists() else None
-    if before is None:
-        work.facts["learned_from"] = "".join(plan.learned_from)
-        return
-    there = set(before)
-    more = [char for char in plan.learned_from if char not in there]
-    if more:
+def say_plan(plan: Plan, charset: str, *, learns: bool) -> None:
+    log.info("%s: %d characters to make: %s", plan.target.path.name, len(plan.lacking), shorten(plan.lacking, 30))
+    if learns:
+        log.info("learned from the %d characters that it shares with %s", len(plan.learned_from), plan.source.path.name)
+    if plan.undrawable:
         log.warning(
-            "%s: its training does not learn from the %d characters of scripts that were not lacking when it began: %s. "
-            "Name another work= to train with them.", work.run, len(more), shorten(more),
+            "%s lacks %d characters of charset=%s too, and they stay out: %s",
+            plan.source.path.name, len(plan.undrawable), charset, shorten(plan.undrawable),
         )  # fmt: skip
-    shared = set(plan.source.coverage(list(before)).present) & set(plan.has)
-    if there - shared:
-        raise RunError(
-            f"{work.folder / STATE}: its training learned from characters that target and source do not share "
-            f"({shorten(sorted(there - shared))}). Name another work=, or take the folder away to begin anew."
-        )
-    plan.learned_from = list(before)
 
 
-def key_of(*parts: Any) -> str:
-    """A hash of what a stage's result follows from."""
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True, default=str).encode()).hexdigest()[:24]
-
-
-def clipped_on(plan: Plan, size: int, margin: float) -> list[str]:
-    """Characters whose source glyphs reach over the edge of the canvas that the characters in common decide."""
-    boxes = [plan.source.ink_box(char) for char in plan.learned_from]
-    canvas = fit_canvas(boxes, size, margin)
-    found: list[tuple[str, Box]] = [(char, canvas.box(plan.source.ink_box(char))) for char in plan.lacking]
-    return [char for char, box in found if clips(box, size)]
-
-
-STAGES = 5
-
-
-@dataclass(frozen=True)
-class Places:
-    """The files asked for and the folder to work in."""
-
-    font: Path
-    proof: Path
-    work: Path
-
-
-def sha256_of(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def place(work: Work, key: str, made: Path, file: Path) -> None:
-    """Moves a finished file to where it was asked for, and remembers it as this completion's own.
-
-    It is remembered first, beside the one that it replaces: whenever this is stopped, the file there is known.
-    """
-    there = [sha256_of(file)] if file.is_file() else []
-    work.facts.setdefault("wrote", {})[key] = [*there, sha256_of(made)]
-    work.save()
-    atomic_write(file, made.read_bytes())
-    made.unlink()
-
-
-def say_stage(number: int, what: str) -> None:
-    log.info("%d of %d: %s", number, STAGES, what)
+def warn_of_clipped(plan: Plan, size: int, margin: float) -> None:
+    """Warns of characters that reach over the edge of the canvas that the characters in common decide."""
+    canvas = fit_canvas([plan.source.ink_box(char) for char in plan.learned_from], size, margin)
+    over = [char for char in plan.lacking if clips(canvas.box(plan.source.ink_box(char)), size)]
+    if over:
+        log.warning(
+            "%d characters reach over the edge of the canvas that the shared ones need: %s. Use a larger data.margin if "
+            "they come out clipped.", len(over), shorten(over),
+        )  # fmt: skip

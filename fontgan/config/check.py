@@ -13,8 +13,9 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from fontgan.config.explain import first_line, unknown_key
 from fontgan.config.groups import SPECIAL_KEYS
 from fontgan.config.overrides import unescape_all
-from fontgan.config.schema import VERBS, objects_in_signature, signature_schema
+from fontgan.config.schema import objects_in_signature, signature_schema
 from fontgan.config.targets import ALLOWED_TARGETS, NOT_FOR_CONFIGS, locate
+from fontgan.config.verbs import verb_module
 from fontgan.errors import ConfigError, Faults
 
 RESOLVED_KEYS = {"generator": ("match_params",)}  # by node: what ``resolve`` reads and no target takes
@@ -47,9 +48,9 @@ def _checked_and_resolved(verb: str, cfg: DictConfig) -> DictConfig:
         )
         raise ConfigError(*needed)
     faults = Faults()
-    faults.found += _lacking(VERBS[verb], cfg)
+    faults.found += _lacking(verb_module(verb).Config, cfg)
     with faults.gather():
-        _merge(OmegaConf.structured(VERBS[verb]), cfg, "")
+        _merge(OmegaConf.structured(verb_module(verb).Config), cfg, "")
     with faults.gather():
         _check_places(cfg)
     for path, node in target_nodes(cfg):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 from omegaconf import DictConfig
 
 from fontgan.config.groups import choices
 from fontgan.config.limits import check_limits
-from fontgan.config.schema import VERBS
+from fontgan.config.verbs import verb_module
 from fontgan.errors import ConfigError, Faults
 
 
@@ -21,7 +20,7 @@ def validate(verb: str, cfg: DictConfig, typed: Collection[str] = ()) -> None:
     Raises: ConfigError with all faults, one line each.
     """
     faults = Faults()
-    faults.found += check_limits(VERBS[verb], cfg)
+    faults.found += check_limits(verb_module(verb).Config, cfg)
     if not faults.found:  # what follows reckons with the numbers
         for rule in RULES:
             with faults.gather():
@@ -41,34 +40,9 @@ def _match_params_sets_width(verb: str, cfg: DictConfig, typed: set[str]) -> Non
         raise ConfigError(f"generator.ngf: generator.match_params={wanted} chooses it. Leave one of the two out.")
 
 
-def _ufo_is_not_traced(verb: str, cfg: DictConfig, typed: set[str]) -> None:
-    if verb == "build_font" and str(cfg.input).lower().endswith((".ufo", ".ufoz")):
-        for key in sorted(typed & {"speck", "workers"}):
-            raise ConfigError(
-                f"{key}={cfg[key]}: is about tracing images, and input={cfg.input} is a UFO. Leave it out."
-            )
-
-
-# What fontgan complete sets of its training, and the setting of its own for each.
-SET_BY_COMPLETE = {"data.source": "source", "data.targets": "target", "data.charset": "charset"}
-SHAPES_TRAINING = ("data", "generator", "discriminator", "loss", "optim", "trainer", "experiment", "init_from", "name")
-SHAPES_DRAWING = ("trainer.device", "trainer.precision")
-
-
-def _complete_sets_data(verb: str, cfg: DictConfig, typed: set[str]) -> None:
-    """Raises: ConfigError where fontgan complete would replace a typed setting, or never read it."""
-    if verb != "complete":
-        return
-    for key in sorted(typed):
-        plain = key.lstrip("+~")
-        if plain in SET_BY_COMPLETE:
-            raise ConfigError(f"{plain}: fontgan complete sets it. Use {SET_BY_COMPLETE[plain]}=... instead.")
-        if plain == "data":
-            raise ConfigError(f"data: fontgan complete takes source=, target= and charset= instead. Leave {key}= out.")
-        if cfg.run is not None and re.split(r"[./@]", plain)[0] in SHAPES_TRAINING and plain not in SHAPES_DRAWING:
-            raise ConfigError(f"{plain}: run={cfg.run} is drawn with and nothing is trained. Leave one of them out.")
-    if cfg.run is None and cfg.style is not None:
-        raise ConfigError("style: chooses among the styles of run=RUN. Add run=RUN, or leave it out.")
+def _rules_of_the_verb(verb: str, cfg: DictConfig, typed: set[str]) -> None:
+    if own := getattr(verb_module(verb), "conflicts", None):
+        own(cfg, typed)
 
 
 def _refuse_idle_parts(verb: str, cfg: DictConfig, typed: set[str]) -> None:
@@ -174,8 +148,7 @@ RULES = (
     _batch_size_is_a_number,
     _budget_sets_steps,
     _match_params_sets_width,
-    _complete_sets_data,
-    _ufo_is_not_traced,
+    _rules_of_the_verb,
     _refuse_idle_losses,
     _refuse_idle_parts,
     _depth_fits_size,

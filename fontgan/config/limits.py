@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from omegaconf import MISSING, DictConfig, ListConfig
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
+MISSING: Any = "???"  # as OmegaConf writes a key without a value; without it ``fontgan --help`` starts sooner
 _BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
     "minimum": (operator.ge, "{:g} or more"),
     "above": (operator.gt, "more than {:g}"),
@@ -31,9 +33,8 @@ class Limits:
 
     def fault(self, key: str, value: Any) -> str | None:
         """One line that says what is wrong with a value, None if nothing is."""
-        wrong = [
-            one for one in (value if isinstance(value, ListConfig) else [value]) if one not in (None, *self.choices)
-        ]
+        items = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        wrong = [one for one in items if one not in (None, *self.choices)]
         if self.choices and wrong:
             known = (str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in self.choices)
             return f"{key}={wrong[0]}: choose one of {', '.join(known)}."
@@ -87,7 +88,7 @@ def check_limits(schema: type, cfg: DictConfig, path: str = "") -> list[str]:
         if key.name not in cfg:
             continue
         where, value = f"{path}.{key.name}".lstrip("."), cfg[key.name]
-        if isinstance(value, DictConfig) and is_dataclass(key.default_factory):
+        if isinstance(value, Mapping) and is_dataclass(key.default_factory):
             found += check_limits(key.default_factory, value, where)  # type: ignore[arg-type]
         elif "limits" in key.metadata and (fault := key.metadata["limits"].fault(where, value)):
             found.append(fault)

@@ -1,6 +1,7 @@
-"""The types and limits of every config key.  Values and their meaning stand in ``configs/``; nothing is set here.
+"""The types and limits of config keys that verbs share; those of one verb stand in its module in fontgan/commands.
 
-A node with a ``_target_`` has no dataclass: its keys and types are those of the target's own signature.
+Values and their meaning stand in ``configs/``; nothing is set here.  A node with a ``_target_`` has no dataclass: its keys
+and types are those of the target's own signature.
 """
 
 from __future__ import annotations
@@ -11,9 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, make_dataclass
 from typing import Any
 
-from omegaconf import MISSING
-
-from fontgan.config.limits import free, limited
+from fontgan.config.limits import MISSING, free, limited
 from fontgan.data.frame import SIZES
 
 
@@ -75,248 +74,11 @@ class SweepConfig:
 
 
 @dataclass
-class TrainConfig:
-    data: DataConfig = field(default_factory=DataConfig)
-    generator: Any = MISSING
-    discriminator: Any = MISSING
-    loss: Any = MISSING
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    sweep: SweepConfig = field(default_factory=SweepConfig)
-    init_from: str | None = MISSING
-    name: str = MISSING
-    out: str = free()
+class TracingConfig:
+    """Keys of the verbs that trace images into outlines."""
 
-
-@dataclass
-class CheckConfig:
-    data: DataConfig = field(default_factory=DataConfig)
-    init_from: str | None = MISSING
-
-
-@dataclass
-class InferConfig:
-    checkpoint: str = MISSING
-    which: str = MISSING
-    style: Any = MISSING
-    style_images: str | None = MISSING
-    style_images_max: int | None = MISSING
-    style_path: Any = MISSING
-    frames: int | None = MISSING
-    extrapolate: float | None = MISSING
-    out: str = MISSING
-    input: str | None = MISSING
-    font: str | None = MISSING
-    text: str | None = MISSING
-    charset: str | None = MISSING
-    overwrite: bool = MISSING
-    batch_size: int = MISSING
-    device: str = MISSING
-    precision: str = MISSING
-
-
-@dataclass
-class RenderConfig:
-    font: str = MISSING
-    out: str = MISSING
-    charset: str = MISSING
-    size: int = MISSING
-    margin: float = MISSING
-    overwrite: bool = MISSING
-
-
-@dataclass
-class EvaluateConfig:
-    run: str | None = MISSING
-    which: str = MISSING
-    pred: str | None = MISSING
-    truth: str | None = MISSING
-    source: str | None = MISSING
-    out: str | None = MISSING
-    sheet: str | None = MISSING
-    ocr: str = MISSING
-    replicates: int = MISSING
-    seed: int = MISSING
-    batch_size: int = MISSING
-    device: str = MISSING
-    precision: str = MISSING
-
-
-@dataclass
-class DiagnoseConfig:
-    checkpoint: str = MISSING
-    which: str = MISSING
-    out: str | None = MISSING
-    picture: str | None = MISSING
-    glyphs: int = MISSING
-    batch_size: int = MISSING
-    device: str = MISSING
-    precision: str = MISSING
-
-
-@dataclass
-class ReportConfig:
-    runs: str = MISSING
-    out: str = MISSING
-    which: str = MISSING
-    ocr: str = MISSING
-    replicates: int = MISSING
-    seed: int = MISSING
-    rates: bool = MISSING
-    batch_size: int = MISSING
-    device: str = MISSING
-    precision: str = MISSING
-
-
-@dataclass
-class ReportBlocksConfig:
-    out: str = MISSING
-    size: int = MISSING
-    batch_size: int = MISSING
-    ngf: int = MISSING
-    seed: int = MISSING
-    device: str = MISSING
-    precision: str = MISSING
-
-
-@dataclass
-class CompleteConfig:
-    target: str = MISSING
-    source: str = MISSING
-    charset: str = MISSING
-    out: str = MISSING
-    run: str | None = MISSING
-    style: Any = MISSING
-    init_from: str | None = MISSING
-    work: str | None = MISSING
-    proof: str | None = MISSING
-    family: str | None = MISSING
-    confirm_ownership: bool = MISSING
-    doubtful: str = MISSING
-    tolerance: float = MISSING
-    speck: float = MISSING
-    ocr: str = MISSING
-    data: DataConfig = field(default_factory=DataConfig)
-    generator: Any = MISSING
-    discriminator: Any = MISSING
-    loss: Any = MISSING
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    name: str = MISSING
-
-
-@dataclass
-class VectorizeConfig:
-    input: str = MISSING
-    out: str = MISSING
-    target: str | None = MISSING
-    charset: str | None = MISSING
-    units_per_em: int | None = MISSING
-    baseline: float | None = MISSING
-    tolerance: float = MISSING
-    speck: float = MISSING
-    curves: str = MISSING
-    workers: int | None = MISSING
-    overwrite: bool = MISSING
-
-
-@dataclass
-class BuildFontConfig:
-    input: str = MISSING
-    out: str = MISSING
-    target: str | None = MISSING
-    family: str | None = MISSING
-    style_name: str | None = MISSING
-    note: str | None = MISSING
-    confirm_ownership: bool = MISSING
-    tolerance: float = MISSING
-    speck: float = MISSING
-    workers: int | None = MISSING
-    overwrite: bool = MISSING
-
-
-@dataclass
-class ProofConfig:
-    font: str = MISSING
-    out: str = MISSING
-    target: str | None = MISSING
-    source: str | None = MISSING
-    checks: str | None = MISSING
-    text: str | None = MISSING
-    overwrite: bool = MISSING
-
-
-@dataclass
-class AdviseConfig:
-    target: str = MISSING
-    source: str = MISSING
-    charset: str = MISSING
-    n: int = MISSING
-    checks: str | None = MISSING
-    out: str | None = MISSING
-    picture: str | None = MISSING
-    overwrite: bool = MISSING
-
-
-@dataclass
-class TemplateConfig:
-    chars: str = MISSING
-    out: str = MISSING
-    paper: str = MISSING
-    cell_mm: float = MISSING
-    font: str | None = MISSING
-    ghost: bool = MISSING
-    overwrite: bool = MISSING
-
-
-@dataclass
-class ScanConfig:
-    pages: Any = MISSING
-    out: str = MISSING
-    size: int = MISSING
-    report: str | None = MISSING
-    overwrite: bool = MISSING
-
-
-@dataclass
-class BenchConfig:
-    what: str = MISSING
-    out: str = MISSING
-    page: str | None = MISSING
-    training: str = MISSING
-    batch_size: int = MISSING
-    overrides: list[str] = MISSING
-    compile: bool = MISSING
-    rounds: int = MISSING
-    minutes: float = MISSING
-    fonts: list[str] | None = MISSING
-    pairs: int = MISSING
-    traced: int = MISSING
-    glyphs: int = MISSING
-    seed: int = MISSING
-    device: str = MISSING
-    precision: str = MISSING
-    threads: int | None = MISSING
-
-
-VERBS: dict[str, type] = {
-    "complete": CompleteConfig,
-    "train": TrainConfig,
-    "check": CheckConfig,
-    "infer": InferConfig,
-    "render": RenderConfig,
-    "evaluate": EvaluateConfig,
-    "diagnose": DiagnoseConfig,
-    "report": ReportConfig,
-    "report_blocks": ReportBlocksConfig,
-    "vectorize": VectorizeConfig,
-    "build_font": BuildFontConfig,
-    "proof": ProofConfig,
-    "advise": AdviseConfig,
-    "template": TemplateConfig,
-    "scan": ScanConfig,
-    "bench": BenchConfig,
-}
+    tolerance: float = limited(0.01, 20)
+    speck: float = limited(0, below=0.1)
 
 
 def signature_schema(target: Callable[..., Any]) -> type:

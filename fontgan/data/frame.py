@@ -8,10 +8,10 @@ Three coordinate systems meet here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import median
 from typing import Any, NamedTuple
-
-import numpy as np
 
 MAX_TRANSFORM = 1e6  # scale and offset of a frame that is read from a file; the scale is at least 1 in so many
 
@@ -79,9 +79,9 @@ class Frame:
 
 def median_box(boxes: list[Box]) -> Box:
     """The box of median centre, width and height."""
-    centres_x = np.median([(b.x0 + b.x1) / 2 for b in boxes])
-    centres_y = np.median([(b.y0 + b.y1) / 2 for b in boxes])
-    width, height = np.median([b.width for b in boxes]), np.median([b.height for b in boxes])
+    centres_x = median([(b.x0 + b.x1) / 2 for b in boxes])
+    centres_y = median([(b.y0 + b.y1) / 2 for b in boxes])
+    width, height = median([b.width for b in boxes]), median([b.height for b in boxes])
     return Box(
         float(centres_x - width / 2),
         float(centres_y - height / 2),
@@ -94,7 +94,7 @@ def fit_median(boxes: list[Box], reference: list[Box]) -> Frame:
     """The frame that brings the median box of ``boxes`` onto that of ``reference``: same centre, same area."""
     have, want = median_box(boxes), median_box(reference)
     area = have.width * have.height
-    scale = float(np.sqrt(want.width * want.height / area)) if area > 0 else 1.0
+    scale = math.sqrt(want.width * want.height / area) if area > 0 else 1.0
     return Frame(
         scale,
         (want.x0 + want.x1) / 2 - scale * (have.x0 + have.x1) / 2,

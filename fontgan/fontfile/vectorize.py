@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from tqdm import tqdm
 
 from fontgan.data.image_source import CellFinder, FolderGlyphs, read_grey
-from fontgan.errors import ConfigError, DataError, RunError, shorten
+from fontgan.errors import DataError, RunError, shorten
 from fontgan.fontfile.metrics import Layout
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.fontfile.trace import PixelsToUnits, trace
@@ -63,16 +63,6 @@ class Tracing:
         return [self.trace_file(file, cells) for file in files]
 
 
-def check_tracing(tolerance: float, speck: float, workers: int | None) -> None:
-    """Raises: ConfigError if a number is out of range."""
-    if not 0.01 <= tolerance <= 20:
-        raise ConfigError(f"tolerance={tolerance}: thousandths of the em from 0.01 to 20 are needed.")
-    if not 0 <= speck < 0.1:
-        raise ConfigError(f"speck={speck}: a share of the em square from 0 to below 0.1 is needed.")
-    if workers is not None and workers < 1:
-        raise ConfigError(f"workers={workers}: 1 or more is needed, or null for as many as cores.")
-
-
 def open_images(folder: Path, chars: list[str] | None) -> dict[str, Path]:
     """The images of a folder by character; the log tells of names that stand for none.
 
@@ -115,9 +105,8 @@ def vectorize_folder(
         none_is_error: whether it is one that no image gives a glyph.
     Returns: whole font units, without overlaps, in the order of ``chars``; images that are blank or cannot be read are
         named in the log too.
-    Raises: DataError, ConfigError, as ``open_images`` and ``check_tracing``; RunError if a process dies.
+    Raises: DataError, as ``open_images``; RunError if a process dies.
     """
-    check_tracing(tolerance, speck, workers)
     files = open_images(folder, chars)
     tracing = Tracing(folder, layout.units_per_em, layout.baseline, tolerance, speck)
     found = Vectorized([])

@@ -16,7 +16,7 @@ from fontgan.data.glyphs import PAPER
 from fontgan.data.image_source import SHEET
 from fontgan.errors import shorten
 from fontgan.generate.results import SAME, describe_results, prepare_folder
-from fontgan.generate.sources import Sources, batches, computes_alone
+from fontgan.generate.sources import GlyphInput, batches, computes_alone
 from fontgan.inference import Run, Style
 from fontgan.pictures.contact_sheet import contact_sheet, save_png, scaled
 from fontgan.runtime.distributed import all_gather, is_main, main_first, rank, world_size
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 SHEET_COLUMNS, SHEET_GLYPHS = 16, 64
 
 
-def draw_folder(run: Run, sources: Sources, style: Style, out: Path, *, overwrite: bool) -> None:
+def draw_folder(run: Run, sources: GlyphInput, style: Style, out: Path, *, overwrite: bool) -> None:
     """Draws all sources in one style into ``out``, with a manifest and a contact sheet; of several processes each a share.
 
     Raises: DataError if ``out`` holds results of something else; OSError if it cannot be written.
@@ -51,7 +51,7 @@ def draw_folder(run: Run, sources: Sources, style: Style, out: Path, *, overwrit
     draw_sheet(run, sources, out)
 
 
-def draw_glyph_files(run: Run, sources: Sources, names: Sequence[str], style: Style, out: Path) -> list[str]:
+def draw_glyph_files(run: Run, sources: GlyphInput, names: Sequence[str], style: Style, out: Path) -> list[str]:
     """Draws sources into a folder that is there, batch by batch; while a GPU computes, threads read and write others.
 
     Returns: the names of results that are blank though their sources are not.
@@ -72,7 +72,7 @@ def draw_glyph_files(run: Run, sources: Sources, names: Sequence[str], style: St
 
     blank = []
     with (
-        closing(batches(sources, names, run.batch_size)) as read,
+        closing(batches(run, sources, names)) as read,
         closing(run.draw_batches(((batch, batch[1]) for batch in read), style)) as drawn,
         closing(ordered_map(write, one_by_one(drawn), max_in_flight=run.batch_size, overlap=overlap)) as written,
         tqdm(total=len(names), unit="glyph", desc=f"drawing {style}", disable=not is_main()) as bar,
@@ -84,7 +84,7 @@ def draw_glyph_files(run: Run, sources: Sources, names: Sequence[str], style: St
     return blank
 
 
-def draw_sheet(run: Run, sources: Sources, out: Path) -> None:
+def draw_sheet(run: Run, sources: GlyphInput, out: Path) -> None:
     """Rows of source over result, the first ones of the folder."""
 
     def read(name: str) -> tuple[np.ndarray | None, np.ndarray]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig, ListConfig
 from tqdm import tqdm
 
 from fontgan.data.image_source import ANIMATION, STRIP
 from fontgan.errors import ConfigError, DataError
 from fontgan.generate.results import SAME, describe_results, prepare_folder
-from fontgan.generate.sources import Sources
+from fontgan.generate.sources import GlyphInput
 from fontgan.inference import Run
 from fontgan.pictures.contact_sheet import save_png
 from fontgan.pictures.style_path import animation_frames, path_weights, save_gif, say_mixture, strip_picture
@@ -23,31 +23,31 @@ log = logging.getLogger(__name__)
 FRAMES, PATH_GLYPHS = 12, 16  # of a path, where frames is not given; and how many characters it shows
 
 
-def choose_path(run: Run, cfg: DictConfig) -> list[dict[str, float]]:
-    """The mixtures along ``style_path``, none if there is no path.
+def choose_path(run: Run, style_path: Any, *, frames: int | None, extrapolate: float) -> list[dict[str, float]]:
+    """The mixtures along ``style_path``, a list of styles; none if there is no path.
 
     Raises: ConfigError or DataError if there is no such path.
     """
-    if cfg.style_path is None:
+    if style_path is None:
         return []
-    if not isinstance(cfg.style_path, ListConfig):
-        raise ConfigError(f"style_path={cfg.style_path}: a list of styles is needed: style_path=[kai, brush].")
-    styles = [str(name) for name in cfg.style_path]
+    if isinstance(style_path, str) or not isinstance(style_path, Sequence):
+        raise ConfigError(f"style_path={style_path}: a list of styles is needed: style_path=[kai, brush].")
+    styles = [str(name) for name in style_path]
     run.check_known(styles, "style_path")
-    path = path_weights(styles, FRAMES if cfg.frames is None else cfg.frames, cfg.extrapolate or 0.0)
+    path = path_weights(styles, FRAMES if frames is None else frames, extrapolate)
     for mixture in path:
         try:
             run.style_align(mixture)
         except DataError as error:  # the styles are known and the weights sum to 1, so it is the distance
             raise ConfigError(
-                f"extrapolate={cfg.extrapolate:g}: goes so far beyond the styles that their glyphs would have no size "
+                f"extrapolate={extrapolate:g}: goes so far beyond the styles that their glyphs would have no size "
                 "left. Lower it."
             ) from error
     return path
 
 
 def draw_path(
-    run: Run, sources: Sources, asked: dict[str, Any], path: list[dict[str, float]], out: Path, *, overwrite: bool
+    run: Run, sources: GlyphInput, asked: dict[str, Any], path: list[dict[str, float]], out: Path, *, overwrite: bool
 ) -> None:
     """Draws the first sources at every place of a path into ``strip.png`` and ``path.gif``, with a manifest.
 

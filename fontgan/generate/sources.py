@@ -7,19 +7,18 @@ import math
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
 
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Box, median_box
+from fontgan.data.glyphs import GlyphSource
 from fontgan.data.image_source import CellFinder, image_files, ink_box, name_from_char, read_grey, resample
 from fontgan.data.sources import open_glyphs
-from fontgan.errors import ConfigError, DataError
+from fontgan.errors import DataError, shorten
 from fontgan.inference import Run
 from fontgan.runtime.files import user_path
 from fontgan.runtime.threads import ordered_map
@@ -28,94 +27,100 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Diagnostic:
+class ReadImage:
     """What reading an image showed."""
 
+    file: str
     problem: str = ""  # why it cannot be read
     inverted: bool = False
     box: Box | None = None  # of the ink, in cell coordinates
 
 
-@dataclass
-class Sources:
-    """Source glyphs to draw from: their result names, and how to get their pixels."""
+class FontInput:
+    """Characters of a font, or of a folder of images read as one.
 
-    names: list[str]
-    run: Run
-    glyphs: Any = None  # a GlyphSource, or None for image files
-    chars: dict[str, str] = field(default_factory=dict)
-    files: dict[str, Path] = field(default_factory=dict)
-    cells: CellFinder | None = None
-    drawn_from: str = ""  # what the manifest calls these sources
-    diagnostics: dict[str, Diagnostic] = field(default_factory=dict)  # of the image files read so far, by name
-    glyphs_in_use: threading.Lock = field(default_factory=threading.Lock)  # FreeType holds one glyph at a time
+    Attributes:
+        names: of the results.   drawn_from: what the manifest calls these sources.
+        read: what reading images showed, by name; none are read here.
+    """
+
+    def __init__(self, run: Run, glyphs: GlyphSource, chars: Sequence[str]):
+        self._chars = {name_from_char(char): char for char in chars}
+        self.names = list(self._chars)
+        self.drawn_from = f"{glyphs.path.name} {glyphs.fingerprint([])[:16]}"
+        self.read: dict[str, ReadImage] = {}
+        self._glyphs, self._run = glyphs, run
+        self._in_use = threading.Lock()  # FreeType holds one glyph at a time
 
     def pixels(self, name: str) -> np.ndarray | None:
-        """The source on the run's canvas, or None (and noted) if it cannot be read. Any thread may ask."""
-        if self.glyphs is not None:
-            with self.glyphs_in_use:
-                return self.glyphs.draw(self.chars[name], self.run.source_frame, self.run.size)
-        assert self.cells is not None
-        finding = self.diagnostics[name] = Diagnostic()
-        try:
-            grey, finding.inverted = read_grey(self.files[name])
-        except DataError as error:
-            finding.problem = str(error)
-            return None
-        to_cell = self.cells.cell_to_image(grey).inverse()
-        box = ink_box(grey)
-        finding.box = None if box is None else to_cell.box(box)
-        return resample(grey, to_cell.compose(self.run.source_frame), self.run.size)
-
-    def found(self) -> list[tuple[str, Diagnostic]]:
-        """The findings in the order of the names."""
-        return [(name, self.diagnostics[name]) for name in self.names if name in self.diagnostics]
+        """The source on the run's canvas. Any thread may ask."""
+        with self._in_use:
+            return self._glyphs.draw(self._chars[name], self._run.source_frame, self._run.size)
 
 
-def find_sources(run: Run, cfg: DictConfig) -> Sources:
-    """What to draw from. Raises: ConfigError or DataError if nothing or too much is asked for."""
-    from_font = [key for key in ("font", "text", "charset") if cfg[key] is not None]
-    if cfg.input is not None and from_font:
-        raise ConfigError(f"input and {from_font[0]}: give either a folder of images or a font with text or charset.")
-    if cfg.text is not None and cfg.charset is not None:
-        raise ConfigError("text and charset: give one of them.")
-    if cfg.input is not None:
-        folder = user_path(cfg.input)
+class FolderInput:
+    """Every image of a folder, whatever it is called; attributes as of ``FontInput``.
+
+    Raises: DataError if there is none, or two would have results of one name.
+    """
+
+    def __init__(self, run: Run, folder: Path):
         if not folder.is_dir():
             raise DataError(f"input={folder}: no such folder. Give a folder of glyph images.")
-        files = image_files(folder)
-        if not files:
+        self._files: dict[str, Path] = {}
+        for file in image_files(folder):
+            if file.stem in self._files:
+                raise DataError(
+                    f"{file}: has the same name as {self._files[file.stem].name}, and their results would collide. "
+                    "Rename one."
+                )
+            self._files[file.stem] = file
+        if not self._files:
             raise DataError(
                 f"input={folder}: holds no images. Give a folder of glyph images (PNG or what Pillow reads)."
             )
-        named: dict[str, Path] = {}
-        for file in files:
-            if file.stem in named:
-                raise DataError(
-                    f"{file}: has the same name as {named[file.stem].name}, and their results would collide. Rename one."
-                )
-            named[file.stem] = file
-        return Sources(list(named), run, files=named, cells=CellFinder(folder), drawn_from=str(folder.resolve()))
-    if not from_font:
-        raise ConfigError(
-            "input: what to draw? Add input=FOLDER, or text=... or charset=... (with font=A.ttf for another font)."
-        )
-    glyphs = open_glyphs(cfg.font or run.source_spec)
-    if cfg.text is not None:
-        wanted: list[str] | None = charsets.visible(cfg.text)
+        self.names = list(self._files)
+        self.drawn_from = str(folder.resolve())
+        self.read: dict[str, ReadImage] = {}
+        self._cells, self._run = CellFinder(folder), run
+
+    def pixels(self, name: str) -> np.ndarray | None:
+        """The source on the run's canvas, or None (and noted) if it cannot be read. Any thread may ask."""
+        image = self.read[name] = ReadImage(self._files[name].name)
+        try:
+            grey, image.inverted = read_grey(self._files[name])
+        except DataError as error:
+            image.problem = str(error)
+            return None
+        to_cell = self._cells.cell_to_image(grey).inverse()
+        box = ink_box(grey)
+        image.box = None if box is None else to_cell.box(box)
+        return resample(grey, to_cell.compose(self._run.source_frame), self._run.size)
+
+
+GlyphInput = FontInput | FolderInput
+
+
+def open_input(run: Run, *, folder: str | None, font: str | None, text: str | None, charset: str | None) -> GlyphInput:
+    """What to draw from: a folder of images, or ``text`` or ``charset`` of a font, where None is the run's own.
+
+    Raises: ConfigError or DataError if there is nothing to draw.
+    """
+    if folder is not None:
+        return FolderInput(run, user_path(folder))
+    glyphs = open_glyphs(font or run.source_spec)
+    if text is not None:
+        wanted: list[str] | None = charsets.visible(text)
         if not wanted:
             raise DataError("text: holds no visible character.")
     else:
-        wanted = charsets.resolve(cfg.charset or charsets.FONT)
+        wanted = charsets.resolve(charset or charsets.FONT)
     coverage = glyphs.coverage(wanted)
     for finding in coverage.diagnostics:
-        log.log(logging.WARNING if cfg.text is not None else logging.INFO, "%s", finding)
+        log.log(logging.WARNING if text is not None else logging.INFO, "%s", finding)
     if not coverage.present:
         raise DataError(f"{glyphs.path}: has none of the characters asked for.")
-    chars = {name_from_char(char): char for char in coverage.present}
-    return Sources(
-        list(chars), run, glyphs=glyphs, chars=chars, drawn_from=f"{glyphs.path.name} {glyphs.fingerprint([])[:16]}"
-    )
+    return FontInput(run, glyphs, coverage.present)
 
 
 def computes_alone(run: Run) -> bool:
@@ -123,18 +128,38 @@ def computes_alone(run: Run) -> bool:
     return run.device.type != "cpu"
 
 
-def batches(sources: Sources, names: Sequence[str], size: int) -> Generator[tuple[list[str], np.ndarray], None, None]:
-    """Readable sources, ``size`` at a time; while a GPU works on one batch, the next is read."""
-    with closing(ordered_map(sources.pixels, names, max_in_flight=size, overlap=computes_alone(sources.run))) as found:
-        unescape = ((name, pixels) for name, pixels in zip(names, found, strict=True) if pixels is not None)
-        while batch := list(islice(unescape, size)):
+def batches(run: Run, sources: GlyphInput, names: Sequence[str]) -> Generator[tuple[list[str], np.ndarray], None, None]:
+    """Readable sources, a batch of the run's size at a time; while a GPU works on one batch, the next is read."""
+    size = run.batch_size
+    with closing(ordered_map(sources.pixels, names, max_in_flight=size, overlap=computes_alone(run))) as found:
+        readable = ((name, pixels) for name, pixels in zip(names, found, strict=True) if pixels is not None)
+        while batch := list(islice(readable, size)):
             yield [name for name, _ in batch], np.stack([pixels for _, pixels in batch])
 
 
-def warn_of_other_framing(run: Run, sources: Sources) -> None:
+def say_how_read(run: Run, sources: GlyphInput) -> bool:
+    """Tells of images that were inverted, sit otherwise in their cells or could not be read. Returns: whether all could."""
+    read = [sources.read[name] for name in sources.names if name in sources.read]
+    inverted = [image.file for image in read if image.inverted]
+    if inverted:
+        log.info(
+            "%d of %d images are light on dark and were inverted: %s",
+            len(inverted),
+            len(sources.names),
+            shorten(inverted),
+        )
+    _warn_of_other_framing(run, [image.box for image in read if image.box is not None])
+    failed = [image.problem for image in read if image.problem]
+    for message in failed:
+        log.error("%s", message)
+    if failed:
+        log.error("%d of %d images could not be read; the rest is done.", len(failed), len(sources.names))
+    return not failed
+
+
+def _warn_of_other_framing(run: Run, boxes: list[Box]) -> None:
     """Says so when a folder's glyphs sit in their cells otherwise than those trained on."""
     trained = run.source_ink_box()
-    boxes = [finding.box for _, finding in sources.found() if finding.box is not None]
     if trained is None or len(boxes) < 5:
         return
     here = median_box(boxes)

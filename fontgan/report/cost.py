@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -22,6 +22,9 @@ from fontgan.runtime import timing
 from fontgan.runtime.device import autocast, out_of_memory, pick_device, pick_precision, wait_for
 from fontgan.runtime.log_setup import quiet
 from fontgan.training.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from fontgan.report.measure import MeasuredVariant
 
 ROUNDS = 5
 WARM_UP = 2
@@ -141,3 +144,24 @@ def as_rates(seconds: Sequence[Sequence[float]], glyphs: Sequence[int]) -> list[
         Rate(statistics.median(rate), statistics.median(free) / fastest, min(free) / fastest, max(free) / fastest)
         for rate, free in zip(rates, freed, strict=True)
     ]
+
+
+def costs_of(
+    variants: Sequence[MeasuredVariant], timed: Container[str], *, device: str, precision: str, batch_size: int
+) -> list[Cost]:
+    """Counts every variant's parameters and operations, and measures the rates of those whose labels are in ``timed``."""
+    configs = [variant.runs[0].run.config for variant in variants]
+    styles = [len(variant.runs[0].run.checkpoint.metadata["styles"]) for variant in variants]
+    costs = [count(config, number) for config, number in zip(configs, styles, strict=True)]
+    places = [place for place, variant in enumerate(variants) if variant.label in timed]
+    if places:
+        training, inference = measure_rates(
+            [configs[place] for place in places],
+            [variants[place].runs[0].run.checkpoint for place in places],
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+        )
+        for place, train, draw in zip(places, training, inference, strict=True):
+            costs[place].training, costs[place].inference = train, draw
+    return costs

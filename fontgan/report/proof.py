@@ -28,7 +28,7 @@ from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.sources import open_glyphs
-from fontgan.errors import ConfigError, DataError
+from fontgan.errors import DataError
 from fontgan.evaluation.checks_file import REASONS, CheckedGlyph, read_checks
 from fontgan.report import specimens
 from fontgan.report.specimens import Specimen
@@ -114,7 +114,6 @@ def write_proof(
         text: a text to set, or a .txt file; None: some that the font can set.
     Raises: DataError if an input cannot be read or nothing is to be shown; ConfigError if ``out`` is no page's name.
     """
-    check_name(out)
     checked = read_checks(user_path(checks)) if checks else {}
     said = read_text(text)
     glyphs = _open_font(font)
@@ -163,12 +162,6 @@ def write_proof(
     )
     atomic_write(out, page)
     return Proof(len(made), [c.char for c in doubtful], len(kept), missing, len(page.encode()))
-
-
-def check_name(out: Path) -> None:
-    """Raises: ConfigError if a page cannot be called so."""
-    if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
-        raise ConfigError(f"out={out}: the proof is a page. Name a file that ends in .html.")
 
 
 def read_text(text: str | Path | None) -> str | None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fontgan.errors import RunError
+from fontgan.errors import ConfigError, RunError
 
 MAX_JSON_BYTES = 256 * 2**20  # of the index of a million glyphs, several times over
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of <fcntl.h> and <stdio.h>
@@ -189,6 +189,37 @@ def clear_asides(folder: Path) -> None:
 def user_path(spec: str | Path) -> Path:
     """A path as a user types it: ``~`` and ``~name`` are home folders, or plain names where there is no such user."""
     return Path(os.path.expanduser(spec))  # noqa: PTH111  # pathlib's own raises RuntimeError for an unknown user
+
+
+def out_file(key: str, value: str | Path, *endings: str, overwrite: bool = True, make_folder: bool = False) -> Path:
+    """The file that a setting asks to be written; said before anything is computed.
+
+    Args:
+        endings: those that its name may have, in small letters.
+        overwrite: false if it must not be there yet.
+        make_folder: whether its folder is made later, where it is lacking.
+    Raises: ConfigError if it cannot be written.
+    """
+    file = user_path(value)
+    if file.suffix.lower() not in endings or file.is_dir():
+        raise ConfigError(
+            f"{key}={value}: {'is a folder' if file.is_dir() else 'has another ending'}. Name a file that ends in {' or '.join(endings)}."
+        )
+    if file.exists() and not overwrite:
+        raise ConfigError(f"{key}={value}: is there already. Name another file, or overwrite=true.")
+    if not make_folder and not file.absolute().parent.is_dir():
+        raise ConfigError(f"{key}={value}: its folder does not exist. Make it, or name another file.")
+    return file
+
+
+def make_folder_of(out: Path) -> None:
+    """Raises: ConfigError if a file could not be written there; said before anything is computed."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise ConfigError(f"out={out}: its folder cannot be written to ({error.strerror}). Name another.") from error
 
 
 def sync_folder(folder: Path) -> None:

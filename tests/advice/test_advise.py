@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fontgan.advice.advise import advise
 from fontgan.advice.coverage import Coverage
 from fontgan.advice.parts import KINDS, describe
-from fontgan.commands.advise import advise
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Frame
 from fontgan.data.sources import open_glyphs
@@ -205,7 +205,7 @@ def test_what_a_user_can_get_wrong_is_said_in_one_line(tmp_path, refused: Refuse
     assert "ends in .png" in refused(*given, "picture=advice.txt")
     (tmp_path / "mine.txt").write_text("mine")
     assert "overwrite=true" in refused(*given, f"out={tmp_path / 'mine.txt'}")
-    assert "there is no folder" in refused(*given, f"out={tmp_path / 'nowhere' / 'a.txt'}")
+    assert "its folder does not exist" in refused(*given, f"out={tmp_path / 'nowhere' / 'a.txt'}")
     assert "no such font file" in refused("advise", "target=nowhere.ttf", f"source={SOURCE}")
     assert "no checks that can be read" in refused(*given, f"checks={tmp_path / 'mine.txt'}")
     assert (tmp_path / "mine.txt").read_text() == "mine"

@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional as F
 
 from fontgan.bench import growth, infer
+from fontgan.bench import run as bench
 from fontgan.bench.big_pack import measure_big_pack
 from fontgan.bench.figures import FIRST_STEP, STEP_ON_CPU, Figure, Target
 from fontgan.bench.floor import bytes_of, count_floor
@@ -25,10 +26,9 @@ from fontgan.bench.packing import REPEATS, SIZE, bundled_many_times, given_fonts
 from fontgan.bench.page import FORMAT, MADE_BY_US, read_figures, say_figure, to_markdown
 from fontgan.bench.peaks import Peaks, measure_peaks
 from fontgan.bench.reading import measure_reading
+from fontgan.bench.run import WORDS, command
 from fontgan.bench.start import seconds_to_first_step
 from fontgan.bench.step import PLAIN, PLAIN_OPTIMISER, measure_step
-from fontgan.commands import bench
-from fontgan.commands.bench import WORDS, command
 from fontgan.config.compose import compose_config
 from fontgan.errors import RunError
 from fontgan.runtime.timing import MIN_ROUNDS, Spread, ratio, summarize, time_interleaved

@@ -15,12 +15,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fontgan.commands.diagnose import TELLING, findings, stage_table
 from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices
 from fontgan.config.instantiate import build, build_generator
 from fontgan.config.saved import load_config
 from fontgan.evaluation.diagnose import PARTS, Probe, diagnose, jump, largest_jump, smooth_inputs, stages
+from fontgan.evaluation.diagnosis_text import TELLING, findings, stage_table
 from fontgan.metrics.artefacts import (
     SCORES,
     contour_length,
@@ -378,8 +378,8 @@ def test_the_same_diagnosis_twice(here: Here, tiny_run: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("out=d.txt", "name a .json file"),
-        ("picture=d.jpg", "name a .png file"),
+        ("out=d.txt", "Name a file that ends in .json"),
+        ("picture=d.jpg", "Name a file that ends in .png"),
         ("out=/nowhere/at/all/d.json", "its folder does not exist"),
         ("glyphs=0", "1 or more"),
         ("batch_size=0", "1 or more"),

@@ -259,7 +259,7 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
         (f"pred={other}", f"truth={truth}"): "shares no readable character",
         (*both, "replicates=0"): "replicates=0: 1 or more is needed",
         (*both, "ocr=tesseract"): "choose one of auto, rapidocr, none",
-        (*both, "out=e.txt"): "name a .json file",
+        (*both, "out=e.txt"): "Name a file that ends in .json",
         (*both, f"out={tmp_path}/no/e.json"): "its folder does not exist",
         (*both, "source=none.ttf"): "no such font file",
         (*both, f"source={other}"): "shares no readable character",

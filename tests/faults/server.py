@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 # What commands import when they come to it; a child need not do it again.
 WARM = (
-    "fontgan.train", "fontgan.commands.infer", "fontgan.commands.render", "fontgan.commands.vectorize",
+    "fontgan.train", "fontgan.generate.folder", "fontgan.generate.path", "fontgan.fontfile.vectorize",
     "hydra", "torch._dynamo", "torch.utils.tensorboard", "torchmetrics.functional.image", "scipy.signal",
     "PIL.ImageFont", "PIL.PngImagePlugin", "fontTools.ttLib", "freetype",
 )  # fmt: skip

@@ -263,7 +263,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("page") / "blocks.md"
     out.write_text(f"{MADE_BY_US}\nolder")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fontgan.commands.report_blocks.discover", lambda: FEW)
+        patch.setattr("fontgan.report.block_choices.discover", lambda: FEW)
         patch.setattr("fontgan.runtime.timing.SECONDS_A_TURN", 0.01)
         patch.setattr("fontgan.report.blocks.DRAWS", 2)
         assert main(["report", "blocks", f"out={out}", "ngf=4", "batch_size=2", "device=cpu", "precision=fp32"]) == 0

@@ -1,0 +1,219 @@
+"""The folder in which a typeface is completed, stage by stage, and the files that go out of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fontgan.complete.plan import Plan
+from fontgan.errors import ConfigError, RunError, shorten
+from fontgan.fontfile.target import check_writable
+from fontgan.runtime.files import atomic_write, out_file, read_json, user_path
+
+log = logging.getLogger(__name__)
+
+STATE = "complete.json"
+FORMAT = 1
+STAGES = 5
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the work.
+
+    Args:
+        key: a hash of what its result follows from.
+        makes: the file or folder that it leaves.
+        do: makes it.
+    """
+
+    name: str
+    key: str
+    makes: Path
+    do: Callable[[], object]
+
+
+@dataclass
+class Work:
+    """The folder in which a typeface is completed, and what was done there: file names and ``complete.json``."""
+
+    folder: Path
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def glyphs(self) -> Path:
+        """The made glyphs as images."""
+        return self.folder / "glyphs"
+
+    @property
+    def redraw(self) -> Path:
+        """The user's own drawings, which replace made glyphs."""
+        return self.folder / "redraw"
+
+    @property
+    def reject(self) -> Path:
+        """A text file of characters that do not go into the font."""
+        return self.folder / "reject.txt"
+
+    @property
+    def checks(self) -> Path:
+        return self.folder / "checks.json"
+
+    @property
+    def outlines(self) -> Path:
+        return self.folder / "outlines.ufo"
+
+    @property
+    def own_outlines(self) -> Path:
+        """Of a target that is a folder: its own images' outlines."""
+        return self.folder / "own.ufo"
+
+    def once(self, stage: Stage) -> None:
+        """Does a stage, unless it was done with the same key and what it made is still there."""
+        if self.facts["stages"].get(stage.name) == stage.key and stage.makes.exists():
+            return
+        stage.do()
+        self.done(stage.name, stage.key)
+
+    def done(self, stage: str, key: str) -> None:
+        self.facts["stages"][stage] = key
+        self.save()
+
+    def save(self) -> None:
+        atomic_write(self.folder / STATE, json.dumps(self.facts, ensure_ascii=False, indent=1) + "\n")
+
+
+def open_work(folder: Path, identity: dict[str, str]) -> Work:
+    """Takes a folder to work in; nothing is written yet.
+
+    Args:
+        identity: what one completion is known by: a folder that was begun with another is refused.
+    Raises: RunError if the folder holds something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"work={folder}: is a file. Name a folder.")
+    state = folder / STATE
+    if not state.is_file():
+        ours = {"redraw", "reject.txt", ".lock"}
+        strangers = [path.name for path in folder.iterdir() if path.name not in ours] if folder.is_dir() else []
+        if strangers:
+            raise RunError(
+                f"work={folder}: holds files that fontgan did not make ({shorten(sorted(strangers), 3)}). Name another work=."
+            )
+        return Work(folder, {"made_by": "fontgan complete", "format": FORMAT, "identity": identity, "stages": {}})
+    try:
+        facts = _checked_state(read_json(state))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{state}: cannot be read ({error}). Name another work=, or take the folder away to begin anew."
+        ) from error
+    other = [key for key in identity if facts["identity"].get(key) != identity[key]]
+    if other:
+        raise RunError(
+            f"work={folder}: was begun with another {' and '.join(other)}. Name another work=, or bring the old back."
+        )
+    return Work(folder, facts)
+
+
+def _checked_state(facts: Any) -> dict[str, Any]:
+    """Raises: ValueError for what is no ``complete.json`` of this version."""
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        raise ValueError("of another version of fontgan")
+    tables = {key: facts.get(key, {}) for key in ("identity", "stages", "wrote", "traced")}
+    if not all(isinstance(table, dict) for table in tables.values()) or not {"identity", "stages"} <= facts.keys():
+        raise ValueError("no state of a completion")
+    lists = tables["wrote"].values()
+    values = [facts.get("learned_from") or "", *(v for name in ("stages", "traced") for v in tables[name].values())]
+    if not all(isinstance(each, list) for each in lists) or not all(isinstance(v, str) for v in values):
+        raise ValueError("a value of another kind than it should be")
+    return facts
+
+
+def learn_as_before(plan: Plan, work: Work) -> None:
+    """Keeps to the characters that a training begun in the work folder learns from, whatever is lacking by now."""
+    before = work.facts.get("learned_from") if work.run.exists() else None
+    if before is None:
+        work.facts["learned_from"] = "".join(plan.learned_from)
+        return
+    there = set(before)
+    more = [char for char in plan.learned_from if char not in there]
+    if more:
+        log.warning(
+            "%s: its training does not learn from the %d characters of scripts that were not lacking when it began: %s. "
+            "Name another work= to train with them.", work.run, len(more), shorten(more),
+        )  # fmt: skip
+    shared = set(plan.source.coverage(list(before)).present) & set(plan.has)
+    if there - shared:
+        raise RunError(
+            f"{work.folder / STATE}: its training learned from characters that target and source do not share "
+            f"({shorten(sorted(there - shared))}). Name another work=, or take the folder away to begin anew."
+        )
+    plan.learned_from = list(before)
+
+
+def say_stage(number: int, what: str) -> None:
+    log.info("%d of %d: %s", number, STAGES, what)
+
+
+def key_of(*parts: Any) -> str:
+    """A hash of what a stage's result follows from."""
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True, default=str).encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class Places:
+    """The files asked for and the folder to work in."""
+
+    font: Path
+    proof: Path
+    work: Path
+
+
+def find_places(*, out: str, proof: str | None, work: str | None, target: str) -> Places:
+    """Where things go; ``proof`` and ``work`` lie beside ``out`` where they are None.
+
+    Raises: ConfigError where something cannot be written.
+    """
+    font = out_file("out", out, ".ttf", ".otf")
+    page = out_file("proof", font.with_suffix(".proof.html") if proof is None else proof, ".html")
+    folder = font.with_name(f"{font.stem}-work") if work is None else user_path(work)
+    for key, place in (("out", font), ("proof", page), ("work", folder)):
+        check_writable(place, key)
+    if font.exists() and user_path(target).exists() and font.samefile(user_path(target)):
+        raise ConfigError(f"out={font}: is the target itself, which stays as it is. Name another file.")
+    return Places(font, page, folder)
+
+
+def refuse_strange(places: Places, work: Work) -> None:
+    """Raises: ConfigError if a file is there that this completion did not write."""
+    for key, file in (("out", places.font), ("proof", places.proof)):
+        if file.is_file() and sha256_of(file) not in work.facts.get("wrote", {}).get(key, []):
+            raise ConfigError(
+                f"{key}={file}: is there already, and not from this work. Name another file, or take it away."
+            )
+
+
+def sha256_of(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def place(work: Work, key: str, made: Path, file: Path) -> None:
+    """Moves a finished file to where it was asked for, and remembers it as this completion's own.
+
+    It is remembered first, beside the one that it replaces: whenever this is stopped, the file there is known.
+    """
+    there = [sha256_of(file)] if file.is_file() else []
+    work.facts.setdefault("wrote", {})[key] = [*there, sha256_of(made)]
+    work.save()
+    atomic_write(file, made.read_bytes())
+    made.unlink()

@@ -1,0 +1,183 @@
+"""The glyph folder that scanned pages are cut into, and what is told of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from fontgan.data.image_source import MANIFEST, SHEET, image_files, name_from_char
+from fontgan.errors import ConfigError, DataError, shorten
+from fontgan.handwriting.cut import Cell, canvas_frame, cut_cells
+from fontgan.handwriting.locate import locate
+from fontgan.handwriting.pictures import read_picture
+from fontgan.handwriting.sheet import NotAPage, Page
+from fontgan.pictures.contact_sheet import contact_sheet, save_png
+from fontgan.runtime.files import atomic_write
+
+log = logging.getLogger(__name__)
+
+MADE_BY = "fontgan scan"
+SHEET_COLUMNS, SHEET_GLYPHS, SHEET_PX = 16, 256, 64
+MAX_DOUBTFUL = 200  # cells in the picture of the doubtful ones
+
+
+@dataclass
+class Harvest:
+    """What the pages gave."""
+
+    pages: list[dict[str, Any]] = field(default_factory=list)
+    written: dict[str, str] = field(default_factory=dict)  # character -> the picture it comes from
+    doubtful: dict[str, list[str]] = field(default_factory=dict)
+    shown: list[tuple[str, np.ndarray, np.ndarray]] = field(default_factory=list)  # label, as seen, as cut
+    empty: int = 0
+    again: list[str] = field(default_factory=list)  # on an earlier page too
+    kept: list[str] = field(default_factory=list)  # in the folder before
+    failed: list[str] = field(default_factory=list)
+
+
+def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, overwrite: bool) -> list[str]:
+    """Cuts pictures of pages into glyph images in ``out``, with a manifest and an overview.
+
+    Args:
+        report: the picture of doubtful cells, where there are any.
+        size: side of the glyph images in pixels.
+        overwrite: whether glyphs that are there already are replaced.
+    Returns: what could not be read, in sentences.
+    Raises: DataError if nothing could be read, or ``out`` holds something else.
+    """
+    facts: dict[str, Any] = {"made_by": MADE_BY, "size": size, "cell_to_canvas": canvas_frame(size).as_dict()}
+    before = check_folder(out, facts, overwrite=overwrite)
+    harvest = Harvest()
+    for file in tqdm(files, unit="picture", desc="cutting"):
+        try:
+            for name, grey in read_picture(file):
+                try:
+                    located = locate(grey)
+                except NotAPage as error:
+                    harvest.failed.append(f"{name}: {error}.")
+                    continue
+                cells, findings = cut_cells(grey, located, size)
+                for finding in [*located.findings, *findings]:
+                    log.warning("%s: %s.", name, finding)
+                if not harvest.pages:
+                    out.mkdir(parents=True, exist_ok=True)
+                    # The cell's frame first: images without it would be read wrongly, were this stopped half way.
+                    atomic_write(out / MANIFEST, json.dumps(facts | before, ensure_ascii=False, indent=1))
+                take(harvest, name, located.page, cells, out, overwrite=overwrite)
+        except DataError as error:
+            harvest.failed.append(str(error))
+    if not harvest.pages:
+        first = harvest.failed[0]
+        more = len(harvest.failed) > 1
+        raise DataError(f"pages: none of {len(files)} pictures could be read. First: {first}" if more else first)
+    finish(harvest, facts, before, out, report)
+    return harvest.failed
+
+
+def check_report(asked: str | None, report: Path, out: Path) -> None:
+    """Raises: ConfigError if the picture of doubtful cells cannot be there."""
+    if report.suffix.lower() != ".png":
+        raise ConfigError(f"report={asked}: the doubtful cells are shown in a PNG. Name a file that ends in .png.")
+    if report.parent.resolve() == out.resolve():
+        raise ConfigError(f"report={asked}: would lie among the glyphs, as one of them. Name a file outside of out.")
+    if not report.parent.is_dir() and asked is not None:
+        raise ConfigError(f"report={asked}: its folder is not there. Make it, or name another.")
+
+
+def check_folder(out: Path, facts: dict[str, Any], *, overwrite: bool) -> dict[str, Any]:
+    """What earlier scans left in the folder.
+
+    Raises: DataError if it holds something else, or glyphs of another size.
+    """
+    if out.exists() and not out.is_dir():
+        raise DataError(f"out={out}: is a file. Name a folder.")
+    if not out.is_dir():
+        return {}
+    file = out / MANIFEST
+    there: Any = {}
+    if file.is_file():
+        try:
+            there = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            there = None
+        if not isinstance(there, dict) or there.get("made_by") != MADE_BY:
+            raise DataError(f"out={out}: holds results of something else than {MADE_BY}. Name another out=.")
+        if there.get("size") != facts["size"] and not overwrite:
+            raise DataError(
+                f"out={out}: holds glyphs of size {there.get('size')}. Name another out=, size={there.get('size')}, "
+                "or overwrite=true."
+            )
+    elif image_files(out):
+        raise DataError(f"out={out}: holds images that fontgan did not make. Name another out=.")
+    return {key: there[key] for key in ("pages", "doubtful") if key in there}
+
+
+def take(harvest: Harvest, name: str, page: Page, cells: list[Cell], out: Path, *, overwrite: bool) -> None:
+    """Writes a page's glyphs."""
+    written = empty = 0
+    for cell in cells:
+        if cell.glyph is None:
+            empty += 1
+            continue
+        char = name_from_char(cell.char)
+        file = out / f"{char}.png"
+        if cell.char in harvest.written:
+            harvest.again.append(f"{cell.char} ({harvest.written[cell.char]})")
+            continue
+        harvest.written[cell.char] = name
+        if file.exists() and not overwrite:
+            harvest.kept.append(cell.char)
+            continue
+        save_png(cell.glyph, file)
+        written += 1
+        harvest.doubtful.pop(char, None)
+        if cell.doubts:
+            harvest.doubtful[char] = cell.doubts
+            harvest.shown.append((f"{char} {', '.join(cell.doubts)}", cell.seen, cell.glyph))
+    harvest.empty += empty
+    harvest.pages.append(
+        {"picture": Path(name).name, "page": page.number, "of": page.pages, "written": written, "empty": empty}
+    )
+
+
+def finish(harvest: Harvest, facts: dict[str, Any], before: dict[str, Any], out: Path, report: Path) -> None:
+    """Manifest, overview, the doubtful cells, and what there is to say."""
+    new = {name_from_char(char) for char in harvest.written} - {name_from_char(char) for char in harvest.kept}
+    facts["characters"] = sum(file.name != SHEET for file in image_files(out))
+    facts["pages"] = [*before.get("pages", []), *harvest.pages]
+    stale = {name: doubts for name, doubts in before.get("doubtful", {}).items() if name not in new}
+    facts["doubtful"] = stale | harvest.doubtful
+    atomic_write(out / MANIFEST, json.dumps(facts, ensure_ascii=False, indent=1))
+    draw_sheet(out)
+    if harvest.again:
+        log.warning("%d characters are on two pages; the first stays: %s", len(harvest.again), shorten(harvest.again))
+    if harvest.kept:
+        log.info("%d glyphs were there before and stay (overwrite=true replaces them): %s", len(harvest.kept), shorten(harvest.kept))  # fmt: skip
+    if harvest.shown:
+        picture = contact_sheet(
+            [(label, [seen, glyph]) for label, seen, glyph in harvest.shown[:MAX_DOUBTFUL]], cell_px=128
+        )
+        save_png(picture, report)
+        said = [f"{name} ({', '.join(doubts)})" for name, doubts in harvest.doubtful.items()]
+        log.warning("%d glyphs are doubtful; look at them in %s: %s", len(said), report, shorten(said))
+    pages = len(harvest.pages)
+    log.info(
+        "%d glyphs of %d page%s in %s; %d cells are empty", len(new), pages, "s" * (pages != 1), out, harvest.empty
+    )
+
+
+def draw_sheet(out: Path) -> None:
+    """An overview of the first glyphs of the folder."""
+    files = [file for file in image_files(out) if file.name != SHEET][:SHEET_GLYPHS]
+    rows = [files[i : i + SHEET_COLUMNS] for i in range(0, len(files), SHEET_COLUMNS)]
+    drawn = [(row[0].stem, [np.asarray(Image.open(file).convert("L")) for file in row]) for row in rows]
+    if drawn:
+        save_png(contact_sheet(drawn, cell_px=SHEET_PX), out / SHEET)
