@@ -81,8 +81,8 @@ def main(cfg: DictConfig) -> int:
     from fontgan.complete.draw import draw, open_run
     from fontgan.complete.font import build, guard_target, prove, say_result
     from fontgan.complete.outlines import outline
-    from fontgan.complete.plan import MIN_KNOWN_CHARS, plan_completion, say_plan, warn_of_clipped
-    from fontgan.complete.work import find_places, learn_as_before, open_work, refuse_strange
+    from fontgan.complete.plan import plan_completion, say_plan, warn_of_clipped
+    from fontgan.complete.work import find_places, learn_as_before, open_work
     from fontgan.fontfile.names import check_name
     from fontgan.metrics.recognition import find_ocr
     from fontgan.runtime.files import locked
@@ -90,18 +90,15 @@ def main(cfg: DictConfig) -> int:
     places = find_places(out=cfg.out, proof=cfg.proof, work=cfg.work, target=cfg.target)
     reader = find_ocr(cfg.ocr)
     check_name("family", cfg.family)
-    fewest = MIN_KNOWN_CHARS if cfg.run is None else 0
-    plan = plan_completion(cfg.target, cfg.source, cfg.charset, fewest=fewest)
-    work = open_work(places.work, plan.identity | {"run": str(cfg.run)})
+    plan = plan_completion(cfg.target, cfg.source, cfg.charset, learns=cfg.run is None)
+    work = open_work(places, plan.identity | {"run": str(cfg.run)})
     if cfg.run is None:
         learn_as_before(plan, work)
     say_plan(plan, cfg.charset, learns=cfg.run is None)
     if cfg.run is None and cfg.init_from is None:
         warn_of_clipped(plan, cfg.data.size, cfg.data.margin)
-    refuse_strange(places, work)
     guard_target(plan, places.font, confirm_ownership=cfg.confirm_ownership, family=cfg.family)
     computing = {"device": cfg.trainer.device, "precision": cfg.trainer.precision}
-    tracing = {"tolerance": cfg.tolerance, "speck": cfg.speck}
     if cfg.run is not None:
         run, style = open_run(cfg.run, cfg.style, **computing)
     work.folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +110,7 @@ def main(cfg: DictConfig) -> int:
             run, style = open_run(work.run, plan.style, **computing)
         drawn_as = draw(plan, work, run, style)
         checks = check(plan, work, run, style, drawn_as, reader=reader)
-        redrawn = outline(plan, work, checks, drawn_as, family=cfg.family, **tracing)
+        redrawn = outline(plan, work, checks, drawn_as, family=cfg.family, tolerance=cfg.tolerance, speck=cfg.speck)
         added = build(
             plan, work, places, checks, redrawn, run=run, drop_doubtful=cfg.doubtful == "drop", family=cfg.family,
             tolerance=cfg.tolerance,

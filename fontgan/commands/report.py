@@ -54,13 +54,13 @@ def main(cfg: DictConfig) -> int:
     from fontgan.runtime.device import describe, pick_device, pick_precision
     from fontgan.runtime.log_setup import say
 
-    out = check_out(cfg.out)
     device = pick_device(cfg.device)
     precision = pick_precision(cfg.precision, device)
     find_ocr(cfg.ocr)
-    root = user_path(cfg.runs)
+    root, out = user_path(cfg.runs), check_out(cfg.out)
     asked = {key: cfg[key] for key in ("ocr", "replicates", "seed", "batch_size")}
-    settings = Settings(**asked, device=cfg.device, precision=cfg.precision)
+    computing = {"device": cfg.device, "precision": cfg.precision}
+    settings = Settings(**asked, **computing)
     collection = collect(root, cfg.which)
     make_folder_of(out)
     variants, not_measured = measure(collection.variants, settings)
@@ -68,8 +68,7 @@ def main(cfg: DictConfig) -> int:
         raise RunError(f"runs={root}: no run could be measured. {not_measured[0].name}: {not_measured[0].reason}")
     comparison = compare(variants, settings)
     opened, notes = open_first_runs(variants, settings)
-    timed = opened if cfg.rates else ()
-    costs = cost.costs_of(variants, timed, device=cfg.device, precision=cfg.precision, batch_size=cfg.batch_size)
+    costs = cost.costs_of(variants, opened if cfg.rates else (), **computing, batch_size=cfg.batch_size)
     made = {
         "fontgan": __version__,
         "runs": str(root),

@@ -55,13 +55,13 @@ class Plan:
         }
 
 
-def plan_completion(target: str, source: str, charset: str, *, fewest: int = MIN_KNOWN_CHARS) -> Plan:
+def plan_completion(target: str, source: str, charset: str, *, learns: bool = True) -> Plan:
     """Looks at both and finds what is to be made.
 
     Args:
         target, source: as ``fontgan.data.sources.open_glyphs`` takes them.
         charset: as ``fontgan.data.charset.resolve`` takes it; ``font`` is all the source has.
-        fewest: characters that they must have in common; 0 where nothing is learned.
+        learns: whether a style is learned from the characters that they have in common.
     Raises: DataError if one cannot be read, nothing is lacking, or they have too little in common.
     """
     wanted = charsets.resolve(charset)
@@ -80,10 +80,10 @@ def plan_completion(target: str, source: str, charset: str, *, fewest: int = MIN
         raise DataError(f"{target}: has all characters of charset={charset} already. Choose a larger charset.")
     wanted_scripts = {script_of(char) for char in lacking}
     learned_from = complete.coverage([char for char in has if script_of(char) in wanted_scripts]).present
-    if len(learned_from) < fewest:
+    if learns and len(learned_from) < MIN_KNOWN_CHARS:
         raise DataError(
             f"{target}: has {len(learned_from)} characters in common with {source} to learn from, of the scripts that are "
-            f"lacking ({', '.join(sorted(wanted_scripts))}); {fewest} are needed. Draw some of them first: fontgan advise."
+            f"lacking ({', '.join(sorted(wanted_scripts))}); {MIN_KNOWN_CHARS} are needed. Draw some of them first: fontgan advise."
         )
     return Plan(drawn, complete, has, lacking, undrawable, learned_from, _style_name(target), target, source)
 

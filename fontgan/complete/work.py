@@ -92,13 +92,24 @@ class Work:
         atomic_write(self.folder / STATE, json.dumps(self.facts, ensure_ascii=False, indent=1) + "\n")
 
 
-def open_work(folder: Path, identity: dict[str, str]) -> Work:
+def open_work(places: Places, identity: dict[str, str]) -> Work:
     """Takes a folder to work in; nothing is written yet.
 
     Args:
         identity: what one completion is known by: a folder that was begun with another is refused.
-    Raises: RunError if the folder holds something else.
+    Raises: RunError if the folder holds something else; ConfigError if the files to write are not of this completion.
     """
+    work = Work(places.work, _read_state(places.work, identity))
+    for key, file in (("out", places.font), ("proof", places.proof)):
+        if file.is_file() and sha256_of(file) not in work.facts.get("wrote", {}).get(key, []):
+            raise ConfigError(
+                f"{key}={file}: is there already, and not from this work. Name another file, or take it away."
+            )
+    return work
+
+
+def _read_state(folder: Path, identity: dict[str, str]) -> dict[str, Any]:
+    """The facts of a folder's ``complete.json``, or those of a new one. Raises: RunError."""
     if folder.exists() and not folder.is_dir():
         raise RunError(f"work={folder}: is a file. Name a folder.")
     state = folder / STATE
@@ -109,7 +120,7 @@ def open_work(folder: Path, identity: dict[str, str]) -> Work:
             raise RunError(
                 f"work={folder}: holds files that fontgan did not make ({shorten(sorted(strangers), 3)}). Name another work=."
             )
-        return Work(folder, {"made_by": "fontgan complete", "format": FORMAT, "identity": identity, "stages": {}})
+        return {"made_by": "fontgan complete", "format": FORMAT, "identity": identity, "stages": {}}
     try:
         facts = _checked_state(read_json(state))
     except (OSError, ValueError) as error:
@@ -121,7 +132,7 @@ def open_work(folder: Path, identity: dict[str, str]) -> Work:
         raise RunError(
             f"work={folder}: was begun with another {' and '.join(other)}. Name another work=, or bring the old back."
         )
-    return Work(folder, facts)
+    return facts
 
 
 def _checked_state(facts: Any) -> dict[str, Any]:
@@ -191,15 +202,6 @@ def find_places(*, out: str, proof: str | None, work: str | None, target: str) -
     if font.exists() and user_path(target).exists() and font.samefile(user_path(target)):
         raise ConfigError(f"out={font}: is the target itself, which stays as it is. Name another file.")
     return Places(font, page, folder)
-
-
-def refuse_strange(places: Places, work: Work) -> None:
-    """Raises: ConfigError if a file is there that this completion did not write."""
-    for key, file in (("out", places.font), ("proof", places.proof)):
-        if file.is_file() and sha256_of(file) not in work.facts.get("wrote", {}).get(key, []):
-            raise ConfigError(
-                f"{key}={file}: is there already, and not from this work. Name another file, or take it away."
-            )
 
 
 def sha256_of(file: Path) -> str:

@@ -18,13 +18,7 @@ from fontgan.config.compose import compose_escaped, find_pretrained, resolve
 from fontgan.config.data_plan import build_plan
 from fontgan.config.groups import hydra_choices, hydra_here
 from fontgan.config.overrides import escape_overrides, own_settings
-from fontgan.data.pack import make_pack
-from fontgan.errors import ConfigError, RunError, UserError
-from fontgan.run_folder import is_finished
-from fontgan.runtime.distributed import asked_processes
-from fontgan.runtime.files import cache_folder, locked, user_path
-from fontgan.runtime.log_setup import set_up_logging
-from fontgan.sweep.grid import (
+from fontgan.config.sweep_grid import (
     check_every_choice,
     choices_of_override,
     grid_jobs,
@@ -34,6 +28,12 @@ from fontgan.sweep.grid import (
     ready_made,
     shared_keys,
 )
+from fontgan.data.pack import make_pack
+from fontgan.errors import ConfigError, RunError, UserError
+from fontgan.run_folder import is_finished
+from fontgan.runtime.distributed import asked_processes
+from fontgan.runtime.files import cache_folder, locked, user_path
+from fontgan.runtime.log_setup import set_up_logging
 from fontgan.sweep.jobs import DONE, FAILED, RUNNING, WAITING, Job, list_jobs, read_jobs, record
 from fontgan.train import train
 from fontgan.training import checkpoint as checkpoints
@@ -58,7 +58,8 @@ def launch(overrides: list[str]) -> int:
     some_job = [choices_of_override(override)[0] for override in parsed]
     chosen = hydra_choices("train", some_job)
     shared = shared_keys(parsed)
-    jobs = grid_jobs(parsed, shared) if chosen["hydra/sweeper"] == "basic" else []
+    grid = grid_jobs(parsed, shared) if chosen["hydra/sweeper"] == "basic" else {}
+    jobs = [Job(folder, own) for folder, own in grid.items()]
     if not jobs and not first.data.holdout and not first.data.holdout_chars:
         raise ConfigError("data.holdout=0: a search needs held-out characters to score its trials by. Hold some out.")
 

@@ -16,7 +16,6 @@ from fontgan.config.compose import compose_escaped, resolve
 from fontgan.config.groups import choices
 from fontgan.config.overrides import escape_overrides, job_folder, own_settings, unescape
 from fontgan.errors import ConfigError
-from fontgan.sweep.jobs import Job
 
 
 def ready_made(cfg: DictConfig, typed: list[str]) -> list[str]:
@@ -95,8 +94,8 @@ def shared_keys(parsed: list[Override]) -> list[str]:
     return sorted(({override.key_or_group for override in parsed} | {"out"}) - swept)
 
 
-def grid_jobs(parsed: list[Override], shared: Collection[str]) -> list[Job]:
-    """The jobs that Hydra's own sweeper makes of the overrides, in its order.
+def grid_jobs(parsed: list[Override], shared: Collection[str]) -> dict[str, dict[str, str]]:
+    """The jobs that Hydra's own sweeper makes of the overrides, in its order: folder -> settings of its own.
 
     Raises: ConfigError for an interval, which only a search can sweep over.
     """
@@ -106,7 +105,7 @@ def grid_jobs(parsed: list[Override], shared: Collection[str]) -> list[Job]:
         swept = [override.key_or_group for override in parsed if override.is_interval_sweep()]
         raise ConfigError(f"{' '.join(swept)}: an interval is swept over by a search. Add sweep=optuna.") from error
     settings = [own_settings(lines, shared) for lines in combinations]
-    return [Job(job_folder(own), own) for own in settings]
+    return {job_folder(own): own for own in settings}
 
 
 def quoted(text: str) -> str:
