@@ -37,7 +37,7 @@ def check_single_pixels(cfg: DictConfig, generator: UnetGenerator) -> None:
 
     from fontgan.runtime import distributed
 
-    size, reader = cfg.data.size, generator.reference_style
+    size, shots = cfg.data.size, generator.style.shots
     batch = cfg.trainer.batch_size // (1 if cfg.trainer.sync_batch_norm else distributed.world_size())
     kinds = nn.GroupNorm | nn.InstanceNorm2d | nn.BatchNorm2d
 
@@ -58,7 +58,7 @@ def check_single_pixels(cfg: DictConfig, generator: UnetGenerator) -> None:
     was_training = generator.training
     # One real glyph: torch's meta device would compute nothing, but takes seconds to import.
     with torch.no_grad():
-        style = torch.zeros(1, reader.shots, size, size) if reader else torch.zeros(1, generator.styles)
+        style = torch.zeros(1, shots, size, size) if shots else torch.zeros(1, generator.styles)
         try:
             generator.eval()(torch.zeros(1, 1, size, size), style)
         finally:
@@ -115,13 +115,12 @@ def build_parts(
         num_frozen_styles=num_frozen_styles,
     )
     pack = make_pack(plan, cache_folder(cfg.data.cache), workers=cfg.data.workers).for_model(styles)
-    shots = generator.reference_style.shots if generator.reference_style is not None else 0
     sampler = PairSampler(
         pack,
         batch_size=cfg.trainer.batch_size,
         seed=cfg.trainer.seed,
         augment=augment,
-        shots=shots,
+        shots=generator.style.shots,
         device=device,
         layout=layout,
         rank=distributed.rank(),

@@ -28,25 +28,26 @@ def commands() -> str:
 
 
 def groups() -> str:
-    """Every group with its variants: the folders of configs/ and their files."""
-    rows = [(f"`{group}`", ", ".join(f"`{file.stem}`" for file in files)) for group, files in variants()]
+    """Every group with its variants."""
+    from fontgan.config.groups import choices, groups
+
+    rows = [(f"`{group}`", ", ".join(f"`{name}`" for name in choices(group))) for group in groups()]
     return table(("group", "variants"), rows)
 
 
 def settings() -> str:
     """Every setting with its default and its comment, by config file."""
     parts = [section("##", file.stem, file) for file in sorted(CONFIGS.glob("*.yaml"))]
-    for group, files in variants(shared=True):
+    for group, files in files_by_group():
         parts.append(f"## `{group}`")
         parts += [section("###", f"{group}={file.stem}", file) for file in files]
     return "\n\n".join(parts)
 
 
-def variants(shared: bool = False) -> Iterator[tuple[str, list[Path]]]:
-    """Groups and their files; files that begin with ``_`` are included by others and only count where ``shared``."""
+def files_by_group() -> Iterator[tuple[str, list[Path]]]:
+    """The folders of configs/ and their files, those included that others are made of."""
     for folder in sorted(path for path in CONFIGS.rglob("*") if path.is_dir()):
-        files = [file for file in sorted(folder.glob("*.yaml")) if shared or not file.stem.startswith("_")]
-        if files:
+        if files := sorted(folder.glob("*.yaml")):
             yield folder.relative_to(CONFIGS).as_posix(), files
 
 
@@ -86,12 +87,15 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def blocks_page() -> str:
-    """The page of ``fontgan report blocks``, drawn again from its numbers."""
-    from fontgan.report.blocks import Choice, Row, to_markdown
+    """The page of ``fontgan report blocks``, made again from its numbers and from what the files of the blocks say now."""
+    from fontgan.report.block_choices import discover
+    from fontgan.report.blocks import BASELINE, Row, to_markdown
 
     made = json.loads(BLOCKS.read_text(encoding="utf-8"))
-    base, *rows = (Row(**{**row, "choice": Choice(**row["choice"])}) for row in [made["baseline"], *made["rows"]])
-    return to_markdown(base, rows, made["made"])
+    measured = {(row["choice"]["group"], row["choice"]["name"]): row for row in made["rows"]}
+    there = [choice for choice in discover() if (choice.group, choice.name) in measured]
+    rows = [Row(**{**measured[choice.group, choice.name], "choice": choice}) for choice in there]
+    return to_markdown(Row(**{**made["baseline"], "choice": BASELINE}), rows, made["made"])
 
 
 PARTS: dict[str, Callable[[], str]] = {"commands": commands, "groups": groups, "settings": settings}

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.hydra import Hydra
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 
 SPECIAL_KEYS = ("_target_", "_partial_")
+# Groups without a folder: their variants are those of another group, put to work in another place.
+SAME_VARIANTS = {"generator/encoder_refine": "generator/up/refine"}
 
 
 def config_folder() -> Path:
@@ -19,17 +22,22 @@ def config_folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "configs"
 
 
+def variants(group: str) -> dict[str, Path]:
+    """The variants of a config group with their files, read from its folder."""
+    files = sorted((config_folder() / SAME_VARIANTS.get(group, group)).glob("*.yaml"))
+    return {file.stem: file for file in files if not file.stem.startswith("_")}
+
+
 def choices(group: str) -> list[str]:
-    """The variants of a config group, read from its folder."""
-    folder = config_folder() / group
-    return sorted(file.stem for file in folder.glob("*.yaml") if not file.stem.startswith("_"))
+    """The names of a config group's variants."""
+    return sorted(variants(group))
 
 
 def groups() -> list[str]:
     """Every config group, read from the folders."""
     root = config_folder()
     found = (path.parent.relative_to(root).as_posix() for path in root.rglob("*.yaml") if path.parent != root)
-    return sorted(set(found))
+    return sorted({*found, *SAME_VARIANTS})
 
 
 @contextmanager
@@ -41,9 +49,16 @@ def hydra_here() -> Iterator[Hydra]:
         with initialize_config_dir(str(config_folder()), job_name="fontgan", version_base="1.3"):
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
+            _store_same_variants()
             yield hydra
     finally:
         GlobalHydra.instance().hydra = before
+
+
+def _store_same_variants() -> None:
+    for group, like in SAME_VARIANTS.items():
+        for name in choices(like):
+            ConfigStore.instance().store(name, {"defaults": [{f"/{like}@_here_": name}]}, group=group)
 
 
 def hydra_choices(verb: str, overrides: list[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fontgan.models.layers import check_at_least_one
+from fontgan.models.layers import check_at_least
 
 
 class SelfAttention(nn.Module):
@@ -86,8 +86,8 @@ class Transformer(nn.Module):
     """
 
     def __init__(self, channels: int, *, blocks: int = 2, head_channels: int = 32, expansion: int = 4):
-        check_at_least_one("blocks", blocks)
-        check_at_least_one("expansion", expansion)
+        check_at_least("blocks", blocks)
+        check_at_least("expansion", expansion)
         super().__init__()
         self.position = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
         self.blocks = nn.ModuleList(TransformerBlock(channels, head_channels, expansion) for _ in range(blocks))
@@ -126,7 +126,7 @@ class TransformerBlock(nn.Module):
 
 def heads_for(channels: int, head_channels: int) -> int:
     """How many heads of about ``head_channels`` divide the channels. Raises: ValueError if that is below 1."""
-    check_at_least_one("head_channels", head_channels)
+    check_at_least("head_channels", head_channels)
     heads = max(1, channels // head_channels)
     while channels % heads:
         heads -= 1

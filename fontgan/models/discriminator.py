@@ -15,7 +15,7 @@ from fontgan.models.init import initialise
 
 
 class DiscriminatorOutput(NamedTuple):
-    """What a discriminator says of a batch."""
+    """Discriminator output for one batch."""
 
     logits: Tensor  # (B, 1, h, w) logits, one a patch; positive is real
     class_logits: Tensor | None  # (B, styles) logits, or None without a category head

@@ -12,32 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from fontgan.models.resize import (
-    BlurSubpixelResize,
-    ConvOnlyResize,
-    DeconvResize,
-    DySampleResize,
-    InterpolateConvResize,
-    SameSizeConv,
-    SubpixelResize,
-)
 from fontgan.models.unet import UnetGenerator
 from fontgan.models.up import UpBlock
 
 Conv = nn.Conv2d | nn.ConvTranspose2d
-
-# The convolution that each resize ends with. What may follow it treats all channels alike and keeps a constant map
-# constant, as a pixel shuffle and a low-pass do, so that scale and shift pass through. A class that is not here
-# (CARAFE and Meta-SR predict their weights) keeps its norm.
-LAST_CONV: dict[type[nn.Module], str] = {
-    BlurSubpixelResize: "conv",
-    ConvOnlyResize: "smooth",
-    DeconvResize: "deconv",
-    DySampleResize: "conv",
-    InterpolateConvResize: "conv",
-    SameSizeConv: "conv",
-    SubpixelResize: "conv",
-}
 
 
 @torch.no_grad()
@@ -58,9 +36,9 @@ def fuse_conv_bn(generator: UnetGenerator) -> UnetGenerator:
             for place in range(1, len(module)):
                 module[place] = _fold(module[place - 1], module[place])
         elif isinstance(module, UpBlock):
-            last = LAST_CONV.get(type(module.resize))
+            last = getattr(module.resize, "last_conv", None)
             if last is not None:
-                module.norm = _fold(getattr(module.resize, last), module.norm)
+                module.norm = _fold(module.resize.get_submodule(last), module.norm)
     kept = set() if reader is None else set(reader.modules())
     for module in copied.modules():
         if module not in kept:  # the reader is the original's too

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fontgan.models.layers import check_at_least_one, match_channels
+from fontgan.models.layers import check_at_least, match_channels
 
 
 def align_to(x: Tensor, height: int, width: int) -> Tensor:
@@ -98,7 +98,7 @@ class AttentionFusion(nn.Module):
     """
 
     def __init__(self, up_channels: int, skip_channels: int, *, reduction: int = 2):
-        check_at_least_one("reduction", reduction)
+        check_at_least("reduction", reduction)
         super().__init__()
         self.out_channels = skip_channels + up_channels
         between = max(1, skip_channels // reduction)

@@ -43,6 +43,7 @@ class GlyphEncoder(nn.Module):
         self.embed = nn.Linear(channels, EMBEDDING)
 
     def features(self, ink: Tensor) -> list[Tensor]:
+        """Feature maps of the four stages, the finest first."""
         x = to_side(ink)
         maps: list[Tensor] = []
         for stage in self.stages:

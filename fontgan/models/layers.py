@@ -110,16 +110,16 @@ class LowPass(nn.Module):
 
     def __init__(self, taps: tuple[int, ...]):
         super().__init__()
-        self.gate = [tap / sum(taps) for tap in taps]
+        self.weights = [tap / sum(taps) for tap in taps]
 
     def forward(self, x: Tensor) -> Tensor:
-        before = (len(self.gate) - 1) // 2
-        after = len(self.gate) - 1 - before
+        before = (len(self.weights) - 1) // 2
+        after = len(self.weights) - 1 - before
         x = F.pad(x, (before, after, before, after), mode="replicate")
         # Sums of shifted maps: a depthwise convolution by a fixed kernel is many times slower on a CPU.
         for axis in (-2, -1):
-            length = x.shape[axis] - len(self.gate) + 1
-            shifted = [share * x.narrow(axis, start, length) for start, share in enumerate(self.gate)]
+            length = x.shape[axis] - len(self.weights) + 1
+            shifted = [weight * x.narrow(axis, start, length) for start, weight in enumerate(self.weights)]
             x = sum(shifted[1:], start=shifted[0])
         return x
 
@@ -129,16 +129,16 @@ def match_channels(have: int, want: int) -> nn.Module:
     return nn.Identity() if have == want else nn.Conv2d(have, want, 1, bias=False)
 
 
-def check_choice(key: str, value: str, choices: Collection[str]) -> None:
+def check_choice(key: str, value: object, choices: Collection[object]) -> None:
     """Raises: ValueError, with the choices, if ``value`` is none of them."""
     if value not in choices:
-        raise ValueError(f"{key}={value}: choose one of {', '.join(choices)}.")
+        raise ValueError(f"{key}={value}: choose one of {', '.join(map(str, choices))}.")
 
 
-def check_at_least_one(key: str, value: int) -> None:
-    """Raises: ValueError if a count is below 1."""
-    if value < 1:
-        raise ValueError(f"{key}={value}: 1 or more is needed.")
+def check_at_least(key: str, value: int, least: int = 1) -> None:
+    """Raises: ValueError if a count is below ``least``."""
+    if value < least:
+        raise ValueError(f"{key}={value}: {least} or more is needed.")
 
 
 def check_odd(key: str, kernel: int) -> None:

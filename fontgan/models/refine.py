@@ -18,7 +18,7 @@ from fontgan.models.layers import (
     ConvNormAct,
     ResidualAdd,
     SqueezeExcitation,
-    check_at_least_one,
+    check_at_least,
     check_choice,
     match_channels,
 )
@@ -97,7 +97,7 @@ class Bottleneck(nn.Module):
         norm: str = "instance",
         activation: str = "relu",
     ):
-        check_at_least_one("reduction", reduction)
+        check_at_least("reduction", reduction)
         super().__init__()
         self.out_channels = out_channels
         inner = max(1, out_channels // reduction)
@@ -135,7 +135,7 @@ class InvertedResidual(nn.Module):
         norm: str = "instance",
         activation: str = "relu6",
     ):
-        check_at_least_one("expansion", expansion)
+        check_at_least("expansion", expansion)
         check_share("squeeze_excitation", squeeze_excitation)
         super().__init__()
         self.out_channels = out_channels

@@ -1,7 +1,12 @@
 """Part one of an up-path block: twice the map.
 
 Contract of every class here: ``Resize(in_channels, out_channels, **options)`` maps
-(B, in_channels, H, W) -> (B, out_channels, 2H, 2W), for any H, W >= 1.
+(B, in_channels, H, W) -> (B, out_channels, 2H, 2W), for any H, W >= 1.  The outermost level asks for ``bias=True``.
+
+``last_conv`` names the convolution that a class ends with, for drawing folds a batch norm behind it into its weights
+(``fontgan.models.fuse_bn``).  What follows it in the class may only treat all channels alike and keep a constant map
+constant, as a pixel shuffle and a low-pass do, so that scale and shift pass through.  A class that names none, as those
+that predict their weights, keeps its norm: the pictures are the same, drawn in one pass more.
 B is the batch, C channels, H and W the height and width of a map in pixels.
 """
 
@@ -13,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fontgan.models.layers import LowPass, check_at_least_one, check_choice, check_odd
+from fontgan.models.layers import LowPass, check_at_least, check_choice, check_odd
 
 
 class DeconvResize(nn.Module):
@@ -25,6 +30,8 @@ class DeconvResize(nn.Module):
     Raises: ValueError if ``kernel`` is odd or below 2.
     Source: Isola et al. 2017, arXiv:1611.07004 (kernel 4, stride 2, padding 1).
     """
+
+    last_conv = "deconv"
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 4, bias: bool = False):
         super().__init__()
@@ -46,6 +53,7 @@ class InterpolateConvResize(nn.Module):
     Source: Odena et al. 2016, doi:10.23915/distill.00003.
     """
 
+    last_conv = "conv"
     MODES = ("bilinear", "bicubic", "nearest")
 
     def __init__(
@@ -90,6 +98,8 @@ class SubpixelResize(nn.Module):
     Source: Shi et al. 2016, arXiv:1609.05158; initialisation Aitken et al. 2017, arXiv:1707.02937.
     """
 
+    last_conv = "conv"
+
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, icnr: bool = True, bias: bool = False):
         super().__init__()
         self.conv = ShuffleConv(in_channels, out_channels, kernel=kernel, icnr=icnr, bias=bias)
@@ -124,6 +134,8 @@ class ConvOnlyResize(nn.Module):
     Source: the pixel-shuffle upsampler of EDSR (Lim et al. 2017, arXiv:1707.02921) with GELU
     (Hendrycks & Gimpel 2016, arXiv:1606.08415) between and a convolution after the shuffle.
     """
+
+    last_conv = "smooth"
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, icnr: bool = True, bias: bool = False):
         super().__init__()
@@ -162,7 +174,7 @@ class CarafeResize(nn.Module):
     ):
         check_odd("kernel", kernel)
         check_odd("up_kernel", up_kernel)
-        check_at_least_one("compressed_channels", compressed_channels)
+        check_at_least("compressed_channels", compressed_channels)
         super().__init__()
         self.up_kernel = up_kernel
         self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
@@ -199,12 +211,13 @@ class DySampleResize(nn.Module):
         groups: channels that move together, in as many groups as the greatest common divisor of this and the channels.
     """
 
+    last_conv = "conv"
     SCOPE = 0.25  # of an offset, in pixels of the small map
     OFFSET_SPREAD = 0.001  # of the offsets' first weights
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, groups: int = 4, bias: bool = False):
         check_odd("kernel", kernel)
-        check_at_least_one("groups", groups)
+        check_at_least("groups", groups)
         super().__init__()
         self.groups = math.gcd(groups, in_channels)
         self.offset = nn.Conv2d(in_channels, 8 * self.groups, 1)
@@ -254,7 +267,7 @@ class MetaResize(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, hidden: int = 64, bias: bool = False):
         check_odd("kernel", kernel)
-        check_at_least_one("hidden", hidden)
+        check_at_least("hidden", hidden)
         super().__init__()
         self.kernel = kernel
         self.mix = nn.Conv2d(in_channels, out_channels, 1, bias=bias)
@@ -290,6 +303,8 @@ class SameSizeConv(nn.Module):
 
     Shape: (B, in_channels, H, W) -> (B, out_channels, H, W).
     """
+
+    last_conv = "conv"
 
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool = False):
         super().__init__()

@@ -5,7 +5,7 @@ style weights (B, styles) -> (B, style.out_channels, H, W).  A row of weights is
 any other row is a mixture, because each class reads the weights through a linear table of embeddings.
 
 ``for_level(channels)`` gives the module that conditions a further level, with the same inputs, or None where the style
-enters at the innermost map alone.  ``ReferenceStyle`` alone takes a style's code in place of weights; see there.
+enters at the innermost map alone.  A ``StyleEncoder`` takes a style's code in place of weights; see there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fontgan.models.attention import heads_for
-from fontgan.models.layers import check_at_least_one
+from fontgan.models.layers import check_at_least
 
 
 class StyleEmbedding(nn.Module):
@@ -27,7 +27,7 @@ class StyleEmbedding(nn.Module):
     """
 
     def __init__(self, styles: int, dim: int):
-        check_at_least_one("dim", dim)
+        check_at_least("dim", dim)
         super().__init__()
         self.weight = nn.Parameter(torch.randn(styles, dim))
 
@@ -36,12 +36,22 @@ class StyleEmbedding(nn.Module):
 
 
 class Style(nn.Module):
-    """What the conditionings have in common."""
+    """Base of all conditionings.
+
+    Attributes:
+        out_channels: of the map that comes out.
+        shots: reference glyphs of a pair in training; 0 for one that knows its styles by weights alone.
+    """
 
     out_channels: int
+    shots: int = 0
+
+    def style_vector(self, style: Tensor) -> Tensor:
+        """What the conditioning of every level is called with: here the weights as they are."""
+        return style
 
     def for_level(self, channels: int) -> nn.Module | None:
-        """The conditioning of a decoder map of so many channels, which it keeps; None where there is none."""
+        """Conditioning of a decoder map of so many channels, which it keeps; None where there is none."""
         return None
 
 
@@ -145,8 +155,8 @@ class CrossAttentionStyle(Style):
     """
 
     def __init__(self, channels: int, styles: int, *, tokens: int = 8, dim: int = 128, head_channels: int = 32):
-        check_at_least_one("tokens", tokens)
-        check_at_least_one("dim", dim)
+        check_at_least("tokens", tokens)
+        check_at_least("dim", dim)
         super().__init__()
         self.tokens = tokens
         self.heads = heads_for(channels, head_channels)
@@ -168,15 +178,50 @@ class CrossAttentionStyle(Style):
         return x + self.project(found.transpose(-1, -2).reshape(batch, channels, height, width))
 
 
-class ReferenceStyle(Style):
-    """Reads the style from a few glyphs of it, so that a style never trained on can be given as images.
+class StyleEncoder(Style):
+    """Base of conditionings that read a style off a few glyphs of it, so that one never trained on can be given as images.
 
-    Each reference goes through a small convolutional network; the means and spreads of its last maps become a code,
-    and the codes of all references are averaged, so neither their order nor their number matters.  The code conditions
-    the map as FiLM does.
+    A class of this kind defines ``embed`` and ``forward``, which takes a code (B, dim).  The generator calls
+    ``style_vector`` once and passes the code down; it takes references while it learns, and weights afterwards, which mix
+    ``prototypes``: the codes of the styles it knows.
 
-    The generator calls ``style_vector`` once and passes the result down; it takes references while it learns, and weights
-    afterwards, which mix ``prototypes``: the codes of the styles it knows.
+    Args:
+        shots: references of a pair in training, 1 or more.
+    """
+
+    def __init__(self, styles: int, *, shots: int, dim: int):
+        check_at_least("shots", shots)
+        check_at_least("dim", dim)
+        super().__init__()
+        self.shots = shots
+        self.prototypes: Tensor
+        self.register_buffer("prototypes", torch.zeros(styles, dim))
+
+    def embed(self, references: Tensor) -> Tensor:
+        """References (B, K, H, W), images from -1 (ink) to +1 (paper) -> codes (B, dim), float32."""
+        raise NotImplementedError
+
+    def style_vector(self, style: Tensor) -> Tensor:
+        """References (B, K, H, W), or weights (B, styles) of the known styles -> codes (B, dim)."""
+        return self.embed(style) if style.dim() == 4 else style @ self.prototypes
+
+    @torch.no_grad()
+    def set_prototype(self, index: int, references: Tensor) -> None:
+        """Makes references (K, H, W) what the style of that index looks like."""
+        self.prototypes[index] = self.embed(references[None])[0]
+
+    @torch.no_grad()
+    def add(self, references: Tensor) -> int:
+        """Learns one more style from references (K, H, W). Returns: its index."""
+        self.prototypes = torch.cat([self.prototypes, self.embed(references[None]).to(self.prototypes)])
+        return len(self.prototypes) - 1
+
+
+class ReferenceStyle(StyleEncoder):
+    """Reads references by a small convolutional network, and conditions the map as FiLM does.
+
+    The means and spreads of its last maps become a code, and the codes of all references are averaged, so neither their
+    order nor their number matters.
 
     Shape:  x (B, channels, H, W) and code (B, dim) -> (B, channels, H, W).
     Raises: ValueError if ``shots``, ``dim`` or ``width`` is below 1.
@@ -201,10 +246,8 @@ class ReferenceStyle(Style):
         width: int = 16,
         every_level: bool = True,
     ):
-        for key, value in (("shots", shots), ("dim", dim), ("width", width)):
-            check_at_least_one(key, value)
-        super().__init__()
-        self.shots = shots
+        check_at_least("width", width)
+        super().__init__(styles, shots=shots, dim=dim)
         self.dim = dim
         self.every_level = every_level
         widths = [1] + [width * 2**layer for layer in range(self.LAYERS)]
@@ -214,31 +257,13 @@ class ReferenceStyle(Style):
         self.encoder = nn.Sequential(*layers)
         self.project = nn.Linear(2 * widths[-1], dim)
         self.affine = Affine(dim, channels)
-        self.prototypes: Tensor
-        self.register_buffer("prototypes", torch.zeros(styles, dim))
         self.out_channels = channels
 
     def embed(self, references: Tensor) -> Tensor:
-        """References (B, K, H, W), images from -1 (ink) to +1 (paper) -> codes (B, dim)."""
         batch, shots = references.shape[:2]
         maps = self.encoder(references.flatten(0, 1).unsqueeze(1)).flatten(2).float()
         facts = torch.cat([maps.mean(2), (maps.var(2, unbiased=False) + 1e-5).sqrt()], dim=1)
         return self.project(facts).view(batch, shots, self.dim).mean(1).float()
-
-    def style_vector(self, style: Tensor) -> Tensor:
-        """References (B, K, H, W), or weights (B, styles) of the known styles -> (B, dim)."""
-        return self.embed(style) if style.dim() == 4 else style @ self.prototypes
-
-    @torch.no_grad()
-    def set_prototype(self, index: int, references: Tensor) -> None:
-        """Makes references (K, H, W) what the style of that index looks like."""
-        self.prototypes[index] = self.embed(references[None])[0]
-
-    @torch.no_grad()
-    def add(self, references: Tensor) -> int:
-        """Learns one more style from references (K, H, W). Returns: its index."""
-        self.prototypes = torch.cat([self.prototypes, self.embed(references[None]).to(self.prototypes)])
-        return len(self.prototypes) - 1
 
     def for_level(self, channels: int) -> nn.Module | None:
         return Affine(self.dim, channels) if self.every_level else None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor, nn
 
 from fontgan.models.fusion import align_to
+from fontgan.models.layers import check_at_least
 from fontgan.models.resize import SameSizeConv
 
 
@@ -59,25 +60,28 @@ class UpBlock(nn.Module):
 class OutputHead(nn.Module):
     """The outermost step up, which has no skip to join: activation and resize to the glyph itself.
 
-    Shape: (B, in_channels, h, w) -> (B, out_channels, height, width).
+    Shape: (B, in_channels, h, w) and the source (B, 1, H, W), of which only the size is used -> (B, out_channels, H, W).
 
     Args:
         head_channels: 0 resizes straight to ``out_channels`` as pix2pix does; above 0 the resize gives
             that many channels and a 3x3 convolution at full size draws the glyph from them.
+    Raises: ValueError if ``head_channels`` is below 0.
     """
 
     def __init__(
         self, in_channels: int, out_channels: int, *, resize: Callable[..., nn.Module], head_channels: int = 0
     ):
+        check_at_least("head_channels", head_channels, 0)
         super().__init__()
+        self.out_channels = out_channels
         self.activation = nn.ReLU()
         self.resize = resize(in_channels, head_channels or out_channels, bias=True)
         self.head: nn.Module = nn.Identity()
         if head_channels:
             self.head = nn.Sequential(nn.ReLU(), nn.Conv2d(head_channels, out_channels, 3, padding=1))
 
-    def forward(self, x: Tensor, height: int, width: int) -> Tensor:
-        return self.head(align_to(self.resize(self.activation(x)), height, width))
+    def forward(self, x: Tensor, source: Tensor) -> Tensor:
+        return self.head(align_to(self.resize(self.activation(x)), *source.shape[-2:]))
 
 
 class UpPath:
@@ -90,6 +94,10 @@ class UpPath:
         refine: Callable[..., nn.Module],
     ):
         self.resize, self.fusion, self.refine = resize, fusion, refine
+
+    def named_levels(self) -> dict[str, list[int]]:
+        """The levels that its settings name, by key of ``generator``."""
+        return {}
 
     def at(self, level: int) -> UpPath:
         """The preset that makes the block of a level."""
@@ -138,6 +146,10 @@ class HybridUpPath:
             if level < 1:
                 raise ValueError(f"{key}={level}: levels count from 1, the outermost.")
         self.inner, self.outer, self.switch = inner, outer, switch
+
+    def named_levels(self) -> dict[str, list[int]]:
+        """The levels that its settings name, by key of ``generator``."""
+        return {"up.switch": [self.switch], "up.levels": list(self.levels)}
 
     def at(self, level: int) -> UpPath:
         """The preset that makes the block of a level."""

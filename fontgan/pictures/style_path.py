@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fontgan.data.glyphs import PAPER
 from fontgan.data.sources import asset
 from fontgan.errors import ConfigError
+from fontgan.pictures.contact_sheet import scaled
 from fontgan.runtime.files import atomic_write
 
 MAX_EXTRAPOLATION = 100  # legs beyond the ends of a path; weights of very different size would no longer sum to 1
@@ -84,7 +85,7 @@ def strip_picture(
         text = _shortened(label, font, cell_px)
         draw.text((left + cell_px // 2, _GAP + head // 2), text, fill=0, font=font, anchor="mm")
         for row, glyph in enumerate(glyphs):
-            strip.paste(_scaled(glyph, cell_px), (left, head + _GAP + row * step))
+            strip.paste(Image.fromarray(scaled(glyph, cell_px)), (left, head + _GAP + row * step))
     return strip
 
 
@@ -100,7 +101,7 @@ def animation_frames(frames: Sequence[np.ndarray], labels: Sequence[str], *, cel
         picture = Image.new("L", (columns * cell_px, rows * cell_px + foot), PAPER)
         for place, glyph in enumerate(glyphs):
             row, column = divmod(place, columns)
-            picture.paste(_scaled(glyph, cell_px), (column * cell_px, row * cell_px))
+            picture.paste(Image.fromarray(scaled(glyph, cell_px)), (column * cell_px, row * cell_px))
         text = _shortened(label, font, columns * cell_px)
         ImageDraw.Draw(picture).text(
             (columns * cell_px // 2, rows * cell_px + foot // 2), text, fill=96, font=font, anchor="mm"
@@ -118,11 +119,6 @@ def save_gif(pictures: Sequence[Image.Image], file: Path) -> None:
         buffer, format="GIF", save_all=True, append_images=there_and_back[1:], duration=durations, loop=0
     )
     atomic_write(file, buffer.getvalue())
-
-
-def _scaled(glyph: np.ndarray, side: int) -> Image.Image:
-    image = Image.fromarray(glyph)
-    return image if image.size == (side, side) else image.resize((side, side), Image.Resampling.LANCZOS)
 
 
 def _font_that_fits(labels: Sequence[str], width: int) -> ImageFont.FreeTypeFont:

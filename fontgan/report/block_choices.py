@@ -7,7 +7,7 @@ import re
 from omegaconf import DictConfig, OmegaConf
 
 from fontgan.config.compose import compose_config
-from fontgan.config.groups import choices, config_folder, groups
+from fontgan.config.groups import choices, groups, variants
 from fontgan.config.instantiate import build_generator
 from fontgan.models.unet import UnetGenerator
 from fontgan.models.up import UpBlock
@@ -58,12 +58,8 @@ def swap(group: str, name: str) -> tuple[str, ...]:
 
 
 def _said_in_file(group: str, name: str) -> tuple[str, str]:
-    """The lines ``# Source:`` and ``# Use:`` at the head of a variant's file or of one that it consists of, or nothing."""
-    text = (config_folder() / group / f"{name}.yaml").read_text(encoding="utf-8")
-    said = dict(re.findall(r"^# (Source|Use): (.+)$", text, re.MULTILINE))
-    if same := re.search(r"^  - /([\w/]+)@_here_: (\w+)$", text, re.MULTILINE):
-        source, use = _said_in_file(same[1], same[2])
-        said = {"Source": source, "Use": use} | said
+    """The lines ``# Source:`` and ``# Use:`` at the head of a variant's file, or nothing."""
+    said = dict(re.findall(r"^# (Source|Use): (.+)$", variants(group)[name].read_text(encoding="utf-8"), re.MULTILINE))
     return said.get("Source", ""), said.get("Use", "")
 
 

@@ -187,8 +187,8 @@ def example(generator: UnetGenerator, size: int, batch_size: int) -> tuple[Tenso
     device = next(generator.parameters()).device
     draw = torch.Generator().manual_seed(0)
     source = torch.rand(batch_size, 1, size, size, generator=draw).mul(2).sub(1)
-    if generator.reference_style is not None:
-        style = torch.rand(batch_size, generator.reference_style.shots, size, size, generator=draw).mul(2).sub(1)
+    if shots := generator.style.shots:
+        style = torch.rand(batch_size, shots, size, size, generator=draw).mul(2).sub(1)
     else:
         style = torch.eye(generator.styles)[torch.arange(batch_size) % generator.styles]
     return source.to(device).to(memory_format=torch.channels_last), style.to(device)

@@ -82,8 +82,8 @@ def step_flops(
     )
     with torch.device("meta"):
         image, style = torch.zeros(batch_size, 1, size, size), torch.zeros(batch_size, generator.styles)
-        reader = generator.reference_style
-        references = torch.zeros(batch_size, reader.shots, size, size) if reader is not None else None
+        shots = generator.style.shots
+        references = torch.zeros(batch_size, shots, size, size) if shots else None
     batches = [GlyphBatch(image, image, style, [""] * batch_size, references)] * accumulate
 
     def count(progress: float) -> int:

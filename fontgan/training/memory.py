@@ -68,8 +68,8 @@ def probe(step: TrainStep, batch_size: int, size: int, device: torch.device) -> 
     images = images.contiguous(memory_format=torch.channels_last)
     style = torch.zeros(batch_size, generator.styles, device=device)
     style[:, 0] = 1
-    reader = generator.reference_style
-    references = None if reader is None else images.expand(-1, reader.shots, -1, -1)
+    shots = generator.style.shots
+    references = images.expand(-1, shots, -1, -1) if shots else None
     step([GlyphBatch(images, images, style, [""] * batch_size, references)], progress=1.0, step=0)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from fontgan.config.compose import compose_config
-from fontgan.config.groups import choices
+from fontgan.config.groups import choices, variants
 from fontgan.config.instantiate import build_generator
 from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.unet import UnetGenerator
@@ -46,10 +46,12 @@ def draw(network: nn.Module, side: tuple[int, int] = (48, 32)) -> torch.Tensor:
 
 @cache
 def batch_norm_settings() -> list[str]:
-    """Every preset of the up path, and every refinement with batch norm of its own in place of instance norm."""
-    refines = [name for name in choices("generator/up/refine") if name != "none"]
-    return [f"generator/up={name}" for name in choices("generator/up")] + [
-        f"generator/up/refine={name} generator.up.refine.norm=batch" for name in refines
+    """Every preset of the up path, every resize, and every refinement with batch norm of its own in place of its norm."""
+    normed = [name for name, file in variants("generator/up/refine").items() if "\nnorm:" in file.read_text("utf-8")]
+    return [
+        *(f"generator/up={name}" for name in choices("generator/up")),
+        *(f"generator/up/resize={name}" for name in choices("generator/up/resize")),
+        *(f"generator/up/refine={name} generator.up.refine.norm=batch" for name in normed),
     ]
 
 
@@ -69,7 +71,7 @@ def test_a_folded_generator_draws_the_same(setting: str) -> None:
 
 
 def test_there_are_settings_of_both_kinds() -> None:
-    assert len(batch_norm_settings()) >= 16 + 8
+    assert len(batch_norm_settings()) >= 16 + 9 + 8
 
 
 def test_all_norms_of_the_classic_network_are_folded() -> None:

@@ -149,7 +149,7 @@ def some_steps(
     cfg: Any, generator: Any, frozen: list[torch.nn.Module], num_frozen_styles: int
 ) -> dict[str, torch.Tensor]:
     """Three steps of a fierce optimiser. Returns: the averaged generator's tensors."""
-    shots = getattr(generator.reference_style, "shots", 0)
+    shots = generator.style.shots
     step = TrainStep(
         generator, None, build(cfg.loss, "loss"), optimiser_d=None,
         optimiser_g=torch.optim.AdamW([p for p in generator.parameters() if p.requires_grad], lr=0.05, weight_decay=0.5),
