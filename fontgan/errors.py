@@ -70,6 +70,17 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def encodable(text: str) -> str:
+    """Text that every file takes: bytes of a file's name that are no UTF-8 are written as ``\\udcff``."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says first; the name of its class where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(". ") if lines else type(error).__name__
+
+
 def shorten(items: list[str] | tuple[str, ...], limit: int = 10) -> str:
     """The first items in one line, and how many more there are."""
     shown = one_line(" ".join(items[:limit]))

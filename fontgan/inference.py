@@ -60,7 +60,7 @@ def load(
     where = pick_device(device)
     if where.index is not None:
         torch.cuda.set_device(where)  # or every process of torchrun would pin its memory through the first GPU
-    styles, manifest = _described(found)
+    styles, manifest = list(found.metadata["styles"]), dict(found.metadata["data"])
     if manifest["size"] != config.data.size:
         raise RunError(
             f"{found.folder}: its run.json says {manifest['size']} px and its config.yaml {config.data.size}. "
@@ -81,20 +81,6 @@ def load(
         precision=pick_precision(precision, where),
         batch_size=batch_size,
     )
-
-
-def _described(found: Checkpoint) -> tuple[list[str], dict[str, Any]]:
-    """The styles of a run and its data's manifest. Raises: RunError if it lacks what drawing needs."""
-    try:
-        styles, manifest = list(found.metadata["styles"]), dict(found.metadata["data"])
-        for key in ("size", "cell_to_canvas", "trained", "held_out"):
-            manifest[key]
-        lacking = {SOURCE, *styles} - {entry["name"] for entry in manifest["members"]}
-        if lacking:
-            raise KeyError(min(lacking))
-    except KeyError as error:
-        raise RunError(f"{found.folder / 'run.json'}: lacks {error}. Use another checkpoint of the run.") from error
-    return styles, manifest
 
 
 def _check_that_it_draws(generator: UnetGenerator, found: Checkpoint) -> None:

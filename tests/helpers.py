@@ -69,6 +69,14 @@ def reseal(*checkpoints: Path) -> None:
             description.write_text(sealed(metadata))
 
 
+def described(styles: list[str]) -> dict[str, Any]:
+    """The least that a checkpoint says of itself."""
+    frame = {"scale": 60.0, "dx": 2.0, "dy": 2.0}
+    members = [{"name": name, "align": frame} for name in ("source", *styles)]
+    data = {"size": 64, "cell_to_canvas": frame, "held_out": "", "trained": "", "members": members}
+    return {"styles": styles, "data": data, "pack": "", "minutes": 0.0, "scores": {}}
+
+
 Draw = Callable[[TTGlyphPen], None]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fontgan.errors import RunError
-from fontgan.runtime.files import read_json
+from fontgan.untrusted.plain_json import read_json
 
 FORMAT = 1
 MADE_BY_US = "<!-- made by fontgan bench; it will be written over -->"

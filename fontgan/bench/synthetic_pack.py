@@ -42,7 +42,7 @@ def write_synthetic_pack(folder: Path, styles: int = 100, chars: int = 10_000, s
         for first in range(0, chars, _AT_ONCE):
             rows = np.arange(first, min(first + _AT_ONCE, chars)) % len(shifted)
             writer.write(number * chars + first, shifted[rows])
-    facts = {
+    manifest = {
         "size": size,
         "cell_to_canvas": canvas.as_dict(),
         "characters": chars,
@@ -51,5 +51,5 @@ def write_synthetic_pack(folder: Path, styles: int = 100, chars: int = 10_000, s
         "members": [{"name": name, "kind": "synthetic", "align": Frame().as_dict()} for name in members],
         "findings": [],
     }
-    write_index(folder, dict.fromkeys(members, text), facts, writer.shard_rows)
+    write_index(folder, dict.fromkeys(members, text), manifest, writer.shard_rows)
     return open_pack(folder)

@@ -10,16 +10,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from fontgan.complete.plan import Plan
 from fontgan.errors import ConfigError, RunError, shorten
 from fontgan.fontfile.target import check_writable
-from fontgan.runtime.files import atomic_write, out_file, read_json, user_path
+from fontgan.runtime.files import atomic_write, out_file, user_path
+from fontgan.untrusted.plain_json import convert, read_json
 
 log = logging.getLogger(__name__)
 
 STATE = "complete.json"
 FORMAT = 1
 STAGES = 5
+
+
+class State(Struct, frozen=True, forbid_unknown_fields=True):
+    """The schema of ``complete.json``."""
+
+    format: int
+    identity: dict[str, str]
+    stages: dict[str, str]
+    made_by: str = ""
+    wrote: dict[str, list[str]] = {}
+    traced: dict[str, str] = {}
+    learned_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +137,8 @@ def _read_state(folder: Path, identity: dict[str, str]) -> dict[str, Any]:
             )
         return {"made_by": "fontgan complete", "format": FORMAT, "identity": identity, "stages": {}}
     try:
-        facts = _checked_state(read_json(state))
+        facts: dict[str, Any] = read_json(state)
+        convert(facts, State, version=FORMAT)
     except (OSError, ValueError) as error:
         raise RunError(
             f"{state}: cannot be read ({error}). Name another work=, or take the folder away to begin anew."
@@ -132,20 +148,6 @@ def _read_state(folder: Path, identity: dict[str, str]) -> dict[str, Any]:
         raise RunError(
             f"work={folder}: was begun with another {' and '.join(other)}. Name another work=, or bring the old back."
         )
-    return facts
-
-
-def _checked_state(facts: Any) -> dict[str, Any]:
-    """Raises: ValueError for what is no ``complete.json`` of this version."""
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise ValueError("of another version of fontgan")
-    tables = {key: facts.get(key, {}) for key in ("identity", "stages", "wrote", "traced")}
-    if not all(isinstance(table, dict) for table in tables.values()) or not {"identity", "stages"} <= facts.keys():
-        raise ValueError("no state of a completion")
-    lists = tables["wrote"].values()
-    values = [facts.get("learned_from") or "", *(v for name in ("stages", "traced") for v in tables[name].values())]
-    if not all(isinstance(each, list) for each in lists) or not all(isinstance(v, str) for v in values):
-        raise ValueError("a value of another kind than it should be")
     return facts
 
 

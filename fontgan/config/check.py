@@ -10,13 +10,13 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from fontgan.config.explain import first_line, unknown_key
+from fontgan.config.explain import unknown_key
 from fontgan.config.groups import SPECIAL_KEYS
 from fontgan.config.overrides import unescape_all
 from fontgan.config.schema import objects_in_signature, signature_schema
 from fontgan.config.targets import ALLOWED_TARGETS, NOT_FOR_CONFIGS, locate
 from fontgan.config.verbs import verb_module
-from fontgan.errors import ConfigError, Faults
+from fontgan.errors import ConfigError, Faults, first_line
 
 RESOLVED_KEYS = {"generator": ("match_params",)}  # by node: what ``resolve`` reads and no target takes
 NAMED_PRESETS = {"generator.up": ("inner", "outer", "levels")}  # by node: keys that hold names until ``resolve``

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from fontgan.config.groups import SPECIAL_KEYS, choices, groups, hydra_here
 from fontgan.config.overrides import unescape
-from fontgan.errors import ConfigError
+from fontgan.errors import ConfigError, first_line
 
 EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray", "optuna": "optuna"}
 
@@ -98,7 +98,3 @@ def unknown_key(key: str, known: list[str]) -> ConfigError:
 def did_you_mean(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f" Did you mean {close[0]}?" if close else ""
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

@@ -11,9 +11,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from fontgan.config.check import RESOLVED_KEYS, parameter_keys, target_nodes
-from fontgan.config.explain import first_line
 from fontgan.config.targets import locate
-from fontgan.errors import ConfigError
+from fontgan.errors import ConfigError, first_line
 
 if TYPE_CHECKING:
     from fontgan.models.unet import UnetGenerator

@@ -12,9 +12,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fontgan.config.check import check_and_resolve
 from fontgan.config.conflicts import validate
-from fontgan.config.explain import first_line
 from fontgan.config.instantiate import build_on_meta, target_specs
-from fontgan.errors import ConfigError, RunError
+from fontgan.errors import ConfigError, RunError, first_line
 from fontgan.untrusted.plain_yaml import read_yaml
 
 if TYPE_CHECKING:
@@ -61,8 +60,6 @@ def check_fits(cfg: DictConfig, checkpoint: Checkpoint, names: Iterable[str] = (
         names: of ``generator`` and ``discriminator``, where the config has one.
     Raises: RunError if they differ; ConfigError if a network cannot be built so.
     """
-    if "styles" not in checkpoint.metadata:
-        raise RunError(f"{checkpoint.folder / 'run.json'}: lacks styles. Use another checkpoint of the run.")
     styles = len(checkpoint.metadata["styles"])
     for name in names:
         if cfg[name].get("_target_") is None:

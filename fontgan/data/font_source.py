@@ -21,7 +21,7 @@ import numpy as np
 
 from fontgan.data.frame import Box, Frame
 from fontgan.data.glyphs import PAPER, Coverage, Diagnostic
-from fontgan.errors import DataError, printable, shorten
+from fontgan.errors import DataError, one_line, printable, shorten
 from fontgan.untrusted.fonts import read_font, vet_font
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ class FontGlyphs:
 
         return {
             "kind": "font",
-            "file": self.path.name,
+            "file": one_line(self.path.name),
             "index": self.index,
             "location": self.location,
             "family": entry(16) or entry(1),

@@ -11,7 +11,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from msgspec import Meta, Struct
+
+from fontgan.untrusted.plain_json import convert
 
 MAX_TRANSFORM = 1e6  # scale and offset of a frame that is read from a file; the scale is at least 1 in so many
 
@@ -34,6 +38,14 @@ class Box(NamedTuple):
     @property
     def height(self) -> float:
         return self.y1 - self.y0
+
+
+class StoredFrame(Struct, frozen=True, forbid_unknown_fields=True):
+    """The schema of ``Frame.as_dict``."""
+
+    scale: Annotated[float, Meta(ge=1 / MAX_TRANSFORM, le=MAX_TRANSFORM)]
+    dx: Annotated[float, Meta(ge=-MAX_TRANSFORM, le=MAX_TRANSFORM)]
+    dy: Annotated[float, Meta(ge=-MAX_TRANSFORM, le=MAX_TRANSFORM)]
 
 
 @dataclass(frozen=True)
@@ -65,16 +77,8 @@ class Frame:
     @classmethod
     def from_dict(cls, stored: Any) -> Frame:
         """What ``as_dict`` gave, as a file has it. Raises: ValueError if it holds anything else."""
-        if not isinstance(stored, dict):
-            raise ValueError("a frame must be an object of scale, dx and dy")
-        for name in ("scale", "dx", "dy"):
-            value = stored.get(name)
-            # Comparing also refuses nan, and whole numbers too large for a float.
-            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_TRANSFORM:
-                raise ValueError(f"{name} of a frame must be a number of at most {MAX_TRANSFORM:g}")
-        if stored["scale"] < 1 / MAX_TRANSFORM:
-            raise ValueError("scale of a frame must be above 0")
-        return cls(float(stored["scale"]), float(stored["dx"]), float(stored["dy"]))
+        frame = convert(stored, StoredFrame)
+        return cls(frame.scale, frame.dx, frame.dy)
 
 
 def median_box(boxes: list[Box]) -> Box:

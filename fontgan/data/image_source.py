@@ -11,16 +11,17 @@ import math
 import re
 import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta, Struct
 from PIL import Image
 
-from fontgan.data.frame import Box, Frame
+from fontgan.data.frame import Box, Frame, StoredFrame
 from fontgan.data.glyphs import PAPER, Coverage, Diagnostic
-from fontgan.errors import DataError, shorten
-from fontgan.runtime.files import read_json
+from fontgan.errors import DataError, one_line, shorten
 from fontgan.untrusted.images import GLYPH, decoded_alone, is_file, opened
+from fontgan.untrusted.plain_json import convert, read_json
 
 MANIFEST = "manifest.json"
 SHEET = "_sheet.png"  # the contact sheet that fontgan infer leaves in a folder; never taken for a glyph
@@ -164,19 +165,20 @@ class CellFinder:
         return self.canvas.compose(Frame(max(grey.shape) / self.size))  # the images may have been scaled since
 
 
+class _Cell(Struct, frozen=True):
+    size: Annotated[int, Meta(ge=1, le=GLYPH.side)]
+    cell_to_canvas: StoredFrame
+
+
 def _cell_and_size(stored: Any) -> tuple[Frame, int]:
     """Where the em square lies in images of which size. Raises: ValueError if a manifest says nothing sane of it."""
-    if not isinstance(stored, dict) or "size" not in stored or "cell_to_canvas" not in stored:
-        raise ValueError("it must hold size and cell_to_canvas")
-    size = stored["size"]
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= GLYPH.side:
-        raise ValueError(f"size must be a whole number from 1 to {GLYPH.side}")
-    cell = Frame.from_dict(stored["cell_to_canvas"])
+    manifest = convert(stored, _Cell)
+    size, cell = manifest.size, manifest.cell_to_canvas
     if not size / MAX_CELL_RATIO <= cell.scale <= size * MAX_CELL_RATIO:
         raise ValueError(f"cell_to_canvas: a scale of {cell.scale:g} is out of proportion to a size of {size}")
     if max(abs(cell.dx), abs(cell.dy)) > size * MAX_CELL_RATIO:
         raise ValueError(f"cell_to_canvas: it lies too far off images of size {size}")
-    return cell, size
+    return Frame(cell.scale, cell.dx, cell.dy), size
 
 
 def ink_box(grey: np.ndarray) -> Box | None:
@@ -324,7 +326,7 @@ class FolderGlyphs:
         return key.hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": "folder", "file": self.path.name, "images": len(self.files)}
+        return {"kind": "folder", "file": one_line(self.path.name), "images": len(self.files)}
 
     # -- inside -------------------------------------------------------------------------------
 

@@ -16,28 +16,40 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta, Struct
 from tqdm import tqdm
 
 from fontgan.data.frame import Frame
+from fontgan.data.manifest import Manifest, MemberName
 from fontgan.data.pack_shards import SUMS, PixelRows, rows_in_a_shard, shard_name
 from fontgan.data.pack_writer import Drawing, Part, draw_rows
 from fontgan.data.pairs import PairPlan, manifest
 from fontgan.errors import DataError
-from fontgan.runtime.checksums import file_sum, read_sealed, sealed
+from fontgan.runtime.checksums import FileSum, file_sum, read_sealed, sealed
 from fontgan.runtime.files import atomic_write, replace_folder, shared_lock, sync_folder
 from fontgan.runtime.log_setup import quiet
+from fontgan.untrusted.plain_json import convert
 
 log = logging.getLogger(__name__)
 
 
 RECIPE = 1  # change it when the same plan would give other pixels: it is part of the key
-FORMAT = 3  # of the folder; 2 had no checksums, 1 was a single pixels.npy, and both are still read
-MAX_SIZE = 2**14  # pixels a side of what an index may claim
+FORMAT = 3  # of the folder
 VERIFIED_AT_ONCE = 2**30  # bytes of pixels that are all read before a training starts; of more, each when it is needed
 SOURCE = "source"
+
+
+class PackIndex(Struct, frozen=True, forbid_unknown_fields=True):
+    """The schema of ``index.json`` without its own sum."""
+
+    format: int
+    shard_rows: Annotated[int, Meta(ge=1)]
+    rows: dict[MemberName, str]
+    manifest: Manifest
+    checksums: FileSum
 
 
 class CharRows(Mapping[str, int]):
@@ -186,47 +198,36 @@ def _put_in_place(aside: Path, folder: Path) -> None:
 def open_pack(folder: Path) -> Pack:
     """Opens a pack without loading its pixels. Raises: DataError if it is damaged."""
     try:
-        index = _read_index(folder / "index.json")
-        known = index.get("format", 1)
-        if known not in (1, 2, FORMAT):
-            raise ValueError(f"it has format {str(known)[:20]}, and this version reads 1 to {FORMAT}")
-        chars_of, facts = index["rows"], index["manifest"]
-        if not all(isinstance(name, str) and isinstance(chars, str) for name, chars in chars_of.items()):
-            raise TypeError("rows are not characters")
-        rows: dict[str, CharRows] = {}
-        total = 0
-        for name, chars in chars_of.items():
-            rows[name] = CharRows(chars, total)
-            total += len(chars)
-        size, shard_rows = facts["size"], index.get("shard_rows", total)
-        if not (type(size) is int and 0 < size <= MAX_SIZE and type(shard_rows) is int and shard_rows > 0):
-            raise ValueError(f"size is {str(size)[:20]}, and {str(shard_rows)[:20]} rows are in a shard")
-        # First, since their length is that of the rows: a wrong index must not cost time.
-        sums = _read_sums(folder, index["checksums"], total) if known > 2 else None
-        files = [folder / "pixels.npy"]
-        if known > 1:
-            files = [folder / shard_name(i) for i in range(-(-total // shard_rows))]
-        pixels = PixelRows(files, rows=total, size=size, shard_rows=shard_rows, sums=sums)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
-        raise DataError(f"{folder}: the pack is damaged ({error}). Delete that folder; it is made again.") from error
-    return Pack(folder, pixels, rows, facts, tuple(name for name in rows if name != SOURCE))
-
-
-def _read_index(file: Path) -> dict[str, Any]:
-    """Raises: ValueError, which names the file, or OSError."""
+        stored = read_sealed(folder / "index.json", FORMAT)
+        index = convert(stored, PackIndex)
+    except (OSError, ValueError) as error:
+        raise _damaged(folder, f"index.json: {error}") from error
+    rows: dict[str, CharRows] = {}
+    total = 0
+    for name, chars in index.rows.items():
+        rows[name] = CharRows(chars, total)
+        total += len(chars)
     try:
-        return read_sealed(file, unsealed_formats=(1, 2))
-    except ValueError as error:
-        raise ValueError(f"{file.name}: {error}") from error
+        # First, since their length is that of the rows: a wrong index must not cost time.
+        sums = _read_sums(folder, index.checksums, total)
+        files = [folder / shard_name(i) for i in range(-(-total // index.shard_rows))]
+        pixels = PixelRows(files, rows=total, size=index.manifest.size, shard_rows=index.shard_rows, sums=sums)
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(folder, str(error)) from error
+    return Pack(folder, pixels, rows, stored["manifest"], tuple(name for name in rows if name != SOURCE))
 
 
-def _read_sums(folder: Path, listed: dict[str, Any], rows: int) -> np.ndarray:
+def _damaged(folder: Path, reason: str) -> DataError:
+    return DataError(f"{folder}: the pack is damaged ({reason}). Delete that folder; it is made again.")
+
+
+def _read_sums(folder: Path, listed: FileSum, rows: int) -> np.ndarray:
     """(rows,) uint32. Raises: ValueError or OSError if the file is not what the index says."""
     file = folder / SUMS
-    if file.stat().st_size != listed["bytes"]:
+    if file.stat().st_size != listed.bytes:
         raise ValueError(f"{SUMS} is cut off or too long")
     data = file.read_bytes()
-    if file_sum(data) != listed or len(data) < 4 * rows:
+    if hashlib.sha256(data).hexdigest() != listed.sha256 or len(data) < 4 * rows:
         raise ValueError(f"{SUMS} does not fit its own checksum")
     return np.frombuffer(data, "<u4", offset=len(data) - 4 * rows)
 

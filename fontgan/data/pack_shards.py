@@ -40,18 +40,18 @@ class PixelRows:
     An index of several dimensions gives as many before (H, W). May be read from several threads.
     """
 
-    def __init__(self, files: Sequence[Path], *, rows: int, size: int, shard_rows: int, sums: np.ndarray | None = None):
+    def __init__(self, files: Sequence[Path], *, rows: int, size: int, shard_rows: int, sums: np.ndarray):
         """
         Args:
             files: the shards in their order.
             rows: in all of them together.
             shard_rows: in each but the last.
-            sums: (rows,) CRC-32 of each row; None reads without comparing.
+            sums: (rows,) CRC-32 of each row.
         Raises: ValueError or OSError if a shard is missing or is not what it should be.
         """
         if len(files) != -(-rows // shard_rows):
             raise ValueError(f"{rows} rows are in {len(files)} files")
-        if sums is not None and sums.shape != (rows,):
+        if sums.shape != (rows,):
             raise ValueError(f"{rows} rows have {len(sums)} checksums")
         self.shape = (rows, size, size)
         self._files = list(files)
@@ -102,8 +102,7 @@ class PixelRows:
                 count = min(stop - at, self._shard_rows - place)
                 self._read(shard, place * row_bytes, buffer[at * row_bytes : (at + count) * row_bytes])
                 at, row = at + count, row + count
-        if self._sums is not None:
-            self._compare(rows, buffer)
+        self._compare(rows, buffer)
 
     def verify(self) -> None:
         """Reads everything. Raises: DataError if a row is damaged; OSError if it cannot be read."""
@@ -113,7 +112,6 @@ class PixelRows:
 
     def _compare(self, rows: np.ndarray, buffer: memoryview) -> None:
         """Raises: DataError if rows, as read into ``buffer`` one after the other, are not what was written."""
-        assert self._sums is not None
         row_bytes = self.shape[1] * self.shape[2]
         for place, (row, expected) in enumerate(zip(rows.tolist(), self._sums[rows].tolist(), strict=True)):
             if zlib.crc32(buffer[place * row_bytes : (place + 1) * row_bytes]) != expected:

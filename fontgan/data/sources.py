@@ -9,6 +9,9 @@ from fontgan.data.glyphs import GlyphSource
 from fontgan.errors import DataError
 from fontgan.runtime.files import user_path
 
+# Names become folders and config keys.
+STYLE_NAME = r"^(?!(?:all|source)\Z)\w[\w .-]*\Z"
+
 
 def asset(name: str) -> Path:
     """A bundled font. Raises: DataError if there is none of that name."""
@@ -54,8 +57,8 @@ def style_name(spec: str) -> str:
 
 
 def check_style_name(name: str, where: str, remedy: str) -> None:
-    """Raises: DataError if a style cannot be called so; names become folders and config keys."""
-    if not re.fullmatch(r"[\w][\w .-]*", name) or name in ("all", "source"):
+    """Raises: DataError if a style cannot be called so."""
+    if not re.search(STYLE_NAME, name):
         raise DataError(
             f"{where}: {name!r} cannot be a style's name; letters, digits, space, . _ - only, "
             f"and neither all nor source. {remedy}"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import asdict
+
 from fontgan.errors import DataError
 from fontgan.runtime.files import atomic_write
+from fontgan.untrusted.plain_json import Char, Share, convert, read_json
 
 FORMAT = 1
 REASONS = {
@@ -20,8 +23,7 @@ REASONS = {
 }
 
 
-@dataclass(frozen=True)
-class CheckedGlyph:
+class CheckedGlyph(Struct, frozen=True, forbid_unknown_fields=True):
     """What was found of one glyph.
 
     Args:
@@ -32,11 +34,17 @@ class CheckedGlyph:
         doubt: 0 to 1, by which glyphs are sorted, the most doubtful first.
     """
 
-    char: str
-    structure: float | None
-    legibility: float | None
+    char: Char
+    structure: Share | None
+    legibility: Share | None
     flags: tuple[str, ...]
-    doubt: float
+    doubt: Share
+
+
+class Checks(Struct, frozen=True):
+    """What is read of checks.json; the rest is for people."""
+
+    glyphs: list[CheckedGlyph]
 
 
 def checked(char: str, structure: float | None, legibility: float | None, flags: Sequence[str]) -> CheckedGlyph:
@@ -70,33 +78,9 @@ def read_checks(file: Path) -> dict[str, CheckedGlyph]:
     Raises: DataError if the file cannot be read, is of another kind or format, or holds a value out of range.
     """
     try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-        if stored["format"] != FORMAT:
-            raise ValueError(f"format {stored['format']!r}, and {FORMAT} is needed")
-        glyphs = [_glyph(entry) for entry in stored["glyphs"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        problem = f"{type(error).__name__}: {error}" if isinstance(error, (KeyError, TypeError)) else str(error)
+        glyphs = convert(read_json(file), Checks, version=FORMAT).glyphs
+    except (OSError, ValueError) as error:
         raise DataError(
-            f"checks={file}: no checks that can be read ({problem}). Give the checks.json in fontgan complete's work folder."
+            f"checks={file}: no checks that can be read ({error}). Give the checks.json in fontgan complete's work folder."
         ) from error
     return {glyph.char: glyph for glyph in glyphs}
-
-
-def _glyph(entry: dict[str, Any]) -> CheckedGlyph:
-    char, flags = entry["char"], entry["flags"]
-    if not (isinstance(char, str) and len(char) == 1):
-        raise ValueError(f"{char!r} is not one character")
-    if not (isinstance(flags, list) and all(isinstance(flag, str) for flag in flags)):
-        raise ValueError(f"the flags of {char} are no list of names")
-    return CheckedGlyph(
-        char, _share(entry["structure"], char), _share(entry["legibility"], char), tuple(flags),
-        _share(entry["doubt"], char) or 0.0,
-    )  # fmt: skip
-
-
-def _share(value: Any, char: str) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ValueError(f"{value!r} of {char} is not between 0 and 1")
-    return float(value)

@@ -183,7 +183,7 @@ def _read(
 def _ceiling(resampler: Resampler, drawn: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
     """What the true glyphs reach, and the plain share of right readings of both."""
     means = {"ceiling": truth, "accuracy": _right(drawn), "ceiling_accuracy": _right(truth)}
-    return {name: _number(resampler.overall(mean_of(values))) for name, values in means.items()}
+    return {name: finite_or_none(resampler.overall(mean_of(values))) for name, values in means.items()}
 
 
 def _right(values: np.ndarray) -> np.ndarray:
@@ -268,16 +268,16 @@ def _summary(metric: Metric, resampler: Resampler, statistics: dict[str, Statist
         "how": metric.how,
         **_interval(drawn, metric.top),
         "styles": styles,
-        "baselines": {kind: _number(value) for kind, value in baseline.items()},
+        "baselines": {kind: finite_or_none(value) for kind, value in baseline.items()},
         "blank_wins": bool(blank_wins),
     }
 
 
 def _interval(found: Interval, top: float) -> dict[str, float | None]:
-    return {name: _number(min(value, top)) for name, value in found._asdict().items()}
+    return {name: finite_or_none(min(value, top)) for name, value in found._asdict().items()}
 
 
-def _number(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """JSON knows no NaN."""
     return float(value) if math.isfinite(value) else None
 
@@ -293,7 +293,7 @@ def _matrix(glyphs: GlyphSet) -> dict[str, Any] | None:
     for characters, part in (("trained", glyphs.trained), ("held_out", glyphs)):
         resampler = Resampler([style for style, _ in part.names], replicates=1, seed=1)
         values = {name: _in_parts(measure, part.drawn, part.truth) for name, measure in SEEN.items()}
-        means = {name: _number(resampler.overall(mean_of(of))) for name, of in values.items()}
+        means = {name: finite_or_none(resampler.overall(mean_of(of))) for name, of in values.items()}
         cells.append({"characters": characters, "styles": "trained", "count": len(part.names), **means})
     return {"cells": cells, "unseen_styles": "none: the model draws only the styles it was trained on"}
 
@@ -301,7 +301,7 @@ def _matrix(glyphs: GlyphSet) -> dict[str, Any] | None:
 def _glyph_lines(glyphs: GlyphSet, values: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     """One entry a glyph, the most doubtful first: by structure, or where there is none by SSIM."""
     lines = [
-        {"style": style, "char": char, **{name: _number(of[row]) for name, of in values.items()}}
+        {"style": style, "char": char, **{name: finite_or_none(of[row]) for name, of in values.items()}}
         for row, (style, char) in enumerate(glyphs.names)
     ]
 

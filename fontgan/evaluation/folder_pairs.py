@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.image_source import CellFinder, char_from_name, image_files, read_grey, resample, square_cell
 from fontgan.data.sources import open_glyphs
-from fontgan.errors import ConfigError, DataError, shorten
+from fontgan.errors import ConfigError, DataError, encodable, shorten
 from fontgan.evaluation.glyph_set import GlyphSet, Pair, add_gate
 from fontgan.metrics.structure import varied
 from fontgan.runtime.subsample import subsample_evenly
@@ -86,9 +85,9 @@ class _Folder:
         self.cells = CellFinder(path)
         doubled = []
         for file in image_files(path):
-            key = char_from_name(file.stem) or _printable(file.stem)
+            key = char_from_name(file.stem) or encodable(file.stem)
             if key in self.files:
-                doubled.append(f"{_printable(file.name)} (also {_printable(self.files[key].name)})")
+                doubled.append(f"{encodable(file.name)} (also {encodable(self.files[key].name)})")
             self.files.setdefault(key, file)
         if doubled:
             notes.append(f"{path}: {len(doubled)} files repeat a character and are left out: {shorten(doubled)}.")
@@ -165,7 +164,7 @@ def _read(pair: Pair, style: _Style, size: int, sources: GlyphSource | None, fou
     try:
         drawn, true = style.drawn.read(pair[1]), style.true.read(pair[1])
     except DataError as error:
-        found.notes.append(_printable(str(error)))
+        found.notes.append(encodable(str(error)))
         return
     found.names.append(pair)
     images = (("pred", drawn, found.drawn), ("truth", true, found.truth))
@@ -184,14 +183,14 @@ def _moves_nothing(frame: Frame, size: int) -> bool:
 def _styles_of(pred: Path, truth: Path, notes: list[str]) -> dict[str, tuple[Path, Path]]:
     """Style name -> folder of drawn, folder of true glyphs."""
     inside = {
-        key: {_printable(folder.name): folder for folder in sorted(parent.iterdir()) if folder.is_dir() and image_files(folder)}
+        key: {encodable(folder.name): folder for folder in sorted(parent.iterdir()) if folder.is_dir() and image_files(folder)}
         for key, parent in (("pred", pred), ("truth", truth))
     }  # fmt: skip
     shared = [name for name in inside["truth"] if name in inside["pred"]]
     if image_files(truth) and image_files(pred):
         if shared:
             notes.append(f"both folders hold images, so their subfolders ({shorten(shared)}) are not looked into.")
-        return {_printable(pred.resolve().name): (pred, truth)}
+        return {encodable(pred.resolve().name): (pred, truth)}
     if not shared:
         empty = truth if not image_files(truth) and not inside["truth"] else pred
         raise DataError(
@@ -253,8 +252,3 @@ def _means_of_the_others(names: list[Pair], truth: np.ndarray) -> np.ndarray:
         for row in rows if len(rows) > 1 else ():
             means[row] = np.rint((total - truth[row]) / (len(rows) - 1))
     return means
-
-
-def _printable(name: str) -> str:
-    """A file name as text that can be written anywhere, also where it is not UTF-8 on the disk."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")

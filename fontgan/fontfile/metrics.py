@@ -7,19 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from fontTools import unicodedata as scripts
 from fontTools.pens.boundsPen import BoundsPen
 from fontTools.pens.recordingPen import RecordingPen
 from fontTools.pens.transformPen import TransformPen
+from msgspec import Meta, Struct
 
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.image_source import MANIFEST, MAX_MANIFEST_BYTES
 from fontgan.errors import ConfigError, DataError
 from fontgan.fontfile.outline import DrawnGlyph, Outline
-from fontgan.runtime.files import read_json
 from fontgan.runtime.subsample import subsample_evenly
+from fontgan.untrusted.plain_json import Char, convert, read_json
 
 PLAIN_EM, PLAIN_BASELINE = 1000, 0.88  # of images that say nothing: what most Chinese and Japanese fonts have
 SIDE_BEARING = 0.06  # of the em, on both sides of a glyph that is as wide as its ink
@@ -92,11 +93,10 @@ def choose_layout(
     if baseline is not None and not 0 < baseline < 2:
         raise ConfigError(f"baseline={baseline}: a share of the em between 0 and 2 is needed, such as 0.88.")
     manifest = _read_manifest(folder)
-    to_cell = _to_cell(manifest)
-    stored_em = to_cell["units_per_em"] if to_cell else None
-    em = units_per_em or (target.units_per_em if target else None) or int(stored_em or PLAIN_EM)
+    to_cell = manifest.way_to_cell
+    em = units_per_em or (target.units_per_em if target else None) or int(to_cell.units_per_em if to_cell else PLAIN_EM)
     if baseline is None and to_cell:
-        baseline = to_cell["baseline"] / to_cell["units_per_em"]
+        baseline = to_cell.baseline / to_cell.units_per_em
     elif baseline is None and target:
         baseline = target.to_cell()["baseline"] / target.units_per_em
     advances: dict[str, float] = {}
@@ -104,8 +104,8 @@ def choose_layout(
         known = (char for char in source.characters() if not is_full_width(char))
         advances = {char: round(source.advance(char) * em / source.units_per_em) for char in known}
     drawn = {}
-    if stored_em and manifest.get("advances"):
-        drawn = {char: round(width * em / stored_em) for char, width in manifest["advances"].items()}
+    if to_cell and manifest.advances:
+        drawn = {char: round(width * em / to_cell.units_per_em) for char, width in manifest.advances.items()}
         advances |= drawn
     if target:
         usual, of_script = usual_widths(target.characters(), target.advance, em / target.units_per_em)
@@ -117,15 +117,32 @@ def choose_layout(
 
 def drawn_baseline(folder: Path) -> float | None:
     """Where the manifest of a folder says that the baseline of its cells lies, as a share of the em from its top."""
-    to_cell = _to_cell(_read_manifest(folder))
-    return to_cell["baseline"] / to_cell["units_per_em"] if to_cell else None
+    to_cell = _read_manifest(folder).way_to_cell
+    return to_cell.baseline / to_cell.units_per_em if to_cell else None
 
 
-def _to_cell(manifest: dict[str, Any]) -> dict[str, float] | None:
-    return manifest.get("to_cell") or (manifest.get("font") or {}).get("to_cell")
+class _ToCell(Struct, frozen=True, forbid_unknown_fields=True):
+    units_per_em: Annotated[float, Meta(ge=MIN_EM, le=MAX_EM)]
+    baseline: Annotated[float, Meta(ge=-MAX_WIDTH, le=MAX_WIDTH)]
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+class _Drawn(Struct, frozen=True):
+    to_cell: _ToCell | None = None
+
+
+class _Units(Struct, frozen=True):
+    """What a folder's manifest says of a font's units: the folder's own, or those of the font it was drawn from."""
+
+    to_cell: _ToCell | None = None
+    font: _Drawn | None = None
+    advances: dict[Char, Annotated[float, Meta(ge=0, le=MAX_WIDTH)]] | None = None
+
+    @property
+    def way_to_cell(self) -> _ToCell | None:
+        return self.to_cell or (self.font.to_cell if self.font else None)
+
+
+def _read_manifest(folder: Path) -> _Units:
     """What fontgan left in the folder; nothing if it left nothing. ``CellFinder`` speaks of what is no JSON.
 
     Raises: DataError if what it says of the font's units cannot be.
@@ -133,41 +150,13 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         stored = read_json(folder / MANIFEST, MAX_MANIFEST_BYTES)
     except (OSError, ValueError):
-        return {}
-    if not isinstance(stored, dict):
-        return {}
+        return _Units()
     try:
-        _check_units(stored)
+        return convert(stored, _Units)
     except ValueError as error:
         raise DataError(
             f"{folder / MANIFEST}: {error}. Take that out of it, or draw the folder again with fontgan."
         ) from error
-    return stored
-
-
-def _check_units(manifest: dict[str, Any]) -> None:
-    """Raises: ValueError if the way to font units, or a width, is not what a font may have."""
-    if not isinstance(manifest.get("font") or {}, dict):
-        raise ValueError("font must be an object")
-    for to_cell in (manifest.get("to_cell"), (manifest.get("font") or {}).get("to_cell")):
-        if to_cell is None:
-            continue
-        if not isinstance(to_cell, dict):
-            raise ValueError("to_cell must be an object")
-        if not _is_number(to_cell.get("units_per_em"), MIN_EM, MAX_EM):
-            raise ValueError(f"units_per_em must be a number from {MIN_EM} to {MAX_EM}")
-        if not _is_number(to_cell.get("baseline"), -MAX_WIDTH, MAX_WIDTH):
-            raise ValueError(f"baseline must be a number from {-MAX_WIDTH} to {MAX_WIDTH}")
-    advances = manifest.get("advances")
-    if advances is not None and not isinstance(advances, dict):
-        raise ValueError("advances must be an object of widths by character")
-    for char, width in (advances or {}).items():
-        if len(char) != 1 or not _is_number(width, 0, MAX_WIDTH):
-            raise ValueError(f"the advance of {char[:10]!r} must be a width of one character from 0 to {MAX_WIDTH}")
-
-
-def _is_number(value: Any, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def is_full_width(char: str) -> bool:

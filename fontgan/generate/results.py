@@ -11,7 +11,8 @@ from typing import Any
 from fontgan.data.image_source import ANIMATION, MANIFEST, SHEET, STRIP, image_files
 from fontgan.errors import DataError, shorten
 from fontgan.inference import Run, Style
-from fontgan.runtime.files import atomic_write, read_json
+from fontgan.runtime.files import atomic_write
+from fontgan.untrusted.plain_json import read_json
 
 log = logging.getLogger(__name__)
 

@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from omegaconf import DictConfig
 
 from fontgan.config.saved import check_fits, differences, load_config
-from fontgan.errors import RunError, UserError
+from fontgan.errors import RunError, UserError, encodable
 from fontgan.run_folder import FREE_ON_RESUME, is_finished
 from fontgan.sweep.jobs import Job, read_jobs
 from fontgan.training.budget import NO_END
 from fontgan.training.checkpoint import Checkpoint, all_checkpoints, best
+from fontgan.untrusted.plain_json import Count, convert
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +128,7 @@ def collect(root: Path, which: str) -> Collection:
     _check_sizes(runs)
     groups = group(runs)
     labels = label([settings_of(runs, overrides) for runs in groups], [runs[0].name for runs in groups])
-    variants = [Variant(printable(label), runs) for label, runs in zip(labels, groups, strict=True)]
+    variants = [Variant(encodable(label), runs) for label, runs in zip(labels, groups, strict=True)]
     return Collection(variants, sorted(left_out, key=lambda entry: entry.name), notes)
 
 
@@ -168,10 +170,6 @@ def open_run(folder: Path, name: str, which: str) -> TrainedRun:
         raise RunError(f"{name}: holds no checkpoint yet.")
     last = checkpoints[-1]
     chosen = best(checkpoints) if which == "best" else last
-    lacking = [key for key in ("data", "styles") if key not in chosen.metadata]
-    lacking += [key for key in ("size", "held_out") if not lacking and key not in chosen.metadata["data"]]
-    if lacking:
-        raise RunError(f"{name}: run.json of its checkpoint lacks {lacking[0]}. Use another checkpoint.")
     check_fits(config, chosen)
     return TrainedRun(
         folder,
@@ -181,7 +179,7 @@ def open_run(folder: Path, name: str, which: str) -> TrainedRun:
         last.step,
         is_finished(config, last),
         read_history(folder / "metrics.jsonl"),
-        float(last.metadata.get("minutes", 0)),
+        float(last.metadata["minutes"]),
     )
 
 
@@ -196,25 +194,27 @@ def read_history(file: Path) -> list[dict[str, Any]]:
     for text in texts:
         try:
             lines.append(_history_line(json.loads(text)))
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, RecursionError):
             wrong += 1
     if wrong:
         log.warning("%s: passed over %d half-written or damaged lines", file, wrong)
     return lines
 
 
-def _history_line(line: dict[str, Any]) -> dict[str, Any]:
-    """Raises: ValueError, KeyError or TypeError for what no training wrote; numbers that are none are left out."""
-    step, kind, styles = line["step"], line["kind"], line["styles"]
-    if type(step) is not int or not 0 <= step < 10**15 or not isinstance(kind, str):
-        raise ValueError("no line of a training")
-    if not isinstance(styles, dict) or not all(isinstance(scores, dict) for scores in styles.values()):
-        raise TypeError("no scores of styles")
+class _HistoryLine(Struct, frozen=True):
+    step: Count
+    kind: str
+    styles: dict[str, dict[str, Any]]
+
+
+def _history_line(line: Any) -> dict[str, Any]:
+    """Raises: ValueError for what no training wrote; numbers that are none are left out."""
+    read = convert(line, _HistoryLine)
     finite = {
         style: {key: value for key, value in scores.items() if isinstance(value, int | float) and abs(value) < 1e9}
-        for style, scores in styles.items()
+        for style, scores in read.styles.items()
     }
-    return {"step": step, "kind": kind, "styles": finite}
+    return {"step": read.step, "kind": read.kind, "styles": finite}
 
 
 def _finished_ones(runs: list[TrainedRun]) -> tuple[list[TrainedRun], list[LeftOut], list[str]]:
@@ -244,12 +244,7 @@ def _check_sizes(runs: Sequence[TrainedRun]) -> None:
 
 
 def _seen_from(root: Path, folder: Path) -> str:
-    return printable(folder.name or str(folder) if folder == root else folder.relative_to(root).as_posix())
-
-
-def printable(text: str) -> str:
-    """Text that every file and terminal takes: bytes of a file's name that are no UTF-8 are written as \\udcff."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return encodable(folder.name or str(folder) if folder == root else folder.relative_to(root).as_posix())
 
 
 # -- grouping and naming --------------------------------------------------------------------

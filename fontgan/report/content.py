@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices
 from fontgan.config.saved import differences
-from fontgan.errors import ConfigError
+from fontgan.errors import ConfigError, encodable
 from fontgan.evaluation.glyph_set import Pair
-from fontgan.report.collect import SAME_VARIANT, Collection, LeftOut, TrainedRun, printable
+from fontgan.report.collect import SAME_VARIANT, Collection, LeftOut, TrainedRun
 from fontgan.report.cost import Cost
 from fontgan.report.measure import Comparison, Measured, MeasuredVariant, Metric
 from fontgan.report.ranking import answer, say_list
@@ -54,7 +54,7 @@ def content_of(
     labels = [variant.label for variant in variants]
     described = [_variant(variants[i], i, rank + 1, comparison, costs[i]) for rank, i in enumerate(order)]
     runs = [measured for variant in variants for measured in variant.runs]
-    return _printable({
+    return _encodable({
         "format": FORMAT,
         "answer": answer(
             main.title,
@@ -90,13 +90,13 @@ def content_of(
     })  # fmt: skip
 
 
-def _printable(value: Any) -> Any:
+def _encodable(value: Any) -> Any:
     """Texts as every file and terminal takes them, at any depth."""
     if isinstance(value, str):
-        return printable(value)
+        return encodable(value)
     if isinstance(value, dict):
-        return {printable(str(key)): _printable(of) for key, of in value.items()}
-    return [_printable(each) for each in value] if isinstance(value, list | tuple) else value
+        return {encodable(str(key)): _encodable(of) for key, of in value.items()}
+    return [_encodable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def how_sure(variants: Sequence[MeasuredVariant], comparison: Comparison) -> list[str]:

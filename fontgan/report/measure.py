@@ -215,11 +215,11 @@ def _read_kept(file: Path, key: dict[str, Any]) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
-        kept = read_sealed(file, unsealed_formats=())
+        kept = read_sealed(file, FORMAT)
     except (OSError, ValueError) as error:
-        log.warning("%s: is damaged (%s); the run is measured again", file, error)
+        log.warning("%s: cannot be used (%s); the run is measured again", file, error)
         return None
-    return kept if kept.get("format") == FORMAT and kept.get("key") == key else None
+    return kept if kept.get("key") == key else None
 
 
 def _fingerprint(image: np.ndarray) -> str:

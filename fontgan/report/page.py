@@ -24,7 +24,7 @@ PIXELATED_BELOW_PX = 160
 
 def render_page(content: dict[str, Any], pictures: Pictures) -> str:
     """Draws the page. Every text in it is escaped, and its policy lets no script run but its own."""
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = asset("report.css"), asset("report.js")
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )  # fmt: skip
@@ -54,8 +54,8 @@ def render_page(content: dict[str, Any], pictures: Pictures) -> str:
         pixelated=content["compared"]["size"] < PIXELATED_BELOW_PX,
         style=style,
         script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=policy_hash(style),
+        script_hash=policy_hash(script),
     )
 
 
@@ -131,10 +131,10 @@ def png(data: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
     return Markup((TEMPLATES / name).read_text(encoding="utf-8").strip())
 
 
-def _hash(text: str) -> str:
+def policy_hash(text: str) -> str:
     """What the page's policy knows its own script and styles by."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -6,7 +6,6 @@ The made glyphs and the text are drawn by the font itself, which the page holds;
 from __future__ import annotations
 
 import base64
-import hashlib
 import importlib.util
 import io
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError
 from fontgan.evaluation.checks_file import REASONS, CheckedGlyph, read_checks
 from fontgan.report import specimens
+from fontgan.report.page import asset, policy_hash
 from fontgan.report.specimens import Specimen
 from fontgan.runtime.files import atomic_write, user_path
 
@@ -284,7 +284,7 @@ def _embedded(file: Path, chars: set[str]) -> bytes:
 
 
 def _render(**content: Any) -> str:
-    style, script = _style(content), _asset("proof.js")
+    style, script = _style(content), asset("proof.js")
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )  # fmt: skip
@@ -293,7 +293,7 @@ def _render(**content: Any) -> str:
         "count": lambda value: f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
     }
     return environment.get_template("proof.html.j2").render(
-        content, style=style, script=script, style_hash=_hash(style), script_hash=_hash(script), version=__version__,
+        content, style=style, script=script, style_hash=policy_hash(style), script_hash=policy_hash(script), version=__version__,
         why=REASONS,
     )  # fmt: skip
 
@@ -317,8 +317,8 @@ def _style(content: dict[str, Any]) -> Markup:
     font = base64.b64encode(content["data"]).decode()
     # The em square is the line, wherever the font's tables would have a browser put its baseline.
     parts = [
-        _asset("report.css"),
-        _asset("proof.css"),
+        asset("report.css"),
+        asset("proof.css"),
         f'@font-face {{ font-family: "in proof"; src: url(data:font/sfnt;base64,{font}); font-weight: 1 999; '
         f"ascent-override: {ascent:.3f}%; descent-override: {100 - ascent:.3f}%; line-gap-override: 0%; }}",
     ]
@@ -330,12 +330,3 @@ def _style(content: dict[str, Any]) -> Markup:
         row, column = divmod(place, 10)
         parts.append(f".p{place} {{ background-position: {column / 9:.4%} {row / (GROUP / 10 - 1):.4%}; }}")
     return Markup("\n".join(parts))
-
-
-def _asset(name: str) -> Markup:
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8").strip())
-
-
-def _hash(text: str) -> str:
-    """What the page's policy knows its own script and styles by."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

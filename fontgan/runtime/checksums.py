@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fontgan.runtime.files import as_utf8, read_json
+from msgspec import Meta, Struct
+
+from fontgan.runtime.files import as_utf8
+from fontgan.untrusted.plain_json import Count, check_format, read_json
 
 SEAL = "sha256"  # of the description without this key
+
+
+class FileSum(Struct, frozen=True, forbid_unknown_fields=True):
+    """Length and sha256 of a file, as ``file_sum`` gives them to a description."""
+
+    bytes: Count
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 def sealed(content: Mapping[str, Any], *, indent: int | None = 1) -> str:
@@ -22,21 +32,18 @@ def sealed(content: Mapping[str, Any], *, indent: int | None = 1) -> str:
     return json.dumps({**content, SEAL: _sum_of(content)}, ensure_ascii=False, indent=indent)
 
 
-def read_sealed(file: Path, *, unsealed_formats: Collection[int]) -> dict[str, Any]:
+def read_sealed(file: Path, version: int) -> dict[str, Any]:
     """What ``sealed`` wrote, without its sum.
 
     Args:
-        unsealed_formats: values of ``format`` (1 where there is none) that had no sum; these are given as they are.
-    Raises: OSError if it cannot be read; ValueError if it is no JSON object or its sum does not fit.
+        version: the value that its ``format`` must have.
+    Raises: OSError if it cannot be read; ValueError if it is no JSON object, of another format, or its sum does not fit.
     """
     content = read_json(file)
-    if not isinstance(content, dict):
-        raise ValueError("no JSON object")
-    if SEAL not in content and content.get("format", 1) not in unsealed_formats:
-        raise ValueError("its checksum is missing: it was damaged or changed")
-    if SEAL in content and content.pop(SEAL) != _sum_of(content):
-        raise ValueError("its checksum does not fit: it was damaged or changed")
-    return content
+    check_format(content, version)
+    if content.pop(SEAL, None) != _sum_of(content):
+        raise ValueError("its checksum is missing or does not fit: it was damaged or changed")
+    return dict(content)
 
 
 def _sum_of(content: Mapping[str, Any]) -> str:

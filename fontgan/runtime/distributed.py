@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
-from fontgan.errors import ConfigError, RunError
+from fontgan.errors import ConfigError, RunError, first_line
 
 # The longest that one process waits for another, which may be drawing a large pack.  One that dies is noticed at once.
 PATIENCE = timedelta(minutes=30)
@@ -88,7 +88,7 @@ def process_group(device: torch.device) -> Iterator[None]:
         dist.init_process_group(backend, store=store, rank=own_rank, world_size=processes, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise RunError(
-            f"torchrun: the {asked_processes()} processes cannot reach each other ({_first_line(error)}). Start all of "
+            f"torchrun: the {asked_processes()} processes cannot reach each other ({first_line(error)[:200]}). Start all of "
             "them with torchrun and the same --rdzv-endpoint, or unset WORLD_SIZE."
         ) from error
     logger = logging.getLogger("fontgan")
@@ -105,7 +105,7 @@ def process_group(device: torch.device) -> Iterator[None]:
             raise
         raise RunError(
             f"process {rank()} of {world_size()}: another process died or cannot be reached "
-            f"({_first_line(error)}). Its own message says why; the same command goes on from what was saved."
+            f"({first_line(error)[:200]}). Its own message says why; the same command goes on from what was saved."
         ) from error
     finally:
         logger.setLevel(before)
@@ -149,10 +149,6 @@ def _is_lost_peer(error: RuntimeError) -> bool:
     return isinstance(error, dist.DistError) or any(
         word in text for word in ("gloo", "closed by peer", "reset by peer")
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")[:200]
 
 
 # -- words ----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Writing so that a file or folder is whole or not there, and reading files that anybody may have made."""
+"""Writing so that a file or folder is whole or not there; locks and folders."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ import ctypes
 import errno
 import fcntl
 import glob
-import json
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from fontgan.errors import ConfigError, RunError
 
-MAX_JSON_BYTES = 256 * 2**20  # of the index of a million glyphs, several times over
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of <fcntl.h> and <stdio.h>
 _ASIDE = re.compile(r"\..+-[a-z0-9_]{8}")  # what ``tempfile`` makes of the prefixes here, and -replaced
 
@@ -152,23 +149,6 @@ def _hold_folder(folder: Path) -> Iterator[None]:
 def as_utf8(text: str) -> bytes:
     """The text as UTF-8; what is left of a file name that is none, as the escape that JSON has for it."""
     return text.encode("utf-8", "backslashreplace")
-
-
-def read_json(file: Path, most_bytes: int = MAX_JSON_BYTES) -> Any:
-    """Reads a JSON file that a stranger may have made.
-
-    Raises: OSError if it cannot be read; ValueError if it is no file, too large, no UTF-8, no JSON, or nested too deeply.
-    """
-    if file.exists() and not file.is_file():
-        raise ValueError("no file")  # to read from a pipe would be to wait
-    with file.open("rb") as stream:
-        data = stream.read(most_bytes + 1)
-    if len(data) > most_bytes:
-        raise ValueError(f"larger than {most_bytes // 2**20} MiB")
-    try:
-        return json.loads(data.decode("utf-8"))
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
 
 
 def clear_asides(folder: Path) -> None:

@@ -13,30 +13,42 @@ from __future__ import annotations
 
 import fcntl
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from msgspec.structs import asdict, replace
 
 from fontgan.errors import RunError
-from fontgan.runtime.files import atomic_write, read_json
+from fontgan.runtime.files import atomic_write
+from fontgan.untrusted.plain_json import Count, FileName, convert, read_json
 
 FILE = "sweep.json"
 FORMAT = 1
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 
 
-@dataclass(frozen=True)
-class Job:
+# As it can be written; the second halves of a pair are left over from a name that is no UTF-8.
+Typed = Annotated[str, Meta(pattern=r"^[^\ud800-\udbff]*\Z")]
+
+
+class Job(Struct, frozen=True, forbid_unknown_fields=True):
     """One job as listed."""
 
-    folder: str
-    overrides: dict[str, str] = field(default_factory=dict)
-    status: str = WAITING
-    error: str | None = None
-    starts: int = 0
+    folder: FileName
+    overrides: dict[Typed, Typed] = {}
+    status: Annotated[str, Meta(pattern=rf"^({WAITING}|{RUNNING}|{DONE}|{FAILED})\Z")] = WAITING
+    error: Typed | None = None
+    starts: Count = 0
+
+
+class JobList(Struct, frozen=True, forbid_unknown_fields=True):
+    """The schema of ``sweep.json``."""
+
+    format: int
+    jobs: list[Job]
 
 
 def read_jobs(folder: Path) -> list[Job]:
@@ -45,28 +57,9 @@ def read_jobs(folder: Path) -> list[Job]:
     if not file.is_file():
         return []
     try:
-        content = read_json(file)
-        written = content["format"]
-        jobs = [_job(listed) for listed in content["jobs"]] if written == FORMAT else []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{file}: is damaged ({type(error).__name__}). Delete it; the sweep makes it again.") from error
-    if written != FORMAT:
-        raise RunError(f"{file}: has format {str(written)[:20]}, and this version reads {FORMAT}.")
-    return jobs
-
-
-def _job(listed: dict[str, Any]) -> Job:
-    """Raises: TypeError, AttributeError or ValueError for what no sweep wrote."""
-    job = Job(**listed)
-    texts = [job.folder, job.status, job.error or "", *job.overrides, *job.overrides.values()]
-    if not all(isinstance(text, str) for text in texts) or type(job.starts) is not int:
-        raise TypeError(f"not a job: {listed}")
-    # A folder in the sweep's own, and nowhere else.
-    if job.folder in ("", ".", "..") or re.search(r"[/\\\x00-\x1f\x7f]", job.folder):
-        raise ValueError(f"{job.folder!r} is no name of a folder")
-    if any(re.search("[\ud800-\udbff]", text) for text in texts) or job.starts < 0:
-        raise ValueError("not a job of ours")
-    return job
+        return convert(read_json(file), JobList, version=FORMAT).jobs
+    except (OSError, ValueError) as error:
+        raise RunError(f"{file}: is damaged ({error}). Delete it; the sweep makes it again.") from error
 
 
 def record(folder: Path, job: Job, *, status: str, error: str | None = None) -> None:

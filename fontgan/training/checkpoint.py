@@ -9,47 +9,40 @@
     generator_training.safetensors  the generator as the optimiser moves it (absent without averaging)
     discriminator.safetensors       absent without a discriminator
     training.safetensors            optimiser state, each process's random-number state
-
-Format 1 had no sums, and a ``training.pt`` in the place of the last file; it is still read.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import pickle
 import re
 import shutil
 import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from fontgan.errors import RunError
 from fontgan.runtime.checksums import file_sum, read_sealed, sealed
 from fontgan.runtime.files import as_utf8, clear_asides, replace_folder, sync_folder
-from fontgan.training import tensors_io as tensorfile
-from fontgan.training.run_json import check_facts
+from fontgan.training import tensors_io
+from fontgan.training.run_json import FORMAT, check_metadata
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
-READ_FORMATS = (1, 2)
 KEPT = 2  # newest checkpoints that stay, beside the best: the one before is there if the last is damaged
 _STEP = re.compile(r"step-(\d{8,})")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint on disk, its description read, its tensors not yet."""
+    """Checkpoint on disk: its ``run.json`` was read and checked, its tensors not yet."""
 
     folder: Path
     step: int
-    metadata: dict[str, Any]  # run.json
+    metadata: dict[str, Any]  # of the types and ranges of ``run_json.RunJson``
 
     @property
     def score(self) -> float | None:
@@ -57,7 +50,7 @@ class Checkpoint:
 
         The blank share, because where ink is scarce a blank page can win by SSIM alone.
         """
-        scores = self.metadata.get("scores")
+        scores = self.metadata["scores"]
         if not scores:
             return None
         return sum(style["ssim"] - style["blank"] for style in scores.values()) / len(scores)
@@ -67,7 +60,7 @@ class Checkpoint:
         file = self.folder / name
         try:
             data = file.read_bytes()
-            if "files" in self.metadata and file_sum(data) != self.metadata["files"].get(name):
+            if file_sum(data) != self.metadata["files"].get(name):
                 raise ValueError("its checksum does not fit")
         except (OSError, ValueError) as error:
             raise _damaged(file, error) from error
@@ -75,14 +68,14 @@ class Checkpoint:
 
     def verify(self) -> None:
         """Raises: RunError if one of its files is not what was saved."""
-        for name in self.metadata.get("files", {}):
+        for name in self.metadata["files"]:
             self.read(name)
 
     def shapes(self, name: str) -> dict[str, tuple[int, ...]]:
         """Shape of each tensor of ``<name>.safetensors``, none of them read. Raises: RunError if the file is damaged."""
         file = self.folder / f"{name}.safetensors"
         try:
-            return tensorfile.read_header(file).shapes
+            return tensors_io.read_shapes(file)
         except (OSError, ValueError) as error:
             raise _damaged(file, error) from error
 
@@ -90,7 +83,7 @@ class Checkpoint:
         """What ``<name>.safetensors`` holds. Raises: RunError if the file is damaged."""
         data = self.read(f"{name}.safetensors")
         try:
-            return tensorfile.from_bytes(data)
+            return tensors_io.from_bytes(data)
         except ValueError as error:
             raise _damaged(self.folder / f"{name}.safetensors", error) from error
 
@@ -110,29 +103,16 @@ class Checkpoint:
         return (self.folder / f"{name}.safetensors").is_file()
 
     def training_state(self) -> dict[str, Any]:
-        """Raises: RunError if the file is damaged or would execute code."""
-        if self.metadata["format"] == 1:
-            return _training_state_of_format_1(self.folder / "training.pt")
+        """Optimiser and random-number state. Raises: RunError if the file is damaged."""
         data = self.read("training.safetensors")
         try:
-            return tensorfile.nested_from_bytes(data)
+            return tensors_io.nested_from_bytes(data)
         except ValueError as error:
             raise _damaged(self.folder / "training.safetensors", error) from error
 
 
 def _damaged(file: Path, error: Exception) -> RunError:
     return RunError(f"{file}: is damaged or missing ({error}). Use another checkpoint of the run.")
-
-
-def _training_state_of_format_1(file: Path) -> dict[str, Any]:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            # torch packs nothing: what is packed, or larger than its file, was made to fill memory.
-            if sum(entry.file_size for entry in archive.infolist()) > file.stat().st_size:
-                raise ValueError("its parts are larger than the file")
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, zipfile.BadZipFile) as error:
-        raise RunError(f"{file}: cannot be read ({str(error).splitlines()[0]}).") from error
 
 
 def save(
@@ -161,8 +141,8 @@ def save(
             files[name] = file_sum(data)
 
         for name, network in networks.items():
-            write(f"{name}.safetensors", tensorfile.to_bytes(network.state_dict()))
-        write("training.safetensors", tensorfile.nested_to_bytes(training))
+            write(f"{name}.safetensors", tensors_io.to_bytes(network.state_dict()))
+        write("training.safetensors", tensors_io.nested_to_bytes(training))
         write("config.yaml", as_utf8(config_yaml))
         description = {"format": FORMAT, "step": step, **metadata, "files": files}
         _write(aside / "run.json", as_utf8(sealed(description)))
@@ -281,45 +261,22 @@ def best(checkpoints: list[Checkpoint]) -> Checkpoint:
 def open_checkpoint(folder: Path) -> Checkpoint:
     """Raises: RunError if there is no checkpoint, a file is missing or cut off, or the format is not known here."""
     try:
-        metadata = read_sealed(folder / "run.json", unsealed_formats=(1,))
-        step, known = metadata["step"], metadata["format"]
-        if type(step) is not int or step < 0:
-            raise ValueError(f"step is {str(step)[:20]}")
-        check_facts(metadata)
-    except (OSError, ValueError, KeyError) as error:
+        metadata = read_sealed(folder / "run.json", FORMAT)
+        check_metadata(metadata)
+    except (OSError, ValueError) as error:
         reason = str(error) if isinstance(error, ValueError) else type(error).__name__
         raise RunError(
             f"{folder}: is not a checkpoint, or damaged (run.json: {reason}). Give a run's folder."
         ) from error
-    if known not in READ_FORMATS:
-        raise RunError(
-            f"{folder}: has format {str(known)[:20]}, and this version reads {', '.join(map(str, READ_FORMATS))}. "
-            "Use a matching fontgan."
-        )
-    if known > 1:
-        _check_files(folder, metadata)
-    return Checkpoint(folder, step, metadata)
-
-
-def _check_files(folder: Path, metadata: dict[str, Any]) -> None:
-    """Raises: RunError if a file that belongs to the checkpoint is missing, cut off or outside its folder, or its config damaged."""
-    files = metadata.get("files")
-    if not isinstance(files, dict) or not {"generator.safetensors", "training.safetensors", "config.yaml"} <= set(
-        files
-    ):
-        raise RunError(f"{folder}: is not a checkpoint, or damaged (run.json lists no files). Give a run's folder.")
-    for name, listed in files.items():
+    for name, listed in metadata["files"].items():
         file = folder / name
-        if Path(name).name != name or not isinstance(listed, dict):
-            raise RunError(
-                f"{folder}: is not a checkpoint, or damaged (run.json lists {name[:80]!r}). Give a run's folder."
-            )
         if not file.is_file():
             raise _damaged(file, FileNotFoundError("no such file"))
-        if (there := file.stat().st_size) != listed.get("bytes"):
-            raise _damaged(file, ValueError(f"{there} bytes, {listed.get('bytes')} were saved"))
-    # Others than this class read the config, so it is looked into at once.
-    Checkpoint(folder, metadata["step"], metadata).read("config.yaml")
+        if (there := file.stat().st_size) != listed["bytes"]:
+            raise _damaged(file, ValueError(f"{there} bytes, {listed['bytes']} were saved"))
+    checkpoint = Checkpoint(folder, metadata["step"], metadata)
+    checkpoint.read("config.yaml")  # others than this class read the config, so it is looked into at once
+    return checkpoint
 
 
 def find(path: Path, which: str, key: str = "checkpoint") -> Checkpoint:

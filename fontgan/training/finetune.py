@@ -59,31 +59,23 @@ class PretrainedRun:
 
 
 def origin_of(start: Checkpoint) -> PretrainedRun:
-    """A run to start from. Raises: RunError if its description lacks what is needed."""
+    """A run to start from."""
     run = start.folder.resolve().parent.parent.name
-    return _read(start, lambda: (f"{run}/{start.folder.name}", list(start.metadata["styles"])), start)
+    return _read(start, f"{run}/{start.folder.name}", start.metadata["styles"], start)
 
 
 def origin_of_resumed(last: Checkpoint) -> PretrainedRun:
     """Where a run started from, as its own checkpoint says; the old run may be gone. Raises: RunError."""
-    return _read(
-        last, lambda: (last.metadata["init_from"]["checkpoint"], list(last.metadata["init_from"]["styles"])), None
-    )
+    origin = last.metadata.get("init_from")
+    if origin is None:
+        raise RunError(f"{last.folder / 'run.json'}: lacks init_from. Use another checkpoint of the run.")
+    return _read(last, origin["checkpoint"], origin["styles"], None)
 
 
-def _read(checkpoint: Checkpoint, described: Any, start: Checkpoint | None) -> PretrainedRun:
-    try:
-        name, styles = described()
-        data = checkpoint.metadata["data"]
-        members = {entry["name"]: entry for entry in data["members"] if entry["name"] in styles}
-        lacking = [style for style in styles if style not in members]
-        if lacking:
-            raise KeyError(lacking[0])
-        return PretrainedRun(name, styles, Frame.from_dict(data["cell_to_canvas"]), members, start)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"{checkpoint.folder / 'run.json'}: lacks {error}. Use another checkpoint of the run."
-        ) from error
+def _read(checkpoint: Checkpoint, name: str, styles: list[str], start: Checkpoint | None) -> PretrainedRun:
+    data = checkpoint.metadata["data"]
+    members = {entry["name"]: entry for entry in data["members"] if entry["name"] in styles}
+    return PretrainedRun(name, list(styles), Frame.from_dict(data["cell_to_canvas"]), members, start)
 
 
 # -- weights --------------------------------------------------------------------------------

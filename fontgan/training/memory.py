@@ -123,8 +123,8 @@ def available_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    metadata = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-    free = int(metadata["MemAvailable"].split()[0]) * 1024
+    fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    free = int(fields["MemAvailable"].split()[0]) * 1024
     limit = _number(CGROUP / "memory.max")
     used = _number(CGROUP / "memory.current")
     if limit is not None and used is not None:
@@ -135,8 +135,8 @@ def available_bytes(device: torch.device) -> int:
 def _file_cache() -> int:
     """Bytes that count as used by the container and are given up when they are needed."""
     file = CGROUP / "memory.stat"
-    metadata = dict(line.split() for line in file.read_text().splitlines()) if file.is_file() else {}
-    return int(metadata.get("inactive_file", 0))
+    fields = dict(line.split() for line in file.read_text().splitlines()) if file.is_file() else {}
+    return int(fields.get("inactive_file", 0))
 
 
 def _number(file: Path) -> int | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fontgan.errors import ConfigError
 from fontgan.training.monitor import ON_DIVERGENCE
 
@@ -17,13 +15,3 @@ def check_on_divergence(choice: str) -> None:
     """Raises: ConfigError."""
     if choice not in ON_DIVERGENCE:
         raise ConfigError(f"trainer.on_divergence={choice}: choose one of {', '.join(ON_DIVERGENCE)}.")
-
-
-def rollbacks_of(metadata: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rollbacks that a checkpoint tells of; none in those of older versions. Raises: ValueError if it is damaged."""
-    found = metadata.get("rollbacks", [])
-    if not isinstance(found, list) or not all(
-        isinstance(past, dict) and type(past.get("step")) is int and type(past.get("back_to")) is int for past in found
-    ):
-        raise ValueError("rollbacks are no list of steps")
-    return found

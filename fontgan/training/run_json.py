@@ -1,167 +1,82 @@
-"""What a checkpoint says of itself, ``run.json``: checked in this one place, since a stranger may have written it.
-
-Whoever reads a fact later may rely on its type and range; that it is there at all is for the reader to say.
-"""
+"""The schema of ``run.json``, what a checkpoint says of itself; a stranger may have written it."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
 
 from fontgan.data.frame import SIZES
-from fontgan.data.sources import check_style_name
-from fontgan.errors import DataError
+from fontgan.data.manifest import Manifest, StyleName, check_names
+from fontgan.runtime.checksums import FileSum
+from fontgan.untrusted.plain_json import Count, FileName, Finite, Text, convert
 
-MAX_DEPTH = 12
-MAX_NAME = 200  # bytes; names become folders
+FORMAT = 2
 MAX_STYLES = 100_000
-MAX_TRANSFORM = 1e5  # of a scale or an offset; canvases have 512 px at most
+ALWAYS_THERE = {"generator.safetensors", "training.safetensors", "config.yaml"}
+
+Styles = Annotated[list[StyleName], Meta(min_length=1, max_length=MAX_STYLES)]
 
 
-def check_facts(metadata: dict[str, Any]) -> None:
-    """Raises: ValueError, with the fact's name, where one is of a type or range that no run of ours has."""
-    _plain(metadata, "", 0)
-    _each(metadata, "", {
-        "styles": _style_names, "minutes": _at_least_zero, "scores": _scores, "pack": _text, "data": _data,
-        "made_with": _texts, "init_from": _origin,
-    })  # fmt: skip
+class Origin(Struct, frozen=True, forbid_unknown_fields=True):
+    """The run that a training started from, and its styles."""
+
+    checkpoint: Text
+    styles: Styles
+
+    def __post_init__(self) -> None:
+        check_names("styles", self.styles)
 
 
-def _plain(value: Any, where: str, depth: int) -> None:
-    """Numbers are finite, and nothing is nested beyond reason."""
-    if depth > MAX_DEPTH:
-        raise ValueError(f"{where[:80]} is nested too deeply")
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _plain(item, f"{where}.{key[:40]}".lstrip("."), depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            _plain(item, where, depth + 1)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{where} is {value}")
-    elif isinstance(value, int) and abs(value) > 2**63:
-        raise ValueError(f"{where} is a number beyond reason")
+class MonitorState(Struct, frozen=True, forbid_unknown_fields=True):
+    """What ``fontgan.training.monitor.Monitor.state`` gives."""
+
+    usual: dict[str, tuple[Finite, Finite]] = {}
+    lasting: dict[str, Count] = {}
+    drew: dict[str, Count] = {}
+    said: list[str] = []
 
 
-def _each(value: Any, where: str, checks: dict[str, Callable[[Any, str], None]]) -> None:
-    if not isinstance(value, dict):
-        raise ValueError(f"{where or 'it'} is no table")
-    for key, check in checks.items():
-        if key in value:
-            check(value[key], f"{where}.{key}".lstrip("."))
+class Rollback(Struct, frozen=True, forbid_unknown_fields=True):
+    """A divergence and the step that the training went back to."""
+
+    step: Count
+    back_to: Count
+    reason: str = ""
+    rate: Finite = 1
 
 
-def _text(value: Any, where: str) -> None:
-    if not isinstance(value, str):
-        raise ValueError(f"{where} is no text")
-    if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", value):
-        raise ValueError(f"{where} holds characters that cannot be shown")
+class RunJson(Struct, frozen=True, forbid_unknown_fields=True):
+    """A checkpoint's description without its own sum."""
+
+    format: int
+    step: Count
+    files: dict[FileName, FileSum]
+    styles: Styles
+    data: Manifest
+    pack: Text
+    minutes: Annotated[float, Meta(ge=0, le=1e12)]
+    scores: dict[StyleName, dict[str, Finite]]  # means over held-out glyphs; {} where none are
+    health: MonitorState | None = None
+    rollbacks: list[Rollback] = []
+    made_with: dict[str, Text] = {}
+    init_from: Origin | None = None
+
+    def __post_init__(self) -> None:
+        check_names("styles", self.styles)
+        check_names("scores", list(self.scores))
+        if not all(-1 <= scores.get(name, 2) <= 1 for scores in self.scores.values() for name in ("ssim", "blank")):
+            raise ValueError("scores need ssim and blank from -1 to 1")
+        if self.data.size not in SIZES:
+            raise ValueError(f"data.size is {self.data.size}, and one of {', '.join(map(str, SIZES))} is needed")
+        if lacking := {"source", *self.styles} - {member.name for member in self.data.members}:
+            raise ValueError(f"data.members lacks {min(lacking)}")
+        if lacking := ALWAYS_THERE - self.files.keys():
+            raise ValueError(f"files lacks {min(lacking)}")
+        if self.init_from and (unknown := set(self.init_from.styles) - set(self.styles)):
+            raise ValueError(f"init_from.styles has {min(unknown)}, which styles lacks")
 
 
-def _texts(value: Any, where: str) -> None:
-    _each(value, where, {})
-    for key, item in value.items():
-        _text(item, f"{where}.{key[:40]}")
-
-
-def _number(value: Any, where: str, low: float = -MAX_TRANSFORM, high: float = MAX_TRANSFORM) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ValueError(f"{where} is {str(value)[:40]!r}, and {low:g} to {high:g} is needed")
-
-
-def _at_least_zero(value: Any, where: str) -> None:
-    _number(value, where, 0, 1e12)
-
-
-def _style_names(value: Any, where: str) -> None:
-    if not isinstance(value, list) or not 1 <= len(value) <= MAX_STYLES:
-        raise ValueError(f"{where} is no list of names")
-    for name in value:
-        _style_name(name, where)
-    if len(set(value)) < len(value):
-        raise ValueError(f"{where} has a name twice")
-
-
-def _style_name(value: Any, where: str) -> None:
-    _text(value, where)
-    try:
-        check_style_name(value, where, "")
-    except DataError as error:
-        raise ValueError(str(error).strip()) from error
-    if len(value.encode()) > MAX_NAME:
-        raise ValueError(f"{where} has a name longer than {MAX_NAME} bytes")
-
-
-def _scores(value: Any, where: str) -> None:
-    _each(value, where, {})
-    for style, metrics in value.items():
-        _style_name(style, where)
-        _each(metrics, f"{where}.{style}", {})
-        for key in ("ssim", "blank"):
-            _number(metrics.get(key), f"{where}.{style}.{key}", -1, 1)
-
-
-def _origin(value: Any, where: str) -> None:
-    _each(value, where, {"checkpoint": _text, "styles": _style_names})
-
-
-# -- the data's manifest --------------------------------------------------------------------
-
-
-def _data(value: Any, where: str) -> None:
-    _each(value, where, {
-        "size": _size, "cell_to_canvas": _frame, "characters": _at_least_zero, "held_out": _chars, "trained": _chars,
-        "members": _members,
-    })  # fmt: skip
-
-
-def _size(value: Any, where: str) -> None:
-    if type(value) is not int or value not in SIZES:
-        raise ValueError(f"{where} is {str(value)[:40]!r}, and one of {', '.join(map(str, SIZES))} is needed")
-
-
-def _frame(value: Any, where: str) -> None:
-    _each(value, where, {})
-    _number(value.get("scale"), f"{where}.scale", 1 / MAX_TRANSFORM)
-    for key in ("dx", "dy"):
-        _number(value.get(key), f"{where}.{key}")
-
-
-def _chars(value: Any, where: str) -> None:
-    _text(value, where)
-    if re.search(r"\s", value):
-        raise ValueError(f"{where} holds blanks, which are no characters to draw")
-    if len(set(value)) < len(value):
-        raise ValueError(f"{where} has a character twice")
-
-
-def _members(value: Any, where: str) -> None:
-    if not isinstance(value, list):
-        raise ValueError(f"{where} is no list")
-    names = []
-    for entry in value:
-        _each(entry, where, {"align": _frame, "median_ink_box": _ink_box, "to_cell": _to_cell, "file": _text})
-        if not isinstance(entry.get("name"), str) or "align" not in entry:
-            raise ValueError(f"{where} lacks a name or its align")
-        if entry["name"] != "source":
-            _style_name(entry["name"], where)
-        names.append(entry["name"])
-    if len(set(names)) < len(names):
-        raise ValueError(f"{where} has a name twice")
-
-
-def _ink_box(value: Any, where: str) -> None:
-    if value is None:
-        return
-    if not isinstance(value, list) or len(value) != 4:
-        raise ValueError(f"{where} is no box")
-    for number in value:
-        _number(number, where)
-    if not (value[0] < value[2] and value[1] < value[3]):
-        raise ValueError(f"{where} is no box: it has no inside")
-
-
-def _to_cell(value: Any, where: str) -> None:
-    _each(value, where, {"units_per_em": _at_least_zero, "baseline": _number})
+def check_metadata(metadata: dict[str, Any]) -> None:
+    """Raises: ValueError, which says where, for a type, a range or a key that no run of ours has."""
+    convert(metadata, RunJson, version=FORMAT)

@@ -37,7 +37,7 @@ from fontgan.training.dead_channels import watched_channels
 from fontgan.training.loss_buffer import LossBuffer
 from fontgan.training.monitor import ROLLBACK, STOP, Diverged, TrainingMonitor
 from fontgan.training.profiler import StepProfiler
-from fontgan.training.rollback import MAX_ROLLBACKS, MIN_STEPS_BETWEEN, check_on_divergence, rollbacks_of
+from fontgan.training.rollback import MAX_ROLLBACKS, MIN_STEPS_BETWEEN, check_on_divergence
 from fontgan.training.run_logger import RunLogger, Scores, format_scores
 from fontgan.training.schedule import Intervals, Schedule
 from fontgan.training.step import TrainStep
@@ -416,7 +416,7 @@ class Trainer:
             self._restore_random(state["random"], saved.step)
             self.minutes = float(saved.metadata["minutes"])
             self.health.restore(saved.metadata.get("health", {}))
-            self.rollbacks = rollbacks_of(saved.metadata)
+            self.rollbacks = saved.metadata.get("rollbacks", [])
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise RunError(
                 f"{saved.folder}: its training state does not fit this run ({type(error).__name__}: {error})."

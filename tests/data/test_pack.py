@@ -120,13 +120,11 @@ def test_rows_of_characters(pack: Pack) -> None:
         rows["龘"]
 
 
-def test_a_pack_in_the_older_format_is_still_read(pack: Pack, tmp_path: Path) -> None:
+def test_a_pack_of_another_format_is_refused_with_both_numbers(pack: Pack, tmp_path: Path) -> None:
     index = json.loads((pack.path / "index.json").read_text())
-    (tmp_path / "index.json").write_text(json.dumps({"rows": index["rows"], "manifest": index["manifest"]}))
-    np.save(tmp_path / "pixels.npy", pack.pixels[:])
-    old = open_pack(tmp_path)
-    assert np.array_equal(old.pixels[:], pack.pixels[:])
-    assert old.rows["kai"]["国"] == pack.rows["kai"]["国"]
+    (tmp_path / "index.json").write_text(json.dumps({**index, "format": 2}))
+    with pytest.raises(DataError, match="has format 2, and this version reads 3"):
+        open_pack(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -639,7 +639,7 @@ def test_runs_with_other_held_out_glyphs_are_compared_on_those_they_share(
     for up in ("deconv", "subpixel"):
         shutil.copytree(next(sweep.glob(f"generator-up={up}*seed=1")), runs / up)
     file = kept_of(runs / "deconv")
-    kept = read_sealed(file, unsealed_formats=())
+    kept = read_sealed(file, measure.FORMAT)
     style, char, _ = kept["truth"].pop()
     glyphs = kept["evaluation"]["glyphs"]
     kept["evaluation"]["glyphs"] = [g for g in glyphs if (g["style"], g["char"]) != (style, char)]

@@ -33,7 +33,7 @@ from fontgan.training.finetune import (
     train_only_new_rows,
 )
 from fontgan.training.step import TrainStep
-from tests.helpers import BRUSH, KAI, TINY, XIAOWEI, Here, fontgan
+from tests.helpers import BRUSH, KAI, TINY, XIAOWEI, Here, described, fontgan
 
 SHORT = tuple(s for s in TINY if s.startswith(("trainer.", "optim.")))
 NEW = f"data.targets={{mine: {XIAOWEI}}}"
@@ -134,9 +134,7 @@ def saved(tmp_path: Path) -> Callable[[Any], PretrainedRun]:
 
     def save(cfg: Any) -> PretrainedRun:
         torch.manual_seed(5)
-        frame = {"scale": 60.0, "dx": 2.0, "dy": 2.0}
-        members = [{"name": name, "align": frame} for name in ("source", "kai", "brush")]
-        metadata = {"styles": ["kai", "brush"], "data": {"cell_to_canvas": frame, "members": members}}
+        metadata = described(["kai", "brush"])
         found = checkpoints.save(
             tmp_path / "old", step=1, metadata=metadata, config_yaml="", networks={"generator": build_generator(cfg, 2)}, training={}
         )  # fmt: skip

@@ -35,7 +35,7 @@ from fontgan.training import checkpoint as checkpoints
 from fontgan.training.schedule import Schedule
 from fontgan.training.step import TrainStep
 from fontgan.values import image_from_pixels, pixels_from_image
-from tests.helpers import KAI, SOURCE, TINY, Here, error_line, fontgan, reseal
+from tests.helpers import KAI, SOURCE, TINY, Here, described, error_line, fontgan, reseal
 
 
 def weights(run: Path, step: int) -> dict[str, dict[str, torch.Tensor]]:
@@ -570,21 +570,6 @@ def test_a_damaged_config_is_replaced_by_that_of_the_checkpoint(at_step_4: Path,
         assert OmegaConf.load(run / "config.yaml").generator.ngf == 8
 
 
-def test_a_checkpoint_of_format_1_is_read_and_resumed_exactly(at_step_4: Path, tmp_path: Path, here: Here) -> None:
-    """Before there were checksums the training state was a .pt file, and run.json a plain description."""
-    shutil.copytree(at_step_4, tmp_path / "new")
-    shutil.copytree(at_step_4, tmp_path / "old")
-    for folder in (tmp_path / "old" / "checkpoints").iterdir():
-        torch.save(checkpoints.open_checkpoint(folder).training_state(), folder / "training.pt")
-        (folder / "training.safetensors").unlink()
-        metadata = json.loads((folder / "run.json").read_text())
-        del metadata["files"], metadata["sha256"]
-        (folder / "run.json").write_text(json.dumps({**metadata, "format": 1}))
-    for run in ("new", "old"):
-        assert "goes on from step 4" in here("train", *LONGER, f"out={tmp_path / run}").stderr
-    assert_same_weights(tmp_path / "new", tmp_path / "old", 6)
-
-
 def test_a_link_in_the_place_of_a_log_is_not_followed(
     at_step_4: Path, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
@@ -609,21 +594,30 @@ class Planted:
 def test_a_planted_pickle_does_not_run(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLANTED", str(tmp_path / "ran"))
     shutil.copytree(tiny_run, tmp_path / "run")
-    for folder in (tmp_path / "run" / "checkpoints").iterdir():  # as it was in format 1
-        metadata = json.loads((folder / "run.json").read_text())
-        (folder / "run.json").write_text(json.dumps({**metadata, "format": 1}))
-        torch.save({"optimisers": Planted()}, folder / "training.pt")
+    for folder in (tmp_path / "run" / "checkpoints").iterdir():
+        for name in ("training", "generator"):
+            torch.save({"optimisers": Planted()}, folder / f"{name}.safetensors")
         reseal(folder)
-    with pytest.raises(RunError, match=r"training\.pt"):
+    with pytest.raises(RunError, match=r"training\.safetensors: is damaged"):
         checkpoints.find(tmp_path / "run", "last").training_state()
-    assert not (tmp_path / "ran").exists()
     longer = [*TINY, "trainer.max_steps=5"]  # a finished run would not look into it
-    assert "training.pt" in error_line(fontgan("train", *longer, f"out={tmp_path / 'run'}"))
+    assert "generator.safetensors" in error_line(fontgan("train", *longer, f"out={tmp_path / 'run'}"))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkpoint_of_another_format_is_refused_with_both_numbers(tiny_run: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_run / "checkpoints" / "step-00000004", tmp_path / "step-00000004"))
+    description = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**description, "format": 1}))
+    reseal(folder)
+    with pytest.raises(RunError, match="has format 1, and this version reads 2"):
+        checkpoints.open_checkpoint(folder)
 
 
 def test_the_best_and_the_last_two_are_kept(tmp_path: Path) -> None:
     def save(step: int, ssim: float | None) -> None:
-        metadata = {"scores": {} if ssim is None else {"kai": {"ssim": ssim, "blank": 0.0}}}
+        scores = {} if ssim is None else {"kai": {"ssim": ssim, "blank": 0.0}}
+        metadata = {**described(["kai"]), "scores": scores}
         checkpoints.save(
             tmp_path,
             step=step,

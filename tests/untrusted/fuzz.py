@@ -102,7 +102,7 @@ def pack(folder: Path) -> tuple[Target, Iterator[bytes]]:
     from fontgan.data.pack_shards import SUMS, shard_name
     from fontgan.errors import DataError
     from fontgan.runtime.checksums import SEAL, file_sum, sealed
-    from fontgan.runtime.files import read_json
+    from fontgan.untrusted.plain_json import read_json
 
     from .small_pack import write_small_pack
 

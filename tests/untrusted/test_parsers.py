@@ -32,8 +32,8 @@ from fontgan.errors import DataError, RunError, one_line, shorten
 from fontgan.fontfile.metrics import choose_layout, drawn_baseline
 from fontgan.inference import load
 from fontgan.runtime.checksums import SEAL, file_sum, sealed
-from fontgan.runtime.files import read_json
 from fontgan.training.checkpoint import open_checkpoint
+from fontgan.untrusted.plain_json import read_json
 
 from .small_pack import write_small_pack
 

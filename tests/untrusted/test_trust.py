@@ -35,9 +35,10 @@ from fontgan.errors import ConfigError, RunError, UserError
 from fontgan.evaluation.glyph_set import pack_of
 from fontgan.inference import load
 from fontgan.report.collect import read_history
+from fontgan.runtime.checksums import read_sealed
 from fontgan.sweep.jobs import read_jobs
 from fontgan.training.checkpoint import find, open_checkpoint
-from fontgan.training.run_json import check_facts
+from fontgan.training.run_json import check_metadata
 from fontgan.untrusted.plain_yaml import MAX_BYTES, MAX_NODES
 from tests.helpers import KAI, TINY, Here, open_page, part_of, reseal
 
@@ -446,7 +447,7 @@ def test_weights_that_draw_nothing_are_refused(what: str, strangers: Callable[..
 
 # -- run.json -----------------------------------------------------------------------------------
 
-FACTS: tuple[tuple[str, Any], ...] = (
+WRONG_METADATA: tuple[tuple[str, Any], ...] = (
     ("styles", ["../../x", "brush", "xiaowei"]), ("styles", ["/etc", "b", "c"]), ("styles", ["all", "b", "c"]),
     ("styles", ["<script>", "b", "c"]), ("styles", ["a\x1b[2J", "b", "c"]), ("styles", "kai"), ("styles", [1, 2, 3]),
     ("styles", ["kai", "kai", "kai"]), ("styles", []), ("styles", None), ("styles", ["a" * 5000, "b", "c"]), ("styles", GONE),
@@ -465,15 +466,16 @@ FACTS: tuple[tuple[str, Any], ...] = (
     ("data.members.1.align.scale", 0), ("data.members.0.median_ink_box", [0, 0, 0, 0]),
     ("data.members.0.median_ink_box", [1, 2]), ("data.members.0.median_ink_box", "x"), ("data.members.0.to_cell", 3),
     ("data.members.0.to_cell.units_per_em", "x"), ("data.members.0.file", 3), ("made_with", []), ("made_with", {"a": 1}),
-    ("init_from", 3), ("init_from", {"checkpoint": 3}), ("init_from", {"styles": "x"}), ("step", "x"), ("step", -1),
+    ("rollbacks", 3), ("rollbacks", [3]), ("rollbacks", [{"step": "x", "back_to": 0}]), ("health", {"usual": {"a": [1]}}),
+    ("extra", 1), ("data.members.0.extra", {}), ("init_from", 3), ("init_from", {"checkpoint": 3}), ("init_from", {"styles": "x"}), ("step", "x"), ("step", -1),
     ("step", 1e300), ("step", GONE), ("format", 99), ("format", GONE), ("format", []),
 )  # fmt: skip
 
 
-def test_every_wrong_fact_is_refused_in_one_line_by_whoever_reads_it(tiny_run: Path, tmp_path: Path) -> None:
+def test_wrong_metadata_is_refused_in_one_line_by_whoever_reads_it(tiny_run: Path, tmp_path: Path) -> None:
     source = tiny_run / "checkpoints" / "step-00000004"
     described = json.loads((source / "run.json").read_text(encoding="utf-8"))
-    for path, value in FACTS:
+    for path, value in WRONG_METADATA:
         folder = tmp_path / "run" / "checkpoints" / "step-00000004"
         shutil.rmtree(folder.parents[1], ignore_errors=True)
         shutil.copytree(source, folder)
@@ -510,14 +512,15 @@ json_values = st.recursive(
         st.sampled_from(["styles", "data", "scores", "minutes", "pack", "init_from", "made_with"]), json_values
     )
 )
-def test_facts_are_checked_or_refused(metadata: dict[str, Any]) -> None:
+def test_metadata_is_checked_or_refused(tiny_run: Path, changes: dict[str, Any]) -> None:
+    metadata = read_sealed(tiny_run / "checkpoints" / "step-00000004" / "run.json", 2) | changes
     try:
-        check_facts(metadata)
+        check_metadata(metadata)
     except ValueError:
         return
-    for entry in metadata.get("data", {}).get("members", []):
+    for entry in metadata["data"]["members"]:
         assert entry["align"]["scale"] > 0
-    assert all(re.match(r"\w", name) for name in metadata.get("styles", []))
+    assert all(re.match(r"\w", name) for name in metadata["styles"])
 
 
 def test_the_cache_of_a_strangers_config_is_no_place_to_write(
