@@ -96,9 +96,9 @@ def test_what_a_user_can_get_wrong_is_said_in_one_line(parts, tmp_path, refused:
         ("[]", "no JSON object"),
         ('{"format": 2, "glyphs": []}', "format 2"),
         ('{"format": 1}', "glyphs"),
-        ('{"format": 1, "glyphs": [{"char": "ab", "flags": [], "structure": 1, "legibility": 1, "doubt": 0}]}', "glyphs[...].char"),
+        ('{"format": 1, "glyphs": [{"char": "ab", "flags": [], "structure": 1, "legibility": 1, "doubt": 0}]}', "glyphs[0].char"),
         ('{"format": 1, "glyphs": [{"char": "a", "flags": "x", "structure": 1, "legibility": 1, "doubt": 0}]}', "flags"),
-        ('{"format": 1, "glyphs": [{"char": "a", "flags": [], "structure": 7, "legibility": 1, "doubt": 0}]}', "glyphs[...].structure"),
+        ('{"format": 1, "glyphs": [{"char": "a", "flags": [], "structure": 7, "legibility": 1, "doubt": 0}]}', "glyphs[0].structure"),
         ("\x00", "no checks"),
     ],
 )  # fmt: skip

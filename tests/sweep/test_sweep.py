@@ -262,7 +262,7 @@ def test_a_list_that_cannot_be_read_is_noted_by_the_report(text: str, tiny_run: 
 
 def test_jobs_of_many_processes_write_the_list_at_once(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from fontgan import jobs\n"
+        "import sys; from pathlib import Path; from fontgan.sweep import jobs\n"
         "for i in range(20): jobs.record(Path(sys.argv[1]), jobs.Job(f'{sys.argv[2]}{i}'), status=jobs.DONE)"
     )
     processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in "ab"]
