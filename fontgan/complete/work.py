@@ -114,7 +114,7 @@ def open_work(places: Places, identity: dict[str, str]) -> Work:
         identity: what one completion is known by: a folder that was begun with another is refused.
     Raises: RunError if the folder holds something else; ConfigError if the files to write are not of this completion.
     """
-    work = Work(places.work, _read_state(places.work, identity))
+    work = Work(places.work, read_state(places.work, identity))
     for key, file in (("out", places.font), ("proof", places.proof)):
         if file.is_file() and sha256_of(file) not in work.facts.get("wrote", {}).get(key, []):
             raise ConfigError(
@@ -123,7 +123,7 @@ def open_work(places: Places, identity: dict[str, str]) -> Work:
     return work
 
 
-def _read_state(folder: Path, identity: dict[str, str]) -> dict[str, Any]:
+def read_state(folder: Path, identity: dict[str, str]) -> dict[str, Any]:
     """The facts of a folder's ``complete.json``, or those of a new one. Raises: RunError."""
     if folder.exists() and not folder.is_dir():
         raise RunError(f"work={folder}: is a file. Name a folder.")

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from fontgan.complete.plan import open_work
+from fontgan.complete.work import read_state
 from fontgan.config.check import target_nodes
 from fontgan.config.compose import compose_config
 from fontgan.config.overrides import escape_overrides, job_folder, own_settings, unescape
@@ -120,7 +120,7 @@ tables = st.dictionaries(
 
 @pytest.mark.parametrize(
     ("name", "read"),
-    [("sweep.json", read_jobs), ("complete.json", lambda folder: open_work(folder, {"target": "x"})),
+    [("sweep.json", read_jobs), ("complete.json", lambda folder: read_state(folder, {"target": "x"})),
      ("metrics.jsonl", lambda folder: read_history(folder / "metrics.jsonl"))],
 )  # fmt: skip
 def test_any_helper_file_is_read_or_refused(name: str, read: Callable[[Path], Any], tmp_path: Path) -> None:

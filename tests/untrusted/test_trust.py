@@ -25,7 +25,7 @@ from omegaconf import OmegaConf
 import fontgan as package
 from fontgan.bench import page as bench_page
 from fontgan.cli import run_verb
-from fontgan.complete.plan import open_work
+from fontgan.complete.work import read_state
 from fontgan.config.check import target_nodes
 from fontgan.config.compose import compose_config
 from fontgan.config.instantiate import build
@@ -547,7 +547,7 @@ DAMAGED = (
 def test_a_damaged_helper_file_is_named_in_one_line(number: int, tmp_path: Path) -> None:
     for file, read in (
         ("sweep.json", lambda: read_jobs(tmp_path)),
-        ("complete.json", lambda: open_work(tmp_path, {"target": "x"})),
+        ("complete.json", lambda: read_state(tmp_path, {"target": "x"})),
     ):
         (tmp_path / file).write_bytes(DAMAGED[number])
         with pytest.raises(RunError, match=file) as error:
