@@ -81,7 +81,6 @@ def main(cfg: DictConfig) -> int:
     from fontgan.generate.sources import say_how_read
     from fontgan.runtime.distributed import all_gather, is_main, main_first, process_group
 
-    check_settings(cfg)
     with process_group(torch.device("cpu")):  # what they tell each other does not need a GPU
         with main_first():
             run, sources, jobs, path, out = prepare(cfg)
@@ -107,6 +106,7 @@ def prepare(cfg: DictConfig) -> tuple[Run, GlyphInput, list[tuple[Style, Path]],
     from fontgan.generate.styles import choose_styles
     from fontgan.inference import REFERENCES, load
 
+    check_settings(cfg)
     run = load(cfg.checkpoint, which=cfg.which, device=cfg.device, precision=cfg.precision, batch_size=cfg.batch_size)
     log.info("step %d of %s", run.checkpoint.step, run.checkpoint.folder)
     added = None
