@@ -282,7 +282,7 @@ def ink_in_common(a: np.ndarray, b: np.ndarray) -> float:
         ({"out": "Font.woff2"}, ".ttf or .otf"),
         ({"doubtful": "maybe"}, "keep, drop"),
         ({"tolerance": "0"}, "tolerance"),
-        ({"tolerance": "0.001"}, "0.01 to 20"),
+        ({"tolerance": "0.001"}, "0.01 or more and 20 at most"),
         ({"family": "''"}, "a name in one line"),
         ({"proof": "/proc/page.html"}, "nothing can be written"),
         ({"work": "/proc/work"}, "nothing can be written"),
