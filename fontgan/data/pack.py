@@ -25,7 +25,7 @@ from tqdm import tqdm
 from fontgan.data.frame import Frame
 from fontgan.data.manifest import Manifest, MemberName
 from fontgan.data.pack_shards import SUMS, PixelRows, rows_in_a_shard, shard_name
-from fontgan.data.pack_writer import Drawing, Part, draw_rows
+from fontgan.data.pack_writer import PackJob, PackPart, draw_rows
 from fontgan.data.pairs import PairPlan, manifest
 from fontgan.errors import DataError
 from fontgan.runtime.checksums import FileSum, file_sum, read_sealed, sealed
@@ -242,11 +242,11 @@ def write_index(folder: Path, rows: Mapping[str, str], manifest: dict[str, Any],
 def _write(plan: PairPlan, folder: Path, workers: int | None) -> None:
     chars = set(plan.chars)
     drawn = {m.name: "".join(c for c in m.coverage.present if c in chars) for m in plan.members}
-    parts = tuple(Part(m.glyphs, drawn[m.name], plan.frame(m)) for m in plan.members)
-    drawing = Drawing(parts, plan.size, folder, rows_in_a_shard(plan.size))
-    with tqdm(total=drawing.rows, unit="glyph", desc="packing", leave=False) as bar:
-        draw_rows(drawing, workers=workers, progress=lambda done: bar.update(done - bar.n))
-    write_index(folder, drawn, manifest(plan), drawing.shard_rows)
+    parts = tuple(PackPart(m.glyphs, drawn[m.name], plan.frame(m)) for m in plan.members)
+    job = PackJob(parts, plan.size, folder, rows_in_a_shard(plan.size))
+    with tqdm(total=job.rows, unit="glyph", desc="packing", leave=False) as bar:
+        draw_rows(job, workers=workers, progress=bar.update)
+    write_index(folder, drawn, manifest(plan), job.shard_rows)
 
 
 def _codes(chars: str) -> np.ndarray:

@@ -5,29 +5,25 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import pickle
-import subprocess
 import sys
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from queue import SimpleQueue
 
 from tqdm import tqdm
 
 from fontgan.data.image_source import CellFinder, FolderGlyphs, read_grey
-from fontgan.errors import DataError, RunError, shorten
+from fontgan.errors import DataError, shorten
 from fontgan.fontfile.metrics import Layout
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.fontfile.trace import PixelsToUnits, trace
-from fontgan.runtime.subprocesses import start_helper
+from fontgan.runtime.subprocesses import map_in_processes
 
 log = logging.getLogger(__name__)
 
-CHUNK = 8  # images that a helper traces at a time
-WORTH_HELPERS = 24  # images; fewer are traced by this process, sooner than helpers start
-_HELPER = "from fontgan.fontfile.vectorize import help_trace; help_trace()"
+CHUNK = 8  # images that a process traces at a time
+MIN_FILES_FOR_POOL = 24  # fewer are traced by this process, sooner than others start
 
 
 @dataclass(frozen=True)
@@ -49,18 +45,21 @@ class Tracing:
     tolerance: float
     speck: float
 
-    def trace_file(self, file: Path, cells: CellFinder) -> Outline | str:
+    @cached_property
+    def _cells(self) -> CellFinder:
+        return CellFinder(self.folder)
+
+    def trace_file(self, file: Path) -> Outline | str:
         """The outline of one image, or why it cannot be read."""
         try:
             grey, _ = read_grey(file)
         except DataError as error:
             return str(error)
-        to_units = PixelsToUnits.from_frame(cells.cell_to_image(grey), self.units_per_em, self.baseline)
+        to_units = PixelsToUnits.from_frame(self._cells.cell_to_image(grey), self.units_per_em, self.baseline)
         return trace(grey, to_units, em=self.units_per_em, tolerance=self.tolerance, speck=self.speck)
 
     def trace_files(self, files: list[Path]) -> list[Outline | str]:
-        cells = CellFinder(self.folder)
-        return [self.trace_file(file, cells) for file in files]
+        return [self.trace_file(file) for file in files]
 
 
 def open_images(folder: Path, chars: list[str] | None) -> dict[str, Path]:
@@ -105,7 +104,7 @@ def vectorize_folder(
         none_is_error: whether it is one that no image gives a glyph.
     Returns: whole font units, without overlaps, in the order of ``chars``; images that are blank or cannot be read are
         named in the log too.
-    Raises: DataError, as ``open_images``; RunError if a process dies.
+    Raises: DataError, as ``open_images``; RunError if a process is killed.
     """
     files = open_images(folder, chars)
     tracing = Tracing(folder, layout.units_per_em, layout.baseline, tolerance, speck)
@@ -130,79 +129,10 @@ def vectorize_folder(
 
 def _trace_all(tracing: Tracing, files: list[Path], workers: int) -> Generator[Outline | str, None, None]:
     """The results in the order of the files."""
-    workers = min(workers, -(-len(files) // CHUNK))
-    if workers == 1 or len(files) < WORTH_HELPERS:
-        cells = CellFinder(tracing.folder)
-        for file in files:
-            yield tracing.trace_file(file, cells)
-        return
-    with contextlib.ExitStack() as helpers_end:
-        idle: SimpleQueue[Helper] = SimpleQueue()
-        for _ in range(workers):
-            idle.put(helpers_end.enter_context(Helper(tracing)))
-
-        def ask(chunk: list[Path]) -> list[Outline | str]:
-            helper = idle.get()
-            try:
-                return helper.trace_files(chunk)
-            finally:
-                idle.put(helper)
-
-        pool = ThreadPoolExecutor(workers)  # a thread waits for each helper
-        helpers_end.callback(pool.shutdown, cancel_futures=True)
-        for part in pool.map(ask, (files[i : i + CHUNK] for i in range(0, len(files), CHUNK))):
+    processes = min(workers, -(-len(files) // CHUNK)) if len(files) >= MIN_FILES_FOR_POOL else 1
+    chunk = CHUNK if processes > 1 else 1
+    chunks = [files[first : first + chunk] for first in range(0, len(files), chunk)]
+    traced = map_in_processes(tracing.trace_files, chunks, processes=processes, doing="traces glyphs", key="workers")
+    with contextlib.closing(traced):
+        for part in traced:
             yield from part
-
-
-class Helper:
-    """Another process that traces. A process and not a thread, since tracing is Python's own work."""
-
-    def __init__(self, tracing: Tracing):
-        self.process = start_helper(_HELPER, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._say(tracing)
-
-    def trace_files(self, files: list[Path]) -> list[Outline | str]:
-        """Raises: what the helper raised; RunError if it was killed."""
-        self._say(files)
-        assert self.process.stdout is not None
-        try:
-            answer = pickle.load(self.process.stdout)  # noqa: S301  # from our own process
-        except (EOFError, pickle.UnpicklingError) as error:  # before an answer, or within one
-            raise RunError(
-                f"a process that traces glyphs ended with code {self.process.wait()}. See whether memory is short and "
-                "start again, or set workers=1."
-            ) from error
-        if isinstance(answer, Exception):
-            raise answer
-        return answer  # type: ignore[no-any-return]
-
-    def _say(self, thing: object) -> None:
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it has ended; reading its answer tells
-            pickle.dump(thing, self.process.stdin)
-            self.process.stdin.flush()
-
-    def __enter__(self) -> Helper:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        with contextlib.suppress(BrokenPipeError):
-            self.process.communicate()
-
-
-def help_trace() -> None:
-    """What a helper runs: traces the files that it is told, until its starter is gone."""
-    tracing: Tracing = pickle.load(sys.stdin.buffer)  # noqa: S301  # from our own process
-    while True:
-        try:
-            files = pickle.load(sys.stdin.buffer)  # noqa: S301
-        except EOFError:
-            return
-        answer: object
-        try:
-            answer = tracing.trace_files(files)
-        except Exception as error:  # noqa: BLE001  # none is lost: the starter raises it again
-            answer = error
-        sys.stdout.buffer.write(pickle.dumps(answer))
-        sys.stdout.buffer.flush()

@@ -1,33 +1,126 @@
-"""Another Python process that works for this one, without torch and without the program that started it.
+"""Work in Python's own code by several processes, since its threads would take turns.
 
-``multiprocessing`` would run the starting script again.
+They import what the work needs and no more: neither torch nor the script that was started.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
+import itertools
+import logging
+import multiprocessing
 import os
-import subprocess
+import pickle
+import signal
 import sys
-from typing import Any
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from types import ModuleType
+from typing import Any, TypeVar
+
+from fontgan.errors import RunError
+
+log = logging.getLogger(__name__)
+
+Thing = TypeVar("Thing")
+Result = TypeVar("Result")
+
+_MAX_IN_FLIGHT = 4  # things for each process that are sent before the result of the first is asked for
 
 
-def start_helper(code: str, **files: Any) -> subprocess.Popen[bytes]:
-    """Starts one that finds the same modules.
+def map_in_processes(
+    work: Callable[[Thing], Result], things: Iterable[Thing], *, processes: int, doing: str, key: str
+) -> Generator[Result, None, None]:
+    """``work(thing)`` of every thing, in the order of the things.
+
+    An error of ``work`` is raised in its place. Then, and when the iterator is closed, what has not begun is given up
+    and what has begun is waited for.
 
     Args:
-        code: what it runs.
-        files: as ``Popen`` takes them: ``stdin``, ``pass_fds``, ...
-    Raises: OSError if it cannot be started.
+        work: a callable that can be pickled; it is sent to each process once.
+        processes: how many at most; with 1, or where no other can be started, this one works itself.
+        doing: what they do, for messages: ``draws glyphs``.
+        key: the setting of their number, for messages.
+    Raises: RunError if a process is killed.
     """
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"import json, sys; sys.path[:] = json.loads(sys.argv[1]); {code}",
-            json.dumps(sys.path),
-        ],
-        process_group=0,  # Ctrl-C is for this process alone, which then ends its helpers
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},  # threads take time to start
-        **files,
-    )
+    if processes == 1:
+        yield from map(work, things)
+        return
+    left = iter(things)
+    pending: deque[Future[Result]] = deque()
+    pool = None
+    try:
+        for thing in left:
+            try:
+                pool = pool or ProcessPoolExecutor(
+                    processes, multiprocessing.get_context("spawn"), _begin, (pickle.dumps(work),)
+                )
+                with _apart_from_this_program():
+                    pending.append(pool.submit(_do, thing))
+            except BrokenProcessPool:
+                raise
+            except (OSError, RuntimeError) as error:  # no process, thread, semaphore or memory left to give
+                log.warning(
+                    "no further process that %s can be started (%s), so this one goes on alone; see whether memory is "
+                    "short, or set %s=1.", doing, str(error), key,
+                )  # fmt: skip
+                left = itertools.chain([thing], left)
+                break
+            if len(pending) > _MAX_IN_FLIGHT * processes:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+        yield from map(work, left)
+    except BrokenProcessPool as error:
+        raise RunError(
+            f"a process that {doing} was killed or ended by itself. See whether memory is short and start again, or set "
+            f"{key}=1."
+        ) from error
+    finally:
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _apart_from_this_program() -> Iterator[None]:
+    """Has processes started without this program's script, and without its Ctrl-C: this one ends them in order.
+
+    ``spawn`` would run a script again in every process, with all its effects unless it is guarded by
+    ``if __name__ == "__main__"``. Nothing that is sent to them lies there.
+    """
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which they inherit
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+        sys.modules["__main__"] = main
+
+
+# -- in the other processes -------------------------------------------------------------------
+
+_work: Any = None  # the pickled callable, then the callable
+
+
+def _begin(work: bytes) -> None:
+    global _work
+    _work = work
+    threading.Thread(target=_end_with_starter, daemon=True).start()
+
+
+def _end_with_starter() -> None:
+    """Ends a process whose starter was killed: the pool's own would wait for it forever."""
+    starter = multiprocessing.parent_process()
+    assert starter is not None
+    starter.join()
+    os._exit(1)
+
+
+def _do(thing: Any) -> Any:
+    global _work
+    if isinstance(_work, bytes):  # not in _begin, where an error would but break the pool
+        _work = pickle.loads(_work)  # noqa: S301  # from our own process
+    return _work(thing)

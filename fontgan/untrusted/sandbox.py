@@ -27,13 +27,14 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from fontgan.errors import DataError, UserError, printable
-from fontgan.runtime.subprocesses import start_helper
 
 log = logging.getLogger(__name__)
 
 Step = Callable[..., None]  # (name, times=1): what comes next, and how many times the usual seconds it may take
 
-_HELPER = "from fontgan.untrusted.sandbox import serve; serve()"
+_HELPER = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from fontgan.untrusted.sandbox import serve; serve()"
+)
 _STACK_BYTES = 4 << 20  # half of what a main thread has: what recurses deeper than it may is stopped here
 _STEP_BYTES = 256
 _STATM = Path("/proc/self/statm")  # pages of memory in use
@@ -100,7 +101,12 @@ class _Helper:
 
     def __init__(self) -> None:
         self.of = os.getpid()
-        self.process = start_helper(_HELPER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _HELPER, json.dumps(sys.path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            process_group=0,  # Ctrl-C is for this process alone, which then ends the helper
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},  # threads take time to start
+        )  # fmt: skip
 
     def ask(self, function: str, data: bytes, limits: Limits, facts: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         assert self.process.stdin is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
@@ -24,7 +23,7 @@ from numpy.random import SeedSequence
 from PIL import Image
 
 from fontgan.data import pack_shards as pixels
-from fontgan.data import pack_writer as drawing
+from fontgan.data import pack_writer
 from fontgan.data import pixel_store as store
 from fontgan.data.augment import Augmentation
 from fontgan.data.batches import GlyphBatch, PairSampler, collate_pairs, pairs_of
@@ -32,9 +31,10 @@ from fontgan.data.pack import Pack, make_pack, open_pack
 from fontgan.data.pairs import PairPlan, plan_pairs
 from fontgan.data.pixel_store import Prefetch, ResidentPixels, StreamedPixels, choose_store
 from fontgan.data.sources import open_glyphs
-from fontgan.errors import ConfigError, DataError
-from fontgan.runtime import files
+from fontgan.errors import ConfigError, DataError, RunError
+from fontgan.runtime import files, subprocesses
 from fontgan.values import image_from_pixels
+from tests import pool
 from tests.helpers import BRUSH, KAI, SOURCE, box, make_font
 
 CHARS = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里"
@@ -268,42 +268,35 @@ def test_few_shards_are_open_at_once_and_none_is_closed_under_a_reader(
 
 
 @pytest.fixture
-def always_helped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Helpers start however little there is to draw, and chunks are small enough for all to get some."""
-    monkeypatch.setattr(drawing, "WORTH_A_HELPER_S", 1e-9)
+def always_pooled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes start however little there is to draw."""
+    monkeypatch.setattr(pack_writer, "MIN_S_PER_PROCESS", 1e-9)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def slowly(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Makes this process draw slowly, so that helpers have their share."""
-    draw = drawing.Drawing.draw_chunk
+def watched(monkeypatch: pytest.MonkeyPatch, watch: Callable[[Path], object]) -> None:
+    """Calls ``watch`` with the pack's folder whenever this process begins a chunk; others do not know of it."""
+    draw = pack_writer.PackJob.draw_chunk
 
-    def slow(self: drawing.Drawing, chunk: int, writer: pixels.PixelWriter) -> int:
-        time.sleep(seconds)
-        return draw(self, chunk, writer)
+    def draw_chunk(self: pack_writer.PackJob, chunk: int) -> int:
+        watch(self.folder)
+        return draw(self, chunk)
 
-    monkeypatch.setattr(drawing.Drawing, "draw_chunk", slow)
+    monkeypatch.setattr(pack_writer.PackJob, "draw_chunk", draw_chunk)
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_processes(
-    tmp_path: Path, always_helped: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, always_pooled: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     split = plan("gb2312-1", size=128)
     one = make_pack(split, tmp_path / "one", workers=1)
-    mine: list[int] = []
-    slowly(monkeypatch, 0.05)
-    slow = drawing.Drawing.draw_chunk
-
-    def counted(self: drawing.Drawing, chunk: int, writer: pixels.PixelWriter) -> int:
-        mine.append(chunk)
-        return slow(self, chunk, writer)
-
-    monkeypatch.setattr(drawing.Drawing, "draw_chunk", counted)
+    mine: list[Path] = []
+    watched(monkeypatch, mine.append)
     three = make_pack(split, tmp_path / "three", workers=3)
-    assert len(mine) < 0.9 * -(-len(one.pixels) // 64)  # the others were drawn by helpers
+    assert len(mine) == 1  # the others were drawn by other processes
     assert one.path.name == three.path.name
     assert files_of(one.path) == files_of(three.path)
 
@@ -317,15 +310,14 @@ def plan_of_images(folder: Path) -> PairPlan:
     return plan_pairs(str(SOURCE), {"mine": str(folder)}, charset=CHARS, size=512)
 
 
-def test_a_folder_of_images_is_drawn_by_helpers_too(tmp_path: Path, always_helped: None, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_folder_of_images_is_drawn_by_several_processes_too(tmp_path: Path, always_pooled: None) -> None:
     split = plan_of_images(tmp_path / "mine")
     one = make_pack(split, tmp_path / "one", workers=1)
-    slowly(monkeypatch, 0.2)
     assert files_of(make_pack(split, tmp_path / "two", workers=2).path) == files_of(one.path)
 
 
 def test_a_small_pack_starts_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "Helper", None)  # calling it would raise
+    monkeypatch.setattr(subprocesses, "ProcessPoolExecutor", None)  # calling it would raise
     assert len(make_pack(plan(), tmp_path, workers=8).pixels) == 3 * len(CHARS)
 
 
@@ -336,98 +328,24 @@ def test_a_wrong_number_of_processes_is_refused(workers: int, tmp_path: Path) ->
     assert not list((tmp_path / "packs").iterdir())
 
 
-def helpers_of(starter: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1]) if entry.name.isdigit() else 0
-            if parent == starter and b"help_draw" in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:  # gone meanwhile
-            continue
-    return found
-
-
-def test_a_killed_helper_is_told_in_a_line_and_nothing_is_kept(
-    tmp_path: Path, always_helped: None, monkeypatch: pytest.MonkeyPatch
+def test_a_killed_process_is_told_in_a_line_and_nothing_is_kept(
+    tmp_path: Path, always_pooled: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     split = plan("gb2312-1", size=128)
-    slowly(monkeypatch, 0.05)
-    killed: list[int] = []
+    monkeypatch.setattr(subprocesses, "_begin", pool.begin_slow_packing)
 
     def kill() -> None:
-        while not killed:
-            killed.extend(helpers_of(os.getpid())[:1])
+        while not (found := pool.processes_of(os.getpid())):
             time.sleep(0.01)
-        os.kill(killed[0], signal.SIGKILL)
+        os.kill(found[0], signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()
-    with pytest.raises(DataError, match=r"ended with SIGKILL.*data.workers=1"):
+    with pytest.raises(RunError, match=r"draws glyphs for the pack was killed.*data.workers=1"):
         make_pack(split, tmp_path, workers=3)
     killer.join()
     assert not list((tmp_path / "packs").iterdir())
-    assert not helpers_of(os.getpid())
-
-
-def helper_that(monkeypatch: pytest.MonkeyPatch, first: str) -> None:
-    """Makes helpers do something before they draw."""
-    monkeypatch.setattr(drawing, "_HELPER", drawing._HELPER.replace("; help_draw()", f"; {first}; help_draw()"))
-
-
-def test_a_helper_may_print_a_lot(tmp_path: Path, always_helped: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    split = plan_of_images(tmp_path / "mine")
-    said = tmp_path / "said"
-    helper_that(
-        monkeypatch,
-        f"import os; os.write(2, b'x' * 200_000); from pathlib import Path; Path({str(said)!r}).touch()",
-    )
-    draw = drawing.Drawing.draw_chunk
-
-    def after_the_helper(self: drawing.Drawing, chunk: int, writer: pixels.PixelWriter) -> int:
-        until = time.monotonic() + 10
-        while chunk and not said.exists() and time.monotonic() < until:
-            time.sleep(0.01)
-        assert not chunk or said.exists()
-        return draw(self, chunk, writer)
-
-    monkeypatch.setattr(drawing.Drawing, "draw_chunk", after_the_helper)
-    assert len(make_pack(split, tmp_path / "cache", workers=2).pixels) == 2 * 30
-
-
-def test_the_last_that_a_failing_helper_printed_is_told(
-    tmp_path: Path, always_helped: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slowly(monkeypatch, 0.3)
-    helper_that(monkeypatch, "print('first', file=sys.stderr); print('no luck', file=sys.stderr); sys.exit(3)")
-    with pytest.raises(DataError, match=r"ended with code 3: no luck\."):
-        make_pack(plan(size=512), tmp_path, workers=2)
-
-
-def test_packing_goes_on_without_helpers_that_cannot_be_started(
-    tmp_path: Path, always_helped: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    split = plan("gb2312-1", size=128)
-    started: list[object] = []
-
-    class Scarce(subprocess.Popen):  # type: ignore[type-arg]
-        def __init__(self, *args: Any, **kwargs: Any):
-            if started:
-                raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
-            started.append(self)
-            super().__init__(*args, **kwargs)
-
-    monkeypatch.setattr(subprocess, "Popen", Scarce)
-    files = len(os.listdir("/proc/self/fd"))
-    pack = make_pack(split, tmp_path, workers=5)
-    assert np.array_equal(pack.pixels[:], drawn_one_by_one(split))
-    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(warnings) == 1
-    assert "packing with 2 processes" in warnings[0]
-    assert "Resource temporarily unavailable" in warnings[0]
-    assert "data.workers=2" in warnings[0]
-    del pack
-    assert len(os.listdir("/proc/self/fd")) == files
+    assert not pool.processes_of(os.getpid())
 
 
 # -- glyphs that change meanwhile ----------------------------------------------------------
@@ -450,23 +368,18 @@ def test_a_font_draws_what_was_hashed_whatever_becomes_of_its_file(tmp_path: Pat
     assert not np.array_equal(open_glyphs(str(path)).draw("二", frame, 64), drawn)
 
 
-def test_a_font_replaced_before_a_helper_opens_it_is_told_and_no_pack_is_kept(
-    tmp_path: Path, always_helped: None, monkeypatch: pytest.MonkeyPatch
+def test_a_font_replaced_before_a_process_opens_it_is_told_and_no_pack_is_kept(
+    tmp_path: Path, always_pooled: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.ttf"
     path.write_bytes(KAI.read_bytes())
     split = plan_pairs(str(SOURCE), {"kai": str(path)}, charset=CHARS, size=512)
-    draw = drawing.Drawing.draw_chunk
 
-    def replacing(self: drawing.Drawing, chunk: int, writer: pixels.PixelWriter) -> int:
-        if chunk == 0:
-            (tmp_path / "new").write_bytes(BRUSH.read_bytes())
-            (tmp_path / "new").rename(path)
-        else:
-            time.sleep(0.3)
-        return draw(self, chunk, writer)
+    def replace(_: Path) -> None:
+        (tmp_path / "new").write_bytes(BRUSH.read_bytes())
+        (tmp_path / "new").rename(path)
 
-    monkeypatch.setattr(drawing.Drawing, "draw_chunk", replacing)
+    watched(monkeypatch, replace)
     with pytest.raises(DataError, match=r"a\.ttf: was changed while it was packed\. Start again\.$"):
         make_pack(split, tmp_path / "cache", workers=2)
     assert not list((tmp_path / "cache" / "packs").iterdir())
@@ -490,24 +403,18 @@ def test_an_image_that_is_no_longer_the_one_hashed_is_told(surveyed: bool, tmp_p
 
 
 @pytest.mark.parametrize("trouble", ["an image is gone", "a shard is gone"])
-def test_what_a_helper_raises_is_raised_here(
-    trouble: str, tmp_path: Path, always_helped: None, monkeypatch: pytest.MonkeyPatch
+def test_what_a_process_raises_is_raised_here(
+    trouble: str, tmp_path: Path, always_pooled: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     split = plan_of_images(tmp_path / "images")
     monkeypatch.setattr(pixels, "SHARD_BYTES", 8 * split.size**2)  # two chunks
-    draw = drawing.Drawing.draw_chunk
 
-    def first_two_only(self: drawing.Drawing, chunk: int, writer: pixels.PixelWriter) -> int:
-        if trouble == "a shard is gone":
-            (self.folder / "pixels-00001.npy").unlink(missing_ok=True)
-        for image in (tmp_path / "images").iterdir() if trouble == "an image is gone" else ():
-            image.unlink(missing_ok=True)
-        if chunk:
-            time.sleep(2)  # by now a helper has met the trouble
-        assert chunk < 2
-        return draw(self, chunk, writer)
+    def make(folder: Path) -> None:
+        gone = (tmp_path / "images").iterdir() if trouble == "an image is gone" else [folder / "pixels-00001.npy"]
+        for file in gone:
+            file.unlink()
 
-    monkeypatch.setattr(drawing.Drawing, "draw_chunk", first_two_only)
+    watched(monkeypatch, make)
     kind, told = {"an image is gone": (DataError, "Replace it"), "a shard is gone": (OSError, "pixels-00001")}[trouble]
     with pytest.raises(kind, match=told):
         make_pack(split, tmp_path / "cache", workers=2)
@@ -516,27 +423,24 @@ def test_what_a_helper_raises_is_raised_here(
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from fontgan.data.pairs import plan_pairs; from fontgan.data import pack, drawing;"
-        "drawing.WORTH_A_HELPER_S = 1e-9;"
+        "import sys; from pathlib import Path; from fontgan.data.pairs import plan_pairs;"
+        "from fontgan.data import pack, pack_writer; from fontgan.runtime import subprocesses; from tests import pool;"
+        "pack_writer.MIN_S_PER_PROCESS = 1e-9; subprocesses._begin = pool.begin_slow_packing;"
         f"p = plan_pairs({str(SOURCE)!r}, {{'kai': {str(KAI)!r}, 'brush': {str(BRUSH)!r}}}, charset='gb2312-1', size=512);"
-        # A helper that is busy for long: it does not notice by itself that its starter is gone.
-        "drawing._HELPER = drawing._HELPER.replace('; help_draw()', '; import time; time.sleep(60)');"
         "pack.make_pack(p, Path(sys.argv[1]), workers=2)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    while not (helpers := helpers_of(process.pid)):
+    while not (workers := pool.processes_of(process.pid)):
         assert process.poll() is None
         time.sleep(0.01)
     time.sleep(0.3)
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=30)
-    left = [helper for helper in helpers if Path(f"/proc/{helper}").exists()]
-    for helper in left:
-        os.kill(helper, signal.SIGKILL)
-    assert not left
+    assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
     assert process.returncode != 0
+    assert told.count("Traceback") == 1
     assert "KeyboardInterrupt" in told
     assert not list((tmp_path / "packs").iterdir())
 

@@ -15,6 +15,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,28 +54,33 @@ def apply(asked: Mapping[str, Any]) -> None:
     if "file_bytes" in asked:
         resource.setrlimit(resource.RLIMIT_FSIZE, (asked["file_bytes"], resource.RLIM_INFINITY))
     if "helpers" in asked:
-        from fontgan.data import pack_writer as drawing
+        from fontgan.data import pack_writer
+        from fontgan.runtime import subprocesses
 
-        drawing.WORTH_A_HELPER_S = 1e-6
-        drawing._HELPER = (
-            f"from tests.faults.inside import pack_slowly; pack_slowly({asked['helpers']}); "
-            "from fontgan.data.pack_writer import help_draw; help_draw()"
-        )
+        pack_writer.MIN_S_PER_PROCESS = 1e-6
+        subprocesses._begin = partial(_begin_slowly, asked["helpers"])
         pack_slowly(0.05)
+
+
+def _begin_slowly(chunk_s: float, work: bytes) -> None:
+    from fontgan.runtime import subprocesses
+
+    pack_slowly(chunk_s)
+    subprocesses._begin(work)
 
 
 def pack_slowly(chunk_s: float) -> None:
     """Four glyphs at a time and a while for each, so that helpers have something to do."""
-    from fontgan.data import pack_writer as drawing
+    from fontgan.data import pack_writer
 
-    drawing.CHUNK_BYTES = 4 * 64 * 64
-    before = drawing.Drawing.draw_chunk
+    pack_writer.CHUNK_BYTES = 4 * 64 * 64
+    before = pack_writer.PackJob.draw_chunk
 
     def draw_chunk(*arguments: Any) -> int:
         time.sleep(chunk_s)
         return before(*arguments)
 
-    drawing.Drawing.draw_chunk = draw_chunk  # type: ignore[method-assign]
+    pack_writer.PackJob.draw_chunk = draw_chunk  # type: ignore[method-assign]
 
 
 def _watch_files(asked: Mapping[str, Any]) -> None:

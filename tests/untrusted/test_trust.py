@@ -61,7 +61,7 @@ TARGETS = (
     "torch.jit.load", "torch.distributed.init_process_group", "torch.testing._internal.common_utils.run_tests",
     "fontgan.cli.main", "fontgan.cli.os.system", "fontgan.cli.importlib.import_module", "fontgan.build.sys.exit",
     "fontgan.build.Path.touch", "fontgan.runtime.files.atomic_write", "fontgan.runtime.files.os.remove", "fontgan.runtime.files.shutil.rmtree",
-    "fontgan.commands.train.main", "fontgan.data.pack_writer.help_draw", "fontgan.runtime.subprocesses.subprocess.run",
+    "fontgan.commands.train.main", "fontgan.runtime.subprocesses._do", "fontgan.untrusted.sandbox.subprocess.run",
     "fontgan.inference.load", "fontgan.training.checkpoint.save", "fontgan.training.trainer.Trainer",
     "fontgan.models.unet.nn.Conv2d", "fontgan.models.unet.torch.load", "fontgan.models.unet.partial",
     "fontgan.models.unet.Callable", "fontgan.models.predict.draw_pixels", "fontgan.models.grad_checkpointing.recomputed",
