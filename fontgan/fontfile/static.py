@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
 
 from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
 
-if TYPE_CHECKING:
-    from fontgan.untrusted.sandbox import Step
 
-
-def make_static(data: bytes, step: Step, *, index: int, location: dict[str, float]) -> bytes:
+def make_static(data: bytes, *, index: int, location: dict[str, float]) -> bytes:
     """
     Args:
         data: the font file.
@@ -20,7 +16,6 @@ def make_static(data: bytes, step: Step, *, index: int, location: dict[str, floa
         location: the instance, of a variable font.
     Returns: the file of a single, static font with glyf or CFF outlines.
     """
-    step("making it static", 1000)  # all the time there is: every glyph is made anew in one go
     if location:
         font = _instance(data, index, location)
     else:

@@ -10,7 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.parsers.expat import ExpatError
 
 from fontTools.pens.pointPen import SegmentToPointPen
@@ -27,10 +27,6 @@ from fontgan.fontfile.target import check_writable
 from fontgan.runtime.files import clear_dead_asides, replace_folder, temporary_sibling
 from fontgan.untrusted.sandbox import LimitExceeded, Limits, run_sandboxed
 
-if TYPE_CHECKING:
-    from fontgan.untrusted.sandbox import Step
-
-GLYPH_S = 1.0  # processor seconds that reading one glyph may take; ordinary ones take a thousandth
 MAX_BYTES = 2 << 30  # of all files of a UFO; one of 65,535 glyphs has about 200 MB
 MAX_POINTS = 32_767  # of a glyph, as TrueType allows
 MAX_COORDINATE = 1e6  # units
@@ -138,8 +134,8 @@ def read_ufo(path: Path) -> UfoFont:
         raise DataError(f"{path}: no such UFO. Check the path.")
     try:
         size = _size_of(path)
-        limits = Limits(step_s=GLYPH_S, all_s=10 + 20 * size / 1e6, memory_bytes=(512 << 20) + 16 * size)
-        read = json.loads(run_sandboxed("fontgan.fontfile.ufo:read_sandboxed", b"", limits, path=str(path)).content)
+        limits = Limits(cpu_s=3 + 5e-6 * size, memory_bytes=(512 << 20) + 16 * size)
+        read = json.loads(run_sandboxed("fontgan.fontfile.ufo:read_sandboxed", b"", limits, path=str(path)))
     except (LimitExceeded, zipfile.BadZipFile, NotADirectoryError) as error:
         raise DataError(
             f"{path}: not a UFO that can be read ({error}). Open it in a font editor and save it anew."
@@ -175,12 +171,11 @@ def _size_of(path: Path) -> int:
     return size
 
 
-def read_sandboxed(_: bytes, step: Step, *, path: str) -> bytes:
+def read_sandboxed(_: bytes, *, path: str) -> bytes:
     """What the bounded process does: a UFO as JSON. Raises: DataError if it is none, or broken."""
-    step("opening", 10)
     try:
         with UFOReader(path, validate=True) as reader:
-            font = _read(reader, step)
+            font = _read(reader)
     except (
         UFOLibError, ExpatError, plistlib.InvalidFileException, ValueError, KeyError, TypeError, AttributeError,
         RecursionError, OSError,
@@ -193,12 +188,11 @@ def read_sandboxed(_: bytes, step: Step, *, path: str) -> bytes:
         raise DataError(
             f"{path}: not a UFO that can be read ({printable(said)}). Open it in a font editor and save it anew."
         ) from error
-    step("handing it over", 10)
     glyphs = [(glyph.char, glyph.outline.calls, glyph.advance) for glyph in font.glyphs]
     return json.dumps({**vars(font), "glyphs": glyphs}).encode()
 
 
-def _read(reader: UFOReader, step: Step) -> UfoFont:
+def _read(reader: UFOReader) -> UfoFont:
     info = SimpleNamespace()
     reader.readInfo(info)
     em = getattr(info, "unitsPerEm", 1000)
@@ -218,7 +212,6 @@ def _read(reader: UFOReader, step: Step) -> UfoFont:
         if Path(file).name != file:
             raise ValueError(f"the file of glyph {name} is not in its folder: {file}")
     for name in glyph_set.keys():  # noqa: SIM118  # no dictionary
-        step(f"glyph {printable(name)}")
         glyph, pen = glyph_set[name], _Counted(glyph_set)
         glyph.draw(pen)
         outline = _closed(pen.value)

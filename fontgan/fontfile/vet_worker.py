@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import freetype
 
@@ -15,9 +14,6 @@ from fontTools.ttLib import TTFont, tables, ttCollection  # noqa: F401
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
 from fontgan.errors import DataError, printable
-
-if TYPE_CHECKING:
-    from fontgan.untrusted.sandbox import Step
 
 for _table in ("_c_m_a_p", "_n_a_m_e", "_f_v_a_r", "_h_e_a_d", "_h_h_e_a", "_m_a_x_p", "O_S_2f_2"):
     importlib.import_module(f"{tables.__name__}.{_table}")
@@ -29,22 +25,18 @@ _OUT_OF_MEMORY = 0x40  # FreeType's code
 _EXTENDED = ("hmtx", "vmtx", "vhea", "post", "hdmx", "LTSH", "sbix", "cmap", "OS/2", "name", "maxp", "VORG")
 
 
-def look_over(data: bytes, step: Step, *, path: str, index: int | None, instance: str | None, tables: bool) -> bytes:
+def look_over(data: bytes, *, path: str, index: int | None, instance: str | None, tables: bool) -> bytes:
     """Opens a font as ``FontGlyphs`` does and loads every glyph, drawing those of many points.
 
     Returns: nothing. Raises: DataError if it cannot be opened; MemoryError; whatever fontTools raises.
     """
-    step("opening", 10)
     glyphs = FontGlyphs(Path(path), index=index, instance=instance, data=data)
-    step("its characters and names", 10)
     chars = glyphs.characters()
     glyphs.describe()
     if tables:
-        _read_tables(glyphs, step, path)
+        _read_tables(glyphs, path)
     for glyph in range(glyphs.glyph_count):
-        step(f"glyph {glyph}")
         _draw(glyphs, glyph)
-    step("finding characters", 10)
     for char in chars:
         glyphs.glyph_of(char)
     return b""
@@ -61,29 +53,21 @@ def _draw(glyphs: FontGlyphs, glyph: int) -> None:
         # A broken glyph: whoever wants this one is told.
 
 
-def _read_tables(glyphs: FontGlyphs, step: Step, path: str) -> None:
+def _read_tables(glyphs: FontGlyphs, path: str) -> None:
     from fontgan.fontfile.licence import read_licence
 
     font = TTFont(io.BytesIO(glyphs.data), fontNumber=glyphs.index or 0, lazy=True)
     font.getGlyphOrder()
     for tag in _EXTENDED:
-        if tag in font:
-            step(f"table {tag}", 10)
-            _read(font, tag, path)
-    step("its licence", 10)
+        try:
+            font.get(tag)
+        except Exception as error:
+            raise DataError(
+                f"{path}: its table {tag} cannot be read ({type(error).__name__}: {printable(str(error))}), so glyphs "
+                "cannot be added to it. See what fontTools' ttx says of it."
+            ) from error
     licence = read_licence(font)
     _ = licence.known_as, licence.forbidding, licence.reserved_names
     if "CFF " in font and "fvar" not in font:
-        step("table CFF", 10)
         top = font["CFF "].cff.topDictIndex[0]
         _ = len(top.CharStrings), top.charset, getattr(top, "FDSelect", None), getattr(top, "FDArray", None)
-
-
-def _read(font: TTFont, tag: str, path: str) -> Any:
-    try:
-        return font[tag]
-    except Exception as error:
-        raise DataError(
-            f"{path}: its table {tag} cannot be read ({type(error).__name__}: {printable(str(error))}), so glyphs cannot be "
-            "added to it. See what fontTools' ttx says of it."
-        ) from error

@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
-import logging
 import math
-import mmap
 import os
 import resource
 import select
@@ -21,23 +19,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from fontgan.errors import DataError, UserError, printable
 
-log = logging.getLogger(__name__)
-
-Step = Callable[..., None]  # (name, times=1): what comes next, and how many times the usual seconds it may take
-
 _HELPER = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from fontgan.untrusted.sandbox import serve; serve()"
 )
 _STACK_BYTES = 4 << 20  # half of what a main thread has: what recurses deeper than it may is stopped here
-_STEP_BYTES = 256
 _STATM = Path("/proc/self/statm")  # pages of memory in use
+_SAID = "said"  # by the function itself
 _DONE, _REFUSED, _NO_MEMORY, _FAILED = 0, 3, 4, 5  # exit codes of the child
 _WALL_PER_CPU = 20  # seconds of waiting for one of work: the machine may be busy
 
@@ -46,54 +39,34 @@ _WALL_PER_CPU = 20  # seconds of waiting for one of work: the machine may be bus
 class Limits:
     """
     Args:
-        step_s: processor seconds from one step to the next.
-        all_s: processor seconds in all.
+        cpu_s: processor seconds.
         memory_bytes: beyond what Python and its modules take.
     """
 
-    step_s: float
-    all_s: float
+    cpu_s: float
     memory_bytes: int
 
 
-@dataclass(frozen=True)
-class Done:
-    """What came of the work, and what it took."""
-
-    content: bytes
-    cpu_s: float
-    slowest_s: float
-    slowest: str
-    peak_bytes: int  # of the process as a whole
-
-
 class LimitExceeded(DataError):
-    """The work was stopped, ended its process or failed; ``why`` says how, ``at`` at which step."""
-
-    def __init__(self, why: str, at: str):
-        super().__init__(f"{why} (at {at})" if at else why)
-        self.why, self.at = why, at
+    """The work was stopped, ended its process or failed; the message says how, and follows the name of the file."""
 
 
-def run_sandboxed(function: str, data: bytes, limits: Limits, **facts: Any) -> Done:
+def run_sandboxed(function: str, data: bytes, limits: Limits, **facts: Any) -> bytes:
     """Calls a function of this package in a process of its own.
 
     Args:
-        function: ``module:name``; it is called with ``data``, a ``Step`` to call with a name before each part of its
-            work, and ``facts``, and gives bytes.
+        function: ``module:name``; it is called with ``data`` and ``facts``, and gives bytes.
         facts: what JSON can hold.
-    Raises: DataError with what the function itself said; Stopped if it took more than its limits, crashed, or raised
+    Raises: DataError with what the function itself said; LimitExceeded if it took more than its limits, crashed, or raised
         anything else; OSError if no process can be started.
     """
     with _lock:
-        reply, content = _helper().ask(function, data, limits, facts)
-    log.debug("%s: %s", function, reply)
-    why = reply["why"]
-    if why == "said":
+        why, content = _helper().ask(function, data, limits, facts)
+    if why == _SAID:
         raise DataError(content.decode(errors="replace"))
     if why:
-        raise LimitExceeded(why + printable(content.decode(errors="replace")), reply["at"])
-    return Done(content, reply["cpu_s"], reply["slowest_s"], reply["slowest"], reply["peak_bytes"])
+        raise LimitExceeded(why + printable(content.decode(errors="replace")))
+    return content
 
 
 class _Helper:
@@ -108,7 +81,8 @@ class _Helper:
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},  # threads take time to start
         )  # fmt: skip
 
-    def ask(self, function: str, data: bytes, limits: Limits, facts: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def ask(self, function: str, data: bytes, limits: Limits, facts: dict[str, Any]) -> tuple[str, bytes]:
+        """Why there is no result, as ``_why`` says it, and what came instead; or an empty string and the result."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         job = {"function": function, "bytes": len(data), "limits": vars(limits), "facts": facts}
@@ -117,18 +91,18 @@ class _Helper:
             self.process.stdin.write(json.dumps(job).encode() + b"\n")
             self.process.stdin.write(data)
             self.process.stdin.flush()
-            wait_s = 60 + _WALL_PER_CPU * limits.all_s
+            wait_s = 60 + _WALL_PER_CPU * limits.cpu_s
             if not select.select([self.process.stdout], [], [], wait_s)[0]:
-                raise LimitExceeded(f"is not done after {wait_s:.0f} s", "")
+                raise LimitExceeded(f"is not done after {wait_s:.0f} s")
             reply = json.loads(self.process.stdout.readline())
             content = self.process.stdout.read(reply["bytes"])
             answered = True
-        except (BrokenPipeError, ValueError) as error:
-            raise LimitExceeded("ends the process that reads it; see whether memory is short", "") from error
+        except (BrokenPipeError, json.JSONDecodeError) as error:
+            raise LimitExceeded("ends the process that reads it; see whether memory is short") from error
         finally:
             if not answered:  # also when interrupted: what it would say later is no answer to the next question
                 self.end()
-        return reply, content
+        return reply["why"], content
 
     def end(self) -> None:
         self.process.kill()
@@ -167,55 +141,36 @@ def serve() -> None:
         if len(data) < job["bytes"]:
             return  # who asked is gone
         importlib.import_module(job["function"].partition(":")[0])  # once, for all children
-        with tempfile.TemporaryFile() as file, mmap.mmap(-1, 4096) as notes:
-            reply = _fork(job, data, file, notes)
+        with tempfile.TemporaryFile() as file:
+            if (child := os.fork()) == 0:
+                _work(job, data, file)
+            why = _why(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), Limits(**job["limits"]))
             file.seek(0)
             content = file.read()
-        answers.write(json.dumps({**reply, "bytes": len(content)}).encode() + b"\n" + content)
+        answers.write(json.dumps({"why": why, "bytes": len(content)}).encode() + b"\n" + content)
         answers.flush()
-
-
-def _fork(job: dict[str, Any], data: bytes, file: IO[bytes], notes: mmap.mmap) -> dict[str, Any]:
-    child = os.fork()
-    if child == 0:
-        _work(job, data, file, notes)
-    _, status, used = os.wait4(child, 0)
-    at, slowest = (bytes(notes[i * _STEP_BYTES : (i + 1) * _STEP_BYTES]).rstrip(b"\0").decode(errors="replace") for i in (0, 1))  # fmt: skip
-    return {
-        "why": _why(os.waitstatus_to_exitcode(status), Limits(**job["limits"])),
-        "at": at,
-        "slowest": slowest.partition("|")[2],
-        "slowest_s": float(slowest.partition("|")[0] or 0),
-        "cpu_s": used.ru_utime + used.ru_stime,
-        "peak_bytes": used.ru_maxrss * 1024,
-    }
 
 
 def _why(code: int, limits: Limits) -> str:
     """Why there is no result, to follow the name of the file; empty if there is one."""
     if code in (_DONE, _REFUSED):
-        return "" if code == _DONE else "said"
+        return "" if code == _DONE else _SAID
     if code == _FAILED:
         return "reading it fails with "
     if code == _NO_MEMORY:
         return f"takes more than {limits.memory_bytes >> 20} MB of memory"
-    if -code == signal.SIGPROF:
-        return "takes more seconds than one part may"
     if -code == signal.SIGXCPU:
-        return f"takes more than {limits.all_s:.0f} s in all"
+        return f"takes more than {math.ceil(limits.cpu_s)} s"
     return f"ends the process that reads it with {signal.Signals(-code).name if code < 0 else f'code {code}'}"
 
 
-def _work(job: dict[str, Any], data: bytes, file: IO[bytes], notes: mmap.mmap) -> NoReturn:
+def _work(job: dict[str, Any], data: bytes, file: IO[bytes]) -> NoReturn:
     """What a child does: the work under its limits. It leaves without the helper's clean-up."""
     code = _FAILED
     try:
-        limits = Limits(**job["limits"])
-        _bind(limits)
+        _bind(Limits(**job["limits"]))
         module, _, name = job["function"].partition(":")
-        steps = _Steps(notes, limits.step_s)
-        content = getattr(sys.modules[module], name)(data, steps, **job["facts"])
-        steps("")
+        content = getattr(sys.modules[module], name)(data, **job["facts"])
         code = _DONE
     except UserError as error:
         content, code = str(error).encode(errors="replace"), _REFUSED
@@ -232,34 +187,11 @@ def _work(job: dict[str, Any], data: bytes, file: IO[bytes], notes: mmap.mmap) -
 
 def _bind(limits: Limits) -> None:
     """Limits of the kernel, which hold inside C code too; each ends the process."""
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     most_of = {
-        resource.RLIMIT_CPU: math.ceil(limits.all_s), resource.RLIMIT_STACK: _STACK_BYTES, resource.RLIMIT_CORE: 0
+        resource.RLIMIT_CPU: math.ceil(limits.cpu_s), resource.RLIMIT_STACK: _STACK_BYTES, resource.RLIMIT_CORE: 0
     }  # fmt: skip
     if _STATM.is_file():  # Linux; elsewhere memory is not limited
-        most_of[resource.RLIMIT_AS] = int(_STATM.read_text().split()[0]) * mmap.PAGESIZE + limits.memory_bytes
+        most_of[resource.RLIMIT_AS] = int(_STATM.read_text().split()[0]) * resource.getpagesize() + limits.memory_bytes
     for what, most in most_of.items():
         hard = resource.getrlimit(what)[1]
         resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-
-
-class _Steps:
-    """Notes where the work is, and which step took longest so far, where the helper reads it when the child is dead."""
-
-    def __init__(self, notes: mmap.mmap, step_s: float):
-        self.notes, self.step_s = notes, step_s
-        self.at, self.may_take, self.longest = "", step_s, 0.0
-
-    def __call__(self, name: str, times: float = 1) -> None:
-        left_s, _ = signal.setitimer(signal.ITIMER_PROF, times * self.step_s)
-        took = self.may_take - left_s if self.at else 0.0
-        self.may_take = times * self.step_s
-        if took > self.longest:
-            self.longest = took
-            self._note(1, f"{took}|{self.at}")
-        self.at = name
-        self._note(0, name)
-
-    def _note(self, place: int, text: str) -> None:
-        content = text.encode(errors="replace")[:_STEP_BYTES]
-        self.notes[place * _STEP_BYTES : (place + 1) * _STEP_BYTES] = content.ljust(_STEP_BYTES, b"\0")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import io
 import logging
 import random
@@ -630,18 +629,6 @@ def wrong_with(one: Hostile, outcome: Outcome) -> str:
     return ""
 
 
-class Taken(logging.Handler):
-    """What the bounded process took, from its log."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.replies: list[dict[str, object]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.args and len(record.args) == 2:
-            self.replies.append(ast.literal_eval(str(record.args[1])))
-
-
 def main() -> int:
     """Tries all. Returns: 0 if every one kept the promise."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -649,9 +636,6 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="which bits are turned")
     parser.add_argument("--only", default="", help="those whose name holds these words")
     options = parser.parse_args()
-    taken = Taken()
-    logging.getLogger("fontgan.untrusted.sandbox").setLevel(logging.DEBUG)
-    logging.getLogger("fontgan.untrusted.sandbox").addHandler(taken)
     logging.getLogger("fontTools").setLevel(logging.CRITICAL)
     outcomes: Counter[str] = Counter()
     dearest: list[tuple[float, str]] = []
@@ -668,8 +652,6 @@ def main() -> int:
                 outcomes["BROKEN PROMISE"] += 1
                 print(f"{one.name}: {wrong}")
     print(*(f"{count} {what}" for what, count in outcomes.items()), sep=", ")
-    cpu, peak = (max(taken.replies, key=lambda reply: reply[key]) for key in ("cpu_s", "peak_bytes"))
-    print(f"at most {cpu['cpu_s']:.1f} s of processor (at {cpu['at']}), {peak['peak_bytes'] / 2**20:.0f} MB")
     for seconds, what in sorted(dearest, reverse=True)[:8]:
         print(f"{seconds:5.1f} s  {what[:150]}")
     return int(outcomes["BROKEN PROMISE"] > 0)
