@@ -6,11 +6,8 @@ units; a raster of hinted outlines could not be mapped back.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
-import importlib.util
 import io
-import math
 import struct
 from functools import cached_property
 from pathlib import Path
@@ -19,17 +16,28 @@ from typing import TYPE_CHECKING, Any
 import freetype
 import numpy as np
 
+from fontgan.data.font_tables import (
+    MAX_EM,
+    MAX_NAME_LENGTH,
+    MIN_EM,
+    instance_location,
+    is_character,
+    lacking_tables,
+    read_tables,
+    unpacked,
+    vertical_metrics,
+    wrong_checksums,
+)  # fmt: skip
 from fontgan.data.frame import Box, Frame
-from fontgan.data.glyphs import PAPER, Coverage, Diagnostic
+from fontgan.data.glyphs import Coverage, Diagnostic
+from fontgan.data.outline_raster import outline_bytes, rasterize_outline
 from fontgan.errors import DataError, one_line, printable, shorten
 from fontgan.untrusted.fonts import read_font, vet_font
 
 if TYPE_CHECKING:
     from fontTools.ttLib import TTFont  # imported where tables are read: who only draws does without
 
-MAX_NAME_LENGTH = 20_000  # characters; the Open Font License has 4,000
 RENDERER = "freetype-outline-1"  # change it when the same font would draw other pixels: it is part of the pack's key
-MIN_EM, MAX_EM = 16, 16384  # units, as OpenType allows
 _NO_SCALE = freetype.FT_LOAD_NO_SCALE | freetype.FT_LOAD_NO_HINTING | freetype.FT_LOAD_NO_BITMAP
 
 
@@ -70,8 +78,8 @@ class FontGlyphs:
             ) from error
 
     def _open(self, read: bytes) -> None:
-        self._data = _unpacked(self.path, read)
-        self._tables = _read_tables(self.path, self._data, self.index)
+        self._data = unpacked(self.path, read)
+        self._tables = read_tables(self.path, self._data, self.index)
         self._face = self._open_face()
         if not self._face.is_scalable:
             raise DataError(
@@ -85,11 +93,11 @@ class FontGlyphs:
             raise DataError(
                 f"{self.path}: has {self.units_per_em} units per em; {MIN_EM} to {MAX_EM} are allowed. The file is broken."
             )
-        self.ascent, self.descent = _vertical_metrics(self._tables)
+        self.ascent, self.descent = vertical_metrics(self._tables)
         # The em square is laid centred on ascent..descent; for 880/-120 of 1000 the baseline comes to 0.88.
         self._baseline = (self.units_per_em + self.ascent + self.descent) / 2
         self._boxes: dict[str, Box] = {}
-        self._notdef = self._outline_bytes() if self._load_glyph(0) is not None else b""
+        self._notdef = outline_bytes(self._face) if self._load_glyph(0) is not None else b""
 
     def vet_tables(self) -> None:
         """Sees that the tables, too, can be read within bounds. Raises: DataError if not."""
@@ -108,7 +116,7 @@ class FontGlyphs:
         self._sha256 = hashlib.sha256(read).hexdigest()
         if self._sha256 != opened_as:
             raise DataError(f"{self.path}: was changed while it was packed. Start again.")
-        self._data = _unpacked(self.path, read)
+        self._data = unpacked(self.path, read)
         self._face = self._open_face()
         self._go_to(self.location)
 
@@ -117,7 +125,7 @@ class FontGlyphs:
 
     @cached_property
     def _tables(self) -> TTFont:
-        return _read_tables(self.path, self._data, self.index)
+        return read_tables(self.path, self._data, self.index)
 
     # -- what is there ------------------------------------------------------------------------
 
@@ -156,7 +164,7 @@ class FontGlyphs:
             ink = self._load_glyph(glyph)
             if ink is None:
                 left_out["empty"].append(char)
-            elif self._outline_bytes() == self._notdef:
+            elif outline_bytes(self._face) == self._notdef:
                 left_out["notdef"].append(char)
             else:
                 present.append(char)
@@ -174,11 +182,11 @@ class FontGlyphs:
             )
             for reason, chars in left_out.items()
         ]
-        if self._lacking:
+        if lacking := lacking_tables(self._tables):
             diagnostics.append(
                 Diagnostic(
                     "warning",
-                    f"{self.path.name}: lacks the table {shorten(self._lacking)}, which every font has: it may be damaged, and "
+                    f"{self.path.name}: lacks the table {shorten(lacking)}, which every font has: it may be damaged, and "
                     "lie elsewhere in its em.",
                     "Get it anew from where it was made, or look at what is drawn of it.",
                 )
@@ -193,15 +201,10 @@ class FontGlyphs:
             )
         return Coverage(present, left_out, diagnostics)
 
-    @property
-    def _lacking(self) -> list[str]:
-        """Tables that the font must have: some are read where they are there, so that nobody would miss them."""
-        return [tag for tag in ("OS/2", "hhea", "hmtx", "name", "post") if tag not in self._tables]
-
     @cached_property
     def _damaged(self) -> list[str]:
         """The tables whose bytes are not those that their checksum was made of."""
-        return [printable(tag) for tag in wrong_checksums(self._data, self.index or 0)]
+        return wrong_checksums(self._data, self._tables)
 
     def ink_box(self, char: str) -> Box:
         if char not in self._boxes:
@@ -222,32 +225,15 @@ class FontGlyphs:
     def draw(self, char: str, frame: Frame, size: int) -> np.ndarray:
         self._load(char)
         try:
-            return self.paint(frame, size)
+            return self.rasterize_loaded(frame, size)
         except freetype.FT_Exception as error:
             raise DataError(f"{self.path}: FreeType cannot draw {char!r} U+{ord(char):04X} ({error}).") from error
 
-    def paint(self, frame: Frame, size: int) -> np.ndarray:
-        """Draws the glyph that is loaded, and uses its outline up. Raises: freetype.FT_Exception."""
-        outline = self._face.glyph.outline
-        # Font units -> canvas in 26.6 pixels, y up as FreeType wants it.
+    def rasterize_loaded(self, frame: Frame, size: int) -> np.ndarray:
+        """The glyph that is loaded, whose outline is used up. Raises: freetype.FT_Exception."""
         scale = frame.scale / self.units_per_em
-        matrix = freetype.FT_Matrix(round(scale * 64 * 65536), 0, 0, round(scale * 64 * 65536))
-        freetype.FT_Outline_Transform(ctypes.byref(outline._FT_Outline), ctypes.byref(matrix))
-        freetype.FT_Outline_Translate(
-            ctypes.byref(outline._FT_Outline),
-            round(frame.dx * 64),
-            round((size - frame.dy - scale * self._baseline) * 64),
-        )
-        pixels = np.zeros((size, size), dtype=np.uint8)
-        bitmap = freetype.FT_Bitmap(
-            size, size, size, pixels.ctypes.data_as(ctypes.POINTER(ctypes.c_ubyte)), 256, freetype.FT_PIXEL_MODE_GRAY
-        )
-        error = freetype.FT_Outline_Get_Bitmap(
-            freetype.get_handle(), ctypes.byref(outline._FT_Outline), ctypes.byref(bitmap)
-        )
-        if error:
-            raise freetype.FT_Exception(error)
-        return PAPER - pixels
+        from_bottom = size - frame.dy - scale * self._baseline
+        return rasterize_outline(self._face.glyph.outline, scale, frame.dx, from_bottom, size)
 
     # -- identity -----------------------------------------------------------------------------
 
@@ -303,18 +289,6 @@ class FontGlyphs:
         em = self.units_per_em
         return Box(box.xMin / em, (self._baseline - box.yMax) / em, box.xMax / em, (self._baseline - box.yMin) / em)
 
-    def _outline_bytes(self) -> bytes:
-        """The loaded outline as bytes to compare: its arrays as FreeType holds them, since lists of points are slow."""
-        outline = self._face.glyph._FT_GlyphSlot.contents.outline
-        return b"".join(
-            ctypes.string_at(array, count * ctypes.sizeof(array._type_))
-            for array, count in (
-                (outline.points, outline.n_points),
-                (outline.tags, outline.n_points),
-                (outline.contours, outline.n_contours),
-            )
-        )
-
     def _set_instance(self, instance: str | None) -> dict[str, float]:
         if "fvar" not in self._tables:
             if instance:
@@ -324,7 +298,7 @@ class FontGlyphs:
         axes = {axis.axisTag: axis for axis in fvar.axes}
         location = {tag: float(axis.defaultValue) for tag, axis in axes.items()}
         if instance:
-            location |= _parse_instance(self.path, instance, self._tables)
+            location |= instance_location(self.path, instance, self._tables)
         self._go_to(location)
         return location
 
@@ -332,112 +306,3 @@ class FontGlyphs:
         """Sets a variable font's axes, which ``location`` has in the font's own order."""
         if location:
             self._face.set_var_design_coords(list(location.values()))
-
-
-def _unpacked(path: Path, data: bytes) -> bytes:
-    """A WOFF2 as the font inside, since FreeType as it comes with freetype-py does not read it; all else as it is."""
-    if data[:4] != b"wOF2":
-        return data
-    if importlib.util.find_spec("brotli") is None:
-        raise DataError(
-            f"{path}: is a WOFF2, which the package brotli unpacks. Run pip install 'fontgan[woff2]', or give a TTF or OTF."
-        )
-    from fontTools.ttLib import TTFont
-
-    font, plain = TTFont(io.BytesIO(data), recalcBBoxes=False, recalcTimestamp=False), io.BytesIO()
-    font.flavor = None
-    font.save(plain, reorderTables=False)
-    return plain.getvalue()
-
-
-def _read_tables(path: Path, data: bytes, index: int | None) -> TTFont:
-    """The tables of a file's contents; ``path`` is for messages."""
-    from fontTools.ttLib import TTFont
-    from fontTools.ttLib.ttCollection import TTCollection
-
-    if data[:4] != b"ttcf":
-        if index:
-            raise DataError(f"{path}#{index}: the file is a single font, not a collection. Leave #{index} out.")
-        return TTFont(io.BytesIO(data), lazy=True)
-    faces = TTCollection(io.BytesIO(data), lazy=True).fonts
-    names = [f"#{i} {_full_name(face)}" for i, face in enumerate(faces[:20])]
-    if index is None and len(faces) > 1:
-        raise DataError(f"{path}: a collection of {len(faces)} fonts. Choose one: {path}#0 .. ({', '.join(names)}).")
-    if index is not None and index >= len(faces):
-        raise DataError(f"{path}#{index}: the collection has {len(faces)} fonts: {', '.join(names)}.")
-    return faces[index or 0]
-
-
-def _full_name(face: TTFont) -> str:
-    return printable((face["name"].getDebugName(4) or "") if "name" in face else "", 60)
-
-
-def _parse_instance(path: Path, instance: str, tables: TTFont) -> dict[str, float]:
-    """``wght=600,opsz=12`` (or with colons) or the name of a named instance -> axis values."""
-    fvar = tables["fvar"]
-    named = {tables["name"].getDebugName(entry.subfamilyNameID) or "": entry.coordinates for entry in fvar.instances}
-    for name, coordinates in named.items():
-        if name.casefold() == instance.casefold():
-            return {tag: float(value) for tag, value in coordinates.items()}
-    location = {}
-    axes = {axis.axisTag: axis for axis in fvar.axes}
-    ranges = ", ".join(f"{tag} {axis.minValue:g}..{axis.maxValue:g}" for tag, axis in axes.items())
-    for part in instance.replace(":", "=").split(","):
-        tag, _, text = part.partition("=")
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if tag not in axes or math.isnan(value) or not axes[tag].minValue <= value <= axes[tag].maxValue:
-            raise DataError(
-                f"{path}@{instance}: no such instance. Axes: {printable(ranges)}; named instances: {printable(', '.join(named)) or 'none'}."
-            )
-        location[tag] = value
-    return location
-
-
-def wrong_checksums(data: bytes, index: int) -> list[str]:
-    """Tables of a font file that do not match their checksums, as OpenType reckons them, or the list of tables itself.
-
-    Of 83 fonts of Debian and our own, whose checksums are all right, none is named.
-
-    WOFF files are not looked at: what they hold compressed has checks of its own.
-    Args:
-        index: face of a collection.
-    """
-    if data[:4] in (b"wOFF", b"wOF2"):
-        return []
-    start = struct.unpack_from(">L", data, 12 + 4 * index)[0] if data[:4] == b"ttcf" else 0
-    (count,) = struct.unpack_from(">H", data, start + 4)
-    wrong = []
-    for entry in range(start + 12, min(start + 12 + 16 * count, len(data) - 15), 16):
-        tag, checksum, offset, length = struct.unpack_from(">4sLLL", data, entry)
-        content = data[offset : offset + length]
-        allowed = [_checksum(content)]
-        if tag == b"head":  # whose own field for the whole file counts as 0; some tools count it as it is
-            allowed.append(_checksum(content[:8] + bytes(4) + content[12:]))
-        if len(content) != length or checksum not in allowed:
-            wrong.append(tag.decode("latin-1"))
-    if start == 0 and not wrong and _checksum(data) != 0xB1B0AFBA:
-        wrong.append("the list of tables")  # of the rest of the file nothing is wrong
-    return wrong
-
-
-def _checksum(content: bytes) -> int:
-    words = np.frombuffer(content + bytes(-len(content) % 4), ">u4")
-    return int(words.sum(dtype=np.uint64)) & 0xFFFFFFFF
-
-
-def is_character(code: int) -> bool:
-    """Whether a code point of a cmap is one of Unicode's characters, and no half of a surrogate pair."""
-    return 0 <= code < 0xD800 or 0xDFFF < code <= 0x10FFFF
-
-
-def _vertical_metrics(tables: TTFont) -> tuple[float, float]:
-    """Ascent and descent (negative) in font units: OS/2 typographic, else hhea, else 0.88 / -0.12 of the em."""
-    if "OS/2" in tables and (tables["OS/2"].sTypoAscender or tables["OS/2"].sTypoDescender):
-        return tables["OS/2"].sTypoAscender, tables["OS/2"].sTypoDescender
-    if "hhea" in tables and (tables["hhea"].ascent or tables["hhea"].descent):
-        return tables["hhea"].ascent, tables["hhea"].descent
-    em = tables["head"].unitsPerEm
-    return 0.88 * em, -0.12 * em

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 
 from fontgan.untrusted.plain_json import convert
 
+BASELINE = 0.88  # of the em from its top where nothing else is said: most Chinese and Japanese fonts have 880/-120
 MAX_TRANSFORM = 1e6  # scale and offset of a frame that is read from a file; the scale is at least 1 in so many
 
 

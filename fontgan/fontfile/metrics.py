@@ -16,15 +16,16 @@ from fontTools.pens.transformPen import TransformPen
 from msgspec import Meta, Struct
 
 from fontgan.data.font_source import FontGlyphs
+from fontgan.data.font_tables import MAX_EM, MIN_EM
+from fontgan.data.frame import BASELINE
 from fontgan.data.image_source import MANIFEST, MAX_MANIFEST_BYTES
 from fontgan.errors import ConfigError, DataError
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.runtime.subsample import subsample_evenly
 from fontgan.untrusted.plain_json import Char, convert, read_json
 
-PLAIN_EM, PLAIN_BASELINE = 1000, 0.88  # of images that say nothing: what most Chinese and Japanese fonts have
+PLAIN_EM = 1000  # of images that say nothing
 SIDE_BEARING = 0.06  # of the em, on both sides of a glyph that is as wide as its ink
-MIN_EM, MAX_EM = 16, 16384  # what OpenType allows
 MAX_WIDTH = 65535  # font units that a width or a baseline can have
 MEASURED = 300  # glyphs of a script that a font's usual width is taken from
 
@@ -45,7 +46,7 @@ class Layout:
     """
 
     units_per_em: int = PLAIN_EM
-    baseline: float = PLAIN_EM * PLAIN_BASELINE
+    baseline: float = PLAIN_EM * BASELINE
     full_width: float = PLAIN_EM
     of_script: Mapping[str, float] = field(default_factory=dict)
     advances: Mapping[str, float] = field(default_factory=dict)
@@ -112,7 +113,7 @@ def choose_layout(
     else:
         usual, of_script = usual_widths(drawn, lambda char: drawn[char])
     full_width = em if usual is None else usual
-    return Layout(em, (PLAIN_BASELINE if baseline is None else baseline) * em, full_width, of_script, advances)
+    return Layout(em, (BASELINE if baseline is None else baseline) * em, full_width, of_script, advances)
 
 
 def drawn_baseline(folder: Path) -> float | None:

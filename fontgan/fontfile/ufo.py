@@ -18,9 +18,9 @@ from fontTools.pens.recordingPen import DecomposingRecordingPen
 from fontTools.ufoLib import UFOReader, UFOWriter
 from fontTools.ufoLib.errors import UFOLibError
 
-from fontgan.data.font_source import MAX_NAME_LENGTH, is_character
+from fontgan.data.font_tables import MAX_EM, MAX_NAME_LENGTH, MIN_EM, is_character
+from fontgan.data.frame import BASELINE
 from fontgan.errors import DataError, printable
-from fontgan.fontfile.metrics import MAX_EM, MIN_EM
 from fontgan.fontfile.names import glyph_name
 from fontgan.fontfile.outline import DrawnGlyph, Outline, is_space
 from fontgan.fontfile.target import check_writable
@@ -204,7 +204,7 @@ def _read(reader: UFOReader) -> UfoFont:
             f"ascender and descender are {ascender} and {descender}; less than {MAX_COORDINATE:.0f} is needed"
         )
     # The em is laid centred on ascender..descender, as the project does with fonts.
-    baseline = 0.88 * em if ascender is None or descender is None else (em + ascender + descender) / 2
+    baseline = BASELINE * em if ascender is None or descender is None else (em + ascender + descender) / 2
     glyphs: dict[str, DrawnGlyph] = {}
     empty, nameless = [], []
     glyph_set = reader.getGlyphSet()

@@ -46,7 +46,7 @@ def _draw(glyphs: FontGlyphs, glyph: int) -> None:
     try:
         points = glyphs.load(glyph)
         if points > _MANY_POINTS:
-            glyphs.paint(Frame(MAX_PX, 0, 0), MAX_PX)
+            glyphs.rasterize_loaded(Frame(MAX_PX, 0, 0), MAX_PX)
     except freetype.FT_Exception as error:
         if error.errcode == _OUT_OF_MEMORY:
             raise MemoryError from error

@@ -12,11 +12,10 @@ from fontTools.ttLib import TTFont
 from tqdm import tqdm
 
 from fontgan.data.font_source import FontGlyphs
-from fontgan.data.frame import Box
+from fontgan.data.frame import BASELINE, Box
 from fontgan.data.sources import asset
 from fontgan.errors import ConfigError
 from fontgan.handwriting.sheet import (
-    BASELINE,
     EDGE_MM,
     MARKER_MM,
     PAPERS,

@@ -28,7 +28,6 @@ CODE_TOP_MM = 9.0
 GRID_TOP_MM = CODE_TOP_MM + CODE_MM + 4
 GRID_SIDE_MM = 10.0
 ROOM = 0.08  # of the em around each em box: strokes that overshoot it are kept
-BASELINE = 0.88  # of the em from its top, as fonts of ascent 880 and descent -120 have it
 CANVAS_EMS = 1 + 2 * ROOM  # side of what is cut out, in ems
 
 VERSION = 1

@@ -15,12 +15,11 @@ from PIL import Image, ImageDraw, ImageFont
 from fontgan.data.glyphs import PAPER
 from fontgan.data.sources import asset
 from fontgan.errors import ConfigError
-from fontgan.pictures.contact_sheet import scaled
+from fontgan.pictures.contact_sheet import SHEET_GREY, scaled
 from fontgan.runtime.files import atomic_write
 
 MAX_EXTRAPOLATION = 100  # legs beyond the ends of a path; weights of very different size would no longer sum to 1
 _GAP = 4  # pixels between glyphs
-_SHEET_GREY = 236
 _ROW_OF_FRAME = 8  # glyphs side by side in the animation
 _FRAME_MS, _END_MS = 80, 640  # GIF counts in hundredths of a second; the ends are held longer
 
@@ -78,7 +77,7 @@ def strip_picture(
     font = _font_that_fits(["source", *labels], cell_px)
     head = round(1.8 * font.size)
     step = cell_px + _GAP
-    strip = Image.new("L", ((1 + len(labels)) * step + 3 * _GAP, head + len(source) * step + _GAP), _SHEET_GREY)
+    strip = Image.new("L", ((1 + len(labels)) * step + 3 * _GAP, head + len(source) * step + _GAP), SHEET_GREY)
     draw = ImageDraw.Draw(strip)
     for column, (label, glyphs) in enumerate(zip(["source", *labels], [source, *frames], strict=True)):
         left = _GAP + column * step + (2 * _GAP if column else 0)  # the source stands a little apart

@@ -20,7 +20,7 @@ from torch.utils.tensorboard.summary import hparams
 from fontgan.data.batches import GlyphBatch, collate_pairs, pairs_of
 from fontgan.data.pack import SOURCE, Pack
 from fontgan.metrics.pixels import BASELINES, blank, scores
-from fontgan.pictures.contact_sheet import contact_sheet, save_png
+from fontgan.pictures.contact_sheet import SHEET_GREY, contact_sheet, save_png
 from fontgan.runtime.distributed import all_gather, is_main, share_of
 from fontgan.runtime.files import atomic_write
 from fontgan.training.monitor import Drawn
@@ -196,7 +196,7 @@ class RunLogger:
                 continue
             batch = collate_pairs(self.pack, [(style, char) for char in there])
             drawn = dict(zip(there, pixels_from_image(self.draw(batch.source, batch.style)[:, 0]).numpy(), strict=True))
-            empty = np.full((self.pack.size, self.pack.size), 236, np.uint8)
+            empty = np.full((self.pack.size, self.pack.size), SHEET_GREY, np.uint8)
             rows.append((f"{style} drawn", [drawn.get(char, empty) for char in self.sheet_chars]))
             rows.append(
                 (
