@@ -168,7 +168,7 @@ class Run:
 
     def source_pixels(self, glyphs: GlyphSource, chars: Sequence[str]) -> np.ndarray:
         """Source glyphs on the run's canvas: (N, size, size) uint8, 0 ink .. 255 paper."""
-        return np.stack([glyphs.draw(char, self.source_frame, self.size) for char in chars])
+        return np.stack([glyphs.rasterize(char, self.source_frame, self.size) for char in chars])
 
     def stylise(self, source: np.ndarray, style: Style) -> np.ndarray:
         """Source glyphs on the run's canvas -> glyphs in a style, its alignment undone.

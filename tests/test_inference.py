@@ -205,8 +205,8 @@ def test_alignment_is_undone_on_output(tiny_run: Path, monkeypatch: pytest.Monke
         "fontgan.inference.draw_pixels", lambda *_, **__: [(None, pixels_from_image(truth[:, 0]).numpy())]
     )
     drawn = run.stylise(pack.pixels[:1], "brush")[0]
-    own = font.draw("国", Frame.from_dict(run.manifest["cell_to_canvas"]), run.size)
-    aligned = font.draw("国", pack.frame("brush"), run.size)
+    own = font.rasterize("国", Frame.from_dict(run.manifest["cell_to_canvas"]), run.size)
+    aligned = font.rasterize("国", pack.frame("brush"), run.size)
     assert np.abs(drawn.astype(int) - own).mean() < 4
     assert np.abs(aligned.astype(int) - own).mean() > 8
 

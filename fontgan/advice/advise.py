@@ -42,7 +42,7 @@ def advise(
     if not known:
         log.info("none of the target's characters is in the source: it is advised as if nothing were drawn yet.")
     chars = [*known, *lacking]
-    images = np.stack([source.draw(char, _CANVAS, SIDE) for char in tqdm(chars, unit="glyph", desc="drawing")])
+    images = np.stack([source.rasterize(char, _CANVAS, SIDE) for char in tqdm(chars, unit="glyph", desc="drawing")])
     weights = [0.0] * len(known) + [_weight((checked or {}).get(char)) for char in lacking]
     coverage = Coverage(chars, images, np.array(weights))
     for index in range(len(known)):

@@ -82,7 +82,7 @@ def draw_images(folder: Path, glyphs: int) -> list[str]:
     for i in tqdm(range(glyphs), unit="glyph", desc="drawing images", leave=False):
         source, drawn = known[i % len(known)]
         chars.append(chr(FIRST + i))
-        grey = source.draw(drawn[i // len(known) % len(drawn)], frame, SIZE)
+        grey = source.rasterize(drawn[i // len(known) % len(drawn)], frame, SIZE)
         Image.fromarray(grey).save(folder / f"{name_from_char(chars[-1])}.png", compress_level=1)
     return chars
 

@@ -60,7 +60,7 @@ def samples(font: str, chars: Sequence[str], size: int) -> list[Sample]:
         path.simplify(fix_winding=True)
         path.draw(drawn)
         truth = Outline(tuple((name, tuple(points)) for name, points in drawn.value))
-        found.append(Sample(char, truth, glyphs.draw(char, frame, size), to_units))
+        found.append(Sample(char, truth, glyphs.rasterize(char, frame, size), to_units))
     return found
 
 

@@ -31,7 +31,7 @@ def write_synthetic_pack(folder: Path, styles: int = 100, chars: int = 10_000, s
     font = FontGlyphs(asset("NotoSansSC-Regular.ttf"))
     drawn = font.coverage(None).present[-_DRAWN:]
     canvas = Frame(size)
-    glyphs = np.stack([font.draw(char, canvas, size) for char in drawn])
+    glyphs = np.stack([font.rasterize(char, canvas, size) for char in drawn])
     text = "".join(chr(_FIRST_CHAR + i) for i in range(chars))
     members = [SOURCE, *(f"style{i:03d}" for i in range(styles))]
     folder.mkdir(parents=True)

@@ -61,6 +61,6 @@ def main(cfg: DictConfig) -> int:
         log.info("%s: to print them: fontgan template chars=%s", out, out)
     if picture_file:
         frame = Frame(PICTURE_PX * 0.94, PICTURE_PX * 0.03, PICTURE_PX * 0.03)
-        save_png(picture(advice, [source.draw(a.char, frame, PICTURE_PX) for a in advice], before), picture_file)
+        save_png(picture(advice, [source.rasterize(a.char, frame, PICTURE_PX) for a in advice], before), picture_file)
         log.info("%s", picture_file)
     return 0

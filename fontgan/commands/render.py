@@ -70,6 +70,6 @@ def main(cfg: DictConfig) -> int:
     same = ("fingerprint", "size", "cell_to_canvas")
     prepare_folder(out, facts, overwrite=cfg.overwrite, same=same, names=[name_from_char(c) for c in coverage.present])
     for char in tqdm(coverage.present, unit="glyph", desc="drawing"):
-        save_png(glyphs.draw(char, canvas, cfg.size), out / f"{name_from_char(char)}.png")
+        save_png(glyphs.rasterize(char, canvas, cfg.size), out / f"{name_from_char(char)}.png")
     log.info("%d glyphs in %s", len(coverage.present), out)
     return 0

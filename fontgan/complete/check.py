@@ -40,7 +40,7 @@ def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader
     learned = subsample_evenly(plan.learned_from, GATE_GLYPHS)
     gate = None
     if len(learned) >= MIN_FIT_GLYPHS:
-        true = np.stack([plan.target.draw(char, aligned, run.size) for char in learned])
+        true = np.stack([plan.target.rasterize(char, aligned, run.size) for char in learned])
         gate = fit_gate(run.source_pixels(plan.source, learned), true, seed=GATE_SEED)
         log.info(
             "the check of strokes flags %.0f %% of the target's own glyphs, and %.0f %% of those with a component lost",

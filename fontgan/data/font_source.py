@@ -222,7 +222,7 @@ class FontGlyphs:
         """The advance width in font units, also of a glyph whose outline is broken."""
         return int(self._face.get_advance(self.glyph_of(char), _NO_SCALE))
 
-    def draw(self, char: str, frame: Frame, size: int) -> np.ndarray:
+    def rasterize(self, char: str, frame: Frame, size: int) -> np.ndarray:
         self._load(char)
         try:
             return self.rasterize_loaded(frame, size)

@@ -49,11 +49,11 @@ class GlyphSource(Protocol):
     def ink_box(self, char: str) -> Box:
         """Where the glyph's ink lies, in cell coordinates."""
 
-    def draw(self, char: str, frame: Frame, size: int) -> np.ndarray:
+    def rasterize(self, char: str, frame: Frame, size: int) -> np.ndarray:
         """Draws a glyph on a canvas: (size, size) uint8, 0 ink .. 255 paper; ``frame`` maps cell to canvas."""
 
     def fingerprint(self, chars: list[str]) -> str:
-        """A hash of everything that shapes what ``draw`` gives for ``chars``."""
+        """A hash of everything that shapes what ``rasterize`` gives for ``chars``."""
 
     def describe(self) -> dict[str, Any]:
         """Facts for the manifest: kind, file name, font name, licence, own-to-cell transform."""

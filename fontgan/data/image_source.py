@@ -307,7 +307,7 @@ class FolderGlyphs:
             self._boxes[char] = box
         return self._boxes[char]
 
-    def draw(self, char: str, frame: Frame, size: int) -> np.ndarray:
+    def rasterize(self, char: str, frame: Frame, size: int) -> np.ndarray:
         """Raises: DataError if the image cannot be read, or is no longer the one that was surveyed or hashed."""
         grey, _, digest = _read_hashed(self.files[char])
         if self._hashes.get(char, digest) != digest:

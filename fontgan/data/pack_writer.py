@@ -71,7 +71,7 @@ class PackJob:
         for part in self.parts:
             low, high = max(first, start), min(first + len(pixels), start + len(part.chars))
             for row in range(low, high):
-                pixels[row - first] = part.glyphs.draw(part.chars[row - start], part.frame, self.size)
+                pixels[row - first] = part.glyphs.rasterize(part.chars[row - start], part.frame, self.size)
             start += len(part.chars)
         self.writer.write(first, pixels)
         return len(pixels)

@@ -207,7 +207,7 @@ def find_duplicates(plan: PairPlan) -> list[Diagnostic]:
         if not member.boxes:
             continue  # nothing in common with the source: that is an error of its own
         small = fit_canvas(list(member.boxes.values()), 48, 0.0)
-        images = {char: member.glyphs.draw(char, small, 48) for char in member.coverage.present}
+        images = {char: member.glyphs.rasterize(char, small, 48) for char in member.coverage.present}
         groups = duplicate_images(images)
         if groups:
             shown = shorten(["=".join(group[:6]) for group in groups], 6)

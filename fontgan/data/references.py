@@ -60,7 +60,7 @@ def _from_font(spec: str, preferred: Sequence[str], count: int) -> list[Referenc
     present = glyphs.coverage(list(preferred)).present or glyphs.coverage(None).present
 
     def drawer(char: str) -> Callable[[Frame, int], np.ndarray]:
-        return lambda frame, size: glyphs.draw(char, frame, size)
+        return lambda frame, size: glyphs.rasterize(char, frame, size)
 
     return [Reference(char, glyphs.ink_box(char), drawer(char)) for char in subsample_evenly(present, count)]
 

@@ -173,7 +173,7 @@ def _read(pair: Pair, style: _Style, size: int, sources: GlyphSource | None, fou
         stays = grey.shape == (size, size) and _moves_nothing(frame, size)
         kept.append(grey if stays else resample(grey, frame, size))
     if sources is not None:
-        found.source.append(sources.draw(pair[1], style.canvas(size), size))
+        found.source.append(sources.rasterize(pair[1], style.canvas(size), size))
 
 
 def _moves_nothing(frame: Frame, size: int) -> bool:

@@ -98,7 +98,7 @@ def _common_ink(font: FontGlyphs, glyph: DrawnGlyph, em: int) -> float:
     # Both with their lower left corner two pixels inside: the cell's y counts down from the font's own em.
     baseline = font.to_cell()["baseline"] * scale
     inside = Frame(scale * em, 2 - left, size - 2 + bottom - baseline)
-    of_file = 1 - font.draw(glyph.char, inside, size) / 255.0
+    of_file = 1 - font.rasterize(glyph.char, inside, size) / 255.0
     pen = FreeTypePen(None)
     glyph.outline.draw(pen)
     of_outline = pen.array(width=size, height=size, transform=(scale, 0, 0, scale, 2 - left, 2 - bottom))

@@ -55,7 +55,7 @@ class FontInput:
     def pixels(self, name: str) -> np.ndarray | None:
         """The source on the run's canvas. Any thread may ask."""
         with self._in_use:
-            return self._glyphs.draw(self._chars[name], self._run.source_frame, self._run.size)
+            return self._glyphs.rasterize(self._chars[name], self._run.source_frame, self._run.size)
 
 
 class FolderInput:

@@ -242,7 +242,7 @@ def _sheet(chars: list[str], source: GlyphSource, has: set[str]) -> bytes:
         # Wide characters fill their em; others are centred, as the page centres the made ones.
         left = (CELL_PX - em) / 2 if specimens.is_wide(char) else CELL_PX / 2 - em * (box.x0 + box.x1) / 2
         row, column = divmod(place, 10)
-        sheet[row * CELL_PX : (row + 1) * CELL_PX, column * CELL_PX : (column + 1) * CELL_PX] = source.draw(
+        sheet[row * CELL_PX : (row + 1) * CELL_PX, column * CELL_PX : (column + 1) * CELL_PX] = source.rasterize(
             char, Frame(em, left, (CELL_PX - em) / 2), CELL_PX
         )
     picture = Image.fromarray(np.rint(sheet / 255 * (LEVELS - 1)).astype(np.uint8), mode="P")

@@ -83,7 +83,7 @@ def load_glyphs() -> tuple[Tensor, Tensor, Tensor]:
         present = glyphs.coverage(None).present
         frame = fit_canvas([glyphs.ink_box(c) for c in present], SIDE, 0.1)
         for c in present:
-            images.append(255 - glyphs.draw(c, frame, SIDE))
+            images.append(255 - glyphs.rasterize(c, frame, SIDE))
             chars.append(numbers.setdefault(c, len(numbers)))
             fonts.append(font)
     return torch.from_numpy(np.stack(images))[:, None], torch.tensor(chars), torch.tensor(fonts)

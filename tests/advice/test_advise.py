@@ -26,7 +26,7 @@ Refused = Callable[..., str]
 
 def drawn_glyphs(chars: str) -> np.ndarray:
     source = open_glyphs(str(SOURCE))
-    return np.stack([source.draw(char, Frame(60, 2, 2), 64) for char in chars])
+    return np.stack([source.rasterize(char, Frame(60, 2, 2), 64) for char in chars])
 
 
 # -- parts ----------------------------------------------------------------------------------

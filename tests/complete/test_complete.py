@@ -78,7 +78,7 @@ def test_a_completed_font_has_what_was_lacking_and_its_own_glyphs_untouched(targ
         assert after["hmtx"][name] == before["hmtx"][name]
     drawn = FontGlyphs(completed)
     for char in LACKS:
-        assert drawn.draw(char, FRAME, 128).min() == 0
+        assert drawn.rasterize(char, FRAME, 128).min() == 0
         assert after["hmtx"][after.getBestCmap()[ord(char)]][0] == 1000  # the target's own monospaced em
     assert "fontgan" in after["name"].getDebugName(10)
     assert after["name"].getDebugName(1) == before["name"].getDebugName(1)

@@ -23,7 +23,7 @@ def test_a_box_lands_on_the_pixels_its_units_say(tmp_path: Path) -> None:
     glyphs = open_glyphs(str(make_font(tmp_path / "a.ttf", {"口": box(250, 130, 750, 630)})))
     # cell: x .25 .. .75; baseline .88, so y .88 - .63 = .25 .. .88 - .13 = .75
     assert glyphs.ink_box("口") == pytest.approx((0.25, 0.25, 0.75, 0.75))
-    drawn = glyphs.draw("口", Frame(64, 0, 0), 64)
+    drawn = glyphs.rasterize("口", Frame(64, 0, 0), 64)
     expected = np.full((64, 64), 255, np.uint8)
     expected[16:48, 16:48] = 0
     assert np.array_equal(drawn, expected)
@@ -31,7 +31,7 @@ def test_a_box_lands_on_the_pixels_its_units_say(tmp_path: Path) -> None:
 
 def test_half_covered_pixels_are_grey(tmp_path: Path) -> None:
     glyphs = open_glyphs(str(make_font(tmp_path / "a.ttf", {"口": box(250, 130, 750, 630)})))
-    drawn = glyphs.draw("口", Frame(64, 0.5, 0), 64)
+    drawn = glyphs.rasterize("口", Frame(64, 0.5, 0), 64)
     assert abs(int(drawn[30, 16]) - 128) <= 1
     assert drawn[30, 17] == 0
     assert abs(int(drawn[30, 48]) - 128) <= 1
@@ -41,7 +41,7 @@ def test_pixels_map_back_to_font_units() -> None:
     glyphs = open_glyphs(str(SOURCE))
     canvas = fit_canvas([glyphs.ink_box(char) for char in "永一口"], 256, 0.04)
     for char in "永一口":
-        ink = glyphs.draw(char, canvas, 256) < 250  # any touched pixel
+        ink = glyphs.rasterize(char, canvas, 256) < 250  # any touched pixel
         rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
         cell = glyphs.ink_box(char)
         back = canvas.inverse()
@@ -52,7 +52,7 @@ def test_pixels_map_back_to_font_units() -> None:
 def test_agrees_with_pillows_own_rendering() -> None:
     """An independent path to the same pixels: Pillow at the same size and baseline."""
     glyphs = open_glyphs(str(KAI))
-    ours = glyphs.draw("永", Frame(200, 0, 0), 200)
+    ours = glyphs.rasterize("永", Frame(200, 0, 0), 200)
     theirs = Image.new("L", (200, 200), 255)
     font = ImageFont.truetype(str(KAI), 200, layout_engine=ImageFont.Layout.BASIC)
     baseline = glyphs.describe()["to_cell"]["baseline"] / glyphs.describe()["to_cell"]["units_per_em"] * 200
@@ -64,7 +64,7 @@ def test_proportions_are_kept_no_glyph_is_fitted_to_its_box() -> None:
     glyphs = open_glyphs(str(SOURCE))
     wide, small = glyphs.ink_box("国"), glyphs.ink_box("一")
     canvas = Frame(100, 0, 0)
-    drawn = glyphs.draw("一", canvas, 100) < 128
+    drawn = glyphs.rasterize("一", canvas, 100) < 128
     assert np.flatnonzero(drawn.any(1)).size == pytest.approx(small.height * 100, abs=1.5)
     assert wide.height > 5 * small.height
 
@@ -109,7 +109,7 @@ def test_cff_outlines_draw_too(tmp_path: Path) -> None:
     builder.setupOS2(sTypoAscender=880, sTypoDescender=-120)
     builder.setupPost()
     builder.save(tmp_path / "a.otf")
-    drawn = open_glyphs(str(tmp_path / "a.otf")).draw("口", Frame(64, 0, 0), 64)
+    drawn = open_glyphs(str(tmp_path / "a.otf")).rasterize("口", Frame(64, 0, 0), 64)
     assert (drawn[16:48, 16:48] == 0).all()
     assert (drawn < 255).sum() == 32 * 32
 
@@ -189,5 +189,5 @@ def test_a_woff2_draws_as_the_font_inside(tmp_path: Path) -> None:
     font.save(packed)
     frame = Frame(96, 16, 16)
     before, after = open_glyphs(str(KAI)), open_glyphs(str(packed))
-    assert (after.draw("永", frame, 128) == before.draw("永", frame, 128)).all()
-    assert pickle.loads(pickle.dumps(after)).draw("文", frame, 128).min() == 0  # noqa: S301  # our own
+    assert (after.rasterize("永", frame, 128) == before.rasterize("永", frame, 128)).all()
+    assert pickle.loads(pickle.dumps(after)).rasterize("文", frame, 128).min() == 0  # noqa: S301  # our own

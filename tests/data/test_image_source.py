@@ -109,7 +109,7 @@ def test_polarity_is_detected_and_said(tmp_path: Path) -> None:
     coverage = glyphs.coverage(None)
     assert coverage.present == ["一", "三", "二"]
     assert any("light ink on dark paper; all 3 images are inverted" in str(f) for f in coverage.diagnostics)
-    assert np.array_equal(glyphs.draw("一", Frame(SIDE), SIDE), bar())
+    assert np.array_equal(glyphs.rasterize("一", Frame(SIDE), SIDE), bar())
 
 
 def test_an_odd_one_out_is_inverted_and_named(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_any_size_is_one_em_cell(tmp_path: Path) -> None:
 
 def test_an_oblong_image_is_padded_not_stretched(tmp_path: Path) -> None:
     Image.fromarray(bar()[:20]).save(tmp_path / "一.png")  # 40 wide, 20 high
-    drawn = FolderGlyphs(tmp_path).draw("一", Frame(SIDE), SIDE)
+    drawn = FolderGlyphs(tmp_path).rasterize("一", Frame(SIDE), SIDE)
     expected = np.full((SIDE, SIDE), 255, np.uint8)
     expected[10:30] = bar()[:20]
     assert np.array_equal(drawn, expected)
@@ -176,7 +176,7 @@ def test_a_rendered_folder_gives_the_same_cells_as_its_font(tmp_path: Path) -> N
     assert sorted(p.name for p in (tmp_path / "g").glob("*.png")) == ["U+4E00.png", "U+56FD.png", "U+6C38.png"]
     for char in "永一国":
         assert folder.ink_box(char) == pytest.approx(font.ink_box(char), abs=1.5 / 128)
-        difference = folder.draw(char, Frame(96), 96).astype(int) - font.draw(char, Frame(96), 96)
+        difference = folder.rasterize(char, Frame(96), 96).astype(int) - font.rasterize(char, Frame(96), 96)
         assert np.abs(difference).mean() < 4
     manifest = json.loads((tmp_path / "g" / "manifest.json").read_text())
     assert manifest["font"]["family"]

@@ -57,7 +57,7 @@ def drawn_one_by_one(split: PairPlan) -> np.ndarray:
     chars = set(split.chars)
     return np.stack(
         [
-            member.glyphs.draw(char, split.frame(member), split.size)
+            member.glyphs.rasterize(char, split.frame(member), split.size)
             for member in split.members
             for char in member.coverage.present
             if char in chars
@@ -306,7 +306,7 @@ def plan_of_images(folder: Path) -> PairPlan:
     folder.mkdir()
     font = open_glyphs(str(KAI))
     for char in CHARS[:30]:
-        Image.fromarray(font.draw(char, plan().canvas, 64)).save(folder / f"{char}.png")
+        Image.fromarray(font.rasterize(char, plan().canvas, 64)).save(folder / f"{char}.png")
     return plan_pairs(str(SOURCE), {"mine": str(folder)}, charset=CHARS, size=512)
 
 
@@ -359,13 +359,13 @@ def test_a_font_draws_what_was_hashed_whatever_becomes_of_its_file(tmp_path: Pat
     """Overwritten in place, too, which a map of the file would show."""
     path, frame = make_font(tmp_path / "a.ttf", TWO), plan().canvas
     before = open_glyphs(str(path))
-    drawn, key = before.draw("二", frame, 64), before.fingerprint(["二"])
+    drawn, key = before.rasterize("二", frame, 64), before.fingerprint(["二"])
     font = open_glyphs(str(path))
     path.write_bytes(make_font(tmp_path / "b.ttf", OTHER_TWO).read_bytes())
-    assert np.array_equal(font.draw("二", frame, 64), drawn)
+    assert np.array_equal(font.rasterize("二", frame, 64), drawn)
     assert font.fingerprint(["二"]) == key
     assert font.describe() == before.describe()
-    assert not np.array_equal(open_glyphs(str(path)).draw("二", frame, 64), drawn)
+    assert not np.array_equal(open_glyphs(str(path)).rasterize("二", frame, 64), drawn)
 
 
 def test_a_font_replaced_before_a_process_opens_it_is_told_and_no_pack_is_kept(
@@ -393,9 +393,9 @@ def test_an_image_that_is_no_longer_the_one_hashed_is_told(surveyed: bool, tmp_p
     else:
         glyphs = open_glyphs(str(tmp_path / "mine"))
         glyphs.fingerprint(list(CHARS[:30]))
-        draw = partial(glyphs.draw, CHARS[9], split.canvas, 64)
+        draw = partial(glyphs.rasterize, CHARS[9], split.canvas, 64)
     image = tmp_path / "mine" / f"{CHARS[9]}.png"
-    Image.fromarray(open_glyphs(str(BRUSH)).draw(CHARS[9], plan().canvas, 64)).save(image)
+    Image.fromarray(open_glyphs(str(BRUSH)).rasterize(CHARS[9], plan().canvas, 64)).save(image)
     with pytest.raises(DataError, match=rf"{CHARS[9]}\.png: was changed while its folder was in use\. Start again\."):
         draw()
     if surveyed:
@@ -449,7 +449,7 @@ def test_fonts_are_pickled_as_what_they_were_opened_from(tmp_path: Path) -> None
     font = open_glyphs(str(make_font(tmp_path / "a.ttf", {"一": box(0, 300, 900, 400), "二": box(0, 100, 900, 700)})))
     copy = pickle.loads(pickle.dumps(font))  # noqa: S301
     frame = plan().canvas
-    assert np.array_equal(copy.draw("二", frame, 64), font.draw("二", frame, 64))
+    assert np.array_equal(copy.rasterize("二", frame, 64), font.rasterize("二", frame, 64))
     assert copy.ink_box("一") == font.ink_box("一")
     assert copy.coverage(None) == font.coverage(None)
     assert copy.fingerprint(["一"]) == font.fingerprint(["一"])

@@ -346,7 +346,7 @@ def test_harfbuzz_shapes_old_and_new_glyphs_together(tmp_path: Path) -> None:
 
 def test_freetype_draws_the_new_glyph_where_it_was_put(tmp_path: Path) -> None:
     glyphs = open_glyphs(str(built(truetype_font(tmp_path / "a.ttf"), tmp_path / "b.ttf")))
-    drawn = glyphs.draw("東", Frame(100, 0, 0), 100)
+    drawn = glyphs.rasterize("東", Frame(100, 0, 0), 100)
     rows, columns = np.flatnonzero((drawn < 128).any(1)), np.flatnonzero((drawn < 128).any(0))
     # x 30..940 of 1000; y: 880 - 800 = 80, 880 + 60 = 940
     assert (columns[0], columns[-1] + 1, rows[0], rows[-1] + 1) == (3, 94, 8, 94)

@@ -60,11 +60,11 @@ def write(picture: np.ndarray, page: Page, font: Path, *, seed: int, skip: str =
             continue
         scale = room * rng.uniform(0.95, 1.05)
         hand = Frame(scale, (1 - scale) / 2 + rng.uniform(-0.03, 0.03), (1 - scale) / 2 + rng.uniform(-0.03, 0.03))
-        truth[char] = glyphs.draw(char, hand.compose(canvas_frame(SIZE)), SIZE)
+        truth[char] = glyphs.rasterize(char, hand.compose(canvas_frame(SIZE)), SIZE)
         side = em.width * DPI / 25.4
         x, y = em.x0 * DPI / 25.4, em.y0 * DPI / 25.4
         left, top, reach = int(x - 0.2 * side), int(y - 0.2 * side), int(1.4 * side)
-        ink = glyphs.draw(char, hand.compose(Frame(side, x - left, y - top)), reach)[..., None] / 255
+        ink = glyphs.rasterize(char, hand.compose(Frame(side, x - left, y - top)), reach)[..., None] / 255
         there = picture[top : top + reach, left : left + reach]
         there[:] = there * ink + np.minimum(there, INK) * (1 - ink)
     return Written(page, picture.astype(np.uint8), truth)
@@ -284,7 +284,7 @@ def test_the_result_is_a_glyph_folder_for_every_other_verb(
     assert not [finding for finding in coverage.diagnostics if finding.level != "note"]
     # Drawn in the em square as the hand did: what a training sees.
     char = coverage.present[0]
-    drawn, em = glyphs.draw(char, Frame(64, 0, 0), 64), canvas_frame(SIZE)
+    drawn, em = glyphs.rasterize(char, Frame(64, 0, 0), 64), canvas_frame(SIZE)
     expected = Image.fromarray(written.truth[char]).resize(
         (64, 64), Image.Resampling.BICUBIC, box=(em.dx, em.dy, em.dx + em.scale, em.dy + em.scale)
     )

@@ -36,7 +36,7 @@ needs_ocr = pytest.mark.skipif(
 def draw(font: Path, chars: str = CHARS) -> np.ndarray:
     glyphs = open_glyphs(str(font))
     frame = fit_canvas([glyphs.ink_box(char) for char in chars], SIZE, 0.05)
-    return np.stack([glyphs.draw(char, frame, SIZE) for char in chars])
+    return np.stack([glyphs.rasterize(char, frame, SIZE) for char in chars])
 
 
 @pytest.fixture(scope="module")

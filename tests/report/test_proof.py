@@ -208,7 +208,7 @@ def ink_of(browser: Any, selector: str) -> np.ndarray:
 def overlap(seen: np.ndarray, font: Path, char: str) -> float:
     """With the glyph as FreeType draws it, at its best place: a browser moves boxes by up to a CSS pixel, here 4."""
     frame = Frame(224, 16, 16)  # the em is 0.875 of a cell of 256
-    expected = open_glyphs(str(font)).draw(char, frame, 256) < 128
+    expected = open_glyphs(str(font)).rasterize(char, frame, 256) < 128
     moved = [np.roll(expected, (y, x), (0, 1)) for y in range(-4, 5) for x in range(-4, 5)]
     return max(float((seen & each).sum() / (seen | each).sum()) for each in moved)
 

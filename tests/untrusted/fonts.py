@@ -592,7 +592,7 @@ def every(folder: Path, seed: int = 0, more: int = 1) -> Iterator[Hostile]:
 
 
 def drawings(glyphs: FontGlyphs) -> dict[str, bytes]:
-    return {char: glyphs.draw(char, FRAME, PX).tobytes() for char in glyphs.coverage(list(CHARS)).present}
+    return {char: glyphs.rasterize(char, FRAME, PX).tobytes() for char in glyphs.coverage(list(CHARS)).present}
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def manifest(folder: Path) -> tuple[Target, Iterator[bytes]]:
 
     def one(data: bytes) -> None:
         (folder / MANIFEST).write_bytes(data)
-        for read in (lambda: FolderGlyphs(folder).draw("一", Frame(64.0), 64), lambda: choose_layout(folder)):
+        for read in (lambda: FolderGlyphs(folder).rasterize("一", Frame(64.0), 64), lambda: choose_layout(folder)):
             try:
                 read()
             except DataError as error:

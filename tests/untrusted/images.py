@@ -49,7 +49,7 @@ class Case:
 @cache
 def glyph() -> np.ndarray:
     """A real glyph, which no turn and no flip leaves as it is."""
-    drawn = open_glyphs("asset:NotoSansSC-Regular.ttf").draw("永", Frame(SIDE), SIDE)
+    drawn = open_glyphs("asset:NotoSansSC-Regular.ttf").rasterize("永", Frame(SIDE), SIDE)
     drawn.flags.writeable = False
     return drawn
 

@@ -194,12 +194,12 @@ def test_a_broken_glyph_is_left_out_and_the_others_are_drawn(tmp_path: Path) -> 
     coverage = glyphs.coverage(list("一二"))
     assert (coverage.present, coverage.left_out) == (["一"], {"empty": ["二"]})
     assert (
-        glyphs.draw("一", fonts.FRAME, 64).tobytes()
-        == open_glyphs(str(tmp_path / "a.ttf")).draw("一", fonts.FRAME, 64).tobytes()
+        glyphs.rasterize("一", fonts.FRAME, 64).tobytes()
+        == open_glyphs(str(tmp_path / "a.ttf")).rasterize("一", fonts.FRAME, 64).tobytes()
     )
     assert glyphs.advance("二") == 1000  # its width is not broken
     with pytest.raises(DataError, match="glyph of '二' U\\+4E8C is broken"):
-        glyphs.draw("二", fonts.FRAME, 64)
+        glyphs.rasterize("二", fonts.FRAME, 64)
 
 
 def test_halves_of_surrogate_pairs_are_no_characters(tmp_path: Path, truetype: bytes) -> None:

@@ -108,7 +108,7 @@ def test_names_stand_for_their_characters_or_are_named(named: Path) -> None:
     glyphs = FolderGlyphs(named)
     assert set(glyphs.files) == {char for char in NAMES.values() if char}
     for char in glyphs.files:
-        assert np.array_equal(glyphs.draw(char, Frame(images.SIDE), images.SIDE), images.glyph())
+        assert np.array_equal(glyphs.rasterize(char, Frame(images.SIDE), images.SIDE), images.glyph())
     text = "\n".join(finding.message for finding in glyphs.diagnostics)
     assert f"{sum(char is None for char in NAMES.values())} file names stand for no character" in text
     assert f"{len(DOUBLES)} files repeat a character" in text

@@ -181,7 +181,7 @@ GOOD_MANIFEST = {
 def manifest_is_read_or_refused(folder: Path) -> None:
     Image.fromarray(np.pad(np.zeros((3, 4), np.uint8), 6, constant_values=255)).save(folder / "一.png")
     with contextlib.suppress(DataError):
-        drawn = FolderGlyphs(folder).draw("一", Frame(64.0), 64)
+        drawn = FolderGlyphs(folder).rasterize("一", Frame(64.0), 64)
         assert drawn.shape == (64, 64)
     with contextlib.suppress(DataError):
         layout = choose_layout(folder)
