@@ -79,29 +79,10 @@ def plan_pairs(
     Raises: DataError if something cannot be read or no pairs are left.
     """
     named = name_styles(targets)
-    wanted = charsets.resolve(charset)
-    opened = open_glyphs(source)
-    source_member = GlyphEntry("source", opened, opened.coverage(wanted))
-    if not source_member.coverage.present:
-        _say_unusable(source, source_member.coverage)
-        raise DataError(f"{source}: has none of the characters of charset={charset}. Choose another charset or source.")
-    diagnostics = list(source_member.coverage.diagnostics)
-    styles = []
-    for name, spec in named.items():
-        glyphs = open_glyphs(spec)
-        coverage = glyphs.coverage(source_member.coverage.present)
-        diagnostics += coverage.diagnostics
-        styles.append(GlyphEntry(name, glyphs, coverage))
-        if not coverage.present:
-            diagnostics.append(
-                Diagnostic(
-                    "error",
-                    f"{spec}: style {name} shares no characters with the source within charset={charset}.",
-                    "Choose a charset that both have, or take the style out.",
-                )
-            )
+    source_entry = _open_source(source, charset)
+    styles = [_open_style(name, spec, source_entry, charset) for name, spec in named.items()]
     with_pairs = {char for style in styles for char in style.coverage.present}
-    chars = [char for char in source_member.coverage.present if char in with_pairs]
+    chars = [char for char in source_entry.coverage.present if char in with_pairs]
     if not chars:
         raise DataError(
             f"{source}: shares no characters with {', '.join(named)} within charset={charset}. "
@@ -110,13 +91,53 @@ def plan_pairs(
     held_out = hold_out(chars, holdout, charsets.resolve(holdout_chars) if holdout_chars else [])
     if len(held_out) == len(chars):
         raise DataError(f"all {len(chars)} characters are held out and none is left to train on. Hold out fewer.")
+    diagnostics = [finding for entry in (source_entry, *styles) for finding in entry.coverage.diagnostics]
+    diagnostics += _align(source_entry, styles, set(chars) - set(held_out), apply=align)
+    canvas = canvas or _fit_canvas(source_entry, styles, chars, size, margin)
+    plan = PairPlan(source_entry, styles, chars, held_out, canvas, size, diagnostics)
+    diagnostics += _say_clipped(plan)
+    return plan
 
-    for member in [source_member, *styles]:
+
+def _open_source(spec: str, charset: str) -> GlyphEntry:
+    """Raises: DataError if it has none of the characters of the charset."""
+    wanted = charsets.resolve(charset)
+    glyphs = open_glyphs(spec)
+    coverage = glyphs.coverage(wanted)
+    if not coverage.present:
+        _say_unusable(spec, coverage)
+        raise DataError(f"{spec}: has none of the characters of charset={charset}. Choose another charset or source.")
+    return GlyphEntry("source", glyphs, coverage)
+
+
+def _open_style(name: str, spec: str, source: GlyphEntry, charset: str) -> GlyphEntry:
+    """A style, whose diagnostics tell if it has no character of the source's."""
+    glyphs = open_glyphs(spec)
+    coverage = glyphs.coverage(source.coverage.present)
+    if not coverage.present:
+        coverage.diagnostics.append(
+            Diagnostic(
+                "error",
+                f"{spec}: style {name} shares no characters with the source within charset={charset}.",
+                "Choose a charset that both have, or take the style out.",
+            )
+        )
+    return GlyphEntry(name, glyphs, coverage)
+
+
+def _align(source: GlyphEntry, styles: list[GlyphEntry], trained: set[str], *, apply: bool) -> list[Diagnostic]:
+    """Measures all ink, and fits each style's median ink box to the source's. Returns: what is to be told of it."""
+    for member in [source, *styles]:
         member.boxes = {char: member.glyphs.ink_box(char) for char in member.coverage.present}
-    trained = set(chars) - set(held_out)
+    diagnostics = []
     for style in styles:
+        # Fitted on training characters alone: what is held out must not be looked at.
         shared = [char for char in style.coverage.present if char in trained]
-        if style.coverage.present and not shared:
+        if shared:
+            fitted = fit_median([style.boxes[c] for c in shared], [source.boxes[c] for c in shared])
+            diagnostics.append(_say_alignment(style, fitted, shared, applied=apply))
+            style.align = fitted if apply else Frame()
+        elif style.coverage.present:
             diagnostics.append(
                 Diagnostic(
                     "error",
@@ -124,18 +145,14 @@ def plan_pairs(
                     "Give it more characters or hold out fewer.",
                 )
             )
-        if shared:
-            # Fitted on training characters alone: what is held out must not be looked at.
-            fitted = fit_median([style.boxes[c] for c in shared], [source_member.boxes[c] for c in shared])
-            diagnostics.append(_say_alignment(style, fitted, shared, applied=align))
-            style.align = fitted if align else Frame()
-    boxes = [source_member.boxes[char] for char in chars]
+    return diagnostics
+
+
+def _fit_canvas(source: GlyphEntry, styles: list[GlyphEntry], chars: list[str], size: int, margin: float) -> Frame:
+    boxes = [source.boxes[char] for char in chars]
     # Styles twice: aligned, as they are trained on, and as they are, since output undoes the alignment.
     boxes += [frame.box(box) for style in styles for frame in (style.align, Frame()) for box in style.boxes.values()]
-    canvas = canvas or fit_canvas(boxes, size, margin)
-    plan = PairPlan(source_member, styles, chars, held_out, canvas, size, diagnostics)
-    diagnostics += _say_clipped(plan)
-    return plan
+    return fit_canvas(boxes, size, margin)
 
 
 def hold_out(chars: Sequence[str], share: float, more: Sequence[str] | None = None) -> list[str]:
