@@ -29,7 +29,7 @@ from fontgan.data.font_tables import (
     wrong_checksums,
 )  # fmt: skip
 from fontgan.data.frame import Box, Frame
-from fontgan.data.glyphs import Coverage, Diagnostic
+from fontgan.data.glyphs import Coverage, Diagnostics
 from fontgan.data.outline_raster import outline_bytes, rasterize_outline
 from fontgan.errors import DataError, one_line, printable, shorten
 from fontgan.untrusted.fonts import read_font, vet_font
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from fontTools.ttLib import TTFont  # imported where tables are read: who only draws does without
 
 RENDERER = "freetype-outline-1"  # change it when the same font would draw other pixels: it is part of the pack's key
+_WHY_LEFT_OUT = {
+    "missing": "The font's cmap lacks them; choose a smaller charset if you expected them.",
+    "empty": "Their outlines hold no ink.",
+    "notdef": "They are drawn as the font's missing-glyph box.",
+}
 _NO_SCALE = freetype.FT_LOAD_NO_SCALE | freetype.FT_LOAD_NO_HINTING | freetype.FT_LOAD_NO_BITMAP
 
 
@@ -170,34 +175,23 @@ class FontGlyphs:
                 present.append(char)
                 self._boxes[char] = self._in_cell(ink)  # while it is loaded: a plan asks for it next
         left_out = {reason: chars for reason, chars in left_out.items() if chars}
-        diagnostics = [
-            Diagnostic(
-                "note" if reason == "missing" else "warning",
+        diagnostics = Diagnostics()
+        for reason, chars in left_out.items():
+            tell = diagnostics.note if reason == "missing" else diagnostics.warn
+            tell(
                 f"{self.path.name}: {len(chars)} characters left out as {reason}: {shorten(chars)}.",
-                {
-                    "missing": "The font's cmap lacks them; choose a smaller charset if you expected them.",
-                    "empty": "Their outlines hold no ink.",
-                    "notdef": "They are drawn as the font's missing-glyph box.",
-                }[reason],
+                _WHY_LEFT_OUT[reason],
             )
-            for reason, chars in left_out.items()
-        ]
         if lacking := lacking_tables(self._tables):
-            diagnostics.append(
-                Diagnostic(
-                    "warning",
-                    f"{self.path.name}: lacks the table {shorten(lacking)}, which every font has: it may be damaged, and "
-                    "lie elsewhere in its em.",
-                    "Get it anew from where it was made, or look at what is drawn of it.",
-                )
+            diagnostics.warn(
+                f"{self.path.name}: lacks the table {shorten(lacking)}, which every font has: it may be damaged, and "
+                "lie elsewhere in its em.",
+                "Get it anew from where it was made, or look at what is drawn of it.",
             )
         if self._damaged:
-            diagnostics.append(
-                Diagnostic(
-                    "warning",
-                    f"{self.path.name}: the checksum of {shorten(self._damaged)} is wrong: the file may be damaged.",
-                    "Get it anew from where it was made, or look at what is drawn of it.",
-                )
+            diagnostics.warn(
+                f"{self.path.name}: the checksum of {shorten(self._damaged)} is wrong: the file may be damaged.",
+                "Get it anew from where it was made, or look at what is drawn of it.",
             )
         return Coverage(present, left_out, diagnostics)
 

@@ -29,13 +29,26 @@ class Diagnostic:
         return one_line(f"{self.level}: {self.message}" + (f" {self.remedy}" if self.remedy else ""))
 
 
+class Diagnostics(list[Diagnostic]):
+    """What is to be told of some glyphs, in order."""
+
+    def note(self, message: str, remedy: str = "") -> None:
+        self.append(Diagnostic("note", message, remedy))
+
+    def warn(self, message: str, remedy: str = "") -> None:
+        self.append(Diagnostic("warning", message, remedy))
+
+    def error(self, message: str, remedy: str = "") -> None:
+        self.append(Diagnostic("error", message, remedy))
+
+
 @dataclass
 class Coverage:
     """Which of the wanted characters a glyph source has, and why the others are left out."""
 
     present: list[str]
     left_out: dict[str, list[str]] = field(default_factory=dict)  # reason -> characters
-    diagnostics: list[Diagnostic] = field(default_factory=list)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
 
 
 class GlyphSource(Protocol):

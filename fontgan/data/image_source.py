@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 from PIL import Image
 
 from fontgan.data.frame import Box, Frame, StoredFrame
-from fontgan.data.glyphs import PAPER, Coverage, Diagnostic
+from fontgan.data.glyphs import PAPER, Coverage, Diagnostics
 from fontgan.errors import DataError, one_line, shorten
 from fontgan.untrusted.images import GLYPH, decoded_alone, is_file, opened
 from fontgan.untrusted.plain_json import convert, read_json
@@ -197,17 +197,14 @@ class FolderGlyphs:
         """Raises: DataError if the folder holds no image whose name stands for a character."""
         self.path = path
         self.files: dict[str, Path] = {}
-        self.diagnostics: list[Diagnostic] = []
+        self.diagnostics = Diagnostics()
         unparsed: list[str] = []
         doubled: list[str] = []
         strange = sorted(file.name for file in path.iterdir() if named_as_image(file) and not is_file(file))
         if strange:
-            self.diagnostics.append(
-                Diagnostic(
-                    "warning",
-                    f"{path}: {len(strange)} are named as images but are no files, and are left out: {shorten(strange)}.",
-                    "Links may lead nowhere; folders are not looked into.",
-                )
+            self.diagnostics.warn(
+                f"{path}: {len(strange)} are named as images but are no files, and are left out: {shorten(strange)}.",
+                "Links may lead nowhere; folders are not looked into.",
             )
         for file in image_files(path):
             char = char_from_name(file.stem)
@@ -218,20 +215,14 @@ class FolderGlyphs:
             else:
                 self.files[char] = file
         if unparsed:
-            self.diagnostics.append(
-                Diagnostic(
-                    "warning",
-                    f"{path}: {len(unparsed)} file names stand for no character and are left out: {shorten(unparsed)}.",
-                    "Name them U+4E00.png, 4E00.png, uni4E00.png or by the character itself.",
-                )
+            self.diagnostics.warn(
+                f"{path}: {len(unparsed)} file names stand for no character and are left out: {shorten(unparsed)}.",
+                "Name them U+4E00.png, 4E00.png, uni4E00.png or by the character itself.",
             )
         if doubled:
-            self.diagnostics.append(
-                Diagnostic(
-                    "warning",
-                    f"{path}: {len(doubled)} files repeat a character and are left out: {shorten(doubled)}.",
-                    "Keep one image a character.",
-                )
+            self.diagnostics.warn(
+                f"{path}: {len(doubled)} files repeat a character and are left out: {shorten(doubled)}.",
+                "Keep one image a character.",
             )
         if not self.files:
             what = f"{len(unparsed)} images, none named after a character" if unparsed else "no images"
@@ -247,7 +238,7 @@ class FolderGlyphs:
         chars = list(self.files) if wanted is None else wanted
         present: list[str] = []
         left_out: dict[str, list[str]] = {"missing": [], "unreadable": [], "empty": []}
-        diagnostics = list(self.diagnostics)
+        diagnostics = Diagnostics(self.diagnostics)
         inverted: list[str] = []
         sizes: dict[tuple[int, int], int] = {}
         for char in chars:
@@ -259,7 +250,7 @@ class FolderGlyphs:
                 grey, was_inverted, digest = _read_hashed(file)
             except DataError as error:
                 left_out["unreadable"].append(char)
-                diagnostics.append(Diagnostic("warning", str(error)))
+                diagnostics.warn(str(error))
                 continue
             box = self._measure(grey)
             if box is None:
@@ -272,30 +263,21 @@ class FolderGlyphs:
             if was_inverted:
                 inverted.append(file.name)
         if present:
-            diagnostics += self._say_polarity(inverted, len(present))
+            self._say_polarity(diagnostics, inverted, len(present))
         if len(sizes) > 1:
             sizes_text = [f"{w}x{h} px ({count})" for (h, w), count in sorted(sizes.items(), key=lambda s: -s[1])]
-            diagnostics.append(
-                Diagnostic(
-                    "note",
-                    f"{self.path}: images of {len(sizes)} sizes: {shorten(sizes_text, 5)}; each is taken as a whole em cell.",
-                    "Cut them all to the same cell if they are not.",
-                )
+            diagnostics.note(
+                f"{self.path}: images of {len(sizes)} sizes: {shorten(sizes_text, 5)}; each is taken as a whole em cell.",
+                "Cut them all to the same cell if they are not.",
             )
         if left_out["missing"]:
-            diagnostics.append(
-                Diagnostic(
-                    "note",
-                    f"{self.path}: {len(left_out['missing'])} characters left out as missing: {shorten(left_out['missing'])}.",
-                )
+            diagnostics.note(
+                f"{self.path}: {len(left_out['missing'])} characters left out as missing: {shorten(left_out['missing'])}."
             )
         if left_out["empty"]:
-            diagnostics.append(
-                Diagnostic(
-                    "warning",
-                    f"{self.path}: {len(left_out['empty'])} images hold no ink and are left out: {shorten(left_out['empty'])}.",
-                    "Draw them or take them out.",
-                )
+            diagnostics.warn(
+                f"{self.path}: {len(left_out['empty'])} images hold no ink and are left out: {shorten(left_out['empty'])}.",
+                "Draw them or take them out.",
             )
         return Coverage(present, {reason: chars for reason, chars in left_out.items() if chars}, diagnostics)
 
@@ -335,26 +317,19 @@ class FolderGlyphs:
         box = ink_box(grey)
         return None if box is None else self._cells.cell_to_image(grey).inverse().box(box)
 
-    def _say_polarity(self, inverted: list[str], count: int) -> list[Diagnostic]:
+    def _say_polarity(self, diagnostics: Diagnostics, inverted: list[str], count: int) -> None:
         if not inverted:
-            return [Diagnostic("note", f"{self.path}: dark ink on light paper.")]
+            return diagnostics.note(f"{self.path}: dark ink on light paper.")
         if len(inverted) == count:
-            return [Diagnostic("note", f"{self.path}: light ink on dark paper; all {count} images are inverted.")]
-        odd, kind = (
-            (inverted, "light on dark, unlike the rest, and are inverted")
-            if 2 * len(inverted) <= count
-            else (
-                [file.name for file in self.files.values() if file.name not in set(inverted)],
-                "dark on light, unlike the rest, which are inverted",
-            )
+            return diagnostics.note(f"{self.path}: light ink on dark paper; all {count} images are inverted.")
+        odd, kind = inverted, "light on dark, unlike the rest, and are inverted"
+        if 2 * len(inverted) > count:
+            odd = [file.name for file in self.files.values() if file.name not in set(inverted)]
+            kind = "dark on light, unlike the rest, which are inverted"
+        diagnostics.warn(
+            f"{self.path}: {len(odd)} of {count} images are {kind}: {shorten(odd)}.",
+            "Look at them: an image whose ink fills its border is read the wrong way round.",
         )
-        return [
-            Diagnostic(
-                "warning",
-                f"{self.path}: {len(odd)} of {count} images are {kind}: {shorten(odd)}.",
-                "Look at them: an image whose ink fills its border is read the wrong way round.",
-            )
-        ]
 
 
 def resample(grey: np.ndarray, to_canvas: Frame, size: int) -> np.ndarray:

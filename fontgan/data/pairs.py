@@ -11,7 +11,7 @@ import numpy as np
 
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Box, Frame, clips, fit_canvas, fit_median, median_box
-from fontgan.data.glyphs import PAPER, Coverage, Diagnostic, GlyphSource
+from fontgan.data.glyphs import PAPER, Coverage, Diagnostics, GlyphSource
 from fontgan.data.sources import check_style_name, open_glyphs, style_name
 from fontgan.errors import DataError, shorten
 
@@ -41,7 +41,7 @@ class PairPlan:
     held_out: list[str]
     canvas: Frame  # the source's cell -> canvas pixels
     size: int
-    diagnostics: list[Diagnostic]
+    diagnostics: Diagnostics
 
     @property
     def members(self) -> list[GlyphEntry]:
@@ -91,7 +91,7 @@ def plan_pairs(
     held_out = hold_out(chars, holdout, charsets.resolve(holdout_chars) if holdout_chars else [])
     if len(held_out) == len(chars):
         raise DataError(f"all {len(chars)} characters are held out and none is left to train on. Hold out fewer.")
-    diagnostics = [finding for entry in (source_entry, *styles) for finding in entry.coverage.diagnostics]
+    diagnostics = Diagnostics(finding for entry in (source_entry, *styles) for finding in entry.coverage.diagnostics)
     diagnostics += _align(source_entry, styles, set(chars) - set(held_out), apply=align)
     canvas = canvas or _fit_canvas(source_entry, styles, chars, size, margin)
     plan = PairPlan(source_entry, styles, chars, held_out, canvas, size, diagnostics)
@@ -115,35 +115,29 @@ def _open_style(name: str, spec: str, source: GlyphEntry, charset: str) -> Glyph
     glyphs = open_glyphs(spec)
     coverage = glyphs.coverage(source.coverage.present)
     if not coverage.present:
-        coverage.diagnostics.append(
-            Diagnostic(
-                "error",
-                f"{spec}: style {name} shares no characters with the source within charset={charset}.",
-                "Choose a charset that both have, or take the style out.",
-            )
+        coverage.diagnostics.error(
+            f"{spec}: style {name} shares no characters with the source within charset={charset}.",
+            "Choose a charset that both have, or take the style out.",
         )
     return GlyphEntry(name, glyphs, coverage)
 
 
-def _align(source: GlyphEntry, styles: list[GlyphEntry], trained: set[str], *, apply: bool) -> list[Diagnostic]:
+def _align(source: GlyphEntry, styles: list[GlyphEntry], trained: set[str], *, apply: bool) -> Diagnostics:
     """Measures all ink, and fits each style's median ink box to the source's. Returns: what is to be told of it."""
     for member in [source, *styles]:
         member.boxes = {char: member.glyphs.ink_box(char) for char in member.coverage.present}
-    diagnostics = []
+    diagnostics = Diagnostics()
     for style in styles:
         # Fitted on training characters alone: what is held out must not be looked at.
         shared = [char for char in style.coverage.present if char in trained]
         if shared:
             fitted = fit_median([style.boxes[c] for c in shared], [source.boxes[c] for c in shared])
-            diagnostics.append(_say_alignment(style, fitted, shared, applied=apply))
+            _say_alignment(diagnostics, style, fitted, shared, applied=apply)
             style.align = fitted if apply else Frame()
         elif style.coverage.present:
-            diagnostics.append(
-                Diagnostic(
-                    "error",
-                    f"style {style.name}: all of its {len(style.coverage.present)} characters are held out.",
-                    "Give it more characters or hold out fewer.",
-                )
+            diagnostics.error(
+                f"style {style.name}: all of its {len(style.coverage.present)} characters are held out.",
+                "Give it more characters or hold out fewer.",
             )
     return diagnostics
 
@@ -181,12 +175,12 @@ def duplicate_images(images: Mapping[str, np.ndarray]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def find_too_few(plan: PairPlan, charset: str, names: Sequence[str]) -> list[Diagnostic]:
+def find_too_few(plan: PairPlan, charset: str, names: Sequence[str]) -> Diagnostics:
     """Warns of styles, of these names, that have few pairs, or characters that ``charset`` leaves out.
 
     For styles whose charset nobody chose for them: that of a run to start from, say.
     """
-    diagnostics = []
+    diagnostics = Diagnostics()
     within = charsets.resolve(charset)
     for style in plan.styles:
         count = len(set(style.coverage.present) - set(plan.held_out))
@@ -196,20 +190,13 @@ def find_too_few(plan: PairPlan, charset: str, names: Sequence[str]) -> list[Dia
         everything = style.glyphs.coverage(None).present if within is not None else []
         outside = plan.source.glyphs.coverage(sorted(set(everything) - set(within or []))).present
         if outside:
-            diagnostics.append(
-                Diagnostic(
-                    "warning",
-                    f"style {style.name}: {len(outside)} of its {len(everything)} characters are outside "
-                    f"data.charset={_short(charset)}: {shorten(outside)}.",
-                    "Add data.charset=font to train on all that the source has too.",
-                )
+            diagnostics.warn(
+                f"style {style.name}: {len(outside)} of its {len(everything)} characters are outside "
+                f"data.charset={_short(charset)}: {shorten(outside)}.",
+                "Add data.charset=font to train on all that the source has too.",
             )
         if 0 < count < FEW_PAIRS:
-            diagnostics.append(
-                Diagnostic(
-                    "warning", f"style {style.name}: has few pairs to train on ({count}).", "Give it more characters."
-                )
-            )
+            diagnostics.warn(f"style {style.name}: has few pairs to train on ({count}).", "Give it more characters.")
     return diagnostics
 
 
@@ -217,9 +204,9 @@ def _short(text: str, limit: int = 20) -> str:
     return text if len(text) <= limit else f"{text[:limit]}..."
 
 
-def find_duplicates(plan: PairPlan) -> list[Diagnostic]:
+def find_duplicates(plan: PairPlan) -> Diagnostics:
     """Draws every style's glyphs small and names characters that share one image (a sign of placeholders)."""
-    diagnostics = []
+    diagnostics = Diagnostics()
     for member in plan.members:
         if not member.boxes:
             continue  # nothing in common with the source: that is an error of its own
@@ -228,21 +215,14 @@ def find_duplicates(plan: PairPlan) -> list[Diagnostic]:
         groups = duplicate_images(images)
         if groups:
             shown = shorten(["=".join(group[:6]) for group in groups], 6)
-            diagnostics.append(
-                Diagnostic(
-                    "warning",
-                    f"{member.name}: {sum(map(len, groups))} characters share an image with another: {shown}.",
-                    "Fine where they look alike; if it is a placeholder, take them out of the font or folder.",
-                )
+            diagnostics.warn(
+                f"{member.name}: {sum(map(len, groups))} characters share an image with another: {shown}.",
+                "Fine where they look alike; if it is a placeholder, take them out of the font or folder.",
             )
         blank = [char for char, image in images.items() if image.min() == PAPER]
         if blank:
-            diagnostics.append(
-                Diagnostic(
-                    "warning",
-                    f"{member.name}: {len(blank)} characters draw blank: {shorten(blank)}.",
-                    "Draw them or take them out.",
-                )
+            diagnostics.warn(
+                f"{member.name}: {len(blank)} characters draw blank: {shorten(blank)}.", "Draw them or take them out."
             )
     return diagnostics
 
@@ -300,28 +280,30 @@ def _say_unusable(spec: str, coverage: Coverage) -> None:
         raise DataError(f"{spec}: no glyph can be used ({', '.join(left_out)}). {said.message} {said.remedy}".rstrip())
 
 
-def _say_alignment(style: GlyphEntry, fitted: Frame, shared: Sequence[str], *, applied: bool) -> Diagnostic:
+def _say_alignment(
+    diagnostics: Diagnostics, style: GlyphEntry, fitted: Frame, shared: Sequence[str], *, applied: bool
+) -> None:
     have = median_box([style.boxes[c] for c in shared])
     shift_x = (fitted.scale - 1) * (have.x0 + have.x1) / 2 + fitted.dx
     shift_y = (fitted.scale - 1) * (have.y0 + have.y1) / 2 + fitted.dy
+    shift = max(abs(shift_x), abs(shift_y))
     measure = f"scale {fitted.scale:.3f} and a shift of its centre by {shift_x:+.3f}, {shift_y:+.3f} em"
-    if not applied:
-        far = not 0.9 < fitted.scale < 1.1 or max(abs(shift_x), abs(shift_y)) > 0.05
-        return Diagnostic(
-            "warning" if far else "note",
-            f"{style.name}: lies off the source by {measure}, and data.align=false leaves it there.",
-            "Use data.align=true." if far else "",
-        )
-    far = not 0.5 < fitted.scale < 2 or max(abs(shift_x), abs(shift_y)) > 0.3
-    return Diagnostic(
-        "warning" if far else "note",
-        f"{style.name}: aligned to the source by {measure} (undone on output).",
-        "That is far; look whether the glyphs fill their cells as they should." if far else "",
-    )
+    if applied:
+        far = not 0.5 < fitted.scale < 2 or shift > 0.3
+        message = f"{style.name}: aligned to the source by {measure} (undone on output)."
+        remedy = "That is far; look whether the glyphs fill their cells as they should."
+    else:
+        far = not 0.9 < fitted.scale < 1.1 or shift > 0.05
+        message = f"{style.name}: lies off the source by {measure}, and data.align=false leaves it there."
+        remedy = "Use data.align=true."
+    if far:
+        diagnostics.warn(message, remedy)
+    else:
+        diagnostics.note(message)
 
 
-def _say_clipped(plan: PairPlan) -> list[Diagnostic]:
-    diagnostics = []
+def _say_clipped(plan: PairPlan) -> Diagnostics:
+    diagnostics = Diagnostics()
     for member in plan.members:
         frame = plan.frame(member)
         over = [
@@ -333,11 +315,8 @@ def _say_clipped(plan: PairPlan) -> list[Diagnostic]:
             )
         ]
         if over:
-            diagnostics.append(
-                Diagnostic(
-                    "warning",
-                    f"{member.name}: {len(over)} glyphs reach over the edge of the canvas and are clipped: {shorten(over)}.",
-                    "Leave them out of the charset, or check their size in the font.",
-                )
+            diagnostics.warn(
+                f"{member.name}: {len(over)} glyphs reach over the edge of the canvas and are clipped: {shorten(over)}.",
+                "Leave them out of the charset, or check their size in the font.",
             )
     return diagnostics
