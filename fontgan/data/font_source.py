@@ -11,10 +11,11 @@ import io
 import struct
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import freetype
 import numpy as np
+from fontTools.ttLib import TTLibError
 
 from fontgan.data.font_tables import (
     MAX_EM,
@@ -33,9 +34,6 @@ from fontgan.data.glyphs import Coverage, Diagnostics
 from fontgan.data.outline_raster import outline_bytes, rasterize_outline
 from fontgan.errors import DataError, one_line, printable, shorten
 from fontgan.untrusted.fonts import read_font, vet_font
-
-if TYPE_CHECKING:
-    from fontTools.ttLib import TTFont  # imported where tables are read: who only draws does without
 
 RENDERER = "freetype-outline-1"  # change it when the same font would draw other pixels: it is part of the pack's key
 _WHY_LEFT_OUT = {
@@ -62,8 +60,6 @@ class FontGlyphs:
         self.path = path
         self.index = index
         self.instance = instance
-        from fontTools.ttLib import TTLibError
-
         try:
             # Read once: what is drawn is what was hashed and vetted, whatever becomes of the file.
             read = read_font(path) if data is None else data
@@ -85,14 +81,16 @@ class FontGlyphs:
     def _open(self, read: bytes) -> None:
         self._data = unpacked(self.path, read)
         self._tables = read_tables(self.path, self._data, self.index)
-        self._face = self._open_face()
+        self._face = freetype.Face(io.BytesIO(self._data), self.index or 0)  # which keeps the bytes that it draws from
         if not self._face.is_scalable:
             raise DataError(
                 f"{self.path}: holds bitmaps only, and outlines are needed. Give it as a folder of glyph images."
             )
         if "cmap" not in self._tables or not self._tables.getBestCmap():
             raise DataError(f"{self.path}: has no Unicode cmap, so its glyphs cannot be found by character.")
-        self.location = self._set_instance(self.instance)
+        self.location = instance_location(self.path, self.instance, self._tables)
+        if self.location:
+            self._face.set_var_design_coords(list(self.location.values()))
         self.units_per_em: int = self._face.units_per_EM
         if not MIN_EM <= self.units_per_em <= MAX_EM:
             raise DataError(
@@ -108,29 +106,8 @@ class FontGlyphs:
         """Sees that the tables, too, can be read within bounds. Raises: DataError if not."""
         vet_font(self.path, self._data, self._sha256, index=self.index, instance=self.instance, tables=True)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """What a pickle holds: no more than another process needs to open the same face at the same instance."""
-        kept = ("path", "index", "instance", "location", "units_per_em", "ascent", "descent", "_baseline", "_notdef")
-        return {**{name: self.__dict__[name] for name in kept}, "_sha256": self._sha256}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Raises: DataError if the file is no longer what it was when it was pickled; OSError if it cannot be read."""
-        opened_as = state.pop("_sha256")
-        self.__dict__.update(state, _boxes={})
-        read = read_font(self.path)
-        self._sha256 = hashlib.sha256(read).hexdigest()
-        if self._sha256 != opened_as:
-            raise DataError(f"{self.path}: was changed while it was packed. Start again.")
-        self._data = unpacked(self.path, read)
-        self._face = self._open_face()
-        self._go_to(self.location)
-
-    def _open_face(self) -> freetype.Face:
-        return freetype.Face(io.BytesIO(self._data), self.index or 0)  # which keeps the bytes that it draws from
-
-    @cached_property
-    def _tables(self) -> TTFont:
-        return read_tables(self.path, self._data, self.index)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open_again, (self.path, self.index, self.instance, self._sha256)
 
     # -- what is there ------------------------------------------------------------------------
 
@@ -283,20 +260,10 @@ class FontGlyphs:
         em = self.units_per_em
         return Box(box.xMin / em, (self._baseline - box.yMax) / em, box.xMax / em, (self._baseline - box.yMin) / em)
 
-    def _set_instance(self, instance: str | None) -> dict[str, float]:
-        if "fvar" not in self._tables:
-            if instance:
-                raise DataError(f"{self.path}@{instance}: the font is not variable. Leave @{instance} out.")
-            return {}
-        fvar = self._tables["fvar"]
-        axes = {axis.axisTag: axis for axis in fvar.axes}
-        location = {tag: float(axis.defaultValue) for tag, axis in axes.items()}
-        if instance:
-            location |= instance_location(self.path, instance, self._tables)
-        self._go_to(location)
-        return location
 
-    def _go_to(self, location: dict[str, float]) -> None:
-        """Sets a variable font's axes, which ``location`` has in the font's own order."""
-        if location:
-            self._face.set_var_design_coords(list(location.values()))
+def _open_again(path: Path, index: int | None, instance: str | None, sha256: str) -> FontGlyphs:
+    """The font that was pickled. Raises: DataError if its file is no longer what it was; OSError if it cannot be read."""
+    data = read_font(path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise DataError(f"{path}: was changed while it was packed. Start again.")
+    return FontGlyphs(path, index=index, instance=instance, data=data)

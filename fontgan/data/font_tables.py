@@ -6,15 +6,13 @@ import importlib.util
 import io
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from fontTools.ttLib import TTFont
+from fontTools.ttLib.ttCollection import TTCollection
 
 from fontgan.data.frame import BASELINE
 from fontgan.errors import DataError, printable
-
-if TYPE_CHECKING:
-    from fontTools.ttLib import TTFont  # imported where tables are read: who only draws does without
 
 MAX_NAME_LENGTH = 20_000  # characters; the Open Font License has 4,000
 MIN_EM, MAX_EM = 16, 16384  # units, as OpenType allows
@@ -28,8 +26,6 @@ def unpacked(path: Path, data: bytes) -> bytes:
         raise DataError(
             f"{path}: is a WOFF2, which the package brotli unpacks. Run pip install 'fontgan[woff2]', or give a TTF or OTF."
         )
-    from fontTools.ttLib import TTFont
-
     font, plain = TTFont(io.BytesIO(data), recalcBBoxes=False, recalcTimestamp=False), io.BytesIO()
     font.flavor = None
     font.save(plain, reorderTables=False)
@@ -38,9 +34,6 @@ def unpacked(path: Path, data: bytes) -> bytes:
 
 def read_tables(path: Path, data: bytes, index: int | None) -> TTFont:
     """The tables of a file's contents; ``path`` is for messages."""
-    from fontTools.ttLib import TTFont
-    from fontTools.ttLib.ttCollection import TTCollection
-
     if data[:4] != b"ttcf":
         if index:
             raise DataError(f"{path}#{index}: the file is a single font, not a collection. Leave #{index} out.")
@@ -58,15 +51,26 @@ def _full_name(face: TTFont) -> str:
     return printable((face["name"].getDebugName(4) or "") if "name" in face else "", 60)
 
 
-def instance_location(path: Path, instance: str, tables: TTFont) -> dict[str, float]:
-    """``wght=600,opsz=12`` (or with colons) or the name of a named instance -> axis values."""
+def instance_location(path: Path, instance: str | None, tables: TTFont) -> dict[str, float]:
+    """The value of every axis, in the font's own order; none if it is not variable.
+
+    Args:
+        instance: ``wght=600,opsz=12`` (or with colons), the name of a named instance, or None for the default.
+    Raises: DataError if there is no such instance.
+    """
+    if "fvar" not in tables:
+        if instance:
+            raise DataError(f"{path}@{instance}: the font is not variable. Leave @{instance} out.")
+        return {}
     fvar = tables["fvar"]
+    axes = {axis.axisTag: axis for axis in fvar.axes}
+    location = {tag: float(axis.defaultValue) for tag, axis in axes.items()}
+    if not instance:
+        return location
     named = {tables["name"].getDebugName(entry.subfamilyNameID) or "": entry.coordinates for entry in fvar.instances}
     for name, coordinates in named.items():
         if name.casefold() == instance.casefold():
-            return {tag: float(value) for tag, value in coordinates.items()}
-    location = {}
-    axes = {axis.axisTag: axis for axis in fvar.axes}
+            return location | {tag: float(value) for tag, value in coordinates.items()}
     ranges = ", ".join(f"{tag} {axis.minValue:g}..{axis.maxValue:g}" for tag, axis in axes.items())
     for part in instance.replace(":", "=").split(","):
         tag, _, text = part.partition("=")

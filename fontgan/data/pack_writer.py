@@ -24,7 +24,7 @@ from fontgan.errors import DataError
 from fontgan.runtime.subprocesses import map_in_processes
 
 CHUNK_BYTES = 2**20  # drawn and written at once
-MIN_S_PER_PROCESS = 0.3  # of drawing: a process takes about 0.2 s to start
+MIN_S_PER_PROCESS = 0.5  # of drawing: a process takes about 0.3 s to start
 
 
 class PackPart(NamedTuple):
