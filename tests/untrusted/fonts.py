@@ -629,13 +629,13 @@ def wrong_with(one: Hostile, outcome: Outcome) -> str:
     return ""
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Tries all. Returns: 0 if every one kept the promise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--more", type=int, default=1, help="how many times as many damaged files")
     parser.add_argument("--seed", type=int, default=0, help="which bits are turned")
     parser.add_argument("--only", default="", help="those whose name holds these words")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     logging.getLogger("fontTools").setLevel(logging.CRITICAL)
     outcomes: Counter[str] = Counter()
     dearest: list[tuple[float, str]] = []
