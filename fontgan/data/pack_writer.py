@@ -20,7 +20,6 @@ import numpy as np
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.pack_shards import PixelWriter
-from fontgan.errors import DataError
 from fontgan.runtime.subprocesses import map_in_processes
 
 CHUNK_BYTES = 2**20  # drawn and written at once
@@ -86,8 +85,6 @@ def draw_rows(job: PackJob, *, workers: int | None, progress: Callable[[int], ob
         progress: told after every chunk how many rows it has.
     Raises: OSError if the files cannot be written; DataError if a glyph cannot be drawn; RunError if a process is killed.
     """
-    if workers is not None and workers < 1:
-        raise DataError(f"data.workers={workers}: 1 or more is needed, or null for as many as cores.")
     workers = workers or len(os.sched_getaffinity(0))
     job.writer.create()
     began = time.perf_counter()

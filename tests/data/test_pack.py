@@ -321,13 +321,6 @@ def test_a_small_pack_starts_no_process(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(make_pack(plan(), tmp_path, workers=8).pixels) == 3 * len(CHARS)
 
 
-@pytest.mark.parametrize("workers", [0, -2])
-def test_a_wrong_number_of_processes_is_refused(workers: int, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=f"data.workers={workers}: 1 or more"):
-        make_pack(plan(), tmp_path, workers=workers)
-    assert not list((tmp_path / "packs").iterdir())
-
-
 def test_a_killed_process_is_told_in_a_line_and_nothing_is_kept(
     tmp_path: Path, always_pooled: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
