@@ -39,8 +39,7 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
     flags = {a for a in arguments if a.startswith("-")}
     overrides = [a for a in arguments if not a.startswith("-")]
     if flags & {"-h", "--help"}:
-        print(verb_help(verb))
-        return 0
+        return print_help(verb, overrides)
     sweep, verbose, show = flags & {"-m", "--multirun"}, "--verbose" in flags, "--cfg" in flags
     unknown = flags - {"-m", "--multirun", "--verbose", "--cfg"}
     if unknown:
@@ -117,6 +116,19 @@ def help_text() -> str:
         "fontgan <verb> --help lists the settings of a verb; --cfg prints them as they would be used; "
         "--verbose adds the trace to an error; --version."
     )
+
+
+def print_help(verb: str, overrides: Sequence[str]) -> int:
+    """Prints a verb's help, with the variants of plugins that were typed with it."""
+    from fontgan.config.plugins import activate, typed_plugins
+    from fontgan.errors import UserError
+
+    try:
+        activate(typed_plugins(overrides))
+        print(verb_help(verb))
+    except UserError as error:
+        return refuse(f"fontgan {verb}: error: {error}")
+    return 0
 
 
 def verb_help(verb: str) -> str:

@@ -21,6 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from fontgan.config.instantiate import build_generator
+from fontgan.config.plugins import activate
 from fontgan.config.saved import check_fits, load_config
 from fontgan.data.frame import Box, Frame, fit_median
 from fontgan.data.glyphs import GlyphSource
@@ -45,7 +46,13 @@ REFERENCES = 64  # glyphs that a style given as images is read off at most
 
 
 def load(
-    checkpoint: str | Path, *, which: str = "best", device: str = "auto", precision: str = "auto", batch_size: int = 32
+    checkpoint: str | Path,
+    *,
+    which: str = "best",
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int = 32,
+    plugins: Sequence[str] = (),
 ) -> Run:
     """Loads a trained run.
 
@@ -53,8 +60,10 @@ def load(
         checkpoint: a run's folder, or one checkpoint inside it.
         which: "best" (by held-out SSIM) or "last", where ``checkpoint`` is a run.
         device: auto, cpu or cuda.   precision: auto, bf16 or fp32.
+        plugins: packages with parts of the run; they are imported.
     Raises: RunError or ConfigError if there is no usable checkpoint.
     """
+    activate(plugins)
     found = find(user_path(checkpoint), which)
     config = load_config(found.folder / "config.yaml")
     where = pick_device(device)

@@ -19,6 +19,7 @@ from tests.helpers import TINY
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "reference" / "extending.md").read_text(encoding="utf-8")
+PAGE = PAGE.partition("## A part in your own package")[0]  # of which tests/config/test_plugins.py tells
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 QUICK_REPORT = ("ocr=none", "rates=false", "replicates=100", "device=cpu")
 KINDS = ("resize", "fusion", "refine", "attention", "style", "norm", "discriminator")

@@ -40,6 +40,7 @@ class Config:
     device: str = MISSING
     precision: str = MISSING
     threads: int | None = limited(1)
+    plugins: list[str] = MISSING
 
 
 def main(cfg: DictConfig) -> int:

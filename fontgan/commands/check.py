@@ -27,6 +27,7 @@ EXAMPLES = (
 class Config:
     data: DataConfig = field(default_factory=DataConfig)
     init_from: str | None = MISSING
+    plugins: list[str] = MISSING
 
 
 def main(cfg: DictConfig) -> int:

@@ -50,6 +50,7 @@ class Config(TracingConfig):
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     name: str = MISSING
+    plugins: list[str] = MISSING
 
 
 # What it sets of its training, and the setting of its own for each.
@@ -132,7 +133,7 @@ def train(cfg: DictConfig, plan: Plan, work: Work) -> int | None:
 
     say_stage(1, f"training in {work.run}")
     config = compose_config("train", ["experiment=complete"])
-    for key in ("generator", "discriminator", "loss", "optim", "trainer", "data", "init_from", "name"):
+    for key in ("generator", "discriminator", "loss", "optim", "trainer", "data", "init_from", "name", "plugins"):
         OmegaConf.update(config, key, cfg[key], merge=False)
     config.data.source = str(cfg.source)
     config.data.targets = {plan.style: str(cfg.target)}

@@ -49,6 +49,7 @@ class Config:
     batch_size: int = limited(1)
     device: str = MISSING
     precision: str = MISSING
+    plugins: list[str] = MISSING
 
 
 def check_settings(cfg: DictConfig) -> None:

@@ -39,6 +39,7 @@ class Config:
     batch_size: int = limited(1)
     device: str = MISSING
     precision: str = MISSING
+    plugins: list[str] = MISSING
 
 
 def main(cfg: DictConfig) -> int:

@@ -36,6 +36,7 @@ class Config:
     seed: int = limited(0)
     device: str = MISSING
     precision: str = MISSING
+    plugins: list[str] = MISSING
 
 
 def main(cfg: DictConfig) -> int:

@@ -41,6 +41,7 @@ class Config:
     init_from: str | None = MISSING
     name: str = MISSING
     out: str = free()
+    plugins: list[str] = MISSING
 
 
 def main(cfg: DictConfig) -> int:

@@ -102,7 +102,7 @@ def _check_target(path: str, node: DictConfig) -> None:
     target = locate(path, node["_target_"])
     if not isinstance(node.get("_partial_", False), bool):
         raise ConfigError(f"{path}._partial_={node['_partial_']}: choose true or false.")
-    if not target.__module__.startswith("fontgan."):
+    if target.__module__.startswith("torch."):
         for key in parameter_keys(node):
             if key in NOT_FOR_CONFIGS:
                 raise ConfigError(f"{path}.{key}: is not for a config to say. Leave it out.")

@@ -18,6 +18,7 @@ from fontgan.config.explain import did_you_mean, explain
 from fontgan.config.groups import choices, groups, hydra_here
 from fontgan.config.instantiate import build, build_on_meta, target_specs
 from fontgan.config.overrides import escape_overrides, unescape
+from fontgan.config.plugins import activate, active, typed_plugins
 from fontgan.config.saved import check_fits, load_config
 from fontgan.errors import ConfigError, Faults
 from fontgan.runtime.files import user_path
@@ -49,6 +50,7 @@ def compose_config(verb: str, overrides: list[str]) -> DictConfig:
 
 def compose_escaped(verb: str, overrides: list[str]) -> DictConfig:
     """Keys and types are checked, values not yet. Args: overrides: as ``escape_overrides`` made them."""
+    activate(typed_plugins(overrides))
     try:
         with hydra_here():
             cfg = compose(verb, overrides)
@@ -90,7 +92,15 @@ def resolve(verb: str, cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
     _expand_presets(cfg)
     inherited = _inherit(cfg, overrides)
     validate(verb, cfg, [override.partition("=")[0] for override in overrides])
+    _record_plugins(cfg)
     return [*inherited, *_match_params(cfg), *_apply_budget(cfg)]
+
+
+def _record_plugins(cfg: DictConfig) -> None:
+    """Leaves in ``plugins`` those whose classes the training uses, typed or installed: they make the run what it is."""
+    if "trainer" in cfg:
+        used = {node["_target_"].partition(".")[0] for _, node in target_nodes(cfg)}
+        cfg.plugins = sorted(used & set(active()))
 
 
 def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hydra.errors import HydraException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from fontgan.config.check import RESOLVED_KEYS, parameter_keys, target_nodes
+from fontgan.config.check import RESOLVED_KEYS
+from fontgan.config.groups import SPECIAL_KEYS
 from fontgan.config.targets import locate
-from fontgan.errors import ConfigError, first_line
+from fontgan.errors import ConfigError, UserError, first_line
 
 if TYPE_CHECKING:
     from fontgan.models.unet import UnetGenerator
@@ -28,36 +28,39 @@ def build(cfg: Any, path: str, **supplied: Any) -> Any:
     """
     if cfg.get("_target_") is None:
         return None
-    for where, node in target_nodes(cfg, path):
-        locate(where, node["_target_"])
-    if path in RESOLVED_KEYS:
-        cfg = OmegaConf.masked_copy(cfg, [key for key in parameter_keys(cfg) if key not in RESOLVED_KEYS[path]])
     try:
-        return instantiate(cfg, **supplied)
-    except HydraException as error:
-        cause = error.__cause__ if error.__cause__ is not None else error
-        if isinstance(cause, WHAT_PARTS_RAISE):
-            raise ConfigError(_with_path(first_line(cause), cause, cfg, path)) from error
+        return _make(OmegaConf.to_container(cfg, resolve=True), path, supplied)
+    except UserError:
         raise
+    except WHAT_PARTS_RAISE as error:
+        raise ConfigError(first_line(error)) from error
 
 
-def _with_path(message: str, cause: BaseException, cfg: DictConfig, path: str) -> str:
-    """Puts the config's path before a part's own ``key=value: ...``; the part does not know where it is used."""
-    match = re.match(r"(\w+)=(.+?): ", message)
-    if not match:
-        return message
-    # Several parts may have such a key: the innermost of those that were being made when it was refused.
-    made, trace = [], cause.__traceback__
-    while trace is not None:
-        made.append((trace.tb_frame.f_locals.get("self"), trace.tb_frame.f_code.co_name))
-        trace = trace.tb_next
-    nodes = [(where, node) for where, node in target_nodes(cfg, path) if str(node.get(match[1])) == match[2]]
-    for maker, function in reversed(made):
-        for where, node in nodes:
-            target = locate(where, node["_target_"])
-            if isinstance(maker, target) if inspect.isclass(target) else target.__name__ == function:
-                return f"{where}.{message}"
-    return message
+def _make(value: Any, path: str, supplied: dict[str, Any]) -> Any:
+    """What a value of a config stands for, the innermost nodes made first."""
+    if isinstance(value, list):
+        return [_make(item, f"{path}[{index}]", {}) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    left_out = (*SPECIAL_KEYS, *RESOLVED_KEYS.get(path, ()))
+    settings = {key: _make(item, f"{path}.{key}", {}) for key, item in value.items() if key not in left_out}
+    if value.get("_target_") is None:
+        return settings
+    make = partial(_call, locate(path, value["_target_"]), path, settings)
+    return make if value.get("_partial_") else make(**supplied)
+
+
+def _call(target: Callable[..., Any], path: str, settings: dict[str, Any], *args: Any, **supplied: Any) -> Any:
+    """Makes a part; puts its path before its own ``key=value: ...``, since it does not know where it is used."""
+    try:
+        return target(*args, **{**settings, **supplied})
+    except UserError:
+        raise
+    except WHAT_PARTS_RAISE as error:
+        said = re.match(r"(\w+)=(.+?): ", message := first_line(error))
+        if said and str(settings.get(said[1])) == said[2]:
+            raise ConfigError(f"{path}.{message}") from error
+        raise  # of what it was made in, perhaps
 
 
 def build_generator(cfg: DictConfig, styles: int) -> UnetGenerator:

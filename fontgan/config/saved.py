@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fontgan.config.check import check_and_resolve
 from fontgan.config.conflicts import validate
 from fontgan.config.instantiate import build_on_meta, target_specs
+from fontgan.config.plugins import refuse_inactive
 from fontgan.errors import ConfigError, RunError, first_line
 from fontgan.untrusted.plain_yaml import read_yaml
 
@@ -31,6 +32,8 @@ def load_config(file: Path) -> DictConfig:
         if not isinstance(loaded, dict):
             raise ValueError("is not a run's config")
         cfg = OmegaConf.create(loaded)
+        named = loaded.get("plugins")
+        refuse_inactive([str(name) for name in named] if isinstance(named, list) else [])
         cfg = check_and_resolve("train", cfg)
         _check_sources(cfg)
         validate("train", cfg)

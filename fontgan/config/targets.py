@@ -12,10 +12,12 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from fontgan.config.plugins import active
 from fontgan.errors import ConfigError
 
 PACKAGE = Path(__file__).parents[1].resolve()
@@ -30,7 +32,7 @@ class AllowedTarget:
         path: the node, and with ``below`` every node in it.
         ours: module of fontgan, with all in it, whose classes may be named there.
         torch: modules of torch whose classes may be, by their short names such as ``torch.nn.BatchNorm2d``.
-        base: dotted name of the class that torch's ones descend from.
+        base: dotted name of the class that torch's and plugins' ones descend from; no plugin's may be named without.
         optional: whether null may stand there.
     """
 
@@ -46,15 +48,17 @@ class AllowedTarget:
         said = [f"classes of {self.ours}"] if self.ours else []
         if self.torch:
             said.append("torch.nn's norm layers" if self.torch == TORCH_NORMS else "torch.optim's optimisers")
+        if self.base:
+            said.append("a plugin's")
         return " or ".join(said)
 
 
 ALLOWED_TARGETS = (
     AllowedTarget("generator.norm", "fontgan.models", TORCH_NORMS, "torch.nn.Module"),
-    AllowedTarget("generator", "fontgan.models", below=True),
-    AllowedTarget("discriminator", "fontgan.models", optional=True),
+    AllowedTarget("generator", "fontgan.models", base="torch.nn.Module", below=True),
+    AllowedTarget("discriminator", "fontgan.models", base="torch.nn.Module", optional=True),
     AllowedTarget("loss", "fontgan.training.objective"),
-    AllowedTarget("data.augment", "fontgan.data.augment", optional=True),
+    AllowedTarget("data.augment", "fontgan.data.augment", base="builtins.object", optional=True),
     AllowedTarget("optim.algorithm", torch=("torch.optim",), base="torch.optim.Optimizer"),
 )
 NOT_FOR_CONFIGS = ("device", "dtype", "params")  # of torch's own classes: where and on what is for the program to say
@@ -71,7 +75,7 @@ def allowed_at(path: str) -> AllowedTarget | None:
 def locate(path: str, target: Any) -> Callable[..., Any]:
     """The class, or function that makes a layer, which a config names at one of its nodes.
 
-    Nothing is imported but a module of fontgan's own that may be named there, and torch's.
+    Nothing is imported but a module of fontgan's own that may be named there, torch's, and an active plugin's.
 
     Raises: ConfigError if there is no such class, or it is not one for that place.
     """
@@ -84,16 +88,22 @@ def locate(path: str, target: Any) -> Callable[..., Any]:
     module_name, _, name = target.rpartition(".")
     ours = bool(place.ours) and f"{module_name}.".startswith(f"{place.ours}.")
     short = sorted({".".join(known.split(".")[:2]) for known in place.torch})
-    if not ours and module_name not in short:
+    plugin = active().get(module_name.partition(".")[0]) if place.base and "._" not in target else None
+    if not ours and plugin is None and module_name not in short:
         raise refusal
     missing = ConfigError(
         f"{path}._target_={_short(target)}: there is no such class. {place.takes()} may be named there."
     )
-    module = _our_module(module_name) if ours else sys.modules.get(module_name) or _import(module_name)
+    module = plugin.module(module_name) if plugin else _our_module(module_name) if ours else _import(module_name)
     found = getattr(module, name, None)
     if found is None:
         raise missing
-    if not (_is_ours(found, place) if ours else _is_torchs(found, place)):
+    written_there = plugin and f"{getattr(found, '__module__', '')}.".startswith(f"{plugin.name}.")
+    if plugin and not (written_there and _makes(found, place.base)):
+        raise ConfigError(
+            f"{path}._target_={_short(target)}: of a plugin, only what makes a {place.base} may be named there."
+        )
+    if not (plugin or (_is_ours(found, place) if ours else _is_torchs(found, place))):
         raise refusal
     return found  # type: ignore[no-any-return]
 
@@ -114,39 +124,31 @@ def _our_module(name: str) -> types.ModuleType | None:
 
 
 def _import(name: str) -> types.ModuleType:
-    from importlib import import_module
-
-    return import_module(name)
+    return sys.modules.get(name) or import_module(name)
 
 
 def _is_ours(found: Any, place: AllowedTarget) -> bool:
     """A class written there, or a function written there that says it returns a layer."""
     if not f"{getattr(found, '__module__', '')}.".startswith(f"{place.ours}."):
         return False
-    if isinstance(found, type):
-        return True
-    return inspect.isfunction(found) and _makes_a_layer(found)
-
-
-def _makes_a_layer(function: Callable[..., Any]) -> bool:
-    from torch import nn
-
-    try:
-        made = typing.get_type_hints(function).get("return")
-    except NameError:  # names that exist for type checkers only
-        return False
-    return isinstance(made, type) and issubclass(made, nn.Module)
+    return isinstance(found, type) or _makes(found, "torch.nn.Module")
 
 
 def _is_torchs(found: Any, place: AllowedTarget) -> bool:
-    base_module, _, base = place.base.rpartition(".")
-    kind = getattr(_import(base_module), base)
     where = f"{getattr(found, '__module__', '')}."
-    return (
-        isinstance(found, type)
-        and issubclass(found, kind)
-        and any(where.startswith(f"{known}.") for known in place.torch)
-    )
+    known = any(where.startswith(f"{module}.") for module in place.torch)
+    return known and isinstance(found, type) and _makes(found, place.base)
+
+
+def _makes(found: Any, base: str) -> bool:
+    """Whether it is a class below ``base``, or a function that says it returns one."""
+    module, _, name = base.rpartition(".")
+    if inspect.isfunction(found):
+        try:
+            found = typing.get_type_hints(found).get("return")
+        except NameError:  # names that exist for type checkers only
+            return False
+    return isinstance(found, type) and issubclass(found, getattr(_import(module), name))
 
 
 def _short(value: Any, limit: int = 80) -> str:

@@ -18,6 +18,7 @@ from fontgan.config.compose import compose_escaped, find_pretrained, resolve
 from fontgan.config.data_plan import build_plan
 from fontgan.config.groups import hydra_choices, hydra_here
 from fontgan.config.overrides import escape_overrides, own_settings
+from fontgan.config.plugins import activate, typed_plugins
 from fontgan.config.sweep_grid import (
     check_every_choice,
     choices_of_override,
@@ -126,6 +127,7 @@ def run_job(cfg: DictConfig) -> float | None:
     log.info("job %d: %s", hydra.job.num + 1, out.name)
     error = None
     try:
+        activate(typed_plugins(overrides))  # in a process of its own
         with open_dict(cfg):
             cfg.out, cfg.sweep.over = str(out), {}
         cfg = check_config("train", cfg)
