@@ -26,29 +26,15 @@ def config_folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "configs"
 
 
-def config_files() -> dict[str, Path]:
-    """Every file of ``configs/`` and of the plugins', by its place there, such as ``loss/ink.yaml``.
-
-    Raises: ConfigError if a plugin has a file of a name that is taken; Hydra would never read it.
-    """
-    found: dict[str, Path] = {}
-    for owner, root in [("fontgan", config_folder()), *((name, plugin.configs) for name, plugin in active().items())]:
-        files = {file.relative_to(root).as_posix(): file for file in root.rglob("*.yaml")}
-        if taken := sorted(files.keys() & found):
-            raise ConfigError(f"plugins=[{owner}]: configs/{taken[0]} is a file of another package too. Rename it.")
-        found |= files
-    return found
+def config_folders() -> list[Path]:
+    """``configs/`` of fontgan and of each plugin."""
+    return [config_folder(), *(plugin.configs for plugin in active().values())]
 
 
 def variants(group: str) -> dict[str, Path]:
     """The variants of a config group with their files, read from its folders."""
-    folder = SAME_VARIANTS.get(group, group)
-    files = {Path(place): file for place, file in sorted(config_files().items())}
-    return {
-        place.stem: file
-        for place, file in files.items()
-        if place.parent.as_posix() == folder and not place.stem.startswith("_")
-    }
+    files = (file for root in config_folders() for file in (root / SAME_VARIANTS.get(group, group)).glob("*.yaml"))
+    return {file.stem: file for file in sorted(files) if not file.stem.startswith("_")}
 
 
 def choices(group: str) -> list[str]:
@@ -58,8 +44,12 @@ def choices(group: str) -> list[str]:
 
 def groups() -> list[str]:
     """Every config group, read from the folders."""
-    found = {place.rpartition("/")[0] for place in config_files() if "/" in place}
+    found = {file.rpartition("/")[0] for root in config_folders() for file in _files_below(root) if "/" in file}
     return sorted({*found, *SAME_VARIANTS})
+
+
+def _files_below(root: Path) -> list[str]:
+    return [file.relative_to(root).as_posix() for file in sorted(root.rglob("*.yaml"))]
 
 
 @contextmanager
@@ -85,11 +75,15 @@ def _store_same_variants() -> None:
 
 
 def _add_plugins(hydra: Hydra) -> None:
+    """Raises: ConfigError if a plugin has a file of a name that is taken; Hydra would never read it."""
     if not active():
         return
-    config_files()  # refuses files of one name
-    path = hydra.config_loader.get_search_path()
+    path, taken = hydra.config_loader.get_search_path(), set(_files_below(config_folder()))
     for name, plugin in active().items():
+        for file in _files_below(plugin.configs):
+            if file in taken:
+                raise ConfigError(f"plugins=[{name}]: configs/{file} is a file of another package too. Rename it.")
+            taken.add(file)
         path.prepend(name, f"file://{plugin.configs}", anchor="schema")
     hydra.config_loader = ConfigLoaderImpl(path)
 
