@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from fontgan.config.instantiate import build, build_generator
 from fontgan.data.batches import PairSampler
 from fontgan.data.pack import Pack, make_pack
 from fontgan.errors import ConfigError, Faults, RunError, UserError
+from fontgan.loggers import Logger
 from fontgan.models.cost import parameters
 from fontgan.models.unet import EncodeDecode, UnetGenerator
 from fontgan.runtime import distributed
@@ -28,6 +30,14 @@ from fontgan.training.memory import largest_batch
 from fontgan.training.step import TrainStep
 
 log = logging.getLogger(__name__)
+
+
+def build_loggers(cfg: DictConfig, run: Path) -> list[Logger]:
+    """The loggers of ``logger=``, none of which has written anything yet.
+
+    Raises: ConfigError if one needs a package that is not installed.
+    """
+    return [build(node, f"logger.{name}", run=run) for name, node in (cfg.get("logger") or {}).items()]
 
 
 def check_single_pixels(cfg: DictConfig, generator: UnetGenerator) -> None:

@@ -23,15 +23,19 @@ from fontgan.runtime.device import describe
 from fontgan.runtime.files import locked
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.finetune import PretrainedRun
-from fontgan.training.schedule import Schedule
+from fontgan.training.schedule import Intervals, Schedule, TrainingPlan
 
 log = logging.getLogger(__name__)
 
 
-# Keys that may differ when a run is resumed; ``generator.match_params`` is resolved to the width it chose.
-FREE_ON_RESUME = (*free_keys(verb_module("train").Config), "generator.match_params")
+_FREE = (*free_keys(verb_module("train").Config), "generator.match_params")
 
 Settings = dict[str, str | int | float | bool]
+
+
+def free_on_resume(key: str) -> bool:
+    """Whether a key may differ when a run is resumed; ``generator.match_params`` is resolved to the width it chose."""
+    return any(key == free or key.startswith(f"{free}.") for free in _FREE)
 
 
 def is_finished(cfg: DictConfig, last: checkpoints.Checkpoint) -> bool:
@@ -41,6 +45,17 @@ def is_finished(cfg: DictConfig, last: checkpoints.Checkpoint) -> bool:
 
 def schedule_of(cfg: DictConfig) -> Schedule:
     return Schedule(cfg.trainer.max_steps, cfg.trainer.max_minutes, cfg.optim.warmup_steps, cfg.optim.final_lr_share)
+
+
+def plan_of(cfg: DictConfig) -> TrainingPlan:
+    trainer = cfg.trainer
+    return TrainingPlan(
+        schedule_of(cfg),
+        Intervals(trainer.log_every, trainer.eval_every, trainer.save_every),
+        accumulate=trainer.accumulate,
+        stop_at=trainer.stop_at,
+        on_divergence=trainer.on_divergence,
+    )
 
 
 def settings_to_compare(cfg: DictConfig) -> Settings:
@@ -89,7 +104,7 @@ class RunFolder:
         """Looks into a folder. Raises: RunError if it holds files of another kind; UserError if it cannot be read."""
         if path.exists() and not path.is_dir():
             raise RunError(f"out={path}: is a file. Name a folder.")
-        for name in ("train.log", "metrics.jsonl"):  # which are appended to
+        for name in ("train.log", "metrics.jsonl", "scalars.jsonl", "scalars.csv"):  # which are appended to
             if (path / name).is_symlink():
                 raise RunError(f"{path / name}: is a link, and a run writes into its own folder alone. Remove it.")
         last = checkpoints.newest_intact(path)
@@ -109,7 +124,7 @@ class RunFolder:
         if self.config is None:
             return
         changed = differences(self.config, cfg)
-        forbidden = {key: pair for key, pair in changed.items() if key not in FREE_ON_RESUME}
+        forbidden = {key: pair for key, pair in changed.items() if not free_on_resume(key)}
         if forbidden:
             shown = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in list(forbidden.items())[:5])
             more = f" and {len(forbidden) - 5} more" if len(forbidden) > 5 else ""
@@ -153,7 +168,7 @@ def _begun_with(out: Path, last: checkpoints.Checkpoint | None) -> DictConfig | 
         return load_config(file) if file.is_file() else None
     saved = load_config(last.folder / "config.yaml")
     try:
-        changed = set(differences(load_config(file), saved)) - set(FREE_ON_RESUME)
+        changed = [key for key in differences(load_config(file), saved) if not free_on_resume(key)]
         problem = f"{file}: {min(changed)} differs from that of the newest checkpoint" if changed else None
     except UserError as error:
         problem = str(error)

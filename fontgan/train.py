@@ -5,29 +5,25 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from fontgan.build import batch_too_large, build_parts, resolve_batch_size, validate_on
+from fontgan.build import batch_too_large, build_loggers, build_parts, resolve_batch_size, validate_on
 from fontgan.config.compose import find_pretrained
-from fontgan.data.batches import PairSampler
-from fontgan.data.pack import Pack
 from fontgan.errors import ConfigError, RunError
 from fontgan.models.cost import parameters
-from fontgan.models.predict import draw_glyphs
-from fontgan.run_folder import RunFolder, Settings, run_metadata, schedule_of, settings_to_compare
+from fontgan.run_folder import RunFolder, Settings, plan_of, run_metadata, settings_to_compare
 from fontgan.runtime import distributed
-from fontgan.runtime.device import autocast, describe, out_of_memory, pick_device, pick_precision
+from fontgan.runtime.device import describe, out_of_memory, pick_device, pick_precision
 from fontgan.runtime.files import atomic_write, locked, user_path
 from fontgan.runtime.log_setup import kept_messages, log_into_file, quiet
 from fontgan.training import checkpoint as checkpoints
+from fontgan.training.evaluator import Evaluator
 from fontgan.training.parallel import average_over_processes
 from fontgan.training.profiler import StepProfiler
 from fontgan.training.run_logger import RunLogger
-from fontgan.training.schedule import Intervals
-from fontgan.training.step import TrainStep
+from fontgan.training.state import TrainingState
 from fontgan.training.trainer import STOPPED, Trainer
 
 log = logging.getLogger(__name__)
@@ -75,6 +71,7 @@ def _run(cfg: DictConfig, out: Path, device: torch.device, swept: Settings) -> i
             torch.set_num_threads(cfg.trainer.threads)
         with distributed.main_first():
             pretrained = find_pretrained(cfg, run.last)
+            loggers = build_loggers(cfg, out) if distributed.is_main() else []
             pack, train_step, sampler = build_parts(cfg, device, precision, pretrained)
             run.check_same_glyphs(pack)
         with distributed.main_first():
@@ -90,8 +87,29 @@ def _run(cfg: DictConfig, out: Path, device: torch.device, swept: Settings) -> i
                 atomic_write(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
         _check_same_everywhere(run)
         average_over_processes(train_step, cfg.data.size)
-        metadata = run_metadata(pack, pretrained, device, precision)
-        return _train(cfg, out, run.last, pack, train_step, sampler, device, precision, metadata, swept)
+        state = TrainingState(
+            out,
+            train_step,
+            sampler,
+            device=device,
+            metadata=run_metadata(pack, pretrained, device, precision),
+            config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
+        )
+        _begin(cfg, state, run.last, precision)
+        trainer = Trainer(
+            state,
+            plan_of(cfg),
+            evaluator=Evaluator(
+                pack,
+                train_step.generator_ema,
+                device=device,
+                autocast=train_step.autocast,
+                sheet_chars=cfg.trainer.sheet_chars,
+            ),
+            logger=RunLogger(out, loggers, from_step=state.step),
+            profiler=StepProfiler(out, device) if cfg.trainer.profile and distributed.is_main() else None,
+        )
+        return _fit(cfg, trainer, swept)
 
 
 def _check_same_everywhere(run: RunFolder) -> None:
@@ -106,71 +124,43 @@ def _check_same_everywhere(run: RunFolder) -> None:
         )
 
 
-def _train(
-    cfg: DictConfig,
-    out: Path,
-    last: checkpoints.Checkpoint | None,
-    pack: Pack,
-    train_step: TrainStep,
-    sampler: PairSampler,
-    device: torch.device,
-    precision: str,
-    metadata: dict[str, Any],
-    swept: Settings,
-) -> int:
-    config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
+def _begin(cfg: DictConfig, state: TrainingState, last: checkpoints.Checkpoint | None, precision: str) -> None:
+    """Goes on from the last checkpoint, if there is one, and says what is trained."""
     processes = distributed.world_size()
-    compute = autocast(device, precision)
-    tracker = RunLogger(
-        out,
-        pack,
-        lambda source, style: draw_glyphs(train_step.generator_ema, source, style, device=device, autocast=compute),
-        sheet_chars=cfg.trainer.sheet_chars,
-        from_step=last.step if last else 0,
-    )
-    trainer = Trainer(
-        out,
-        train_step,
-        sampler,
-        tracker=tracker,
-        schedule=schedule_of(cfg),
-        cadence=Intervals(cfg.trainer.log_every, cfg.trainer.eval_every, cfg.trainer.save_every),
-        accumulate=cfg.trainer.accumulate,
-        device=device,
-        stop_at=cfg.trainer.stop_at,
-        on_divergence=cfg.trainer.on_divergence,
-        metadata=metadata,
-        config_yaml=config_yaml,
-        profiler=StepProfiler(out, device) if cfg.trainer.profile and distributed.is_main() else None,
-    )
     if last is not None:
-        trainer.resume(last)
+        state.resume(last)
         if distributed.is_main():
-            atomic_write(out / "config.yaml", config_yaml)  # with what may differ from the earlier start
-        log.info("goes on from step %d in %s", last.step, out)
+            atomic_write(state.run / "config.yaml", state.config_yaml)  # with what may differ from the earlier start
+        log.info("goes on from step %d in %s", last.step, state.run)
     elif processes > 1:
         distributed.own_random_stream(cfg.trainer.seed, 0)
-    tracker.config(trainer.step, config_yaml)
-    millions = parameters(train_step.generator) / 1e6
-    log.info("generator of %.2f M parameters (ngf %d) on %s", millions, cfg.generator.ngf, describe(device, precision))
+    millions, where = parameters(state.train_step.generator) / 1e6, describe(state.device, precision)
+    log.info("generator of %.2f M parameters (ngf %d) on %s", millions, cfg.generator.ngf, where)
     if processes > 1:
-        log.info("%d processes, %d pairs of a batch each", processes, sampler.batch_size // processes)
+        log.info("%d processes, %d pairs of a batch each", processes, state.sampler.batch_size // processes)
+
+
+def _fit(cfg: DictConfig, trainer: Trainer, swept: Settings) -> int:
+    """Trains, and says how it ended. Returns: exit code."""
+    state, logger = trainer.state, trainer.logger
     try:
+        logger.config(state.step, state.config_yaml)
         result = trainer.fit()
         if trainer.profiler is not None:
             trainer.profiler.close()
         if result != STOPPED:
-            there = checkpoints.all_checkpoints(out)
+            there = checkpoints.all_checkpoints(state.run)
             last_scores, best_scores = (c.metadata["scores"] for c in (there[-1], checkpoints.best(there)))
-            tracker.result(trainer.step, settings_to_compare(cfg) | swept, last_scores, best_scores)
+            logger.result(state.step, settings_to_compare(cfg) | swept, last_scores, best_scores)
     finally:
-        tracker.close()
-        sampler.close()
+        logger.close()
+        state.sampler.close()
     if result == STOPPED:
         limit = cfg.trainer.max_minutes
-        of = f" after {trainer.minutes:.1f} of {limit:g} minutes" if limit else f" of {cfg.trainer.max_steps}"
-        log.info("stopped at step %d%s and saved; the same command goes on (out=%s)", trainer.step, of, out)
+        of = f" after {state.minutes:.1f} of {limit:g} minutes" if limit else f" of {cfg.trainer.max_steps}"
+        log.info("stopped at step %d%s and saved; the same command goes on (out=%s)", state.step, of, state.run)
         return 128 + trainer.stopped_by if trainer.stopped_by else 0
-    log.info("finished at step %d after %.1f minutes; look at %s", trainer.step, trainer.minutes, out / "sheet.png")
-    log.info("draw with it: fontgan infer checkpoint=%s out=DIR style=%s text=...", out, pack.styles[0])
+    log.info("finished at step %d after %.1f minutes; look at %s", state.step, state.minutes, state.run / "sheet.png")
+    style = state.sampler.pack.styles[0]
+    log.info("draw with it: fontgan infer checkpoint=%s out=DIR style=%s text=...", state.run, style)
     return 0

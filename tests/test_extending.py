@@ -19,7 +19,8 @@ from tests.helpers import TINY
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "reference" / "extending.md").read_text(encoding="utf-8")
-PAGE = PAGE.partition("## A part in your own package")[0]  # of which tests/config/test_plugins.py tells
+for others in ("## A logger", "## A part in your own package"):  # which tests/loggers and tests/config tell of
+    PAGE = PAGE.partition(others)[0]
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 QUICK_REPORT = ("ocr=none", "rates=false", "replicates=100", "device=cpu")
 KINDS = ("resize", "fusion", "refine", "attention", "style", "norm", "discriminator")

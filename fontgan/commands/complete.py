@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fontgan.config.limits import MISSING, limited
+from fontgan.config.limits import MISSING, free, limited
 from fontgan.config.schema import DataConfig, OptimConfig, TracingConfig, TrainerConfig
 from fontgan.errors import ConfigError
 
@@ -49,13 +49,16 @@ class Config(TracingConfig):
     loss: Any = MISSING
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    logger: Any = free()
     name: str = MISSING
     plugins: list[str] = MISSING
 
 
 # What it sets of its training, and the setting of its own for each.
 SETS = {"data.source": "source", "data.targets": "target", "data.charset": "charset"}
-SHAPES_TRAINING = ("data", "generator", "discriminator", "loss", "optim", "trainer", "experiment", "init_from", "name")
+SHAPES_TRAINING = (
+    "data", "generator", "discriminator", "loss", "optim", "trainer", "logger", "experiment", "init_from", "name",
+)  # fmt: skip
 SHAPES_DRAWING = ("trainer.device", "trainer.precision")
 
 
@@ -133,7 +136,8 @@ def train(cfg: DictConfig, plan: Plan, work: Work) -> int | None:
 
     say_stage(1, f"training in {work.run}")
     config = compose_config("train", ["experiment=complete"])
-    for key in ("generator", "discriminator", "loss", "optim", "trainer", "data", "init_from", "name", "plugins"):
+    keys = "generator discriminator loss optim trainer logger data init_from name plugins"
+    for key in keys.split():
         OmegaConf.update(config, key, cfg[key], merge=False)
     config.data.source = str(cfg.source)
     config.data.targets = {plan.style: str(cfg.target)}

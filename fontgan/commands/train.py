@@ -37,6 +37,7 @@ class Config:
     loss: Any = MISSING
     optim: OptimConfig = field(default_factory=OptimConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    logger: Any = free()
     sweep: SweepConfig = field(default_factory=SweepConfig)
     init_from: str | None = MISSING
     name: str = MISSING

@@ -63,7 +63,11 @@ def _explain_all(verb: str, overrides: list[str], error: Exception) -> ConfigErr
     """Every override that cannot be composed, where Hydra names the first alone."""
     faults = Faults()
     known = {group: choices(group) for group in groups()}
-    chosen = [o for o in overrides if o.partition("=")[2] in known.get(o.partition("=")[0], ())]
+    chosen = []  # the variants that there are, also of lists such as logger=[csv,wandb]
+    for override in overrides:
+        group, _, value = override.partition("=")
+        if set(value.strip("[]").replace(" ", "").split(",")) <= set(known.get(group, ())):
+            chosen.append(override)
     for override in [] if len(overrides) == 1 else overrides:
         alone = [choice for choice in chosen if choice != override] + [override]
         try:

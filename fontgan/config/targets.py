@@ -59,6 +59,7 @@ ALLOWED_TARGETS = (
     AllowedTarget("discriminator", "fontgan.models", base="torch.nn.Module", optional=True),
     AllowedTarget("loss", "fontgan.training.objective"),
     AllowedTarget("data.augment", "fontgan.data.augment", base="builtins.object", optional=True),
+    AllowedTarget("logger", "fontgan.loggers", base="builtins.object", below=True, optional=True),
     AllowedTarget("optim.algorithm", torch=("torch.optim",), base="torch.optim.Optimizer"),
 )
 NOT_FOR_CONFIGS = ("device", "dtype", "params")  # of torch's own classes: where and on what is for the program to say

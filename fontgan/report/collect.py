@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from fontgan.config.saved import check_fits, differences, load_config
 from fontgan.errors import RunError, UserError, encodable
-from fontgan.run_folder import FREE_ON_RESUME, is_finished
+from fontgan.run_folder import free_on_resume, is_finished
 from fontgan.sweep.jobs import Job, read_jobs
 from fontgan.training.budget import NO_END
 from fontgan.training.checkpoint import Checkpoint, all_checkpoints, best
@@ -27,10 +27,9 @@ log = logging.getLogger(__name__)
 # How long a run trains is free when it is resumed, but it shapes what comes out.
 HOW_LONG = ("trainer.max_steps", "trainer.max_minutes", "trainer.stop_at")
 SEED = "trainer.seed"
-SAME_VARIANT = {*FREE_ON_RESUME, SEED, "name"} - {*HOW_LONG}
 
 MAX_HISTORY_BYTES = 64 * 2**20  # a line of three styles has 300
-_PARTS_OF_A_RUN = ("checkpoints", "sheets", "tensorboard")
+_PARTS_OF_A_RUN = ("checkpoints", "sheets", "tensorboard", "wandb", "mlflow")
 _SEED_IN_A_NAME = re.compile(r"[-_.,+ ]*(trainer[.-])?seed[=_-]?\d+$")
 
 
@@ -250,12 +249,17 @@ def _seen_from(root: Path, folder: Path) -> str:
 # -- grouping and naming --------------------------------------------------------------------
 
 
+def tells_variants_apart(key: str) -> bool:
+    """Whether runs that differ in a setting are two variants, and not two runs of one."""
+    return key in HOW_LONG or not (key in (SEED, "name") or free_on_resume(key))
+
+
 def group(runs: Sequence[TrainedRun]) -> list[list[TrainedRun]]:
     """Runs by variant, in the order they were found; a variant's runs by seed."""
     groups: list[list[TrainedRun]] = []
     for run in runs:
         for there in groups:
-            if not differences(there[0].config, run.config).keys() - SAME_VARIANT:
+            if not any(map(tells_variants_apart, differences(there[0].config, run.config))):
                 there.append(run)
                 break
         else:

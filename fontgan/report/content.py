@@ -15,7 +15,7 @@ from fontgan.config.groups import choices
 from fontgan.config.saved import differences
 from fontgan.errors import ConfigError, encodable
 from fontgan.evaluation.glyph_set import Pair
-from fontgan.report.collect import SAME_VARIANT, Collection, LeftOut, TrainedRun
+from fontgan.report.collect import Collection, LeftOut, TrainedRun, tells_variants_apart
 from fontgan.report.cost import Cost
 from fontgan.report.measure import Comparison, Measured, MeasuredVariant, Metric
 from fontgan.report.ranking import answer, say_list
@@ -313,7 +313,7 @@ def config_differences(variants: Sequence[MeasuredVariant]) -> dict[str, list[An
     """
     configs = [variant.runs[0].run.config for variant in variants]
     changed = [differences(configs[0], config) for config in configs]
-    keys = sorted({key for each in changed for key in each if key not in SAME_VARIANT})
+    keys = sorted({key for each in changed for key in each if tells_variants_apart(key)})
     found: dict[str, list[Any]] = {}
     if any(key.startswith("generator.up.") for key in keys):
         presets = {name: _preset(name) for name in choices("generator/up")}

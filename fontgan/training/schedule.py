@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import dataclass
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,3 +40,21 @@ class Intervals:
     log: int
     evaluate: int
     save: int
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How long a training runs, and what it does on the way.
+
+    Args:
+        accumulate: batches of a step.
+        stop_at: the step at which it stops as if interrupted, None for never.
+        on_divergence: "stop" ends a training that loses what it has learned; "rollback" goes on from its last good
+            checkpoint, which may be its start, at half the learning rate.
+    """
+
+    schedule: Schedule
+    every: Intervals
+    accumulate: int
+    stop_at: int | None
+    on_divergence: str

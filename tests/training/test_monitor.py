@@ -416,18 +416,9 @@ def test_damaged_lines_of_the_metrics_are_dropped_and_named(
     ]
     file.write_bytes(b"\n".join(bad) + b"\n" + good + b'{"step": 9, "kind": "late"}\n{"step": 4, "ki')
     with caplog.at_level(logging.WARNING, "fontgan"):
-        tracker = RunLogger(run, _Nothing(), lambda *_: torch.zeros(0), sheet_chars=0, from_step=4)  # type: ignore[arg-type]
-        tracker.close()
+        RunLogger(run, [], from_step=4).close()
     assert file.read_bytes() == good
     assert f"dropped {len(bad) + 1} damaged lines, the first is line 1" in caplog.text
-
-
-class _Nothing:
-    """A pack without styles."""
-
-    styles: tuple[str, ...] = ()
-    held_out: tuple[str, ...] = ()
-    trained: tuple[str, ...] = ()
 
 
 def test_the_config_names_its_choices() -> None:

@@ -1,0 +1,91 @@
+"""MLflow."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fontgan.errors import ConfigError, one_line
+from fontgan.loggers import Logger, Settings, import_for
+from fontgan.runtime.files import atomic_write
+
+log = logging.getLogger(__name__)
+
+
+class Mlflow(Logger):
+    """One MLflow run for a run of fontgan, over all its starts.
+
+    MLflow forgets nothing: after a rollback, and where a training was killed after its last checkpoint, a metric has two
+    values at some steps.
+
+    Args:
+        tracking_uri: None for ``$MLFLOW_TRACKING_URI``, and where that is not set for files in ``RUN/mlflow``.
+    """
+
+    def __init__(self, run: Path, *, experiment: str = "fontgan", tracking_uri: str | None = None):
+        super().__init__(run)
+        self.experiment = experiment
+        self.tracking_uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or (run / "mlflow").resolve().as_uri()
+        # Its file store is not developed further, but is all that a single run needs. Nothing is told to its makers.
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        self.mlflow = import_for("mlflow", "mlflow", "pip install 'fontgan[mlflow]' installs it.")
+        self.client: Any = None
+
+    def start(self, step: int) -> None:
+        if self.client is not None:
+            return
+        client, kept = self.mlflow.MlflowClient(tracking_uri=self.tracking_uri), self.run / "mlflow.id"
+        try:
+            if kept.is_file():
+                self.id = kept.read_text(encoding="utf-8").strip()
+                client.update_run(self.id, status="RUNNING")
+            else:
+                there = client.get_experiment_by_name(self.experiment)
+                experiment = there.experiment_id if there else client.create_experiment(self.experiment)
+                self.id = client.create_run(experiment, run_name=self.run.name).info.run_id
+                atomic_write(kept, self.id)
+        except self.mlflow.MlflowException as error:
+            raise ConfigError(f"logger=mlflow: {self.tracking_uri} refuses ({one_line(str(error))[:300]}).") from error
+        self.client = client
+
+    @contextmanager
+    def _sending(self) -> Iterator[None]:
+        """A server that is away for a while costs its numbers, and not the training."""
+        try:
+            yield
+        except self.mlflow.MlflowException as error:
+            log.warning("logger=mlflow: %s", one_line(str(error))[:300])
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        now = round(1000 * time.time())
+        metrics = [self.mlflow.entities.Metric(tag, value, now, step) for tag, value in values.items()]
+        with self._sending():
+            for start in range(0, len(metrics), 1000):  # as many as MLflow takes at once
+                self.client.log_batch(self.id, metrics=metrics[start : start + 1000])
+
+    def image(self, step: int, name: str, image: np.ndarray) -> None:
+        with self._sending():
+            self.client.log_image(self.id, image, artifact_file=f"{name}/step-{step:08d}.png")
+
+    def text(self, step: int, name: str, text: str) -> None:
+        with self._sending():
+            self.client.log_text(self.id, text, f"{name}.md")
+
+    def result(self, settings: Settings, scores: Mapping[str, float]) -> None:
+        with self._sending():
+            for key, value in settings.items():
+                self.client.log_param(self.id, key, value)
+
+    def close(self) -> None:
+        if self.client is not None:
+            with self._sending():
+                self.client.set_terminated(self.id)
+            self.client = None
