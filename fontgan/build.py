@@ -14,7 +14,7 @@ from torch import nn
 
 from fontgan.config.compose import find_pretrained
 from fontgan.config.data_plan import checked_plan
-from fontgan.config.instantiate import build, build_generator
+from fontgan.config.instantiate import build, build_generator, build_objective, try_losses
 from fontgan.data.batches import PairSampler
 from fontgan.data.pack import Pack, make_pack
 from fontgan.errors import ConfigError, Faults, RunError, UserError
@@ -86,7 +86,8 @@ def build_parts(
         pretrained: of ``find_pretrained``; with a checkpoint its weights are taken over, without one they are still to come.
     Raises: UserError; what is quick to refuse is refused first.
     """
-    objective, augment = build(cfg.loss, "loss"), build(cfg.data.augment, "data.augment")
+    objective, augment = build_objective(cfg.loss), build(cfg.data.augment, "data.augment")
+    try_losses(cfg, objective)
     plan = checked_plan(cfg, pretrained)
     targets = [member.name for member in plan.styles]
     styles = pretrained.model_styles(targets) if pretrained else targets

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -163,7 +164,7 @@ def _settings(file: Path) -> str:
             skipping = True
         elif line and not line.startswith((" ", "#")):
             skipping = False
-        if line.startswith("#") or not line or skipping or "_target_" in line or "_partial_" in line:
+        if line.startswith("#") or not line or skipping or re.match(r"\s+(_target_|_partial_|<<:|&)", line):
             continue
         kept.append(f"  {line}")
     group = (

@@ -77,7 +77,7 @@ def settings_to_compare(cfg: DictConfig) -> Settings:
         "generator.ngf",
         "generator.depth",
         "data.size",
-        "loss.adversarial",
+        "loss.adversarial.weight",
         "optim.lr",
         "trainer.batch_size",
         "trainer.max_steps",

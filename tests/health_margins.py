@@ -13,24 +13,26 @@ import torch
 from fontgan.build import build_parts
 from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices
+from fontgan.losses import GAN_LOSSES
 from fontgan.training.monitor import EXPLODED, TrainingMonitor
-from fontgan.training.objective import GAN_LOSSES
 from fontgan.training.schedule import Schedule
 from tests.helpers import TINY
 
-_GANS = {gan.discriminator: name for name, gan in GAN_LOSSES.items()}.values()  # each function once
+_GANS = {sides: kind for kind, sides in GAN_LOSSES.items()}.values()  # each function once
 _OTHERS = [gan for gan in _GANS if gan != "hinge"]  # which is that of the preset
-CASES = [*((f"loss={name}",) for name in choices("loss")), *(("loss=ink_gan", f"loss.gan={gan}") for gan in _OTHERS)]
+CASES = [
+    *((f"loss={name}",) for name in choices("loss")),
+    *(("loss=ink_gan", f"loss.adversarial.kind={gan}") for gan in _OTHERS),
+]
 
 
 def follow(overrides: tuple[str, ...], steps: int) -> tuple[dict[str, float], list[float], list[str]]:
     """Trains. Returns: the largest multiple of what is usual, by what it is of; the discriminator's losses as shares of
     chance; and the warnings. Raises: Diverged."""
     judge = ["discriminator=zi2zi"] if "loss=zi2zi" in overrides else []
-    small = ["discriminator.ndf=4"] if overrides != ("loss=ink",) else []
-    cfg = compose_config(
-        "train", [*TINY, *overrides, *judge, *small, "loss.adversarial_from=0", f"trainer.max_steps={steps}"]
-    )
+    with_d = overrides != ("loss=ink",)
+    small, early = (["discriminator.ndf=4"], ["loss.adversarial.start=0"]) if with_d else ([], [])
+    cfg = compose_config("train", [*TINY, *overrides, *judge, *small, *early, f"trainer.max_steps={steps}"])
     _, step, sampler = build_parts(cfg, torch.device("cpu"), "fp32")
     schedule = Schedule(steps, None, cfg.optim.warmup_steps, cfg.optim.final_lr_share)
     full = {

@@ -212,7 +212,7 @@ def test_bad_data_gets_one_line_from_check_and_train(
         (["trainer.precision=fp8"], "auto, bf16, fp32"),
         (["trainer.device=tpu"], "auto, cpu, cuda"),
         (["trainer.max_minutes=0"], "more than 0"),
-        (["discriminator=none"], "discriminator=none, but loss.adversarial"),
+        (["discriminator=none"], "discriminator=none, but loss.adversarial.weight"),
         (["loss=ink"], "would never be used"),
         (["loss=zi2zi"], "discriminator.head=category"),
         (["data.augment.strength=-1"], "0 or more"),

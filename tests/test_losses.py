@@ -17,14 +17,14 @@ from fontgan import losses
 from fontgan.build import build_parts
 from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices, config_folder
-from fontgan.config.instantiate import build, build_generator
+from fontgan.config.instantiate import build, build_generator, build_objective
+from fontgan.config.targets import locate
 from fontgan.data.batches import GlyphBatch
 from fontgan.models.discriminator import DiscriminatorOutput, PatchDiscriminator
 from fontgan.models.glyph_encoder import LOSS_WEIGHTS, WEIGHTS, feature_distance, loss_encoder
 from fontgan.runtime.device import autocast
-from fontgan.training import objective as objectives
 from fontgan.training.budget import step_flops
-from fontgan.training.objective import GAN_LOSSES, Objective
+from fontgan.training.objective import Objective, Term
 from fontgan.training.step import TrainStep
 from fontgan.values import image_from_logits, ink_from_image
 from tests.helpers import TINY
@@ -154,14 +154,15 @@ def test_adversarial_losses() -> None:
     assert float(losses.relativistic_g(fake, real)) == pytest.approx(math.log(1 + math.exp(2.5)))
 
 
-@pytest.mark.parametrize("name", GAN_LOSSES)
-def test_every_gan_loss_parts_real_from_fake_and_pulls_fake_to_real(name: str) -> None:
+@pytest.mark.parametrize("kind", losses.GAN_LOSSES)
+def test_every_gan_loss_parts_real_from_fake_and_pulls_fake_to_real(kind: str) -> None:
     values = torch.tensor([0.5, 0.5], requires_grad=True)
     real, fake = (DiscriminatorOutput(value.view(1, 1, 1, 1), None) for value in values)
-    gan = GAN_LOSSES[name]
-    (slope,) = torch.autograd.grad(gan.discriminator(real, fake), values, retain_graph=True)
+    given, term = {"d_real": real, "d_fake": fake}, Term("gan", losses.GanLoss(kind=kind))
+    objective = Objective([term])
+    (slope,) = torch.autograd.grad(objective.discriminator_losses(given, 0)["d_gan"], values, retain_graph=True)
     assert slope[0] < 0 < slope[1]
-    (slope,) = torch.autograd.grad(gan.generator(fake, real) if gan.relativistic else gan.generator(fake), values)
+    (slope,) = torch.autograd.grad(objective.generator_losses(given, 0)["gan"], values)
     assert slope[1] < 0
 
 
@@ -183,9 +184,9 @@ def test_r1() -> None:
     glyph = torch.ones(3, 1, 1, 2, requires_grad=True)
     slopes = torch.tensor([3.0, 4.0], requires_grad=True)
     patches = slopes * glyph  # two patches a glyph, each of one pixel
-    one_patch = losses.r1(DiscriminatorOutput(patches.sum(dim=3, keepdim=True), None), glyph)
+    one_patch = losses.r1(glyph, DiscriminatorOutput(patches.sum(dim=3, keepdim=True), None))
     assert one_patch.item() == pytest.approx((3**2 + 4**2) / 2)
-    assert losses.r1(DiscriminatorOutput(patches, None), glyph).item() == pytest.approx((3**2 + 4**2) / 2 / 2)
+    assert losses.r1(glyph, DiscriminatorOutput(patches, None)).item() == pytest.approx((3**2 + 4**2) / 2 / 2)
     one_patch.backward()
     assert slopes.grad is not None
     assert slopes.grad.tolist() == pytest.approx([3, 4])
@@ -225,93 +226,130 @@ def test_a_blank_page_is_punished_harder_than_by_l1_alone() -> None:
         assert (pull > 1e-2) == (name == "bce")
 
 
-def test_handover_from_cross_entropy_to_l1() -> None:
-    objective = Objective(l1=2, ink_bce=1, handover=0.5, dice=0, edge=0)
-    logits, target = torch.zeros(1, 1, 4, 4), page((0, 0))
-    assert set(objective.reconstruction(logits, target, 0.0)) == {"ink_bce"}
-    middle = objective.reconstruction(logits, target, 0.25)
+# -- weights and schedules ------------------------------------------------------------------
+
+
+def of_glyph(target: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {"logits": torch.zeros_like(target), "fake": torch.zeros_like(target), "target": target}
+
+
+def test_a_term_acts_from_start_to_end_and_fades() -> None:
+    term = Term("x", losses.l1, weight=2, start=0.2, end=0.8, fade_in=0.2, fade_out=0.4)
+    shares = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.79, 0.8, 1.0)
+    assert [term.weight_at(share) for share in shares] == pytest.approx([0, 0, 1, 2, 1.5, 1, 0.05, 0, 0])
+    assert [Term("x", losses.l1).weight_at(share) for share in (0.0, 0.5, 1.0)] == [1, 1, 1]
+
+
+def test_cross_entropy_hands_over_to_l1() -> None:
+    given = of_glyph(page((0, 0)))
+    objective = Objective(
+        [Term("ink_bce", losses.ink_bce, end=0.5, fade_out=0.5), Term("l1", losses.l1, weight=2, fade_in=0.5)]
+    )
+    assert set(objective.generator_losses(given, 0.0)) == {"ink_bce"}
+    middle = objective.generator_losses(given, 0.25)
     assert float(middle["ink_bce"]) == pytest.approx(0.5 * math.log(2))
     assert float(middle["l1"]) == pytest.approx(0.5 * 2 * 1.0)
-    assert set(objective.reconstruction(logits, target, 0.5)) == {"l1"}
-    both = Objective(l1=1, ink_bce=1, handover=0, dice=0, edge=0)
-    assert set(both.reconstruction(logits, target, 0.9)) == {"l1", "ink_bce"}
+    assert set(objective.generator_losses(given, 0.5)) == {"l1"}
 
 
-def test_terms_of_weight_zero_are_not_computed() -> None:
-    terms = Objective(l1=1, ink_bce=0, handover=0, dice=0, edge=0).reconstruction(torch.zeros(1, 1, 4, 4), page(), 1.0)
-    assert set(terms) == {"l1"}
+def test_terms_that_start_later_or_are_done_are_not_computed() -> None:
+    objective = Objective([Term("l1", losses.l1), Term("dice", losses.soft_dice, start=0.5)])
+    assert set(objective.generator_losses(of_glyph(page()), 0.4)) == {"l1"}
+    assert set(objective.generator_losses(of_glyph(page()), 0.6, done=["l1"])) == {"dice"}
+    assert objective.phases() == [(0.0, 0.5), (0.5, 1.0)]
 
 
 def test_the_discriminator_starts_when_told() -> None:
-    objective = Objective(adversarial=0.1, adversarial_from=0.4)
-    assert [objective.uses_discriminator(p) for p in (0.0, 0.39, 0.4, 1.0)] == [False, False, True, True]
-    assert not Objective().uses_discriminator(1.0)
+    objective = Objective([Term("l1", losses.l1), Term("gan", losses.GanLoss(), start=0.4)])
+    assert [objective.discriminator_at_work(share) for share in (0.0, 0.39, 0.4, 1.0)] == [False, False, True, True]
+    assert not Objective([Term("l1", losses.l1)]).uses_discriminator
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        *({weight: -1} for weight in objectives.WEIGHTS),
-        {"handover": 2},
-        {"gan": "x"},
-        {"l1": 0, "ink_bce": 0, "dice": 0, "edge": 0, "perceptual": 1, "total_variation": 1},
-        {"edge_scales": 0},
-        {"edge_scales": 6},
-        {"edge_scales": 2, "edge": 0},
-        {"r1": 1},
-        {"feature_matching": 1},
-    ],
-)
-def test_wrong_weights_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="loss"):
-        Objective(**wrong)  # type: ignore[arg-type]
+def test_what_a_term_needs_is_read_from_its_parameters() -> None:
+    terms = {node: Term(node, function) for node, function in TERMS.items()}
+    assert {name for name, term in terms.items() if term.asks_discriminator} == {
+        "adversarial", "category", "feature_matching", "r1",
+    }  # fmt: skip
+    assert {name for name, term in terms.items() if term.is_penalty} == {"r1"}
+    assert {name for name, term in terms.items() if term.trains_discriminator} == {"adversarial", "category"}
+    assert {"total_variation", "constancy", "category"}.isdisjoint(name for name, term in terms.items() if term.draws)
+
+    def depth(fake: torch.Tensor, depth_map: torch.Tensor) -> torch.Tensor:
+        return fake
+
+    with pytest.raises(ValueError, match=r"loss\.x: takes depth_map, which a training step has not\. It has d_fake"):
+        Term("x", depth)
 
 
-@pytest.mark.parametrize("name", choices("loss"))
-def test_every_loss_config_builds(name: str) -> None:
-    assert isinstance(build(compose_config("train", [f"loss={name}"]).loss, "loss"), Objective)
+PRESETS = {name: compose_config("train", [f"loss={name}"]).loss for name in choices("loss")}
+TERMS = {
+    str(name): target() if isinstance(target := locate(f"loss.{name}", node["_target_"]), type) else target
+    for name, node in PRESETS["ink"].items()
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_builds_and_has_every_term(name: str) -> None:
+    assert list(PRESETS[name]) == list(TERMS)
+    assert {term.name for term in build_objective(PRESETS[name]).terms} == {
+        term for term, node in PRESETS[name].items() if node.weight
+    }
 
 
 def test_zi2zi_weights_are_the_published_ones() -> None:
-    loss = build(compose_config("train", ["loss=zi2zi"]).loss, "loss")
-    assert (loss.l1, loss.constancy, loss.ink_bce, loss.gan) == (100, 15, 0, "bce")
-    assert len(choices("loss")) >= 3
+    loss = PRESETS["zi2zi"]
+    assert {name: node.weight for name, node in loss.items() if node.weight} == {
+        "l1": 100, "constancy": 15, "adversarial": 1, "category": 1,
+    }  # fmt: skip
+    assert loss.adversarial.kind == "bce"
+    assert len(PRESETS) >= 3
+
+
+def test_the_file_of_terms_names_every_gan_loss() -> None:
+    text = (config_folder() / "loss" / "_terms.yaml").read_text(encoding="utf-8")
+    assert all(kind in text for kind in losses.GAN_LOSSES)
+
+
+ALONE = ("loss=ink", "discriminator=none")
 
 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        (["loss.gan=wgan"], ", ".join(GAN_LOSSES)),
-        (["loss.r1=1", "loss.adversarial=0", "discriminator=none"], "loss.r1=1.0: would never be used"),
-        (["loss.feature_matching=1", "loss.adversarial=0", "discriminator=none"], "nothing trains the discriminator"),
-        (["loss.feature_matching=1", "discriminator=none"], "discriminator=none"),
-        (["loss.edge=0", "loss.edge_scales=3"], "loss.edge_scales=3: would never be used"),
-        (["loss=ink", "discriminator=none", "loss.gan=relativistic"], "loss.gan=relativistic: would never be used"),
-        (
-            ["loss=ink", "discriminator=none", "loss.adversarial_from=0.5"],
-            "loss.adversarial_from=0.5: would never be used",
-        ),
-        (["loss.handover=0.7", "loss.l1=0"], "loss.handover=0.7: would never be used"),
-        (["loss.handover=0.7", "loss.ink_bce=0"], "loss.handover=0.7: would never be used"),
+        *(([f"loss.{name}.weight=-1"], f"loss.{name}.weight=-1.0: 0 or more is needed") for name in TERMS),
+        (["loss.l1.start=1"], "loss.l1.start=1.0: 0 to below 1 is needed"),
+        (["loss.dice.start=0.5", "loss.dice.end=0.5"], "loss.dice: acts from 0.5 to 0.5"),
+        (["loss.dice.fade_in=0.6", "loss.dice.end=0.5"], "fades in over 0.6"),
+        (["loss.l1=10"], "Write loss.l1.weight=..."),
+        (["loss.l1.real=1"], "loss.l1.real: no such config key"),
+        (["+loss.l1.target=1"], "loss.l1.target: no such config key"),
+        (["loss.adversarial.kind=wgan"], f"loss.adversarial.kind=wgan: choose one of {', '.join(losses.GAN_LOSSES)}"),
+        (["loss.edge.scales=6"], "loss.edge.scales=6: 1 to 5"),
+        (["loss.edge.scales=0"], "loss.edge.scales=0: 1 to 5"),
+        (["loss.r1.weight=1", "loss.adversarial.weight=0", "discriminator=none"], "loss.r1.weight=1: would never be used"),
+        (["loss.feature_matching.weight=1", *ALONE], "nothing trains the discriminator"),
+        (["loss.feature_matching.weight=1", "discriminator=none"], "discriminator=none"),
+        (["loss.category.weight=1", "discriminator=patch"], "loss.category: the discriminator has no category head"),
+        (["discriminator.layers=9"], "discriminator: cannot take images of data.size=64"),
+        (["loss=ink"], "discriminator: would never be used"),
+        (["loss.edge.weight=0", "loss.edge.scales=3"], "loss.edge.scales=3: would never be used"),
+        ([*ALONE, "loss.adversarial.kind=relativistic"], "loss.adversarial.kind=relativistic: would never be used"),
+        ([*ALONE, "loss.adversarial.start=0.5"], "loss.adversarial.start=0.5: would never be used"),
+        (["loss.l1.fade_in=0.7", "loss.l1.weight=0"], "loss.l1.fade_in=0.7: would never be used"),
+        ([*ALONE, *(f"loss.{name}.weight=0" for name in ("ink_bce", "l1", "dice", "edge"))], "nothing draws the glyph"),
+        ([*ALONE, *(f"loss.{name}.weight=0" for name in ("ink_bce", "dice", "edge"))], "at 0 of the training nothing draws"),
     ],
-)
-def test_what_would_never_be_used_is_refused_in_one_line(
+)  # fmt: skip
+def test_what_cannot_be_or_would_never_be_used_is_refused_in_one_line(
     settings: list[str], says: str, refused: Callable[..., str], tmp_path: Path
 ) -> None:
     assert says in refused("train", *TINY, *settings, f"out={tmp_path / 'run'}")
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", choices("loss"))
-def test_every_loss_config_names_every_key_and_every_gan_loss(name: str) -> None:
-    text = (config_folder() / "loss" / f"{name}.yaml").read_text(encoding="utf-8")
-    assert all(f"\n{field}: " in text for field in Objective.__dataclass_fields__)
-    assert all(gan in text for gan in GAN_LOSSES)
-
-
 # -- in training ----------------------------------------------------------------------------
 
-JUDGED = (*TINY, "loss=ink_gan", "loss.adversarial_from=0", "discriminator=patch", "discriminator.ndf=4")
+JUDGED = (*TINY, "loss=ink_gan", "loss.adversarial.start=0", "discriminator=patch", "discriminator.ndf=4")
 
 
 @pytest.fixture(scope="module")
@@ -327,7 +365,7 @@ def make_step(*settings: str, precision: str = "fp32") -> TrainStep:
     return TrainStep(
         generator,
         judge,
-        build(cfg.loss, "loss"),
+        build_objective(cfg.loss),
         optimiser_g=torch.optim.Adam(generator.parameters(), 1e-3),
         optimiser_d=torch.optim.Adam(judge.parameters(), 1e-3),
         autocast=autocast(torch.device("cpu"), precision),
@@ -356,18 +394,18 @@ def plain(batches: list[GlyphBatch]) -> list[torch.Tensor]:
     return weights(step)
 
 
-@pytest.mark.parametrize("weight", objectives.WEIGHTS)
-def test_every_weight_acts_in_training(weight: str, batches: list[GlyphBatch], plain: list[torch.Tensor]) -> None:
-    step = make_step("discriminator.head=category", f"loss.{weight}=0.7")
-    assert {weight, f"d_{weight}"} & set(train(step, batches))
+@pytest.mark.parametrize("name", TERMS)
+def test_every_term_acts_in_training(name: str, batches: list[GlyphBatch], plain: list[torch.Tensor]) -> None:
+    step = make_step("discriminator.head=category", f"loss.{name}.weight=0.7")
+    assert {name, f"d_{name}"} & set(train(step, batches))
     assert any(not torch.equal(ours, theirs) for ours, theirs in zip(weights(step), plain, strict=True))
 
 
 @pytest.mark.parametrize("discriminator", [name for name in choices("discriminator") if name != "none"])
-@pytest.mark.parametrize("gan", GAN_LOSSES)
+@pytest.mark.parametrize("gan", losses.GAN_LOSSES)
 def test_every_gan_loss_trains_both_networks_in_bf16(gan: str, discriminator: str, batches: list[GlyphBatch]) -> None:
-    terms = ["loss.feature_matching=1", "loss.r1=1", "loss.perceptual=1"]
-    step = make_step(f"loss.gan={gan}", f"discriminator={discriminator}", *terms, precision="bf16")
+    terms = ["loss.feature_matching.weight=1", "loss.r1.weight=1", "loss.perceptual.weight=1"]
+    step = make_step(f"loss.adversarial.kind={gan}", f"discriminator={discriminator}", *terms, precision="bf16")
     before = weights(step)
     report = train(step, batches)
     assert {"adversarial", "d_adversarial", "feature_matching", "d_r1", "perceptual"} <= set(report)
@@ -379,19 +417,17 @@ def test_every_gan_loss_trains_both_networks_in_bf16(gan: str, discriminator: st
 
 
 @pytest.mark.parametrize("discriminator", [name for name in choices("discriminator") if name != "none"])
-def test_r1_takes_the_slope_of_each_glyph_by_itself(
-    discriminator: str, batches: list[GlyphBatch], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_r1_takes_the_slope_of_each_glyph_by_itself(discriminator: str, batches: list[GlyphBatch]) -> None:
     slopes = []
 
-    def spy(real: DiscriminatorOutput, glyph: torch.Tensor) -> torch.Tensor:
-        (slope,) = torch.autograd.grad(real.logits[0].sum(), glyph, retain_graph=True)
+    def spy(target_with_grad: torch.Tensor, d_real_with_grad: DiscriminatorOutput) -> torch.Tensor:
+        (slope,) = torch.autograd.grad(d_real_with_grad.logits[0].sum(), target_with_grad, retain_graph=True)
         slopes.append(slope)
-        return r1(real, glyph)
+        return losses.r1(target_with_grad, d_real_with_grad)
 
-    r1 = losses.r1
-    monkeypatch.setattr(losses, "r1", spy)
-    step = make_step(f"discriminator={discriminator}", "loss.r1=1")
+    step = make_step(f"discriminator={discriminator}", "loss.r1.weight=1")
+    (penalty,) = (term for term in step.objective.terms if term.is_penalty)
+    penalty.discriminator = spy
     train(step, batches)
     for slope in slopes:
         assert slope[0].abs().sum() > 0
@@ -407,11 +443,11 @@ def operations(step: TrainStep) -> float:
 @pytest.mark.parametrize(
     ("settings", "dearer"),
     [
-        *(([f"loss.gan={name}"], gan.relativistic) for name, gan in GAN_LOSSES.items()),
-        (["loss.feature_matching=1"], True),
-        (["loss.r1=1"], True),
-        (["loss.perceptual=1"], True),
-        (["loss.total_variation=1", "loss.edge_scales=3"], False),
+        *(([f"loss.adversarial.kind={kind}"], kind == "relativistic") for kind in losses.GAN_LOSSES),
+        (["loss.feature_matching.weight=1"], True),
+        (["loss.r1.weight=1"], True),
+        (["loss.perceptual.weight=1"], True),
+        (["loss.total_variation.weight=1", "loss.edge.scales=3"], False),
     ],
 )
 def test_operations_of_every_term_are_counted(settings: list[str], dearer: bool, batches: list[GlyphBatch]) -> None:

@@ -24,7 +24,7 @@ EXAMPLES = (
 )
 # Whose keys its help explains; the other variants of these groups have the same or fewer.
 HELP_FILES = (
-    "generator/unet.yaml", "generator/up/resize/interpolate_conv.yaml", "discriminator/patch.yaml", "loss/ink_gan.yaml",
+    "generator/unet.yaml", "generator/up/resize/interpolate_conv.yaml", "discriminator/patch.yaml", "loss/_terms.yaml", "loss/ink_gan.yaml",
     "optim/adamw.yaml", "trainer/default.yaml", "sweep/none.yaml",
 )  # fmt: skip
 

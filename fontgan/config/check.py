@@ -13,7 +13,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from fontgan.config.explain import unknown_key
 from fontgan.config.groups import SPECIAL_KEYS
 from fontgan.config.overrides import unescape_all
-from fontgan.config.schema import objects_in_signature, signature_schema
+from fontgan.config.schema import LossTermConfig, objects_in_signature, signature_schema
 from fontgan.config.targets import ALLOWED_TARGETS, NOT_FOR_CONFIGS, locate
 from fontgan.config.verbs import verb_module
 from fontgan.errors import ConfigError, Faults, first_line
@@ -47,6 +47,7 @@ def _checked_and_resolved(verb: str, cfg: DictConfig) -> DictConfig:
             f"{key}: needs a value. Add {hints.get(key, key + '=...')}; see fontgan {verb} --help." for key in missing
         )
         raise ConfigError(*needed)
+    _check_loss_terms(cfg)
     faults = Faults()
     faults.found += _lacking(verb_module(verb).Config, cfg)
     with faults.gather():
@@ -88,6 +89,17 @@ def _check_places(cfg: DictConfig) -> None:
             )
 
 
+def _check_loss_terms(cfg: DictConfig) -> None:
+    """Raises: ConfigError where the loss has something else than terms."""
+    for name in cfg.get("loss") or {}:
+        term = cfg.loss._get_node(name)
+        if not isinstance(term, DictConfig) or term.get("_target_") is None:
+            raise ConfigError(
+                f"loss.{name}={term}: a loss term is a function (_target_) with a weight. Write loss.{name}.weight=..., "
+                "or leave it out."
+            )
+
+
 def _check_numbers(value: Any, path: str = "") -> None:
     """Raises: ConfigError for a number that is infinite or none at all; comparing with one would let all through."""
     if isinstance(value, dict | list):
@@ -106,7 +118,7 @@ def _check_target(path: str, node: DictConfig) -> None:
         for key in parameter_keys(node):
             if key in NOT_FOR_CONFIGS:
                 raise ConfigError(f"{path}.{key}: is not for a config to say. Leave it out.")
-    signature = signature_schema(target)
+    signature = signature_schema(target, LossTermConfig if path.startswith("loss.") else None)
     schema, types = OmegaConf.structured(signature), {field.name: field.type for field in fields(signature)}
     named = NAMED_PRESETS.get(path, ())
     for key, optional in objects_in_signature(target).items():

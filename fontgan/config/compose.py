@@ -16,7 +16,7 @@ from fontgan.config.check import check_config, parameter_keys, target_nodes
 from fontgan.config.conflicts import validate
 from fontgan.config.explain import did_you_mean, explain
 from fontgan.config.groups import choices, groups, hydra_here
-from fontgan.config.instantiate import build, build_on_meta, target_specs
+from fontgan.config.instantiate import build_objective, build_on_meta, target_specs, try_losses
 from fontgan.config.overrides import escape_overrides, unescape
 from fontgan.config.plugins import activate, active, typed_plugins
 from fontgan.config.saved import check_fits, load_config
@@ -316,6 +316,8 @@ def _flops_of_a_step(cfg: DictConfig) -> float:
     from fontgan.training.checkpoint import all_checkpoints
     from fontgan.training.finetune import freeze_parts
 
+    objective = build_objective(cfg.loss)
+    try_losses(cfg, objective)
     targets = list(name_styles(target_specs(cfg) or ()))
     started = all_checkpoints(user_path(cfg.out)) if cfg.init_from and _own_config(cfg) is not None else []
     pretrained = find_pretrained(cfg, started[-1] if started else None)
@@ -329,7 +331,7 @@ def _flops_of_a_step(cfg: DictConfig) -> float:
     return step_flops(
         generator,
         build_on_meta(cfg, "discriminator", cfg.discriminator, styles),
-        build(cfg.loss, "loss"),
+        objective,
         size=cfg.data.size,
         batch_size=cfg.trainer.batch_size,
         accumulate=cfg.trainer.accumulate,

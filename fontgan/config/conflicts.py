@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from fontgan.config.groups import choices
 from fontgan.config.limits import check_limits
+from fontgan.config.schema import LossTermConfig
 from fontgan.config.verbs import verb_module
 from fontgan.errors import ConfigError, Faults
 
@@ -21,6 +22,8 @@ def validate(verb: str, cfg: DictConfig, typed: Collection[str] = ()) -> None:
     """
     faults = Faults()
     faults.found += check_limits(verb_module(verb).Config, cfg)
+    for name, term in (cfg.get("loss") or {}).items():
+        faults.found += check_limits(LossTermConfig, term, f"loss.{name}")
     if not faults.found:  # what follows reckons with the numbers
         for rule in RULES:
             with faults.gather():
@@ -64,20 +67,14 @@ def _refuse_idle_parts(verb: str, cfg: DictConfig, typed: set[str]) -> None:
 
 def _refuse_idle_losses(verb: str, cfg: DictConfig, typed: set[str]) -> None:
     """Raises: ConfigError where a typed setting of the loss shapes a term whose weight is 0; a preset may hold such."""
-    loss = cfg.get("loss")
-    if not loss:
-        return
-    judged, both = loss.get("adversarial"), loss.get("l1") and loss.get("ink_bce")
-    idle = {
-        "gan": not judged and "loss.adversarial is 0. Raise it, such as loss=ink_gan",
-        "adversarial_from": not (judged or loss.get("category"))
-        and loss.get("adversarial_from")
-        and "loss.adversarial and loss.category are 0. Raise one, such as loss=ink_gan",
-        "handover": not both and loss.get("handover") and "it needs loss.l1 and loss.ink_bce above 0. Raise both",
-    }
-    for key, reason in idle.items():
-        if f"loss.{key}" in typed and reason:
-            raise ConfigError(f"loss.{key}={loss.get(key)}: would never be used, since {reason}, or leave it out.")
+    for key in sorted(typed):
+        group, _, rest = key.partition(".")
+        name, _, option = rest.partition(".")
+        if group == "loss" and option not in ("", "weight") and not cfg.loss[name].get("weight", 1.0):
+            raise ConfigError(
+                f"{key}={cfg.loss[name].get(option)}: would never be used, since loss.{name}.weight is 0. Raise that, or "
+                "leave it out."
+            )
 
 
 def _depth_fits_size(verb: str, cfg: DictConfig, typed: set[str]) -> None:
@@ -114,27 +111,20 @@ def _discriminator_fits_loss(verb: str, cfg: DictConfig, typed: set[str]) -> Non
     """Raises: ConfigError where loss and discriminator do not go together, or one would be ignored."""
     if not cfg.get("loss"):
         return
-    wanted = cfg.loss.adversarial > 0 or cfg.loss.category > 0
+    from fontgan.config.instantiate import build_objective
+
+    objective = build_objective(cfg.loss)
+    wanted = [f"loss.{term.name}.weight" for term in objective.terms if term.asks_discriminator]
     given = cfg.discriminator.get("_target_") is not None
     if wanted and not given:
         raise ConfigError(
-            "discriminator=none, but loss.adversarial or loss.category is above 0. "
-            "Use discriminator=patch (or zi2zi), or set both weights to 0."
+            f"discriminator=none, but {wanted[0]} is above 0. Use discriminator=patch (or zi2zi), or "
+            f"{' '.join(f'{key}=0' for key in wanted)}."
         )
     if given and not wanted:
         raise ConfigError(
-            "discriminator: would never be used, since loss.adversarial and loss.category are 0. "
-            "Use discriminator=none, or loss=ink_gan, or loss.adversarial=0.02."
-        )
-    layers = cfg.discriminator.get("layers", 0)
-    if given and cfg.data.size >> layers < 1:
-        raise ConfigError(
-            f"discriminator.layers={layers}: {cfg.data.size} px can be halved {cfg.data.size.bit_length() - 1} times at most."
-        )
-    if cfg.loss.category > 0 and cfg.discriminator.get("head", "category") != "category":
-        raise ConfigError(
-            "loss.category is above 0, but discriminator.head=projection names no category. "
-            "Use discriminator.head=category or loss.category=0."
+            "discriminator: would never be used, since no loss term asks it. "
+            "Use discriminator=none, or loss=ink_gan, or loss.adversarial.weight=0.02."
         )
 
 

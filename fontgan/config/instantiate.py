@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +13,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from fontgan.config.check import RESOLVED_KEYS
 from fontgan.config.groups import SPECIAL_KEYS
+from fontgan.config.schema import LossTermConfig
 from fontgan.config.targets import locate
 from fontgan.errors import ConfigError, UserError, first_line
 
 if TYPE_CHECKING:
     from fontgan.models.unet import UnetGenerator
+    from fontgan.training.objective import Objective
 
 # Of values out of range, and of parts that do not fit together.
 WHAT_PARTS_RAISE = (ValueError, TypeError, RuntimeError, ArithmeticError, AttributeError, LookupError, MemoryError)
@@ -61,6 +65,40 @@ def _call(target: Callable[..., Any], path: str, settings: dict[str, Any], *args
         if said and str(settings.get(said[1])) == said[2]:
             raise ConfigError(f"{path}.{message}") from error
         raise  # of what it was made in, perhaps
+
+
+def build_objective(loss: DictConfig) -> Objective:
+    """The loss terms of weight above 0, in the order of the config. Raises: ConfigError."""
+    from fontgan.training.objective import Objective, Term
+
+    shares = [key.name for key in fields(LossTermConfig)]
+    terms = []
+    try:
+        for name, node in loss.items():
+            if node.get("weight", 1.0) > 0:
+                options = {key: node[key] for key in node if key not in shares}
+                is_partial = not inspect.isclass(locate(f"loss.{name!s}", node["_target_"]))
+                function = build(OmegaConf.create({**options, "_partial_": is_partial}), f"loss.{name!s}")
+                terms.append(Term(str(name), function, **{key: node[key] for key in shares if key in node}))
+        return Objective(terms)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def try_losses(cfg: DictConfig, objective: Objective) -> None:
+    """Raises: ConfigError where a loss term refuses its options or the discriminator, or that the size of the images."""
+    discriminator = build_on_meta(cfg, "discriminator", cfg.discriminator, styles=2)
+    try:
+        objective.try_out(discriminator, cfg.data.size, styles=2)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    except RuntimeError as error:
+        raise ConfigError(
+            f"discriminator: cannot take images of data.size={cfg.data.size} ({first_line(error)}). Use a larger "
+            "data.size, or give it fewer layers."
+        ) from error
 
 
 def build_generator(cfg: DictConfig, styles: int) -> UnetGenerator:

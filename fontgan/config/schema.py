@@ -32,6 +32,17 @@ class DataConfig:
 
 
 @dataclass
+class LossTermConfig:
+    """What every loss term takes beside the options of its function."""
+
+    weight: float = limited(0)
+    start: float = limited(0, below=1)
+    end: float = limited(above=0, maximum=1)
+    fade_in: float = limited(0, 1)
+    fade_out: float = limited(0, 1)
+
+
+@dataclass
 class OptimConfig:
     algorithm: Any = MISSING
     lr: float = limited(0)
@@ -81,16 +92,22 @@ class TracingConfig:
     speck: float = limited(0, below=0.1)
 
 
-def signature_schema(target: Callable[..., Any]) -> type:
-    """A dataclass of the target's keyword parameters, typed where OmegaConf knows the type, else Any."""
+def signature_schema(target: Callable[..., Any], beside: type | None = None) -> type:
+    """A dataclass of the target's keyword parameters, typed where OmegaConf knows the type, else Any.
+
+    Args:
+        beside: a dataclass of keys that are not the target's, which a training step calls: only its keyword-only
+            parameters are for a config then.
+    """
     function = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
     hints = _hints(function)
     fields: list[Any] = [
         (name, _omegaconf_type(hints.get(name, Any)), field(default=MISSING))
         for name, parameter in inspect.signature(target).parameters.items()
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        if parameter.kind is parameter.KEYWORD_ONLY
+        or (beside is None and parameter.kind is parameter.POSITIONAL_OR_KEYWORD)
     ]
-    return make_dataclass("Keys", fields)
+    return make_dataclass("Keys", fields, bases=(beside,) if beside else ())
 
 
 def objects_in_signature(target: Callable[..., Any]) -> dict[str, bool]:

@@ -1,7 +1,8 @@
 """Discriminators: is this a real glyph of that style, drawn from that source?
 
 Contract of every class here: ``Discriminator(styles, **options)`` maps a source and a glyph image, both
-(B, 1, H, W) with -1 ink and +1 paper, and style weights (B, styles) -> ``DiscriminatorOutput``.
+(B, 1, H, W) with -1 ink and +1 paper, and style weights (B, styles) -> ``DiscriminatorOutput``.  It runs on torch's meta
+device too, where it is asked before training starts whether it takes the size of the images and what it gives.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ class DiscriminatorOutput(NamedTuple):
     """Discriminator output for one batch."""
 
     logits: Tensor  # (B, 1, h, w) logits, one a patch; positive is real
-    class_logits: Tensor | None  # (B, styles) logits, or None without a category head
+    class_logits: Tensor | None  # (B, styles) logits, or None without a category head; where a loss term asks for them
     features: tuple[Tensor, ...] = ()  # the trunk's maps (B, C, h, w) after each activation, large to small
 
 
 class PatchDiscriminator(nn.Module):
-    """Judges overlapping patches, seen beside the source; knows the style by a head.
+    """PatchGAN: real or fake of overlapping patches, seen beside the source; conditional on the style by a head.
 
     head="projection": the style's embedding times the features of each patch, averaged over the channels, is added to
     the patch logits (Miyato & Koyama 2018, arXiv:1802.05637, who sum).  head="category": an auxiliary classifier names
@@ -77,7 +78,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class Zi2ziDiscriminator(nn.Module):
-    """Patch logits and a category head over batch-normalised 5x5 layers, as zi2zi judges.
+    """Patch logits and a category head over batch-normalised 5x5 layers, the discriminator of zi2zi.
 
     The original flattens its last map, which ties it to one image size; here the logits stay patches and
     the category head reads the mean over places, so any size works.

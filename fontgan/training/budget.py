@@ -61,7 +61,7 @@ def step_flops(
 ) -> float:
     """Operations of a training step, forward and backward through both networks, a multiply-add counted as two.
 
-    The mean over a training: the discriminator and its terms may start late.  A real step is counted, on torch's
+    The mean over a training, as terms may start late or end early.  A real step is counted, on torch's
     meta device, where nothing is computed; what ``trainer.gradient_checkpointing`` computes again is not.
 
     Args:
@@ -91,8 +91,4 @@ def step_flops(
             step(batches, progress, 0)
         return int(counter.get_total_flops())
 
-    late = count(1.0)
-    if not objective.uses_discriminator(1.0):
-        return late
-    alone = objective.adversarial_from
-    return alone * count(0.0) + (1 - alone) * late if alone else late
+    return sum((end - start) * count((start + end) / 2) for start, end in objective.phases())

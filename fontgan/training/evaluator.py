@@ -19,7 +19,7 @@ from fontgan.models.unet import UnetGenerator
 from fontgan.pictures.contact_sheet import SHEET_GREY, contact_sheet
 from fontgan.runtime.distributed import all_gather, broadcast_, share_of
 from fontgan.training.dead_channels import watched_channels
-from fontgan.training.monitor import Drawn
+from fontgan.training.monitor import StyleCollapse
 from fontgan.values import ink_from_image, pixels_from_image
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Evaluation(NamedTuple):
     """What was found on the held-out pairs, by style; {} where nothing is held out."""
 
     scores: Scores
-    drawn: dict[str, Drawn]
+    drawn: dict[str, StyleCollapse]
     dead: dict[int, tuple[int, int]]  # level -> dead channels and all channels
 
 
@@ -75,7 +75,7 @@ class Evaluator:
             for style, pairs in self.pairs.items():
                 values = self._score(pairs, lambda batch: ink_from_image(self.draw(batch.source, batch.style)))
                 finite = all(map(math.isfinite, values.values()))
-                drawn[style] = Drawn(len(pairs), values["blank"], values.pop("black"), finite)
+                drawn[style] = StyleCollapse(len(pairs), values["blank"], values.pop("black"), finite)
                 found[style] = values
         return Evaluation(found, drawn, channels.dead())
 

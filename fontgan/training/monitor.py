@@ -1,7 +1,7 @@
 """Whether a training is still sound, told from what it computes anyway: losses, gradient norms, held-out drawings.
 
 What ruins the networks is a ``Diverged``, which ends the training or rolls it back; the rest is a warning, said once
-while it lasts.  The limits stand far outside what healthy runs showed: docs/reliability.md has the measurements.
+while it lasts.  The limits stand far outside what healthy runs showed: docs/research/log-reliability.md has the measurements.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 
 from fontgan.errors import RunError, shorten
 from fontgan.models.discriminator import DiscriminatorOutput
-from fontgan.training.objective import GAN_LOSSES, Objective
+from fontgan.training.objective import Objective, Term
 
 STOP, ROLLBACK = "stop", "rollback"
 ON_DIVERGENCE = (STOP, ROLLBACK)  # of trainer.on_divergence
@@ -29,8 +29,6 @@ OVERWHELMED, OVERWHELMED_STEPS = 10.0, 20
 DEAD_SHARE = 0.5  # of the channels of a level
 MIN_GLYPHS = 3  # held-out glyphs of a style that can tell a collapse from a single bad drawing
 
-_JUDGED = ("adversarial", "category", "feature_matching")  # the generator's terms that rise and fall with the judge
-
 
 class Diverged(RunError):
     """What the training has learned is being lost.
@@ -45,8 +43,8 @@ class Diverged(RunError):
         self.good_until = good_until
 
 
-class Drawn(NamedTuple):
-    """What an evaluation saw of one style."""
+class StyleCollapse(NamedTuple):
+    """How much of one style an evaluation found collapsed to a blank or black page."""
 
     glyphs: int  # held-out ones
     blank: float  # share of them with hardly any ink
@@ -54,12 +52,14 @@ class Drawn(NamedTuple):
     finite: bool = True  # whether all of its scores are
 
 
-def chance(gan: str) -> float:
+def chance(adversarial: Term) -> float:
     """The smallest loss of a discriminator that cannot tell: the same logit for true and drawn glyphs, whichever it is."""
+    assert adversarial.discriminator is not None
+    of_pair = adversarial.discriminator
 
     def loss(logit: float) -> float:
         same = DiscriminatorOutput(torch.full((1, 1, 1, 1), logit), None)
-        return float(GAN_LOSSES[gan].discriminator(same, same))
+        return float(of_pair(d_real=same, d_fake=same))
 
     return min(loss(tenths / 10) for tenths in range(-10, 11))
 
@@ -72,7 +72,11 @@ class TrainingMonitor:
     """
 
     def __init__(self, objective: Objective, *, discriminator_lr: float = 0.0):
-        self.chance = chance(objective.gan) if objective.adversarial > 0 else None
+        adversarial = objective.adversarial
+        self.chance = chance(adversarial) if adversarial is not None else None
+        self._d_loss = f"d_{adversarial.name}" if adversarial is not None else ""
+        # Terms that rise and fall with the discriminator are no losses of the drawing.
+        self._with_discriminator = {term.name for term in objective.terms if term.asks_discriminator}
         self.discriminator_lr = discriminator_lr
         self.times_usual: dict[str, float] = {}  # the latest values as multiples of what is usual
         self._usual: dict[str, tuple[float, float]] = {}  # running medians, and the highest that each has been
@@ -88,7 +92,11 @@ class TrainingMonitor:
         Returns: warnings, one line each.
         Raises: Diverged.
         """
-        drawing = [value for name, value in losses.items() if not name.startswith("d_") and name not in _JUDGED]
+        drawing = [
+            value
+            for name, value in losses.items()
+            if not name.startswith("d_") and name not in self._with_discriminator
+        ]
         if drawing:
             self._look_for_explosion(step, "the losses of the drawing", sum(drawing), EXPLODED["drawing"])
         for name, whose in (("g", "generator"), ("d", "discriminator")):
@@ -129,13 +137,13 @@ class TrainingMonitor:
         share = self.d_loss_over_chance(losses)
         if share is None:
             return []
-        said = f"loss {losses['d_adversarial']:.3g} for {{}} steps, {self.chance:.3g} would be guessing"
+        said = f"loss {losses[self._d_loss]:.3g} for {{}} steps, {self.chance:.3g} would be guessing"
         lower = f"optim.discriminator_lr={self.discriminator_lr / 4:g}"
         found = []
         if self._lasts("vanished", share < VANISHED) == VANISHED_STEPS:
             found.append(
                 f"step {step}: the discriminator always wins ({said.format(VANISHED_STEPS)}), and the generator learns "
-                f"little from a judge without doubt. Use {lower} or loss.r1=1 in another out=."
+                f"little from a judge without doubt. Use {lower} or loss.r1.weight=1 in another out=."
             )
         if self._lasts("overwhelmed", share > OVERWHELMED) == OVERWHELMED_STEPS:
             found.append(
@@ -146,7 +154,7 @@ class TrainingMonitor:
 
     def d_loss_over_chance(self, losses: Mapping[str, float]) -> float | None:
         """The discriminator's loss as a share of what guessing costs, 1 is chance; None where it is not at work."""
-        return losses["d_adversarial"] / self.chance if self.chance and "d_adversarial" in losses else None
+        return losses[self._d_loss] / self.chance if self.chance and self._d_loss in losses else None
 
     def _lasts(self, what: str, wrong: bool) -> int:
         """For how many steps in a row this has been wrong."""
@@ -156,7 +164,7 @@ class TrainingMonitor:
     # -- every evaluation -----------------------------------------------------------------------
 
     def look_at_evaluation(
-        self, step: int, drawn: Mapping[str, Drawn], dead: Mapping[int, tuple[int, int]]
+        self, step: int, drawn: Mapping[str, StyleCollapse], dead: Mapping[int, tuple[int, int]]
     ) -> list[str]:
         """Takes what an evaluation saw.
 

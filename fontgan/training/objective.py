@@ -1,166 +1,196 @@
-"""What the generator is asked for: the weighted sum of losses, as ``loss=`` configures it."""
+"""What a training minimises: loss terms, each with its weight and its share of the training, as ``loss=`` lists them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+import inspect
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from fontgan import losses
-from fontgan.models.discriminator import DiscriminatorOutput
-from fontgan.values import image_from_logits
-
-DRAWING = ("l1", "ink_bce", "dice", "edge")  # weights that draw the glyph; perceptual features hardly tell its tones
-WEIGHTS = (*DRAWING, "perceptual", "total_variation", "constancy", "adversarial", "category", "feature_matching", "r1")
-MAX_EDGE_SCALES = 5  # 64 px, the smallest canvas, is 4 px then
-
-
-class GanLoss(NamedTuple):
-    """The two sides of an adversarial loss."""
-
-    discriminator: Callable[[DiscriminatorOutput, DiscriminatorOutput], Tensor]  # of the real and the fake verdict
-    generator: Callable[..., Tensor]  # of the fake verdict, and where paired of the real one after it
-    relativistic: bool = False
+PENALISED = "d_real_with_grad"  # who takes it is a penalty of the discriminator
+INPUTS = {
+    "logits", "fake", "target", "source", "style", "source_map", "fake_map", "d_fake", "d_real", "target_with_grad",
+    PENALISED,
+}  # fmt: skip
 
 
-NON_SATURATING = GanLoss(losses.non_saturating_d, losses.non_saturating_g)
-GAN_LOSSES = {
-    "hinge": GanLoss(losses.hinge_d, losses.hinge_g),
-    "least_squares": GanLoss(losses.least_squares_d, losses.least_squares_g),
-    "non_saturating": NON_SATURATING,
-    "bce": NON_SATURATING,  # its name in zi2zi
-    "relativistic": GanLoss(losses.relativistic_d, losses.relativistic_g, relativistic=True),
-}
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Weights of the losses; a term of weight 0 is not computed.
-
-    ``progress`` below is the share of the training done, 0 to 1.
+class Term:
+    """One loss term.  What it needs is read from the names of its parameters, see ``fontgan.losses``.
 
     Args:
-        l1, ink_bce, dice, edge, perceptual, total_variation, constancy, category, feature_matching, r1: weights,
-            each 0 or more, of the functions of those names in ``fontgan.losses``.
-        adversarial: weight of the generator's side of ``gan``; the discriminator's side counts in full.
-        handover: share of the training over which ``ink_bce`` fades linearly to 0 while ``l1`` fades in.
-            0 keeps both in full.  Cross-entropy first, because L1 alone falls into the blank page where ink is
-            scarce; L1 later, because it is the sharper judge once strokes are in place.
-        adversarial_from: share of the training after which the discriminator and its terms start.
-        edge_scales: sizes at which ``edge`` compares, each half of the one before.
-        gan: a name in ``GAN_LOSSES``.
-    Raises: ValueError if a weight is negative or needs another that is 0, a share is outside 0 to 1, or ``gan`` unknown.
+        loss: a function, or an object with ``generator`` and ``discriminator``, a side for each.
+        weight: above 0.  The discriminator's side of an adversarial loss counts in full whatever the weight.
+        start, end: shares of the training from which and until which it acts.
+        fade_in, fade_out: shares over which its weight rises linearly from 0, and at its end falls to 0.
+    Raises: ValueError if the shares contradict each other, or the loss asks for what a training step does not have.
     """
 
-    l1: float = 1.0
-    ink_bce: float = 1.0
-    handover: float = 0.5
-    dice: float = 0.5
-    edge: float = 1.0
-    edge_scales: int = 1
-    perceptual: float = 0.0
-    total_variation: float = 0.0
-    adversarial: float = 0.0
-    adversarial_from: float = 0.0
-    gan: str = "hinge"
-    category: float = 0.0
-    feature_matching: float = 0.0
-    r1: float = 0.0
-    constancy: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in WEIGHTS:
-            if getattr(self, name) < 0:
-                raise ValueError(f"loss.{name}={getattr(self, name)}: a weight of 0 or more is needed.")
-        if not 0 <= self.adversarial_from < 1:
+    def __init__(
+        self,
+        name: str,
+        loss: Any,
+        *,
+        weight: float = 1.0,
+        start: float = 0.0,
+        end: float = 1.0,
+        fade_in: float = 0.0,
+        fade_out: float = 0.0,
+    ):
+        if start >= end or max(fade_in, fade_out) > end - start + 1e-9:
             raise ValueError(
-                f"loss.adversarial_from={self.adversarial_from}: a share of the training from 0 to below 1 is needed."
+                f"loss.{name}: acts from {start:g} to {end:g} of the training, and fades in over {fade_in:g} and out "
+                f"over {fade_out:g}. Choose start below end, and fades that fit between."
             )
-        draws = any(getattr(self, name) for name in DRAWING)
-        if self.adversarial_from and not draws:
-            raise ValueError("loss.adversarial_from: until then no weight above 0 draws the glyph. Use 0, or raise l1.")
-        if not 0 <= self.handover <= 1:
-            raise ValueError(f"loss.handover={self.handover}: a share of the training from 0 to 1 is needed.")
-        if self.gan not in GAN_LOSSES:
-            raise ValueError(f"loss.gan={self.gan}: choose one of {', '.join(GAN_LOSSES)}.")
-        if not (draws or self.adversarial):
-            raise ValueError(
-                f"loss: every weight that draws the glyph is 0. Raise {', '.join(DRAWING)} or adversarial."
-            )
-        if not 1 <= self.edge_scales <= MAX_EDGE_SCALES:
-            raise ValueError(f"loss.edge_scales={self.edge_scales}: 1 to {MAX_EDGE_SCALES} sizes can be compared.")
-        if self.edge_scales > 1 and not self.edge:
-            raise ValueError(
-                f"loss.edge_scales={self.edge_scales}: would never be used, since loss.edge is 0. "
-                "Raise loss.edge, or use loss.edge_scales=1."
-            )
-        if self.r1 and not self.adversarial:
-            raise ValueError(
-                f"loss.r1={self.r1}: would never be used, since loss.adversarial is 0. "
-                "Raise loss.adversarial, or use loss.r1=0."
-            )
-        if self.feature_matching and not (self.adversarial or self.category):
-            raise ValueError(
-                f"loss.feature_matching={self.feature_matching}: nothing trains the discriminator whose features it "
-                "compares. Raise loss.adversarial or loss.category, or use loss.feature_matching=0."
-            )
-
-    def uses_discriminator(self, progress: float) -> bool:
-        return (self.adversarial > 0 or self.category > 0) and progress >= self.adversarial_from
+        self.name, self.weight = name, weight
+        self.start, self.end, self.fade_in, self.fade_out = start, end, fade_in, fade_out
+        self.is_penalty = callable(loss) and PENALISED in _inputs(name, loss)
+        self.generator = None if self.is_penalty else getattr(loss, "generator", loss)
+        self.discriminator = loss if self.is_penalty else getattr(loss, "discriminator", None)
+        self.generator_inputs = _inputs(name, self.generator)
+        self.discriminator_inputs = _inputs(name, self.discriminator)
 
     @property
-    def needs_real_output(self) -> bool:
-        """Whether the generator's terms compare with the discriminator's verdict on the true glyph."""
-        return self.feature_matching > 0 or (self.adversarial > 0 and GAN_LOSSES[self.gan].relativistic)
+    def trains_discriminator(self) -> bool:
+        return self.discriminator is not None and not self.is_penalty
 
-    def reconstruction(self, logits: Tensor, target: Tensor, progress: float) -> dict[str, Tensor]:
-        """Weighted terms of the drawn glyph that need no discriminator."""
-        fake = image_from_logits(logits)
-        # With only one of the two there is nothing to hand over to or from.
-        share = self.handover if self.l1 and self.ink_bce else 0.0
-        late = min(1.0, progress / share) if share else 1.0
-        early = 1.0 - late if share else 1.0
-        terms = {}
-        if self.ink_bce * early > 0:
-            terms["ink_bce"] = self.ink_bce * early * losses.ink_bce(logits, target)
-        if self.l1 * late > 0:
-            terms["l1"] = self.l1 * late * losses.l1(fake, target)
-        if self.dice > 0:
-            terms["dice"] = self.dice * losses.soft_dice(fake, target)
-        if self.edge > 0:
-            terms["edge"] = self.edge * losses.edge(fake, target, self.edge_scales)
-        if self.perceptual > 0:
-            terms["perceptual"] = self.perceptual * losses.perceptual(fake, target)
-        if self.total_variation > 0:
-            terms["total_variation"] = self.total_variation * losses.total_variation(fake)
-        return terms
+    @property
+    def is_adversarial(self) -> bool:
+        return {"d_real", "d_fake"} <= self.discriminator_inputs
 
-    def generator_gan_losses(
-        self, fake: DiscriminatorOutput, style: Tensor, real: DiscriminatorOutput | None = None
+    @property
+    def draws(self) -> bool:
+        """Whether it compares the generated glyph with the true one."""
+        return "target" in self.generator_inputs or self.is_adversarial
+
+    @property
+    def asks_discriminator(self) -> bool:
+        return any(name.startswith("d_") for name in self.generator_inputs | self.discriminator_inputs)
+
+    def weight_at(self, progress: float) -> float:
+        """The weight at a share of the training; a term of weight 0 is not computed."""
+        if progress < self.start or progress >= self.end < 1:
+            return 0.0
+        rise = min(1.0, (progress - self.start) / self.fade_in) if self.fade_in else 1.0
+        fallen = max(0.0, (progress - (self.end - self.fade_out)) / self.fade_out) if self.fade_out else 0.0
+        return self.weight * rise * (1.0 - min(1.0, fallen))
+
+
+def _inputs(name: str, side: Callable[..., Tensor] | None) -> set[str]:
+    """The parameters of a term's side that are not options. Raises: ValueError for one that a step does not have."""
+    if side is None:
+        return set()
+    options = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+    found = {key for key, parameter in inspect.signature(side).parameters.items() if parameter.kind not in options}
+    if unknown := sorted(found - INPUTS):
+        raise ValueError(
+            f"loss.{name}: takes {unknown[0]}, which a training step has not. It has {', '.join(sorted(INPUTS))}."
+        )
+    return found
+
+
+class Objective:
+    """The weighted sum of loss terms.  ``progress`` below is the share of the training done, 0 to 1.
+
+    Args:
+        terms: in the order in which they are computed.
+    Raises: ValueError if at some time nothing draws the glyph, or a term asks a discriminator that nothing trains.
+    """
+
+    def __init__(self, terms: Sequence[Term]):
+        self.terms = list(terms)
+        for share in [share for start, end in self.phases() for share in (start, (start + end) / 2)]:
+            if not any(term.draws and term.weight_at(share) > 0 for term in self.terms):
+                raise ValueError(
+                    f"loss: at {share:.3g} of the training nothing draws the glyph, as no term compares it with the true "
+                    "one. Raise loss.l1.weight or another, or let it start earlier, or end later."
+                )
+        adversarial = self.adversarial is not None
+        for term in self.terms:
+            trained = adversarial or (not term.is_penalty and self.uses_discriminator)
+            if term.asks_discriminator and not trained:
+                raise ValueError(
+                    f"loss.{term.name}.weight={term.weight:g}: would never be used, since nothing trains the discriminator "
+                    f"that it asks. Raise loss.adversarial.weight, or use loss.{term.name}.weight=0."
+                )
+
+    def phases(self) -> list[tuple[float, float]]:
+        """(start, end) of the parts of the training over which the same terms act, in order."""
+        edges = sorted({0.0, 1.0, *(share for term in self.terms for share in (term.start, term.end))})
+        return list(pairwise(edges))
+
+    @property
+    def uses_discriminator(self) -> bool:
+        return any(term.trains_discriminator for term in self.terms)
+
+    @property
+    def adversarial(self) -> Term | None:
+        return next((term for term in self.terms if term.is_adversarial), None)
+
+    def discriminator_at_work(self, progress: float) -> bool:
+        """From when the first term that trains the discriminator starts, it learns its side of all of them."""
+        return any(term.trains_discriminator and term.weight_at(progress) > 0 for term in self.terms)
+
+    def needs(self, name: str, progress: float) -> bool:
+        """Whether a term of the generator that acts now takes this input."""
+        return any(name in term.generator_inputs and term.weight_at(progress) > 0 for term in self.terms)
+
+    def penalises(self, progress: float) -> bool:
+        """Whether a penalty of the discriminator acts now."""
+        return any(term.is_penalty and term.weight_at(progress) > 0 for term in self.terms)
+
+    def generator_losses(
+        self, given: Mapping[str, Any], progress: float, done: Collection[str] = ()
     ) -> dict[str, Tensor]:
-        """Weighted terms of the generator that the discriminator judges; ``real`` where ``needs_real_output``."""
-        terms = {}
-        if self.adversarial > 0:
-            gan = GAN_LOSSES[self.gan]
-            judged = gan.generator(fake, real) if gan.relativistic else gan.generator(fake)
-            terms["adversarial"] = self.adversarial * judged
-        if self.category > 0:
-            terms["category"] = self.category * losses.category(fake, style)
-        if self.feature_matching > 0:
-            assert real is not None
-            terms["feature_matching"] = self.feature_matching * losses.feature_matching(fake, real)
-        return terms
+        """The generator's weighted terms by name: those whose inputs are all given, less those that are done."""
+        return {
+            term.name: weight * term.generator(**{name: given[name] for name in term.generator_inputs})
+            for term in self.terms
+            if term.generator is not None and term.name not in done and term.generator_inputs <= given.keys()
+            if (weight := term.weight_at(progress)) > 0
+        }
 
-    def discriminator_losses(
-        self, real: DiscriminatorOutput, fake: DiscriminatorOutput, style: Tensor
-    ) -> dict[str, Tensor]:
-        """Terms of the discriminator's own update, less R1, which needs a pass of its own."""
-        terms = {}
-        if self.adversarial > 0:
-            terms["d_adversarial"] = GAN_LOSSES[self.gan].discriminator(real, fake)
-        if self.category > 0:
-            # Real glyphs only: the discriminator is to know the styles, not the generator's mistakes.
-            terms["d_category"] = self.category * losses.category(real, style)
-        return terms
+    def discriminator_losses(self, given: Mapping[str, Any], progress: float) -> dict[str, Tensor]:
+        """The discriminator's weighted terms by name, beginning with ``d_``: those whose inputs are all given."""
+        losses = {}
+        for term in self.terms:
+            if term.discriminator is None or not term.discriminator_inputs <= given.keys():
+                continue
+            weight = 1.0 if term.is_adversarial else term.weight_at(progress) if term.is_penalty else term.weight
+            if weight > 0:
+                inputs = {name: given[name] for name in term.discriminator_inputs}
+                losses[f"d_{term.name}"] = weight * term.discriminator(**inputs)
+        return losses
+
+    def try_out(self, discriminator: nn.Module | None, size: int, styles: int) -> None:
+        """Computes every term once on torch's meta device, where there is nothing but shapes.
+
+        Args:
+            discriminator: on that device.
+            size: of the images, pixels.
+        Raises: ValueError if a term refuses its options or the discriminator; what the discriminator raises of images
+            of that size.
+        """
+        with torch.device("meta"):
+            image, style = torch.zeros(2, 1, size, size), torch.zeros(2, styles)
+            features = torch.zeros(2, 1, 1, 1)
+        given: dict[str, Any] = dict.fromkeys(("logits", "fake", "target", "source"), image)
+        given |= {"style": style, "source_map": features, "fake_map": features}
+        if discriminator is not None:
+            glyph = image.detach().requires_grad_().clone()
+            output = discriminator(image, glyph, style)
+            given |= {"d_fake": output, "d_real": output, "target_with_grad": glyph, PENALISED: output}
+        for term in self.terms:
+            for side, inputs in (
+                (term.generator, term.generator_inputs),
+                (term.discriminator, term.discriminator_inputs),
+            ):
+                try:
+                    if side is not None:
+                        side(**{name: given[name] for name in inputs})
+                except ValueError as error:
+                    option = re.match(r"\w+=", str(error))  # "scales=7: 1 to 5 ..." is of an option of the term's
+                    raise ValueError(f"loss.{term.name}{'.' if option else ': '}{error}") from error

@@ -25,13 +25,13 @@ def average_over_processes(train_step: TrainStep, size: int) -> None:
 
 
 def heads_without_loss(discriminator: nn.Module, objective: Objective, *, size: int, styles: int) -> list[nn.Parameter]:
-    """The discriminator's parameters that no term of its own update reaches, such as a category head with loss.category=0.
+    """The discriminator's parameters that no term of its own update reaches, such as a category head without ``loss.category``.
 
     Found on torch's meta device, where nothing is computed.
     """
     meta = copy.deepcopy(discriminator).to("meta").eval()
     image, style = torch.zeros(1, 1, size, size, device="meta"), torch.zeros(1, styles, device="meta")
-    verdict = meta(image, image, style)
-    terms = objective.discriminator_losses(verdict, verdict, style)
+    output = meta(image, image, style)
+    terms = objective.discriminator_losses({"d_real": output, "d_fake": output, "style": style}, 1.0)
     reached = torch.autograd.grad(sum(terms.values()), list(meta.parameters()), allow_unused=True)  # type: ignore[arg-type]
     return [ours for ours, found in zip(discriminator.parameters(), reached, strict=True) if found is None]

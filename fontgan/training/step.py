@@ -5,30 +5,29 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from fontgan import losses
 from fontgan.data.batches import GlyphBatch
 from fontgan.models.discriminator import DiscriminatorOutput
 from fontgan.models.style import StyleEmbedding
 from fontgan.models.unet import EncodeDecode, UnetGenerator
-from fontgan.training.objective import Objective
+from fontgan.training.objective import PENALISED, Objective
 from fontgan.values import image_from_logits
 
 
-class Drawn(NamedTuple):
-    """What the generator made of a batch."""
+class GeneratorOutput(NamedTuple):
+    """Generator output for one batch: ink logits, and bottleneck features of the source."""
 
     logits: Tensor  # (B, 1, H, W)
-    source_map: Tensor  # the innermost map of the source, detached
+    source_map: Tensor  # (B, C, h, w), detached
 
 
 class TrainStep:
-    """Networks, optimisers and the averaged generator, and how one step moves them.
+    """One optimisation step of both networks: their optimisers, the losses, and the averaged generator.
 
     Args:
         forward: ``EncodeDecode`` of the generator: as it is, or compiled, or wrapped for several processes.
@@ -92,23 +91,23 @@ class TrainStep:
         for part in self.frozen_parts:
             part.eval()
         self.gradients = {}
-        with_d = self.objective.uses_discriminator(progress)
+        with_d = self.objective.discriminator_at_work(progress)
         # One batch is drawn once for both updates; several would hold all their graphs at once, so they are redrawn.
-        drawn = self._draw(batches[0]) if with_d and len(batches) == 1 else None
-        report = self._update_discriminator(batches, drawn) if with_d else {}
-        report |= self._update_generator(batches, drawn, progress, with_d)
+        output = self._generate(batches[0]) if with_d and len(batches) == 1 else None
+        report = self._update_discriminator(batches, output, progress) if with_d else {}
+        report |= self._update_generator(batches, output, progress, with_d)
         if self.ema_decay:
             self._update_ema(step)
         return report
 
-    def _draw(self, batch: GlyphBatch) -> Drawn:
+    def _generate(self, batch: GlyphBatch) -> GeneratorOutput:
         style = batch.style if batch.references is None else batch.references
         with self.autocast():
             logits, source_map = self.forward(batch.source, style)
-        return Drawn(logits, source_map.detach())
+        return GeneratorOutput(logits, source_map.detach())
 
     def _discriminate_pair(self, batch: GlyphBatch, fake: Tensor) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
-        """The verdicts on the true and on the drawn glyphs, in one pass where no layer mixes the glyphs of a batch."""
+        """The discriminator on true and on generated glyphs, in one pass where no layer mixes the glyphs of a batch."""
         assert self.forward_d is not None
         with self.autocast():
             if self._d_has_batch_norm:
@@ -121,52 +120,65 @@ class TrainStep:
             )
         return split_pair(both)
 
-    def _update_discriminator(self, batches: list[GlyphBatch], drawn: Drawn | None) -> dict[str, Tensor]:
+    def _update_discriminator(
+        self, batches: list[GlyphBatch], output: GeneratorOutput | None, progress: float
+    ) -> dict[str, Tensor]:
+        """D: real pairs up, generated pairs down, whatever else trains it, and its penalties."""
         assert self.discriminator is not None
         assert self.optimiser_d is not None
         report: dict[str, Tensor] = {}
         self.optimiser_d.zero_grad(set_to_none=True)
         for batch in batches:
             with torch.no_grad():
-                fake = image_from_logits((drawn or self._draw(batch)).logits)
-            real_verdict, fake_verdict = self._discriminate_pair(batch, fake)
-            terms = self.objective.discriminator_losses(real_verdict, fake_verdict, batch.style)
-            if self.objective.r1 > 0:
+                fake = image_from_logits((output or self._generate(batch)).logits)
+            d_real, d_fake = self._discriminate_pair(batch, fake)
+            given: dict[str, Any] = {"d_real": d_real, "d_fake": d_fake, "style": batch.style}
+            if self.objective.penalises(progress):
                 # A pass of its own in full precision: gradients of gradients are too fine for bf16.
                 # The clone is no leaf: torch's operation counter cannot follow autograd.grad to one.
                 target = batch.target.detach().requires_grad_().clone()
                 with stored_statistics(self.discriminator):
-                    real_verdict = self.discriminator(batch.source, target, batch.style)
-                terms["d_r1"] = self.objective.r1 * losses.r1(real_verdict, target)
-            _backward(terms, report, len(batches))
+                    output_with_grad = self.discriminator(batch.source, target, batch.style)
+                given |= {"target_with_grad": target, PENALISED: output_with_grad}
+            _backward(self.objective.discriminator_losses(given, progress), report, len(batches))
         self._apply("d", self.discriminator, self.optimiser_d)
         return report
 
     def _update_generator(
-        self, batches: list[GlyphBatch], drawn: Drawn | None, progress: float, with_d: bool
+        self, batches: list[GlyphBatch], output: GeneratorOutput | None, progress: float, with_d: bool
     ) -> dict[str, Tensor]:
+        """G: the target's ink, the source's bottleneck features, and to fool D, each as its term weighs it now."""
         report: dict[str, Tensor] = {}
         self.optimiser_g.zero_grad(set_to_none=True)
         for batch in batches:
-            logits, source_map = drawn or self._draw(batch)
-            fake = image_from_logits(logits)
-            terms = self.objective.reconstruction(logits, batch.target, progress)
-            if self.objective.constancy:
+            logits, source_map = output or self._generate(batch)
+            fake = image_from_logits(logits)  # what networks see; gradients of it and of the losses' meet at the logits
+            given: dict[str, Any] = {
+                "logits": logits, "fake": image_from_logits(logits), "target": batch.target, "source": batch.source,
+                "style": batch.style,
+            }  # fmt: skip
+            losses = self.objective.generator_losses(given, progress)
+            if self.objective.needs("fake_map", progress):
                 with self.autocast():
-                    fake_map = self.generator.encode(fake)
-                terms["constancy"] = self.objective.constancy * losses.constancy(source_map, fake_map)
+                    given |= {"source_map": source_map, "fake_map": self.generator.encode(fake)}
+                losses |= self.objective.generator_losses(given, progress, done=losses)
             if with_d:
-                assert self.discriminator is not None
-                assert self.d_forward_frozen is not None
-                with frozen(self.discriminator), self.autocast():
-                    verdict, real_verdict = self.d_forward_frozen(batch.source, fake, batch.style), None
-                    if self.objective.needs_real_output:
-                        with torch.no_grad():
-                            real_verdict = self.d_forward_frozen(batch.source, batch.target, batch.style)
-                terms |= self.objective.generator_gan_losses(verdict, batch.style, real_verdict)
-            _backward(terms, report, len(batches))
+                given |= self._discriminate_frozen(batch, fake, progress)
+                losses |= self.objective.generator_losses(given, progress, done=losses)
+            _backward(losses, report, len(batches))
         self._apply("g", self.generator, self.optimiser_g)
         return report
+
+    def _discriminate_frozen(self, batch: GlyphBatch, fake: Tensor, progress: float) -> dict[str, DiscriminatorOutput]:
+        """The discriminator on generated glyphs, through which the generator learns; on true ones if a loss compares."""
+        assert self.discriminator is not None
+        assert self.d_forward_frozen is not None
+        with frozen(self.discriminator), self.autocast():
+            found = {"d_fake": self.d_forward_frozen(batch.source, fake, batch.style)}
+            if self.objective.needs("d_real", progress):
+                with torch.no_grad():
+                    found["d_real"] = self.d_forward_frozen(batch.source, batch.target, batch.style)
+        return found
 
     def _apply(self, name: str, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         if self.grad_clip:
@@ -198,7 +210,7 @@ def _backward(terms: dict[str, Tensor], report: dict[str, Tensor], share: int) -
 
 
 def split_pair(both: DiscriminatorOutput) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
-    """The verdict on a batch of twice the size -> those on its first and its second half."""
+    """The output on a batch of twice the size -> those on its first and its second half."""
     size = len(both.logits) // 2
     first, second = (slice(None, size), slice(size, None))
 
@@ -221,7 +233,7 @@ def frozen(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def stored_statistics(network: nn.Module) -> Iterator[None]:
-    """Batch norm computes by its stored statistics, so that the verdict on a glyph depends on that glyph alone.
+    """Batch norm computes by its stored statistics, so that the output on a glyph depends on that glyph alone.
 
     By those of the batch, the sum over a batch hardly changes with a glyph: the mean that is taken away moves with it.
     """

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from fontgan.config.compose import compose_config
 from fontgan.config.groups import SAME_VARIANTS, choices, config_folder, groups
-from fontgan.config.instantiate import build
+from fontgan.config.instantiate import build, build_objective
 from fontgan.config.overrides import escape_overrides, unescape
 from fontgan.config.saved import load_config
 from fontgan.errors import ConfigError
@@ -75,7 +75,7 @@ def test_the_command_line_beats_the_experiment() -> None:
         ("generator.attention_levels=[a]", ["generator.attention_levels", "a"]),
         ("data.augment.shift=far", ["data.augment.shift", "far"]),
         ("data.augment.shft=0", ["data.augment.shft", "Did you mean shift?"]),
-        ("loss.l2=1", ["loss.l2", "constancy"]),
+        ("loss.l2.weight=1", ["loss.l2", "constancy"]),
         ("trainer.freeze=encoder", ["trainer.freeze=encoder: a list is needed. Write trainer.freeze=[encoder]."]),
         (
             "trainer.max_steps=[3]",
@@ -100,7 +100,7 @@ def test_values_out_of_range_are_refused_by_the_part_itself() -> None:
     with pytest.raises(ConfigError, match="checkerboard"):
         build(cfg.generator, "generator", styles=2)
     with pytest.raises(ConfigError, match="choose one of hinge, least_squares"):
-        build(compose_config("train", ["loss.gan=wgan"]).loss, "loss")
+        build_objective(compose_config("train", ["loss.adversarial.kind=wgan"]).loss)
 
 
 @pytest.mark.parametrize(

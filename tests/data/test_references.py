@@ -106,7 +106,7 @@ def test_a_small_style_repeats_its_glyphs_and_one_glyph_is_refused(tmp_path: Pat
 
 
 def test_operations_of_a_step_count_the_references() -> None:
-    cfg = compose_config("train", [*REFERENCE, "loss.adversarial_from=0"])
+    cfg = compose_config("train", [*REFERENCE, "loss.adversarial.start=0"])
     _, step, sampler = build_parts(cfg, torch.device("cpu"), "fp32")
     with FlopCounterMode(display=False) as counter:
         step([sampler.batch(0)], 1.0, 0)

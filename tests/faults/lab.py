@@ -23,7 +23,7 @@ SETTINGS = (
     "data.size=64", "data.charset=的一是不了在人有我他这个们中来上大为和国", "data.workers=1",
     "generator.ngf=4", "generator.depth=4", "generator.dropout=0.5", "generator/norm=batch",
     "generator/style=reference", "generator.style.width=4", "generator.style.dim=16",
-    "discriminator=patch", "discriminator.ndf=4", "loss.adversarial=1", "loss.adversarial_from=0",
+    "discriminator=patch", "discriminator.ndf=4", "loss.adversarial.weight=1", "loss.adversarial.start=0",
     "trainer.batch_size=2", "trainer.accumulate=2", "trainer.ema_decay=0.9", "trainer.precision=fp32", "trainer.device=cpu",
     f"trainer.max_steps={STEPS}", f"trainer.save_every={SAVE_EVERY}", "trainer.eval_every=4", "trainer.log_every=1",
     "trainer.sheet_chars=2", "optim.warmup_steps=2",

@@ -664,7 +664,7 @@ def test_image_from_logits() -> None:
     ids=" ".join,
 )
 def test_discriminators_judge_patches_and_learn(overrides: list[str]) -> None:
-    cfg = compose_config("train", ["loss=ink_gan", "loss.category=0", *overrides]).discriminator
+    cfg = compose_config("train", ["loss=ink_gan", "loss.category.weight=0", *overrides]).discriminator
     if "ndf" in cfg:
         cfg.ndf = 4
     judge = build(cfg, "discriminator", styles=3)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices
-from fontgan.config.instantiate import build
+from fontgan.config.instantiate import build, build_objective
 from fontgan.errors import ConfigError
 from fontgan.runtime import distributed
 from fontgan.training import checkpoint as checkpoints
@@ -29,7 +29,7 @@ from tests.helpers import TINY, Here
 # so where that is next to nothing rounding alone would decide; eps keeps it from doing so.
 EVEN = (
     *TINY, "generator/norm=group", "trainer.precision=fp32", "+optim.algorithm.eps=0.01",
-    "loss.adversarial_from=0", "loss.adversarial=1", "loss.r1=1", "loss.feature_matching=1", "trainer.accumulate=2",
+    "loss.adversarial.start=0", "loss.adversarial.weight=1", "loss.r1.weight=1", "loss.feature_matching.weight=1", "trainer.accumulate=2",
     "discriminator.head=category", "discriminator.ndf=4",
 )  # fmt: skip
 
@@ -178,15 +178,15 @@ def test_only_a_head_that_no_loss_looks_at_is_idle(name: str) -> None:
     judge = build(config.discriminator, "discriminator", styles=3)
 
     def idle(*losses: str) -> set[str]:
-        objective = build(compose_config("train", [*TINY, "loss=ink", *losses]).loss, "loss")
+        objective = build_objective(compose_config("train", [*TINY, "loss=ink", *losses]).loss)
         found = heads_without_loss(judge, objective, size=64, styles=3)
         assert all(parameter.requires_grad for parameter in judge.parameters())
         return {key for key, ours in judge.named_parameters() if any(ours is parameter for parameter in found)}
 
-    assert idle("loss.adversarial=1", "loss.category=1") == set()
-    assert idle("loss.adversarial=1") == {"category.weight", "category.bias"}
-    assert idle("loss.category=1") >= {"to_logits.bias"}
-    assert not any(key.startswith("trunk") for key in idle("loss.category=1"))
+    assert idle("loss.adversarial.weight=1", "loss.category.weight=1") == set()
+    assert idle("loss.adversarial.weight=1") == {"category.weight", "category.bias"}
+    assert idle("loss.category.weight=1") >= {"to_logits.bias"}
+    assert not any(key.startswith("trunk") for key in idle("loss.category.weight=1"))
 
 
 def test_reports_arrive_in_order_and_name_the_glyphs_of_what_is_not_finite() -> None:

@@ -400,8 +400,8 @@ def test_a_budget_of_operations_gives_cheaper_variants_more_steps() -> None:
     # Accumulation redraws each batch for the discriminator's update, hence rather less than half the steps.
     assert max_steps("trainer.accumulate=2") < 0.5 * max_steps()
     alone, late, early = (
-        max_steps("loss=ink", "discriminator=none"), max_steps("loss.adversarial_from=0.5"),
-        max_steps("loss.adversarial_from=0"),
+        max_steps("loss=ink", "discriminator=none"), max_steps("loss.adversarial.start=0.5"),
+        max_steps("loss.adversarial.start=0"),
     )  # fmt: skip
     assert alone > late > early
     assert 1 / late == pytest.approx((1 / alone + 1 / early) / 2, rel=0.02)
@@ -409,7 +409,7 @@ def test_a_budget_of_operations_gives_cheaper_variants_more_steps() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [["loss.adversarial_from=0"], ["loss.adversarial_from=0", "trainer.accumulate=2"], ["loss=zi2zi", "discriminator=zi2zi"], ["loss=ink", "discriminator=none"]],
+    [["loss.adversarial.start=0"], ["loss.adversarial.start=0", "trainer.accumulate=2"], ["loss=zi2zi", "discriminator=zi2zi"], ["loss=ink", "discriminator=none"]],
 )  # fmt: skip
 def test_operations_of_a_step_are_those_of_a_real_one(settings: list[str]) -> None:
     cfg = compose_config("train", [*TINY, *settings])
@@ -606,7 +606,7 @@ def test_a_search_maximises_the_held_out_score_and_finds_its_trials_again(tmp_pa
     assert result.returncode == 0, result.stderr
     jobs = listed(tmp_path)
     assert [job["status"] for job in jobs] == ["done", "done"]
-    assert set(jobs[0]["overrides"]) == {"optim.lr", "loss.edge", "loss.dice"}
+    assert set(jobs[0]["overrides"]) == {"optim.lr", "loss.edge.weight", "loss.dice.weight"}
     scores = {}
     for job in jobs:
         cfg = OmegaConf.load(tmp_path / job["folder"] / "config.yaml")

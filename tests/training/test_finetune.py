@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fontgan.build import build_parts
 from fontgan.config.compose import compose_config, find_pretrained
 from fontgan.config.groups import choices
-from fontgan.config.instantiate import build, build_generator
+from fontgan.config.instantiate import build_generator, build_objective
 from fontgan.config.saved import load_config
 from fontgan.data.batches import GlyphBatch, collate_pairs
 from fontgan.errors import ConfigError
@@ -149,7 +149,7 @@ def some_steps(
     """Three steps of a fierce optimiser. Returns: the averaged generator's tensors."""
     shots = generator.style.shots
     step = TrainStep(
-        generator, None, build(cfg.loss, "loss"), optimiser_d=None,
+        generator, None, build_objective(cfg.loss), optimiser_d=None,
         optimiser_g=torch.optim.AdamW([p for p in generator.parameters() if p.requires_grad], lr=0.05, weight_decay=0.5),
         autocast=lambda: torch.autocast("cpu", enabled=False), ema_decay=0.5, grad_clip=1.0, frozen_parts=frozen, num_frozen_styles=num_frozen_styles,
     )  # fmt: skip
@@ -290,7 +290,14 @@ def test_what_cannot_be_is_refused_in_one_line(
 
 @pytest.mark.parametrize("held", ["trainer.freeze=null", "trainer.freeze=[encoder]", "trainer.train_only=style"])
 def test_a_budget_of_operations_counts_what_moves(held: str, old_run: Path, tmp_path: Path) -> None:
-    typed = [f"init_from={old_run}", NEW, held, "trainer.device=cpu", "trainer.batch_size=2", "loss.adversarial_from=0"]
+    typed = [
+        f"init_from={old_run}",
+        NEW,
+        held,
+        "trainer.device=cpu",
+        "trainer.batch_size=2",
+        "loss.adversarial.start=0",
+    ]
     cfg = compose_config("train", typed)
     _, step, sampler = build_parts(cfg, torch.device("cpu"), "fp32", find_pretrained(cfg))
     with FlopCounterMode(display=False) as counter:

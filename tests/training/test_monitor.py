@@ -23,11 +23,12 @@ from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices
 from fontgan.config.instantiate import build_generator
 from fontgan.data.batches import PairSampler
+from fontgan.losses import GAN_LOSSES, GanLoss, l1
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training import monitor as health
 from fontgan.training.dead_channels import watched_channels
-from fontgan.training.monitor import Diverged, Drawn, TrainingMonitor, chance
-from fontgan.training.objective import GAN_LOSSES, Objective
+from fontgan.training.monitor import Diverged, StyleCollapse, TrainingMonitor, chance
+from fontgan.training.objective import Objective, Term
 from fontgan.training.rollback import MAX_ROLLBACKS
 from fontgan.training.run_logger import RunLogger
 from tests.health_margins import CASES, follow
@@ -37,11 +38,12 @@ CPU = torch.device("cpu")
 WITHOUT_D = ("loss=ink", "discriminator=none", "trainer.precision=fp32")
 # Gradient descent on a square: above a certain rate each step overshoots by more than the last. 3 is above, 0.75 below.
 STEEP = (
-    *TINY, *WITHOUT_D, "trainer.sheet_chars=0", "loss.constancy=1", "optim.algorithm._target_=torch.optim.SGD", "~optim.algorithm.betas",
+    *TINY, *WITHOUT_D, "trainer.sheet_chars=0", "loss.constancy.weight=1", "optim.algorithm._target_=torch.optim.SGD", "~optim.algorithm.betas",
     "~optim.algorithm.weight_decay", "~optim.algorithm.fused", "optim.lr=3", "optim.warmup_steps=0",
     "trainer.grad_clip=0", "trainer.max_steps=16", "trainer.eval_every=16", "trainer.save_every=50",
     "trainer.log_every=1",
 )  # fmt: skip
+ON_INK = Objective([Term("l1", l1)])
 ROLLBACK = "trainer.on_divergence=rollback"
 
 
@@ -78,7 +80,9 @@ def test_healthy_runs_raise_no_alarm(case: tuple[str, ...]) -> None:
 
 def test_losses_at_chance_are_those_of_theory() -> None:
     known = {"hinge": 2, "least_squares": 0.25, "non_saturating": 2 * math.log(2), "relativistic": math.log(2)}
-    assert {name: chance(name) for name in GAN_LOSSES} == pytest.approx({**known, "bce": known["non_saturating"]})
+    assert {kind: chance(Term("gan", GanLoss(kind=kind))) for kind in GAN_LOSSES} == pytest.approx(
+        {**known, "bce": known["non_saturating"]}
+    )
 
 
 def test_gradient_norms_are_those_before_clipping() -> None:
@@ -95,7 +99,7 @@ def test_gradient_norms_are_those_before_clipping() -> None:
 
 
 def test_a_gradient_that_is_not_finite_stops_before_anything_is_saved(tmp_path: Path, here: Here) -> None:
-    line = error_line(here("train", *TINY, *WITHOUT_D, "loss.l1=1e30", "loss.handover=0", f"out={tmp_path / 'run'}"))
+    line = error_line(here("train", *TINY, *WITHOUT_D, "loss.ink_bce.weight=1e30", f"out={tmp_path / 'run'}"))
     assert "step 1: a gradient is not finite (g=inf) on " in line
     assert "there is no checkpoint yet" in line
     assert "optim.lr=" in line
@@ -126,7 +130,7 @@ def test_a_streak_goes_on_after_resuming_where_it_stood() -> None:
         return None
 
     values = [1.0] * 30 + [100.0] * 40
-    whole, first, second = (TrainingMonitor(Objective()) for _ in range(3))
+    whole, first, second = (TrainingMonitor(ON_INK) for _ in range(3))
     at = fed(whole, 1, values)
     assert at == 30 + health.EXPLODED_STEPS
     assert fed(first, 1, values[:40]) is None
@@ -134,17 +138,17 @@ def test_a_streak_goes_on_after_resuming_where_it_stood() -> None:
     assert fed(second, 41, values[40:]) == at
     for wrong in ([], {"usual": 3}, {"usual": {"a": "b"}}, {"said": 3}, {"lasting": {"a": []}}):
         with pytest.raises(ValueError, match=r"."):
-            TrainingMonitor(Objective()).restore(wrong)
+            TrainingMonitor(ON_INK).restore(wrong)
 
 
 def test_a_spike_is_no_explosion() -> None:
-    watch = TrainingMonitor(Objective())
+    watch = TrainingMonitor(ON_INK)
     for step in range(1, 200):
         assert watch.look_at_step(step, {"l1": 1.0 if step % 20 else 1e9}, {"g": 1e6 if step % 9 == 0 else 1.0}) == []
 
 
 def test_what_had_vanished_may_come_back() -> None:
-    watch = TrainingMonitor(Objective())
+    watch = TrainingMonitor(ON_INK)
     for step in range(1, 1500):
         norm = 1e-9 if 100 < step < 1000 else 1.0
         assert watch.look_at_step(step, {"l1": 1.0}, {"g": norm, "d": 0.0 if step < 500 else 1.0}) == []
@@ -174,7 +178,7 @@ def test_a_discriminator_out_of_balance_is_said_once(
     monkeypatch.setattr(health, "OVERWHELMED_STEPS", 5)
     monkeypatch.setitem(health.EXPLODED, "gradient", math.inf)  # which would end the second one first
     result = here(
-        "train", *TINY, "loss=ink_gan", "loss.adversarial_from=0", *settings, "trainer.max_steps=40",
+        "train", *TINY, "loss=ink_gan", "loss.adversarial.start=0", *settings, "trainer.max_steps=40",
         "trainer.eval_every=40", "trainer.save_every=40", "optim.warmup_steps=0", "trainer.sheet_chars=0",
         f"out={tmp_path / 'run'}",
     )  # fmt: skip
@@ -331,19 +335,19 @@ def test_blank_or_black_is_a_warning_at_first_and_a_divergence_after_drawing(
 
 def test_an_evaluation_without_finite_scores_is_a_divergence() -> None:
     with pytest.raises(Diverged, match="a held-out score of kai is not finite"):
-        TrainingMonitor(Objective()).look_at_evaluation(5, {"kai": Drawn(9, 0, 0, finite=False)}, {})
+        TrainingMonitor(ON_INK).look_at_evaluation(5, {"kai": StyleCollapse(9, 0, 0, finite=False)}, {})
 
 
 def test_one_or_two_held_out_glyphs_are_too_few_for_a_collapse() -> None:
     for glyphs, fatal in ((2, False), (3, True)):
-        watch = TrainingMonitor(Objective())
-        watch.look_at_evaluation(1, {"kai": Drawn(glyphs, 0.0, 0.0)}, {})
+        watch = TrainingMonitor(ON_INK)
+        watch.look_at_evaluation(1, {"kai": StyleCollapse(glyphs, 0.0, 0.0)}, {})
         if fatal:
             with pytest.raises(Diverged) as found:
-                watch.look_at_evaluation(2, {"kai": Drawn(glyphs, 1.0, 0.0)}, {})
+                watch.look_at_evaluation(2, {"kai": StyleCollapse(glyphs, 1.0, 0.0)}, {})
             assert found.value.good_until == 1
         else:
-            assert "is blank" in watch.look_at_evaluation(2, {"kai": Drawn(glyphs, 1.0, 0.0)}, {})[0]
+            assert "is blank" in watch.look_at_evaluation(2, {"kai": StyleCollapse(glyphs, 1.0, 0.0)}, {})[0]
 
 
 def test_dead_channels_are_counted_by_level_and_said(tiny_run: Path, tmp_path: Path, here: Here) -> None:

@@ -26,7 +26,7 @@ def a_step(*overrides: str) -> tuple[TrainStep, object]:
 def test_one_pass_judges_true_and_drawn_glyphs_as_two_do(head: str) -> None:
     step, batch = a_step(
         "discriminator=patch", "loss=ink_gan", f"discriminator.head={head}", "discriminator.ndf=8",
-        f"loss.category={int(head == 'category')}",
+        f"loss.category.weight={int(head == 'category')}",
     )  # fmt: skip
     assert not step._d_has_batch_norm
     step.discriminator.eval()  # spectral norm estimates no further, so that the passes can be compared
@@ -64,7 +64,7 @@ def test_halves_are_the_two_halves() -> None:
 
 @pytest.mark.parametrize("style", ["concat", "film_all", "reference"])
 def test_the_map_that_comes_with_the_drawing_is_the_encoders(style: str) -> None:
-    step, batch = a_step(f"generator/style={style}", "loss.constancy=1")
+    step, batch = a_step(f"generator/style={style}", "loss.constancy.weight=1")
     generator = step.generator.train()
     twin = copy.deepcopy(generator)
     given = batch.style if batch.references is None else batch.references
@@ -74,7 +74,7 @@ def test_the_map_that_comes_with_the_drawing_is_the_encoders(style: str) -> None
 
 
 def test_the_source_is_encoded_once_for_the_constancy_loss() -> None:
-    step, batch = a_step("loss.constancy=1")
+    step, batch = a_step("loss.constancy.weight=1")
     encoded = []
     first = step.generator.unet.down
     first.register_forward_pre_hook(lambda module, inputs: encoded.append(inputs[0]))

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from fontgan.build import build_parts
 from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices
-from fontgan.config.instantiate import build, build_generator
+from fontgan.config.instantiate import build, build_generator, build_objective
 from fontgan.data.augment import Augmentation
 from fontgan.data.batches import PairSampler, collate_pairs, pairs_of
 from fontgan.data.pack import make_pack
@@ -145,7 +145,7 @@ def make_step(*overrides: str, ema_decay: float = 0.0, lr: float = 1e-3) -> Trai
     return TrainStep(
         generator,  # type: ignore[arg-type]
         judge,
-        build(cfg.loss, "loss"),
+        build_objective(cfg.loss),
         optimiser_g=torch.optim.SGD(generator.parameters(), lr),
         optimiser_d=torch.optim.SGD(judge.parameters(), lr) if judge is not None else None,
         autocast=autocast(torch.device("cpu"), "fp32"),
@@ -426,7 +426,11 @@ def test_stop_at_below_the_resumed_step_stops_at_once(tiny_run: Path, tmp_path: 
 
 @pytest.mark.parametrize(
     "weights_of_loss",
-    [("loss.ink_bce=0", "loss.dice=0", "loss.edge=0"), ("loss.l1=0", "loss.dice=0", "loss.edge=0"), ("loss.ink_bce=0", "loss.l1=0")],
+    [
+        ("loss.ink_bce.weight=0", "loss.dice.weight=0", "loss.edge.weight=0", "loss.l1.fade_in=0"),
+        ("loss.l1.weight=0", "loss.dice.weight=0", "loss.edge.weight=0", "loss.ink_bce.end=1", "loss.ink_bce.fade_out=0"),
+        ("loss.ink_bce.weight=0", "loss.l1.weight=0"),
+    ],
 )  # fmt: skip
 def test_any_part_of_the_loss_trains_alone(weights_of_loss: tuple[str, ...], pack) -> None:  # type: ignore[no-untyped-def]
     step = make_step("loss=ink", "discriminator=none", *weights_of_loss)
@@ -649,7 +653,7 @@ def test_every_experiment_takes_a_step(experiment: str, device: str) -> None:
     _, step, sampler = build_parts(cfg, where, pick_precision(cfg.trainer.precision, where))
     report = step([sampler.batch(0).to(where)], 0.99, 0)  # late, so that every term is at work
     assert all(value.isfinite() for value in report.values())
-    assert ("adversarial" in report) == (cfg.loss.adversarial > 0)
+    assert ("adversarial" in report) == (cfg.loss.adversarial.weight > 0)
 
 
 @pytest.mark.parametrize("device", [GPU])
