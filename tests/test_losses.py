@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -262,7 +267,7 @@ def test_terms_that_start_later_or_are_done_are_not_computed() -> None:
 def test_the_discriminator_starts_when_told() -> None:
     objective = Objective([Term("l1", losses.l1), Term("gan", losses.GanLoss(), start=0.4)])
     assert [objective.discriminator_at_work(share) for share in (0.0, 0.39, 0.4, 1.0)] == [False, False, True, True]
-    assert not Objective([Term("l1", losses.l1)]).uses_discriminator
+    assert not Objective([Term("l1", losses.l1)]).discriminator_at_work(1.0)
 
 
 def test_what_a_term_needs_is_read_from_its_parameters() -> None:
@@ -277,7 +282,9 @@ def test_what_a_term_needs_is_read_from_its_parameters() -> None:
     def depth(fake: torch.Tensor, depth_map: torch.Tensor) -> torch.Tensor:
         return fake
 
-    with pytest.raises(ValueError, match=r"loss\.x: takes depth_map, which a training step has not\. It has d_fake"):
+    with pytest.raises(
+        ValueError, match=r"loss\.x: takes depth_map, which a training step does not have\. It has d_fake"
+    ):
         Term("x", depth)
 
 
@@ -457,3 +464,22 @@ def test_operations_of_every_term_are_counted(settings: list[str], dearer: bool,
     with FlopCounterMode(display=False) as counter:
         step([batches[0]], 1.0, 0)
     assert counted == pytest.approx(counter.get_total_flops(), rel=1e-6)
+
+
+def test_the_term_that_the_page_adds_is_trained_with(tmp_path: Path) -> None:
+    """Its function and its preset are put into a copy of the package, its command run there with a smaller training."""
+    root = config_folder().parent
+    page = (root / "docs" / "reference" / "losses.md").read_text(encoding="utf-8").partition("\n## Your own term\n")[2]
+    blocks = dict(re.findall(r"^```(\w+)\n(.*?)^```", page.partition("\n## ")[0], re.MULTILINE | re.DOTALL))
+    assert set(blocks) == {"python", "yaml", "sh"}
+    for folder in ("fontgan", "configs"):
+        shutil.copytree(root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "fontgan" / "losses.py").open("a", encoding="utf-8") as file:
+        file.write(blocks["python"])
+    (tmp_path / blocks["yaml"].split()[1]).write_text(blocks["yaml"], encoding="utf-8")
+    command = [sys.executable, "-m", *shlex.split(blocks["sh"]), *TINY, "trainer.log_every=1"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    run = tmp_path / "runs" / "ink_amount"
+    assert OmegaConf.load(run / "config.yaml").loss.ink_amount.power == 2
+    assert any(b"loss/ink_amount" in file.read_bytes() for file in run.rglob("events.*"))

@@ -47,48 +47,32 @@ class Term:
             )
         self.name, self.weight = name, weight
         self.start, self.end, self.fade_in, self.fade_out = start, end, fade_in, fade_out
-        self.is_penalty = callable(loss) and PENALISED in _inputs(name, loss)
+        self.is_penalty = callable(loss) and PENALISED in inspect.signature(loss).parameters
         self.generator = None if self.is_penalty else getattr(loss, "generator", loss)
         self.discriminator = loss if self.is_penalty else getattr(loss, "discriminator", None)
         self.generator_inputs = _inputs(name, self.generator)
         self.discriminator_inputs = _inputs(name, self.discriminator)
-
-    @property
-    def trains_discriminator(self) -> bool:
-        return self.discriminator is not None and not self.is_penalty
-
-    @property
-    def is_adversarial(self) -> bool:
-        return {"d_real", "d_fake"} <= self.discriminator_inputs
-
-    @property
-    def draws(self) -> bool:
-        """Whether it compares the generated glyph with the true one."""
-        return "target" in self.generator_inputs or self.is_adversarial
-
-    @property
-    def asks_discriminator(self) -> bool:
-        return any(name.startswith("d_") for name in self.generator_inputs | self.discriminator_inputs)
+        self.trains_discriminator = self.discriminator is not None and not self.is_penalty
+        self.is_adversarial = {"d_real", "d_fake"} <= self.discriminator_inputs
+        self.asks_discriminator = any(key.startswith("d_") for key in self.generator_inputs | self.discriminator_inputs)
+        self.draws = "target" in self.generator_inputs or self.is_adversarial  # compares with the true glyph
 
     def weight_at(self, progress: float) -> float:
         """The weight at a share of the training; a term of weight 0 is not computed."""
         if progress < self.start or progress >= self.end < 1:
             return 0.0
         rise = min(1.0, (progress - self.start) / self.fade_in) if self.fade_in else 1.0
-        fallen = max(0.0, (progress - (self.end - self.fade_out)) / self.fade_out) if self.fade_out else 0.0
-        return self.weight * rise * (1.0 - min(1.0, fallen))
+        fall = max(0.0, (progress - (self.end - self.fade_out)) / self.fade_out) if self.fade_out else 0.0
+        return self.weight * rise * (1.0 - min(1.0, fall))
 
 
 def _inputs(name: str, side: Callable[..., Tensor] | None) -> set[str]:
     """The parameters of a term's side that are not options. Raises: ValueError for one that a step does not have."""
-    if side is None:
-        return set()
-    options = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
-    found = {key for key, parameter in inspect.signature(side).parameters.items() if parameter.kind not in options}
+    parameters = inspect.signature(side).parameters.values() if side is not None else ()
+    found = {parameter.name for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY}
     if unknown := sorted(found - INPUTS):
-        raise ValueError(
-            f"loss.{name}: takes {unknown[0]}, which a training step has not. It has {', '.join(sorted(INPUTS))}."
-        )
+        known = ", ".join(sorted(INPUTS))
+        raise ValueError(f"loss.{name}: takes {unknown[0]}, which a training step does not have. It has {known}.")
     return found
 
 
@@ -101,16 +85,18 @@ class Objective:
     """
 
     def __init__(self, terms: Sequence[Term]):
-        self.terms = list(terms)
+        self.terms = terms
+        self.adversarial = next((term for term in terms if term.is_adversarial), None)
         for share in [share for start, end in self.phases() for share in (start, (start + end) / 2)]:
-            if not any(term.draws and term.weight_at(share) > 0 for term in self.terms):
+            if not any(term.draws and term.weight_at(share) > 0 for term in terms):
                 raise ValueError(
                     f"loss: at {share:.3g} of the training nothing draws the glyph, as no term compares it with the true "
                     "one. Raise loss.l1.weight or another, or let it start earlier, or end later."
                 )
-        adversarial = self.adversarial is not None
-        for term in self.terms:
-            trained = adversarial or (not term.is_penalty and self.uses_discriminator)
+        for term in terms:
+            trained = any(
+                other.is_adversarial or (other.trains_discriminator and not term.is_penalty) for other in terms
+            )
             if term.asks_discriminator and not trained:
                 raise ValueError(
                     f"loss.{term.name}.weight={term.weight:g}: would never be used, since nothing trains the discriminator "
@@ -119,28 +105,19 @@ class Objective:
 
     def phases(self) -> list[tuple[float, float]]:
         """(start, end) of the parts of the training over which the same terms act, in order."""
-        edges = sorted({0.0, 1.0, *(share for term in self.terms for share in (term.start, term.end))})
-        return list(pairwise(edges))
-
-    @property
-    def uses_discriminator(self) -> bool:
-        return any(term.trains_discriminator for term in self.terms)
-
-    @property
-    def adversarial(self) -> Term | None:
-        return next((term for term in self.terms if term.is_adversarial), None)
+        return list(pairwise(sorted({0.0, 1.0}.union(*((term.start, term.end) for term in self.terms)))))
 
     def discriminator_at_work(self, progress: float) -> bool:
         """From when the first term that trains the discriminator starts, it learns its side of all of them."""
         return any(term.trains_discriminator and term.weight_at(progress) > 0 for term in self.terms)
 
     def needs(self, name: str, progress: float) -> bool:
-        """Whether a term of the generator that acts now takes this input."""
-        return any(name in term.generator_inputs and term.weight_at(progress) > 0 for term in self.terms)
-
-    def penalises(self, progress: float) -> bool:
-        """Whether a penalty of the discriminator acts now."""
-        return any(term.is_penalty and term.weight_at(progress) > 0 for term in self.terms)
+        """Whether the generator's side of a term that acts now takes this input, or for ``PENALISED`` a penalty does."""
+        return any(
+            name in (term.discriminator_inputs if term.is_penalty else term.generator_inputs)
+            for term in self.terms
+            if term.weight_at(progress) > 0
+        )
 
     def generator_losses(
         self, given: Mapping[str, Any], progress: float, done: Collection[str] = ()
@@ -154,13 +131,11 @@ class Objective:
         }
 
     def discriminator_losses(self, given: Mapping[str, Any], progress: float) -> dict[str, Tensor]:
-        """The discriminator's weighted terms by name, beginning with ``d_``: those whose inputs are all given."""
+        """The discriminator's weighted terms, their names with a ``d_`` before: those whose inputs are all given."""
         losses = {}
         for term in self.terms:
-            if term.discriminator is None or not term.discriminator_inputs <= given.keys():
-                continue
             weight = 1.0 if term.is_adversarial else term.weight_at(progress) if term.is_penalty else term.weight
-            if weight > 0:
+            if term.discriminator is not None and term.discriminator_inputs <= given.keys() and weight > 0:
                 inputs = {name: given[name] for name in term.discriminator_inputs}
                 losses[f"d_{term.name}"] = weight * term.discriminator(**inputs)
         return losses
@@ -175,19 +150,18 @@ class Objective:
             of that size.
         """
         with torch.device("meta"):
-            image, style = torch.zeros(2, 1, size, size), torch.zeros(2, styles)
-            features = torch.zeros(2, 1, 1, 1)
-        given: dict[str, Any] = dict.fromkeys(("logits", "fake", "target", "source"), image)
-        given |= {"style": style, "source_map": features, "fake_map": features}
-        if discriminator is not None:
-            glyph = image.detach().requires_grad_().clone()
-            output = discriminator(image, glyph, style)
-            given |= {"d_fake": output, "d_real": output, "target_with_grad": glyph, PENALISED: output}
+            image, style, features = torch.zeros(2, 1, size, size), torch.zeros(2, styles), torch.zeros(2, 1, 1, 1)
+        glyph = image.clone().requires_grad_().clone()
+        output = discriminator(image, glyph, style) if discriminator is not None else None
+        given: dict[str, Any] = dict.fromkeys(INPUTS, image) | {
+            "style": style,
+            "source_map": features,
+            "fake_map": features,
+        }
+        given |= {"target_with_grad": glyph, **dict.fromkeys(("d_fake", "d_real", PENALISED), output)}
         for term in self.terms:
-            for side, inputs in (
-                (term.generator, term.generator_inputs),
-                (term.discriminator, term.discriminator_inputs),
-            ):
+            sides = (term.generator, term.generator_inputs), (term.discriminator, term.discriminator_inputs)
+            for side, inputs in sides:
                 try:
                     if side is not None:
                         side(**{name: given[name] for name in inputs})

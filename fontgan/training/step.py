@@ -133,7 +133,7 @@ class TrainStep:
                 fake = image_from_logits((output or self._generate(batch)).logits)
             d_real, d_fake = self._discriminate_pair(batch, fake)
             given: dict[str, Any] = {"d_real": d_real, "d_fake": d_fake, "style": batch.style}
-            if self.objective.penalises(progress):
+            if self.objective.needs(PENALISED, progress):
                 # A pass of its own in full precision: gradients of gradients are too fine for bf16.
                 # The clone is no leaf: torch's operation counter cannot follow autograd.grad to one.
                 target = batch.target.detach().requires_grad_().clone()
