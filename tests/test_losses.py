@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -25,6 +25,7 @@ from fontgan.config.groups import choices, config_folder
 from fontgan.config.instantiate import build, build_generator, build_objective
 from fontgan.config.targets import locate
 from fontgan.data.batches import GlyphBatch
+from fontgan.errors import ConfigError
 from fontgan.models.discriminator import DiscriminatorOutput, PatchDiscriminator
 from fontgan.models.glyph_encoder import LOSS_WEIGHTS, WEIGHTS, feature_distance, loss_encoder
 from fontgan.runtime.device import autocast
@@ -288,7 +289,15 @@ def test_what_a_term_needs_is_read_from_its_parameters() -> None:
         Term("x", depth)
 
 
-PRESETS = {name: compose_config("train", [f"loss={name}"]).loss for name in choices("loss")}
+def preset(name: str) -> DictConfig:
+    """With a discriminator if it takes one."""
+    try:
+        return compose_config("train", [f"loss={name}", "discriminator=patch"]).loss
+    except ConfigError:
+        return compose_config("train", [f"loss={name}", "discriminator=none"]).loss
+
+
+PRESETS = {name: preset(name) for name in choices("loss")}
 TERMS = {
     str(name): target() if isinstance(target := locate(f"loss.{name}", node["_target_"]), type) else target
     for name, node in PRESETS["ink"].items()
