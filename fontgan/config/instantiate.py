@@ -76,9 +76,14 @@ def build_objective(loss: DictConfig) -> Objective:
     try:
         for name, node in loss.items():
             if node.get("weight", 1.0) > 0:
-                options = {key: node[key] for key in node if key not in shares}
-                is_partial = not inspect.isclass(locate(f"loss.{name!s}", node["_target_"]))
-                function = build(OmegaConf.create({**options, "_partial_": is_partial}), f"loss.{name!s}")
+                where = f"loss.{name!s}"
+                target = locate(where, node["_target_"])
+                options = OmegaConf.create({key: node[key] for key in node if key not in shares})
+                function = (
+                    build(options, where)
+                    if inspect.isclass(target)
+                    else partial(target, **{str(key): options[key] for key in options if key not in SPECIAL_KEYS})
+                )
                 terms.append(Term(str(name), function, **{key: node[key] for key in shares if key in node}))
         return Objective(terms)
     except ConfigError:
