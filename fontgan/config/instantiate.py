@@ -73,21 +73,17 @@ def build_objective(loss: DictConfig) -> Objective:
 
     shares = [key.name for key in fields(LossTermConfig)]
     terms = []
+    nodes: dict[str, Any] = dict(OmegaConf.to_container(loss))  # type: ignore[arg-type]
+    for name, node in nodes.items():
+        schedule = {key: node.pop(key) for key in shares if key in node}
+        if schedule.get("weight", 1.0) > 0:
+            path = f"loss.{name}"
+            function = locate(path, node["_target_"])
+            options = {key: value for key, value in node.items() if key not in SPECIAL_KEYS}
+            made = build(OmegaConf.create(node), path) if inspect.isclass(function) else partial(function, **options)
+            terms.append((name, made, schedule))
     try:
-        for name, node in loss.items():
-            if node.get("weight", 1.0) > 0:
-                where = f"loss.{name!s}"
-                target = locate(where, node["_target_"])
-                options = OmegaConf.create({key: node[key] for key in node if key not in shares})
-                function = (
-                    build(options, where)
-                    if inspect.isclass(target)
-                    else partial(target, **{str(key): options[key] for key in options if key not in SPECIAL_KEYS})
-                )
-                terms.append(Term(str(name), function, **{key: node[key] for key in shares if key in node}))
-        return Objective(terms)
-    except ConfigError:
-        raise
+        return Objective([Term(name, made, **schedule) for name, made, schedule in terms])
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

@@ -57,7 +57,7 @@ ALLOWED_TARGETS = (
     AllowedTarget("generator.norm", "fontgan.models", TORCH_NORMS, "torch.nn.Module"),
     AllowedTarget("generator", "fontgan.models", base="torch.nn.Module", below=True),
     AllowedTarget("discriminator", "fontgan.models", base="torch.nn.Module", optional=True),
-    AllowedTarget("loss", "fontgan.losses", base="torch.Tensor", below=True, optional=True),
+    AllowedTarget("loss", "fontgan.losses", base="builtins.object", below=True, optional=True),
     AllowedTarget("data.augment", "fontgan.data.augment", base="builtins.object", optional=True),
     AllowedTarget("logger", "fontgan.loggers", base="builtins.object", below=True, optional=True),
     AllowedTarget("optim.algorithm", torch=("torch.optim",), base="torch.optim.Optimizer"),
@@ -132,8 +132,7 @@ def _is_ours(found: Any, place: AllowedTarget) -> bool:
     """A class written there, or a function written there that says it returns a layer, or of a loss term a tensor."""
     if not f"{getattr(found, '__module__', '')}.".startswith(f"{place.ours}."):
         return False
-    makes = place.base in ("torch.nn.Module", "torch.Tensor") and _makes(found, place.base)
-    return isinstance(found, type) or makes
+    return isinstance(found, type) or _makes(found, "torch.Tensor" if place.path == "loss" else "torch.nn.Module")
 
 
 def _is_torchs(found: Any, place: AllowedTarget) -> bool:
