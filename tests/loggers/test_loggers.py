@@ -147,14 +147,12 @@ def test_wandb_keeps_numbers_sheets_and_config_offline(
     assert {".png", ".html"} <= media
 
 
-def test_wandb_without_a_login_is_told_in_one_line(
-    refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wandb_without_a_login_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb", reason="wandb is not installed")
     for name, value in (("WANDB_MODE", "online"), ("HOME", str(tmp_path)), ("NETRC", str(tmp_path / "netrc"))):
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    line = refused("train", *SHORT, "logger=wandb", f"out={tmp_path / 'run'}")
+    line = error_line(fontgan("train", *SHORT, "logger=wandb", f"out={tmp_path / 'run'}"))
     assert "logger=wandb: " in line
     assert "Log in (wandb login), or set WANDB_MODE=offline" in line
 
