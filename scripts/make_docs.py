@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 CONFIGS = ROOT / "configs"
 BLOCKS = DOCS / "reference" / "blocks.json"  # as ``fontgan report blocks`` leaves it
+BENCHMARKS = DOCS / "reference" / "benchmarks"  # as ``fontgan bench`` leaves them
 
 
 def commands() -> str:
@@ -98,6 +99,13 @@ def blocks_page() -> str:
     return to_markdown(Row(**{**made["baseline"], "choice": BASELINE}), rows, made["made"])
 
 
+def benchmarks_page() -> str:
+    """The page of ``fontgan bench``, made again from its figures."""
+    from fontgan.bench.page import read_figures, to_markdown
+
+    return to_markdown(read_figures(BENCHMARKS), BENCHMARKS.with_suffix(".md"))
+
+
 PARTS: dict[str, Callable[[], str]] = {"commands": commands, "groups": groups, "settings": settings}
 
 
@@ -112,6 +120,8 @@ def main() -> None:
         )
         if page.stem == BLOCKS.stem and BLOCKS.exists():
             new = blocks_page()
+        if page.stem == BENCHMARKS.stem:
+            new = benchmarks_page()
         if new != old:
             page.write_text(new, encoding="utf-8")
             print(page.relative_to(ROOT))

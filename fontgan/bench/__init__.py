@@ -1,1 +1,1 @@
-"""What ``fontgan bench`` measures: a training step, drawing, the data's way to it, blocks; one file a section."""
+"""``fontgan bench``: training step, inference, data, fonts and tracers, one file for each section."""

@@ -1,70 +1,78 @@
-"""A measured figure, and the target it is held against."""
+"""Figures of a benchmark, and the settings that all sections share."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from fontgan.runtime.timing import Spread
+import torch
 
-Reached = Literal["aim", "target", "no"]
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a figure has to be, and what it should be.
-
-    Attributes:
-        most: the figure has to be at most this, not at least.
-    """
-
-    need: float
-    aim: float | None = None
-    most: bool = False
-
-    def reached(self, value: float) -> Reached:
-        sign = -1 if self.most else 1
-        if self.aim is not None and sign * value >= sign * self.aim:
-            return "aim"
-        return "target" if sign * value >= sign * self.need else "no"
-
-
-# On the CPU of a laptop and on one H100 or H200; step: zi2zi_classic as it stands, batches of 16.
-STEP_ON_CPU = Target(4, aim=8)
-STEP_ON_GPU = Target(5, aim=10)
-SHARE_OF_FLOOR_ON_GPU = Target(0.35, aim=0.6)
-DRAWING_BF16_ON_CPU = Target(3.5, aim=5)
-FOLDER_OVER_GENERATOR = Target(0.85, aim=0.97)
-INPUT_OVER_STEP = Target(10)
-TWO_WORKERS = Target(1.8)
-PACKED_AT_128 = Target(3000)
-FIRST_STEP = Target(8, aim=4, most=True)
-TRACED_MS = Target(30, most=True)  # a glyph at 256 px, by one core of a laptop
-FONT_SECONDS = Target(240, most=True)  # GB2312 at 256 px, from images to a font, by two cores of a laptop
+from fontgan.runtime.device import wait_for
+from fontgan.runtime.timing import Spread, Task, time_interleaved
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A number with its spread.
+    """A measured number with its spread.
 
     Attributes:
+        name: the row of the section's table.
         how: what was measured and how, in a sentence.
-        target: None where none was set for what was measured.
+        column: of the table; "" where it has one column only.
     """
 
     name: str
     spread: Spread
     unit: str
     how: str
-    target: Target | None = None
+    column: str = ""
+
+    @property
+    def title(self) -> str:
+        return ", ".join(part for part in (self.column, self.name) if part)
 
     def as_dict(self) -> dict[str, Any]:
-        target = None
-        if self.target is not None:
-            target = {
-                "need": self.target.need,
-                "aim": self.target.aim,
-                "most": self.target.most,
-                "reached": self.target.reached(self.spread.value),
-            }
-        return {"name": self.name, "unit": self.unit, **self.spread.as_dict(), "how": self.how, "target": target}
+        return {
+            "column": self.column, "name": self.name, "unit": self.unit, **self.spread.as_dict(), "how": self.how,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Device and length of the measurements.
+
+    Attributes:
+        precision: auto, bf16 or fp32.
+        rounds, minutes: of ``time_interleaved``.
+    """
+
+    device: torch.device
+    precision: str
+    rounds: int
+    minutes: float
+    seed: int
+
+    def wait(self) -> None:
+        """Returns when the device is done."""
+        wait_for(self.device)
+
+    def time(self, tasks: Mapping[str, Task], title: str, **options: Any) -> dict[str, list[float]]:
+        """Seconds of each task by round; see ``time_interleaved``."""
+        return time_interleaved(tasks, self.wait, rounds=self.rounds, minutes=self.minutes, title=title, **options)
+
+
+def exact(value: float) -> Spread:
+    """A number that was measured once, or computed."""
+    return Spread(value, value, value, 1)
+
+
+def show_figure(figure: dict[str, Any]) -> str:
+    """A figure of ``Figure.as_dict`` as text: ``2.58 x (2.51 to 2.73)``."""
+    text = f"{number(figure['value'])} {figure['unit']}".strip()
+    return text if figure["rounds"] < 2 else f"{text} ({number(figure['low'])} to {number(figure['high'])})"
+
+
+def number(value: float) -> str:
+    """Three significant digits; whole with commas from 100 on."""
+    return f"{value:,.0f}" if abs(value) >= 100 or not value else f"{value:#.3g}"

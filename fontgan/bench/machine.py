@@ -1,9 +1,11 @@
-"""The machine and the versions that figures hold for; nothing that tells whose machine it is."""
+"""The machine and versions that figures hold for, and its peak rates; nothing that tells whose machine it is."""
 
 from __future__ import annotations
 
 import os
 import platform
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,15 @@ import numpy as np
 import torch
 
 from fontgan import __version__
+from fontgan.runtime.device import pick_precision, wait_for
+from fontgan.runtime.timing import time_interleaved
 
-# Of all that torch can tell of a CPU, what decides how fast a network computes.
-TELLING = ("avx2", "avx512", "amx", "sve", "bf16", "dotprod")
+# Instruction sets that decide how fast a network computes.
+RELEVANT = ("avx2", "avx512", "amx", "sve", "bf16", "dotprod")
+ROUNDS = 5
+SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices: large enough that the product, not its start, is timed
+SIDE_WITHOUT_BF16 = 256
+COPIED = {"cpu": 2**28, "cuda": 2**31}  # bytes, far more than any cache holds
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
@@ -48,8 +56,44 @@ def cpu_name() -> str:
 
 
 def cpu_capabilities() -> list[str]:
-    """The instruction sets that matter here and that torch finds; [] where it cannot tell."""
+    """The relevant instruction sets that torch finds; [] where it cannot tell."""
     if not hasattr(torch.cpu, "get_capabilities"):
         return []
     found = torch.cpu.get_capabilities()
-    return sorted(name for name, there in found.items() if there is True and any(part in name for part in TELLING))
+    return sorted(name for name, there in found.items() if there is True and any(part in name for part in RELEVANT))
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """The best of ``ROUNDS`` rounds each: what disturbs a machine makes it slower, never faster.
+
+    Attributes:
+        bf16_gflops, fp32_gflops: 1e9 operations a second of a matrix product, a multiply-add counted as two.
+        copy_gb_s: 1e9 bytes a second, those read and those written both counted.
+    """
+
+    bf16_gflops: float
+    fp32_gflops: float
+    copy_gb_s: float
+
+
+def measure_peaks(device: torch.device, *, side: int | None = None, copied: int | None = None) -> Peaks:
+    """Peak rates of a device in this process, with the threads and settings that it has now.
+
+    Args:
+        side: of the square matrices.   copied: bytes copied at once.
+    """
+    side, copied = side or SIDE[device.type], copied or COPIED[device.type]
+    matrix = torch.randn(side, side, device=device)
+    # Where the device has no bf16, a product of it takes a thousand times as long.
+    side_bf16 = side if pick_precision("auto", device) == "bf16" else min(side, SIDE_WITHOUT_BF16)
+    small = torch.randn(side_bf16, side_bf16, device=device).to(torch.bfloat16)
+    there = torch.ones(copied, dtype=torch.uint8, device=device)
+    target = torch.zeros_like(there)  # zeros, not empty: pages must be there before they are timed
+    seconds = time_interleaved(
+        {"bf16": lambda: small @ small, "fp32": lambda: matrix @ matrix, "copy": lambda: target.copy_(there)},
+        partial(wait_for, device), rounds=ROUNDS, minutes=1, title="peaks", warm_up=2,
+    )  # fmt: skip
+    best = {name: min(taken) for name, taken in seconds.items()}
+    rate_bf16, rate_fp32 = 2e-9 * side_bf16**3 / best["bf16"], 2e-9 * side**3 / best["fp32"]
+    return Peaks(rate_bf16, rate_fp32, 2e-9 * copied / best["copy"])

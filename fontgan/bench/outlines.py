@@ -1,27 +1,25 @@
-"""Tracers side by side: images drawn from real fonts, traced, held against the outlines they were drawn from."""
+"""Tracers side by side: images drawn from real fonts, traced, compared with the outlines they were drawn from."""
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import random
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from fontgan.bench.figures import TRACED_MS, Figure
+from fontgan.bench.figures import Figure, Setup, exact
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
 from fontgan.data.sources import asset
 from fontgan.fontfile.outline import Outline
 from fontgan.fontfile.trace import PixelsToUnits, trace
-from fontgan.runtime.timing import Spread, summarize, time_interleaved
+from fontgan.runtime.timing import summarize
 
 FONTS = ("NotoSansSC-Regular.ttf", "LXGWWenKai.ttf", "MaShanZheng-Regular.ttf", "ZCOOLXiaoWei-Regular.ttf")
 SIZES = (128, 256)
@@ -30,6 +28,7 @@ STEP = 2.0  # units between places at which outlines are compared
 TOLERANCE, SPECK = 0.6, 0.0001  # as in configs/vectorize.yaml
 
 Tracer = Callable[[np.ndarray, PixelsToUnits], Outline]
+Calls = list[tuple[str, list[tuple[float, float]]]]  # of a pen, in pixels
 
 
 @dataclass(frozen=True)
@@ -82,19 +81,14 @@ def spoil(grey: np.ndarray) -> np.ndarray:
 
 def tracers() -> tuple[dict[str, Tracer], list[str]]:
     """Those that are installed, ours first, and the names of those that are not."""
+    there = {
+        "potrace": shutil.which("potrace") is not None,
+        "vtracer": importlib.util.find_spec("vtracer") is not None,
+    }
+    others = {"potrace": _potrace, "vtracer": _vtracer}
     found: dict[str, Tracer] = {"ours": _ours, "marching squares": _marching_squares}
-    missing = []
-    if shutil.which("potrace"):
-        found["potrace"] = _potrace
-    else:
-        missing.append("potrace")
-    try:
-        import vtracer  # noqa: F401
-    except ImportError:
-        missing.append("vtracer")
-    else:
-        found["vtracer"] = _vtracer
-    return found, missing
+    found |= {name: others[name] for name in others if there[name]}
+    return found, [name for name in others if not there[name]]
 
 
 def _ours(grey: np.ndarray, to_units: PixelsToUnits) -> Outline:
@@ -105,11 +99,11 @@ def _marching_squares(grey: np.ndarray, to_units: PixelsToUnits) -> Outline:
     """The polygon at half of the interpolated coverage, every point of it."""
     from skimage import measure
 
-    calls: list[tuple[str, tuple[Any, ...]]] = []
+    calls: Calls = []
     for rows in measure.find_contours(np.pad(grey, 1, constant_values=255), 127.5):  # type: ignore[no-untyped-call]
-        points = [_place(x - 0.5, y - 0.5, to_units) for y, x in rows[:-1]]
-        calls += [("moveTo", (points[0],)), *(("lineTo", (point,)) for point in points[1:]), ("closePath", ())]
-    return Outline(tuple(calls))
+        points = [(x - 0.5, y - 0.5) for y, x in rows[:-1]]
+        calls += [("moveTo", points[:1]), *(("lineTo", [point]) for point in points[1:]), ("closePath", [])]
+    return _in_units(calls, to_units)
 
 
 def _potrace(grey: np.ndarray, to_units: PixelsToUnits) -> Outline:
@@ -118,12 +112,10 @@ def _potrace(grey: np.ndarray, to_units: PixelsToUnits) -> Outline:
     unit = 10  # to a pixel
     command = ["potrace", "--backend", "svg", "--unit", str(unit), "--turdsize", "8", "-"]
     svg = subprocess.run(command, input=bitmap, capture_output=True, check=True).stdout.decode()
-    scale, height = 1 / (unit * UPSAMPLED), grey.shape[0]
-    calls = []
+    calls: Calls = []
     for path in re.findall(r'<path d="([^"]+)"', svg):
-        for name, points in _svg_calls(path):
-            calls.append((name, tuple(_place(scale * x, height - scale * y, to_units) for x, y in points)))
-    return Outline(tuple(calls))
+        calls += _svg_calls(path, 1 / (unit * UPSAMPLED), -1 / (unit * UPSAMPLED), 0, grey.shape[0])
+    return _in_units(calls, to_units)
 
 
 def _vtracer(grey: np.ndarray, to_units: PixelsToUnits) -> Outline:
@@ -133,12 +125,11 @@ def _vtracer(grey: np.ndarray, to_units: PixelsToUnits) -> Outline:
     file = io.BytesIO()
     Image.fromarray(np.where(_black_and_white(grey), 0, 255).astype(np.uint8)).convert("RGB").save(file, "PNG")
     svg = vtracer.convert_raw_image_to_svg(file.getvalue(), img_format="png", colormode="binary", filter_speckle=4)
-    calls = []
+    scale = 1 / UPSAMPLED
+    calls: Calls = []
     for path, left, top in re.findall(r'<path d="([^"]+)"[^>]*translate\(([-\d.]+),([-\d.]+)\)', svg):
-        for name, points in _svg_calls(path):
-            placed = (((x + float(left)) / UPSAMPLED, (y + float(top)) / UPSAMPLED) for x, y in points)
-            calls.append((name, tuple(_place(x, y, to_units) for x, y in placed)))
-    return Outline(tuple(calls))
+        calls += _svg_calls(path, scale, scale, scale * float(left), scale * float(top))
+    return _in_units(calls, to_units)
 
 
 def _black_and_white(grey: np.ndarray) -> np.ndarray:
@@ -150,17 +141,19 @@ def _black_and_white(grey: np.ndarray) -> np.ndarray:
     return np.asarray(large) < 128
 
 
-def _svg_calls(path: str) -> list[tuple[str, Any]]:
+def _svg_calls(path: str, scale_x: float, scale_y: float, left: float, top: float) -> Calls:
+    """The pen calls of an SVG path, in pixels."""
     from fontTools.pens.recordingPen import RecordingPen
     from fontTools.svgLib.path import parse_path
 
     pen = RecordingPen()
     parse_path(path, pen)
-    return pen.value
+    return [(name, [(left + scale_x * x, top + scale_y * y) for x, y in points]) for name, points in pen.value]
 
 
-def _place(x: float, y: float, to_units: PixelsToUnits) -> tuple[float, float]:
-    return to_units.dx + to_units.scale * x, to_units.dy - to_units.scale * y
+def _in_units(calls: Calls, to_units: PixelsToUnits) -> Outline:
+    scale, dx, dy = to_units.scale, to_units.dx, to_units.dy
+    return Outline(tuple((name, tuple((dx + scale * x, dy - scale * y) for x, y in points)) for name, points in calls))
 
 
 # -- comparison -------------------------------------------------------------------------------
@@ -191,8 +184,8 @@ def flatten(outline: Outline, steps: int = 12) -> list[np.ndarray]:
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """How an outline compares to the true one.
+class Deviation:
+    """An outline's deviation from the true one.
 
     Attributes:
         iou: of the areas.
@@ -207,11 +200,11 @@ class Likeness:
     points: int
 
 
-def compare(outline: Outline, truth: Outline) -> Likeness:
+def compare(outline: Outline, truth: Outline) -> Deviation:
     """Areas by Skia's path operations on flattened outlines, distances between places every ``STEP`` units."""
     polygons, true_polygons = flatten(outline), flatten(truth)
     away = np.concatenate([_distances(polygons, true_polygons), _distances(true_polygons, polygons)])
-    return Likeness(_iou(polygons, true_polygons), float(away.max()), float(away.mean()), count_points(outline))
+    return Deviation(_iou(polygons, true_polygons), float(away.max()), float(away.mean()), count_points(outline))
 
 
 def count_points(outline: Outline) -> int:
@@ -266,31 +259,31 @@ def _places(polygons: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 # -- figures ----------------------------------------------------------------------------------
 
 
-def measure_outlines(*, glyphs: int, rounds: int, minutes: float, seed: int) -> list[Figure]:
+def measure_outlines(glyphs: int, setup: Setup) -> list[Figure]:
     """Every tracer that is installed on the same images.
 
     Args:
-        glyphs: of each of the bundled fonts, drawn by lot.
+        glyphs: of each of the bundled fonts, chosen at random.
     """
-    chars = random.Random(seed).sample(shared_chars(), glyphs)
+    chars = random.Random(setup.seed).sample(shared_chars(), glyphs)
     found, missing = tracers()
+    images = {f"{size} px": [s for font in FONTS for s in samples(font, chars, size)] for size in SIZES}
+    small = f"{SIZES[0]} px"
+    degraded = [Sample(s.char, s.truth, spoil(s.grey), s.to_units) for s in images[small]]
+    absent = f"; not installed here: {', '.join(missing)}" if missing else ""
+    how = f"{len(degraded)} glyphs of the four bundled fonts, chosen at random; the spread is over glyphs{absent}"
     figures = []
-    for size in SIZES:
-        figures += _compare_all(f"{size} px", [s for font in FONTS for s in samples(font, chars, size)], found, missing)
-    small = [s for font in FONTS for s in samples(font, chars, SIZES[0])]
-    spoilt = [Sample(s.char, s.truth, spoil(s.grey), s.to_units) for s in small]
-    figures += _compare_all(f"{SIZES[0]} px, blurred and noisy", spoilt, found, missing)
-    for size in SIZES:
-        images = [s for font in FONTS for s in samples(font, chars, size)]
-        seconds = time_interleaved(
-            {name: _all(tracer, images) for name, tracer in found.items()}, lambda: None,
-            rounds=rounds, minutes=minutes, title=f"tracing at {size} px", once=True,
-        )  # fmt: skip
-        how = f"{len(images)} glyphs of the bundled fonts at {size} px traced one after another by one process"
-        for name, taken in seconds.items():
-            each = summarize([1000 * took / len(images) for took in taken])
-            target = TRACED_MS if (name, size) == ("ours", 256) else None
-            figures.append(Figure(f"outlines {size} px, {name}: time", each, "ms/glyph", how, target))
+    for title, some in (images | {f"{small}, blurred and noisy": degraded}).items():
+        for name, tracer in found.items():
+            figures += _compare_all(f"{title}, {name}", tracer, some, how)
+        points = summarize([float(count_points(sample.truth)) for sample in some])
+        figures.append(Figure(f"{title}, the fonts themselves", points, "", how, "points"))
+    for title, some in images.items():
+        tasks = {name: _all(tracer, some) for name, tracer in found.items()}
+        for name, taken in setup.time(tasks, f"tracing at {title}", once=True).items():
+            each = summarize([1000 * took / len(some) for took in taken])
+            how = f"{len(some)} glyphs traced one after another by one process"
+            figures.append(Figure(f"{title}, {name}", each, "ms/glyph", how, "time"))
     return figures
 
 
@@ -304,75 +297,13 @@ def _all(tracer: Tracer, images: list[Sample]) -> Callable[[], object]:
     return lambda: [tracer(image.grey, image.to_units) for image in images]
 
 
-def _compare_all(what: str, images: list[Sample], found: dict[str, Tracer], missing: list[str]) -> list[Figure]:
-    how = f"{len(images)} glyphs, those of the four bundled fonts by lot; the spread is over glyphs"
-    if missing:
-        how += f"; not installed here and so left out: {', '.join(missing)}"
-    figures = []
-    for name, tracer in found.items():
-        alike = [compare(tracer(image.grey, image.to_units), image.truth) for image in images]
-        title = f"outlines {what}, {name}"
-        figures += [
-            Figure(f"{title}: area that differs", summarize([100 * (1 - a.iou) for a in alike]), "%", how),
-            Figure(f"{title}: mean deviation", summarize([a.mean for a in alike]), "/1000 em", how),
-            Figure(f"{title}: farthest deviation", summarize([a.farthest for a in alike]), "/1000 em", how),
-            Figure(f"{title}: farthest, of 95 % of glyphs", _ninety_five([a.farthest for a in alike]), "/1000 em", how),
-            Figure(f"{title}: points", summarize([float(a.points) for a in alike]), "", how),
-        ]
-    points = [float(count_points(image.truth)) for image in images]
-    return [*figures, Figure(f"outlines {what}, the fonts themselves: points", summarize(points), "", how)]
-
-
-def _ninety_five(values: list[float]) -> Spread:
-    return Spread(float(np.percentile(values, 95)), min(values), max(values), len(values))
-
-
-# -- picture ----------------------------------------------------------------------------------
-
-CUTS = (  # font, character, size, spoilt, left, bottom and side in units
-    ("NotoSansSC-Regular.ttf", "愿", 128, False, (0, 100, 500)),
-    ("LXGWWenKai.ttf", "愿", 128, False, (100, 300, 400)),
-    ("MaShanZheng-Regular.ttf", "龙", 256, False, (100, 300, 500)),
-    ("LXGWWenKai.ttf", "愿", 128, True, (100, 300, 400)),
-)
-
-
-def draw_picture(file: Path, side: int = 560) -> None:
-    """Parts of glyphs, enlarged: the image, the true outline in red, the traced one in black with its points."""
-    from PIL import Image, ImageDraw
-
-    sheet = Image.new("RGB", (side * len(CUTS), side), "white")
-    for k, (font, char, size, worse, (left, bottom, wide)) in enumerate(CUTS):
-        sample = samples(font, [char], size)[0]
-        grey = spoil(sample.grey) if worse else sample.grey
-        zoom, units = side / wide, sample.to_units
-
-        def to_picture(point: Any, zoom: float = zoom, left: float = left, bottom: float = bottom) -> Any:
-            return zoom * (point[0] - left), side - zoom * (point[1] - bottom)
-
-        x0, y0 = (left - units.dx) / units.scale, (units.dy - bottom - wide) / units.scale
-        box = (x0, y0, x0 + wide / units.scale, y0 + wide / units.scale)
-        image = Image.fromarray((255 - (255 - grey) * 0.35).astype(np.uint8))
-        image = image.transform((side, side), Image.Transform.EXTENT, box, Image.Resampling.NEAREST).convert("RGB")
-        draw = ImageDraw.Draw(image)
-        outline = _ours(grey, units)
-        for polygons, colour, width in ((flatten(sample.truth), (240, 60, 60), 3), (flatten(outline), "black", 1)):
-            for polygon in polygons:
-                draw.line([to_picture(point) for point in [*polygon, polygon[0]]], fill=colour, width=width)
-        at: Any = (0, 0)
-        for name, points in outline.calls:
-            places = [to_picture(point) for point in points]
-            if name == "curveTo":
-                draw.line([at, places[0]], fill=(120, 120, 255))
-                draw.line([places[1], places[2]], fill=(120, 120, 255))
-                for x, y in places[:2]:
-                    draw.ellipse([x - 3, y - 3, x + 3, y + 3], outline="blue")
-            for x, y in places[-1:]:
-                draw.rectangle([x - 4, y - 4, x + 4, y + 4], fill=(0, 130, 0) if name == "curveTo" else "black")
-                at = (x, y)
-        sheet.paste(image, (side * k, 0))
-    sheet.quantize(64).save(file, optimize=True)
-
-
-if __name__ == "__main__":
-    draw_picture(Path(sys.argv[1]))
+def _compare_all(row: str, tracer: Tracer, images: list[Sample], how: str) -> list[Figure]:
+    found = [compare(tracer(image.grey, image.to_units), image.truth) for image in images]
+    columns = {
+        "differing area": (summarize([100 * (1 - each.iou) for each in found]), "%"),
+        "mean deviation": (summarize([each.mean for each in found]), ""),
+        "largest": (summarize([each.farthest for each in found]), ""),
+        "largest of 95 % of glyphs": (exact(float(np.percentile([each.farthest for each in found], 95))), ""),
+        "points": (summarize([float(each.points) for each in found]), ""),
+    }
+    return [Figure(row, spread, unit, how, column) for column, (spread, unit) in columns.items()]

@@ -1,4 +1,8 @@
-"""The seconds from starting ``fontgan train`` to the end of its first step."""
+"""The time from the start of ``fontgan train`` to the end of its first step.
+
+``python -m fontgan.bench.start <overrides>`` is the training: a process of its own, which tells whenever an optimiser
+has moved, so that interpreter, imports, data and networks are all timed.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +11,29 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from fontgan.bench.figures import FIRST_STEP, Figure
-from fontgan.bench.first_step import MARK
+from fontgan.bench.figures import Figure, Setup
 from fontgan.errors import RunError
 from fontgan.runtime.timing import MIN_ROUNDS, summarize
 
+MARK = "optimiser moved:"
 
-def measure_start(device: torch.device, *, rounds: int, minutes: float) -> list[Figure]:
+
+def measure_start(setup: Setup) -> Figure:
     """Starts the training of the default experiment again and again, its glyphs packed before."""
     taken: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        seconds_to_first_step(Path(folder) / "first", device)  # packs the glyphs, and warms the file cache
+        seconds_to_first_step(Path(folder) / "first", setup.device)  # packs the glyphs, and warms the file cache
         started = time.monotonic()
-        while len(taken) < rounds and (len(taken) < MIN_ROUNDS or time.monotonic() - started < 60 * minutes):
-            taken.append(seconds_to_first_step(Path(folder) / str(len(taken)), device))
-    how = "fontgan train, not compiled, its glyphs packed before: from the start of the process to the end of the first step"
-    return [Figure("start to first step", summarize(taken), "s", how, FIRST_STEP if device.type == "cpu" else None)]
+        while len(taken) < setup.rounds and (
+            len(taken) < MIN_ROUNDS or time.monotonic() - started < 60 * setup.minutes
+        ):
+            taken.append(seconds_to_first_step(Path(folder) / str(len(taken)), setup.device))
+    how = "fontgan train, not compiled, its glyphs packed before"
+    return Figure("start of the process to the end of the first step", summarize(taken), "s", how, "time")
 
 
 def seconds_to_first_step(out: Path, device: torch.device, *overrides: str) -> float:
@@ -36,28 +44,42 @@ def seconds_to_first_step(out: Path, device: torch.device, *overrides: str) -> f
     Raises: RunError if it makes no step.
     """
     settings = [f"out={out}", "trainer.compile=false", "trainer.max_steps=1000", f"trainer.device={device.type}"]
-    arguments = [sys.executable, "-m", "fontgan.bench.first_step", *settings, *overrides]
-    with tempfile.TemporaryFile("w+") as said:
+    arguments = [sys.executable, "-m", "fontgan.bench.start", *settings, *overrides]
+    with tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=said, text=True)
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True)
         moved: set[str] = set()
         ended = None
+        assert process.stdout is not None
         try:
-            assert process.stdout is not None
             for line in process.stdout:
-                if not line.startswith(MARK):
-                    continue
                 if line in moved:
                     break
-                moved.add(line)
-                ended = time.perf_counter()
+                if line.startswith(MARK):
+                    moved.add(line)
+                    ended = time.perf_counter()
         finally:
             process.kill()  # what it would save goes with its folder
             process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            process.stdout.close()
         if ended is None:
-            said.seek(0)
-            last = said.read().strip().splitlines() or ["it said nothing"]
+            errors.seek(0)
+            last = errors.read().strip().splitlines() or ["it said nothing"]
             raise RunError(f"fontgan train: made no step ({last[-1]}). Run fontgan check.")
     return ended - started
+
+
+def _print_move(optimiser: torch.optim.Optimizer, *_: Any) -> None:
+    """Tells which optimiser moved, once the device is done."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.synchronize()
+    print(MARK, id(optimiser), flush=True)
+
+
+if __name__ == "__main__":
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+
+    from fontgan.cli import main
+
+    register_optimizer_step_post_hook(_print_move)
+    sys.exit(main(["train", *sys.argv[1:]]))

@@ -15,8 +15,8 @@ SUMMARY = "measure how fast this machine trains, draws, reads data and makes fon
 EXAMPLES = (
     "fontgan bench",
     "fontgan bench step training=quickstart",
-    "fontgan bench out=docs/benchmarks/cpu.json page=docs/benchmarks.md",
-    "fontgan bench page out=docs/benchmarks/cpu.json page=docs/benchmarks.md",
+    "fontgan bench out=figures/mine.json page=benchmarks.md",
+    "fontgan bench page out=figures/mine.json page=benchmarks.md",
 )
 FIRST_WORD = "what"
 

@@ -28,8 +28,8 @@ class CheckedGlyph(Struct, frozen=True, forbid_unknown_fields=True):
 
     Args:
         structure: confidence that all strokes are there and none too many, 0 to 1; None where it was not measured.
-        legibility: the recogniser's confidence in the right character, 0 to 1; None where there is no recogniser or it
-            does not read the source glyph as that character either.
+        legibility: OCR confidence in the right character, 0 to 1; None where no OCR is installed or it does
+            not read the source glyph as that character either.
         flags: keys of ``REASONS``; none if the glyph passed.
         doubt: 0 to 1, by which glyphs are sorted, the most doubtful first.
     """

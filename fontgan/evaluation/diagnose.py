@@ -12,19 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fontgan.data.batches import pairs_of
-from fontgan.errors import RunError
-from fontgan.evaluation.glyph_set import GlyphSet, draw_pairs, pack_of
+from fontgan.evaluation.glyph_set import GlyphSet, draw_pairs, held_out_pairs, pack_of
 from fontgan.inference import Run, load
 from fontgan.metrics.artefacts import (
     MIN_MAP_PX,
     SCORES,
     mean_ink,
     nyquist_energy,
+    peak_to_peak,
     phase_bias,
     phase_means,
     shift_difference,
-    spread,
 )
 from fontgan.models.predict import draw_glyphs
 from fontgan.models.up import OutputHead, UpBlock
@@ -44,13 +42,7 @@ def glyphs_to_diagnose(run: Run, count: int) -> GlyphSet:
     Raises: RunError if nothing is held out, or the glyphs have changed since the training.
     """
     pack = pack_of(run)
-    pairs = pairs_of(pack, pack.held_out)
-    if not pairs:
-        raise RunError(
-            f"{run.checkpoint.folder}: no character is held out, so nothing unseen can be measured. "
-            "Train with data.holdout=0.1."
-        )
-    return draw_pairs(run, pack, subsample_evenly(pairs, count))
+    return draw_pairs(run, pack, subsample_evenly(held_out_pairs(run, pack), count))
 
 
 def diagnose(
@@ -145,7 +137,7 @@ def _draw(run: Run, source: Tensor, weights: Tensor) -> Tensor:
 def _together(images: np.ndarray, truth: np.ndarray) -> float:
     """``checkerboard_phase`` of all glyphs as one: what a glyph alone shows by chance has averaged out."""
     ink, true = _ink(images), _ink(truth)
-    return float(spread(phase_means(ink - true).mean((0, 1))) / mean_ink(true).mean())
+    return float(peak_to_peak(phase_means(ink - true).mean((0, 1))) / mean_ink(true).mean())
 
 
 def _summary(name: str, glyphs: GlyphSet, values: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -207,7 +199,7 @@ def _smooth(run: Run, probe: Probe) -> dict[str, dict[str, float]]:
 # -- the decoder's stages -------------------------------------------------------------------
 
 
-class Tally:
+class StageStatistics:
     """What there is to say about the maps of one stage, batch by batch. Maps of less than 8 px say nothing."""
 
     def __init__(self) -> None:
@@ -223,7 +215,7 @@ class Tally:
         places = phase_means(maps, tapered=True)
         parts = {
             "places": places,
-            "spread": spread(places),
+            "spread": peak_to_peak(places),
             "level": maps.abs().mean((-2, -1)),
             "mean": maps.mean((-2, -1)),
             "square": maps.square().mean((-2, -1)),
@@ -248,7 +240,7 @@ class Tally:
         deviation, alive = self._alive()
         if self.side < MIN_MAP_PX or not alive.any():
             return None
-        return float((spread(self._mean("places"))[alive] / deviation[alive]).mean())
+        return float((peak_to_peak(self._mean("places"))[alive] / deviation[alive]).mean())
 
     @property
     def by_frequency(self) -> float | None:
@@ -267,22 +259,22 @@ class Tally:
         return float(self._mean("spread").mean()) / level
 
 
-def _tally_of(maps: Tensor) -> Tally:
-    tally = Tally()
-    tally.add(maps)
-    return tally
+def _statistics_of(maps: Tensor) -> StageStatistics:
+    statistics = StageStatistics()
+    statistics.add(maps)
+    return statistics
 
 
 class Probe:
     """Listens to every stage of a generator's decoder, whatever blocks it is made of.
 
-    ``tallies`` has the stages in the order they work: block -> part -> tally, and under ``input`` what a resize that
+    ``statistics`` has the stages in the order they work: block -> part -> statistics, and under ``input`` what a resize that
     keeps the size was given.
     """
 
     def __init__(self, generator: nn.Module):
         self.blocks = [module for module in generator.modules() if isinstance(module, UpBlock | OutputHead)]
-        self.tallies: dict[nn.Module, dict[str, Tally]] = {}
+        self.statistics: dict[nn.Module, dict[str, StageStatistics]] = {}
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -300,12 +292,12 @@ class Probe:
 
     def _hook(self, block: nn.Module, part: str) -> Any:
         def hear(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            tallies = self.tallies.setdefault(block, {})
+            statistics = self.statistics.setdefault(block, {})
             if output is inputs[0]:
                 return  # a part that is switched off, such as NoRefine
             if part == "resize" and inputs[0].shape[-2:] == output.shape[-2:]:
-                tallies.setdefault("input", Tally()).add(inputs[0])
-            tallies.setdefault(part, Tally()).add(output)
+                statistics.setdefault("input", StageStatistics()).add(inputs[0])
+            statistics.setdefault(part, StageStatistics()).add(output)
 
         return hear
 
@@ -317,20 +309,20 @@ def stages(on_glyphs: Probe, on_smooth: Probe, truth: Tensor) -> list[dict[str, 
     off the true glyphs brought to that size.
     """
     lines: list[dict[str, Any]] = []
-    for place, (block, tallies) in enumerate(on_glyphs.tallies.items()):
-        smooth = on_smooth.tallies[block]
-        side = next(iter(tallies.values())).side
-        chance = _tally_of(F.adaptive_avg_pool2d(truth, side))
+    for place, (block, statistics) in enumerate(on_glyphs.statistics.items()):
+        smooth = on_smooth.statistics[block]
+        side = next(iter(statistics.values())).side
+        chance = _statistics_of(F.adaptive_avg_pool2d(truth, side))
         expected = {"by_place": chance.by_place, "by_frequency": 0.0, "smooth": 0.0}
-        before = _readings(tallies["input"], smooth["input"]) if "input" in tallies else expected
-        for part in (part for part in PARTS if part in tallies):
-            now = _readings(tallies[part], smooth[part])
+        before = _readings(statistics["input"], smooth["input"]) if "input" in statistics else expected
+        for part in (part for part in PARTS if part in statistics):
+            now = _readings(statistics[part], smooth[part])
             line: dict[str, Any] = {
-                "level": len(on_glyphs.tallies) - place,
+                "level": len(on_glyphs.statistics) - place,
                 "part": part,
                 "kind": type(getattr(block, part)).__name__,
-                "side": tallies[part].side,
-                "period_px": 2 * truth.shape[-1] // tallies[part].side,
+                "side": statistics[part].side,
+                "period_px": 2 * truth.shape[-1] // statistics[part].side,
                 "truth_by_place": chance.by_place,
             }
             lines.append({**line, **now, "before": before})
@@ -341,7 +333,7 @@ def stages(on_glyphs: Probe, on_smooth: Probe, truth: Tensor) -> list[dict[str, 
 READINGS = ("by_place", "by_frequency", "smooth")
 
 
-def _readings(on_glyphs: Tally, on_smooth: Tally) -> dict[str, float | None]:
+def _readings(on_glyphs: StageStatistics, on_smooth: StageStatistics) -> dict[str, float | None]:
     return dict(zip(READINGS, (on_glyphs.by_place, on_glyphs.by_frequency, on_smooth.on_its_own), strict=True))
 
 

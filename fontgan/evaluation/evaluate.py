@@ -15,7 +15,7 @@ from tqdm import tqdm
 from fontgan.evaluation.glyph_set import GlyphSet
 from fontgan.metrics import pixels
 from fontgan.metrics.frechet import frechet_distance
-from fontgan.metrics.intervals import Interval, Resampler, mean_of
+from fontgan.metrics.intervals import ClusterBootstrap, Interval, mean_of
 from fontgan.metrics.photographic import find_inception, find_lpips
 from fontgan.metrics.recognition import OcrReader, find_ocr, weighted
 from fontgan.models.glyph_encoder import embeddings, perceptual_distance
@@ -28,7 +28,7 @@ SET_REPLICATES = 200  # at most: a metric of a whole set costs more to resample 
 Measure = Callable[[Tensor, Tensor], Tensor]
 
 
-class Metric(NamedTuple):
+class MetricInfo(NamedTuple):
     """What a metric is called, which way is better, and how it is computed, in a sentence."""
 
     title: str
@@ -48,65 +48,38 @@ def evaluate(glyphs: GlyphSet, *, ocr: str = "auto", replicates: int = 1000, see
     Returns: what the JSON file holds: ``metrics`` (by name: mean, interval, styles, baselines), ``glyphs`` (each
         glyph's values, the most doubtful first), ``structure`` (how the gates were calibrated), ``matrix`` (trained
         and held-out characters by trained and unseen styles; None for folders), ``notes``.
-    Raises: ConfigError if the recogniser is not there.
+    Raises: ConfigError if the OCR model is not there.
     """
     reader = find_ocr(ocr)
     sets = {"drawn": glyphs.drawn, **glyphs.baseline}
-    each: dict[str, dict[str, np.ndarray]] = {name: {} for name in sets}  # set -> metric -> (N,)
-    metrics: dict[str, Metric] = {}
-    resampler = Resampler([style for style, _ in glyphs.names], replicates=replicates, seed=seed)
-    notes = list(glyphs.notes)
-
-    measures = _pixel_measures(glyphs.size)
-    lpips = find_lpips()
-    if lpips is not None:
-        measures["lpips"] = (
-            Metric("LPIPS", "lower", "AlexNet with torchvision's IMAGENET1K_V1 weights, found locally"),
-            lpips,
-        )
-    for name, (metric, measure) in tqdm(measures.items(), desc="measuring", unit="metric", leave=False):
-        metrics[name] = metric
-        for kind, images in sets.items():
-            each[kind][name] = _in_parts(measure, images, glyphs.truth)
-
-    if reader is not None:
-        metrics["recognition"] = _recognition_metric(reader)
-        notes += _read(reader, glyphs, sets, each)
-    elif ocr == "auto":
+    metrics, values, notes = _measure_each(glyphs, sets, reader)
+    if reader is None and ocr == "auto":
         notes.append(
-            "recognition: no recogniser with its model is installed (pip install 'fontgan[ocr]'), so legibility was not measured."
+            "recognition: no OCR model is installed (pip install 'fontgan[ocr]'), so legibility was not measured."
         )
-    if glyphs.gates:
-        metrics["structure"] = Metric(
-            "structure", "higher",
-            "confidence, 0 to 1, that no stroke is wrong or missing, from ink density and skeleton distances to the "
-            + ("source" if glyphs.source is not None else "true") + " glyph, calibrated on planted errors", top=1.0,
-        )  # fmt: skip
-        for kind, images in sets.items():
-            each[kind]["structure"] = _structure(glyphs, images)
-
+    styles = [style for style, _ in glyphs.names]
+    bootstrap = ClusterBootstrap(styles, replicates=replicates, seed=seed)
     found: dict[str, Any] = {}
     for name, metric in metrics.items():
-        found[name] = _summary(
-            metric, resampler, {kind: mean_of(values[name]) for kind, values in each.items() if name in values}
-        )
+        statistics = {kind: mean_of(of_kind[name]) for kind, of_kind in values.items() if name in of_kind}
+        found[name] = _summary(metric, bootstrap, statistics)
         if name == "recognition":
-            found[name] |= _ceiling(resampler, each["drawn"][name], each["truth"][name])
-    few = Resampler([style for style, _ in glyphs.names], replicates=min(replicates, SET_REPLICATES), seed=seed)
-    for name, (metric, statistics) in _set_measures(glyphs, sets).items():
-        found[name] = _summary(metric, few, statistics)
+            found[name] |= _ceiling(bootstrap, values["drawn"][name], values["truth"][name])
+    few = ClusterBootstrap(styles, replicates=min(replicates, SET_REPLICATES), seed=seed)
+    for name, (metric, of_sets) in _set_measures(glyphs, sets).items():
+        found[name] = _summary(metric, few, of_sets)
     return {
         "format": FORMAT,
         "size": glyphs.size,
         "count": len(glyphs.names),
         "styles": glyphs.styles,
-        "metrics": {name: found[name] for name in sorted(found, key=_place)},
+        "metrics": {name: found[name] for name in sorted(found, key=ORDER.index)},
         "structure": {style: asdict(gate.calibration) for style, gate in glyphs.gates.items()},
         "matrix": _matrix(glyphs),
         "missing": glyphs.missing,
         "extra": glyphs.extra,
-        "notes": notes,
-        "glyphs": _glyph_lines(glyphs, each["drawn"]),
+        "notes": [*glyphs.notes, *notes],
+        "glyphs": _glyph_lines(glyphs, values["drawn"]),
     }
 
 
@@ -114,28 +87,52 @@ ORDER = ("l1", "l1_per_ink", "rmse", "psnr", "ssim", "ms_ssim", "iou", "glyph_pe
          "phase_spread", "recognition", "structure", "blank")  # fmt: skip
 
 
-def _place(name: str) -> int:
-    return ORDER.index(name)
-
-
 # -- metrics of single glyphs ---------------------------------------------------------------
 
 
-def _pixel_measures(size: int) -> dict[str, tuple[Metric, Measure]]:
+def _measure_each(
+    glyphs: GlyphSet, sets: dict[str, np.ndarray], reader: OcrReader | None
+) -> tuple[dict[str, MetricInfo], dict[str, dict[str, np.ndarray]], list[str]]:
+    """Metrics of single glyphs, their values (set -> metric -> (N,)), and notes."""
+    measures = _pixel_measures(glyphs.size)
+    if (lpips := find_lpips()) is not None:
+        how = "AlexNet with torchvision's IMAGENET1K_V1 weights, found locally"
+        measures["lpips"] = (MetricInfo("LPIPS", "lower", how), lpips)
+    metrics = {name: metric for name, (metric, _) in measures.items()}
+    values: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in sets}
+    notes: list[str] = []
+    for name, (_, measure) in tqdm(measures.items(), desc="measuring", unit="metric", leave=False):
+        for kind, images in sets.items():
+            values[kind][name] = _in_parts(measure, images, glyphs.truth)
+    if reader is not None:
+        metrics["recognition"] = _recognition_metric(reader)
+        notes = _read(reader, glyphs, sets, values)
+    if glyphs.gates:
+        metrics["structure"] = MetricInfo(
+            "structure", "higher",
+            "confidence, 0 to 1, that no stroke is wrong or missing, from ink density and skeleton distances to the "
+            + ("source" if glyphs.source is not None else "true") + " glyph, calibrated on planted errors", top=1.0,
+        )  # fmt: skip
+        for kind, images in sets.items():
+            values[kind]["structure"] = _structure(glyphs, images)
+    return metrics, values, notes
+
+
+def _pixel_measures(size: int) -> dict[str, tuple[MetricInfo, Measure]]:
     scales = pixels.ms_ssim_scales(size)
     return {
-        "l1": (Metric("L1", "lower", "mean absolute difference of ink, 0 to 1"), pixels.l1),
-        "l1_per_ink": (Metric("L1 per ink", "lower", "summed absolute difference over the true ink; a blank page has 1"), pixels.l1_per_ink),
-        "rmse": (Metric("RMSE", "lower", "root of the mean squared difference of ink, 0 to 1"), pixels.rmse),
-        "psnr": (Metric("PSNR", "higher", f"decibels, at most {pixels.MAX_PSNR:g}"), pixels.psnr),
-        "ssim": (Metric("SSIM", "higher", "torchmetrics, Gaussian window of 11 px", top=1.0), pixels.ssim),
-        "ms_ssim": (Metric("MS-SSIM", "higher", f"torchmetrics, {scales} of the paper's 5 scales fit {size} px", top=1.0), pixels.ms_ssim),
-        "iou": (Metric("IoU", "higher", "intersection over union of the ink, by coverage", top=1.0), pixels.iou),
+        "l1": (MetricInfo("L1", "lower", "mean absolute difference of ink, 0 to 1"), pixels.l1),
+        "l1_per_ink": (MetricInfo("L1 per ink", "lower", "summed absolute difference over the true ink; a blank page has 1"), pixels.l1_per_ink),
+        "rmse": (MetricInfo("RMSE", "lower", "root of the mean squared difference of ink, 0 to 1"), pixels.rmse),
+        "psnr": (MetricInfo("PSNR", "higher", f"decibels, at most {pixels.MAX_PSNR:g}"), pixels.psnr),
+        "ssim": (MetricInfo("SSIM", "higher", "torchmetrics, Gaussian window of 11 px", top=1.0), pixels.ssim),
+        "ms_ssim": (MetricInfo("MS-SSIM", "higher", f"torchmetrics, {scales} of the paper's 5 scales fit {size} px", top=1.0), pixels.ms_ssim),
+        "iou": (MetricInfo("IoU", "higher", "intersection over union of the ink, by coverage", top=1.0), pixels.iou),
         "glyph_perceptual": (
-            Metric("glyph perceptual", "lower", "distance of the features of fontgan's own glyph encoder (not LPIPS)"),
+            MetricInfo("glyph perceptual", "lower", "distance of the features of fontgan's own glyph encoder (not LPIPS)"),
             perceptual_distance,
         ),
-        "blank": (Metric("blank", "lower", f"share of glyphs with less than {pixels.BLANK_SHARE:.0%} of the true ink", top=1.0), pixels.blank),
+        "blank": (MetricInfo("blank", "lower", f"share of glyphs with less than {pixels.BLANK_SHARE:.0%} of the true ink", top=1.0), pixels.blank),
     }  # fmt: skip
 
 
@@ -156,8 +153,8 @@ def _structure(glyphs: GlyphSet, images: np.ndarray) -> np.ndarray:
     return values
 
 
-def _recognition_metric(reader: OcrReader) -> Metric:
-    return Metric(
+def _recognition_metric(reader: OcrReader) -> MetricInfo:
+    return MetricInfo(
         "recognition", "higher", f"confidence of {reader.name} where it reads the right character, else 0", top=1.0
     )
 
@@ -180,10 +177,10 @@ def _read(
     ]
 
 
-def _ceiling(resampler: Resampler, drawn: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
+def _ceiling(bootstrap: ClusterBootstrap, drawn: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
     """What the true glyphs reach, and the plain share of right readings of both."""
     means = {"ceiling": truth, "accuracy": _right(drawn), "ceiling_accuracy": _right(truth)}
-    return {name: finite_or_none(resampler.overall(mean_of(values))) for name, values in means.items()}
+    return {name: finite_or_none(bootstrap.overall(mean_of(values))) for name, values in means.items()}
 
 
 def _right(values: np.ndarray) -> np.ndarray:
@@ -196,16 +193,16 @@ def _right(values: np.ndarray) -> np.ndarray:
 Statistic = Callable[[np.ndarray], float]
 
 
-def _set_measures(glyphs: GlyphSet, sets: dict[str, np.ndarray]) -> dict[str, tuple[Metric, dict[str, Statistic]]]:
-    """Metric -> for the drawn and each baseline set the statistic of some of its rows."""
+def _set_measures(glyphs: GlyphSet, sets: dict[str, np.ndarray]) -> dict[str, tuple[MetricInfo, dict[str, Statistic]]]:
+    """MetricInfo -> for the drawn and each baseline set the statistic of some of its rows."""
     found = {
         "glyph_frechet": (
-            Metric("glyph Frechet", "lower", "Frechet distance of the embeddings of fontgan's own glyph encoder (not FID), "
+            MetricInfo("glyph Frechet", "lower", "Frechet distance of the embeddings of fontgan's own glyph encoder (not FID), "
                    "style by style; depends on the number of glyphs", "set"),
             _frechet(lambda ink: embeddings(ink).double().numpy(), glyphs, sets),
         ),
         "phase_spread": (
-            Metric("phase spread", "lower", "how unevenly the error falls on the four places of the 2x2 pixel grid (standard "
+            MetricInfo("phase spread", "lower", "how unevenly the error falls on the four places of the 2x2 pixel grid (standard "
                    "deviation over mean): checkerboard and teeth; the baselines show what chance gives", "set"),
             {kind: _phase_spread(_in_parts(pixels.error_by_phase, images, glyphs.truth)) for kind, images in sets.items()},
         ),
@@ -214,7 +211,7 @@ def _set_measures(glyphs: GlyphSet, sets: dict[str, np.ndarray]) -> dict[str, tu
     if inception is not None:
         how = "torch-fidelity's Inception weights of 2015-12-05, found locally; depends on the number of glyphs"
         found["fid"] = (
-            Metric("FID", "lower", how, "set"),
+            MetricInfo("FID", "lower", how, "set"),
             _frechet(inception, glyphs, sets),
         )
     return found
@@ -252,12 +249,12 @@ def _phase_spread(errors: np.ndarray) -> Statistic:
 # -- summaries ------------------------------------------------------------------------------
 
 
-def _summary(metric: Metric, resampler: Resampler, statistics: dict[str, Statistic]) -> dict[str, Any]:
+def _summary(metric: MetricInfo, bootstrap: ClusterBootstrap, statistics: dict[str, Statistic]) -> dict[str, Any]:
     """A metric's place in the result, from its statistic for the drawn glyphs and for each baseline set."""
-    drawn = resampler.with_interval(statistics["drawn"])
-    styles = {style: _interval(resampler.of_style(style, statistics["drawn"]), metric.top) for style in resampler.names}
+    drawn = bootstrap.with_interval(statistics["drawn"])
+    styles = {style: _interval(bootstrap.of_style(style, statistics["drawn"]), metric.top) for style in bootstrap.names}
     baseline = {
-        kind: resampler.overall(statistic) for kind, statistic in statistics.items() if kind not in ("drawn", "truth")
+        kind: bootstrap.overall(statistic) for kind, statistic in statistics.items() if kind not in ("drawn", "truth")
     }
     blank = baseline.get("blank_page", math.nan)
     blank_wins = blank < drawn.mean if metric.better == "lower" else blank > drawn.mean
@@ -291,9 +288,9 @@ def _matrix(glyphs: GlyphSet) -> dict[str, Any] | None:
         return None
     cells = []
     for characters, part in (("trained", glyphs.trained), ("held_out", glyphs)):
-        resampler = Resampler([style for style, _ in part.names], replicates=1, seed=1)
+        bootstrap = ClusterBootstrap([style for style, _ in part.names], replicates=1, seed=1)
         values = {name: _in_parts(measure, part.drawn, part.truth) for name, measure in SEEN.items()}
-        means = {name: finite_or_none(resampler.overall(mean_of(of))) for name, of in values.items()}
+        means = {name: finite_or_none(bootstrap.overall(mean_of(of))) for name, of in values.items()}
         cells.append({"characters": characters, "styles": "trained", "count": len(part.names), **means})
     return {"cells": cells, "unseen_styles": "none: the model draws only the styles it was trained on"}
 

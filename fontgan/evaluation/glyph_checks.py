@@ -1,4 +1,4 @@
-"""Is each made glyph fit to ship: the structure gate and the recogniser of ``fontgan evaluate``, glyph by glyph."""
+"""Is each made glyph fit to ship: the structure gate and the OCR of ``fontgan evaluate``, glyph by glyph."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_glyphs(
 def legibilities(chars: Sequence[str], source: np.ndarray, drawn: np.ndarray, reader: OcrReader) -> list[float | None]:
     """Confidence in the right character, 0 where another is read; None where the source glyph is not read right either.
 
-    What a recogniser cannot read in print says nothing of the drawing.
+    What OCR cannot read in print says nothing of the drawing.
     """
     rows = [row for row, char in enumerate(chars) if char in reader.knows]
     found: list[float | None] = [None] * len(chars)

@@ -87,18 +87,24 @@ def glyph_set_of_run(
     """
     loaded = load(run, which=which, batch_size=batch_size, device=device, precision=precision)
     pack = pack_of(loaded)
-    pairs = pairs_of(pack, pack.held_out)
-    if not pairs:
-        raise RunError(
-            f"{run}: no character is held out, so nothing unseen can be measured. Train with data.holdout=0.1."
-        )
-    found = draw_pairs(loaded, pack, pairs)
+    found = draw_pairs(loaded, pack, held_out_pairs(loaded, pack))
     found.trained = draw_pairs(loaded, pack, pairs_of(pack, subsample_evenly(pack.trained, len(pack.held_out))))
     for style in found.styles:
         trained = pairs_of_style(pack, style, pack.trained)
         expected, right = rows_of(pack, SOURCE, trained), rows_of(pack, style, trained)
         add_gate(found, style, expected, right, seed)
     return found
+
+
+def held_out_pairs(run: Run, pack: Pack) -> list[Pair]:
+    """The held-out characters in each style. Raises: RunError if there are none."""
+    pairs = pairs_of(pack, pack.held_out)
+    if not pairs:
+        raise RunError(
+            f"{run.checkpoint.folder}: no character is held out, so nothing unseen can be measured. "
+            "Train with data.holdout=0.1."
+        )
+    return pairs
 
 
 def draw_pairs(run: Run, pack: Pack, pairs: Sequence[Pair]) -> GlyphSet:

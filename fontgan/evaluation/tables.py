@@ -20,7 +20,7 @@ def table(found: dict[str, Any]) -> str:
     header = ["metric", "", "mean", "95 % interval", *styles, "best baseline"]
     rows = [header]
     for name, metric in found["metrics"].items():
-        best = _best_baseline(metric)
+        best = _say_best_baseline(metric)
         rows.append(
             [
                 metric["title"],
@@ -66,7 +66,7 @@ def _say_matrix(matrix: dict[str, Any] | None) -> list[str]:
     return ["seen and unseen, trained styles: " + "; ".join(parts), f"unseen styles: {matrix['unseen_styles']}"]
 
 
-def _best_baseline(metric: dict[str, Any]) -> str:
+def _say_best_baseline(metric: dict[str, Any]) -> str:
     there = {name: value for name, value in metric["baselines"].items() if value is not None}
     if not there:
         return "-"

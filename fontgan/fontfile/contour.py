@@ -113,6 +113,8 @@ def _to_edge(cover: np.ndarray, rows: np.ndarray) -> np.ndarray:
     down = second < first  # ink lies before the edge
     inner = np.where(down[:, None], low, low + step)
     out = np.where(down, 1, -1)[:, None] * step
+    # From the pixel inside the edge, coverage is added up outwards, and what it lacks of 1 is taken off inwards, until it
+    # rises again: there the next edge begins.
     position = np.full(len(rows), 0.5)
     for way, start in ((out, inner + out), (-out, inner)):
         at, going = start, np.ones(len(rows), bool)

@@ -55,27 +55,12 @@ def create_font(
     descent = ascent - em
     made = drawing.prepared(glyphs, kind, em=em, tolerance=tolerance)
     wide = any(is_full_width(glyph.char) for glyph in made)
-    stored = [*_spaces(made, em, wide), *made]
-    cmap = {}
-    named = {".notdef": _box(em, ascent, clockwise=kind == "glyf")}
-    for glyph in sorted(stored, key=lambda glyph: ord(glyph.char)):
-        name = names.glyph_name(glyph.char, named)
-        named[name], cmap[ord(glyph.char)] = glyph, name
-    if 0x20 in cmap:
-        cmap.setdefault(0xA0, cmap[0x20])
+    named, cmap = _name_glyphs(made, _spaces(made, em, wide), _box(em, ascent, clockwise=kind == "glyf"))
+    bounds = {name: bounds_of(glyph.outline) for name, glyph in named.items()}
     builder = FontBuilder(em, isTTF=kind == "glyf")
     builder.setupGlyphOrder(list(named))
     builder.setupCharacterMap(cmap)
-    bounds = {name: bounds_of(glyph.outline) for name, glyph in named.items()}
-    if kind == "glyf":
-        builder.setupGlyf({name: drawing.truetype(glyph) for name, glyph in named.items()})
-    else:
-        builder.setupCFF(
-            names.postscript_name(family, style_name),
-            {"FullName": names.postscript_name(family, style_name).replace("-", " "), "FamilyName": names.postscript_name(family, "").split("-")[0]},
-            {name: drawing.charstring(glyph, _plain_private(), None) for name, glyph in named.items()},
-            {},
-        )  # fmt: skip
+    _set_outlines(builder, named, family, style_name)
     widths = {name: int(glyph.advance) for name, glyph in named.items()}
     builder.setupHorizontalMetrics({n: (widths[n], round(b[0]) if (b := bounds[n]) else 0) for n in named})
     builder.setupHorizontalHeader(ascent=ascent, descent=descent, lineGap=0)
@@ -97,6 +82,31 @@ def create_font(
     head.lowestRecPPEM = 8
     builder.font.recalcTimestamp = False
     return Built(out, len(made), (), save_verified(builder.font, out, glyphs))
+
+
+def _name_glyphs(
+    made: list[DrawnGlyph], spaces: list[DrawnGlyph], box: DrawnGlyph
+) -> tuple[dict[str, DrawnGlyph], dict[int, str]]:
+    """Glyphs by name, the missing-glyph box first, and the character map."""
+    named, cmap = {".notdef": box}, {}
+    for glyph in sorted([*spaces, *made], key=lambda glyph: ord(glyph.char)):
+        name = names.glyph_name(glyph.char, named)
+        named[name], cmap[ord(glyph.char)] = glyph, name
+    if 0x20 in cmap:
+        cmap.setdefault(0xA0, cmap[0x20])
+    return named, cmap
+
+
+def _set_outlines(builder: FontBuilder, named: dict[str, DrawnGlyph], family: str, style: str) -> None:
+    if builder.isTTF:
+        builder.setupGlyf({name: drawing.truetype(glyph) for name, glyph in named.items()})
+        return
+    postscript = names.postscript_name(family, style)
+    facts = {
+        "FullName": postscript.replace("-", " "), "FamilyName": names.postscript_name(family, "").split("-")[0],
+    }  # fmt: skip
+    charstrings = {name: drawing.charstring(glyph, _plain_private(), None) for name, glyph in named.items()}
+    builder.setupCFF(postscript, facts, charstrings, {})
 
 
 def _spaces(glyphs: list[DrawnGlyph], em: int, wide: bool) -> list[DrawnGlyph]:

@@ -119,6 +119,7 @@ def _merge(contours: Contours, pieces: Pieces, tolerance: float) -> Pieces:
 
 def _first_pieces(contours: Contours, corners: Corners, still: np.ndarray, tolerance: float) -> Pieces:
     """Contours cut at corners and extrema."""
+    # Knots are corners, moved to where their sides meet, and extrema, whose direction is that of the other axis.
     is_corner = np.zeros(len(contours.points), bool)
     is_corner[corners.index] = True
     place = contours.points.copy()
@@ -136,7 +137,7 @@ def _first_pieces(contours: Contours, corners: Corners, still: np.ndarray, toler
     if len(corners.index):
         smooth_knot[contours.ahead(corners.index[:, None], np.arange(-NEAR, NEAR + 1)).ravel()] = False
     knots = np.flatnonzero(is_corner | smooth_knot)
-    # A contour needs two knots at least.
+    # A contour needs two knots at least: one without any gets its first sample and the one half-way round.
     starts = contours.starts
     few = starts[np.bincount(contours.start[knots], minlength=len(contours.points))[starts] < 2]
     lone = np.array([knots[contours.start[knots] == start].min(initial=start + contours.count[start]) for start in few])
@@ -153,6 +154,7 @@ def _first_pieces(contours: Contours, corners: Corners, still: np.ndarray, toler
     count = contours.count[knots]
     span = (knots[follow] - knots - 1) % count + 1
     trim = _blunted(contours)
+    # Beside a corner the samples are blunted, so they are not fitted, but for a third of a short piece.
     low = np.where(corner, np.minimum(trim, (span - 1) // 3), 0) + 1
     high = span - np.where(corner[follow], np.minimum(trim, (span - 1) // 3), 0)
     many = np.maximum(high - low, 0)
@@ -160,6 +162,7 @@ def _first_pieces(contours: Contours, corners: Corners, still: np.ndarray, toler
     leave, arrive = direction.copy(), direction[follow].copy()
     chord = end - begin
     chord /= np.maximum(np.hypot(*chord.T), 1e-9)[:, None]
+    # At a corner the first guess of the direction is that to the first samples that are fitted.
     if len(knots):
         toward = contours.points[contours.ahead(knots, low + 1)] - begin
         toward = np.where(np.hypot(*toward.T)[:, None] > 0.3, toward, chord)
@@ -213,6 +216,7 @@ def _extrema(contours: Contours, axis: int, corner: np.ndarray, still: np.ndarra
             continue
         turns = np.flatnonzero(signs[sure] != np.roll(signs[sure], -1))
         for k in turns:
+            # Between two samples of sure and opposite direction lies the extremum: the middle of the farthest ones.
             low = sure[k]
             width = (sure[(k + 1) % len(sure)] - low) % count
             there = first + (low + np.arange(width + 1)) % count
@@ -281,6 +285,7 @@ def _least_squares(
     Args:
         newton: rounds in which samples move to their nearest place on the curve.
     """
+    # Fitting takes turns: with t given, control points are linear; with these given, t is improved by Newton's method.
     samples, piece, begin = _samples(contours, pieces)
     many = pieces.many
     # Samples are evenly spaced, so their order tells the first parameters.
@@ -310,11 +315,15 @@ def _solve(
     whole: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Control points of least squares: along the known directions, and at corners also aside of them."""
+    # B(t) = start (u^3 + b1) + end (t^3 + b2) + b1 p + b2 q. The control points are start + p and end + q, so what the
+    # knots alone do not explain of a sample is linear in p and q.
     u = 1 - t
     b1, b2 = 3 * t * u * u, 3 * t * t * u
     rest = samples - pieces.start[piece] * (u**3 + b1)[:, None] - pieces.end[piece] * (t**3 + b2)[:, None]
     terms = np.stack([b1 * b1, b1 * b2, b2 * b2, b1 * rest[:, 0], b1 * rest[:, 1], b2 * rest[:, 0], b2 * rest[:, 1]], 1)
     sums = np.add.reduceat(terms, begin, axis=0)
+    # p and q have two unknowns each: along the known direction, and at right angles to it. So each piece has normal
+    # equations of 4 x 4, whose entries are the sums times the scalar products of these axes.
     leave, arrive = pieces.leave, -pieces.arrive
     turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
     axes = np.stack([leave, leave @ turn, arrive, arrive @ turn], 1)  # (S, 4, 2)
@@ -333,6 +342,7 @@ def _solve(
     right[:, 0] += pull[:, 0] * third
     right[:, 2] += pull[:, 2] * third
     found = np.linalg.solve(matrix, right[..., None])[..., 0]
+    # A handle never points backwards or grows longer than the piece.
     found[:, (0, 2)] = np.clip(found[:, (0, 2)], 0.1 * third[:, None], 0.75 * whole[:, None])
     one = pieces.start + found[:, :1] * axes[:, 0] + found[:, 1:2] * axes[:, 1]
     two = pieces.end + found[:, 2:3] * axes[:, 2] + found[:, 3:4] * axes[:, 3]

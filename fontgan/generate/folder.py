@@ -89,7 +89,7 @@ def draw_sheet(run: Run, sources: GlyphInput, out: Path) -> None:
 
     def read(name: str) -> tuple[np.ndarray | None, np.ndarray]:
         source, drawn = sources.pixels(name), np.asarray(Image.open(out / f"{name}.png").convert("L"))
-        return None if source is None else scaled(source, side), scaled(drawn, side)
+        return None if source is None else np.asarray(scaled(source, side)), np.asarray(scaled(drawn, side))
 
     side = min(run.size, 96)
     names = [name for name in sources.names if (out / f"{name}.png").is_file()][:SHEET_GLYPHS]

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from fontgan.data.image_source import MANIFEST, SHEET, image_files, name_from_char
 from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.handwriting.cut import Cell, canvas_frame, cut_cells
-from fontgan.handwriting.locate import locate
+from fontgan.handwriting.locate import find_page
 from fontgan.handwriting.pictures import read_picture
 from fontgan.handwriting.sheet import NotAPage, Page
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
@@ -60,7 +60,7 @@ def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, over
         try:
             for name, grey in read_picture(file):
                 try:
-                    located = locate(grey)
+                    located = find_page(grey)
                 except NotAPage as error:
                     harvest.failed.append(f"{name}: {error}.")
                     continue

@@ -32,7 +32,7 @@ class Located:
     findings: list[str] = field(default_factory=list)
 
 
-def locate(grey: np.ndarray) -> Located:
+def find_page(grey: np.ndarray) -> Located:
     """Finds the page in a picture, however it is turned.
 
     Raises: NotAPage if there is no page, more than one, or its code cannot be read.

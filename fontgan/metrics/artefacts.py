@@ -59,7 +59,7 @@ def phase_bias(maps: Tensor, border: int = 0, *, tapered: bool = False) -> Tenso
     maps = maps.double()
     level = maps.abs().mean()
     return torch.where(
-        level > 0, spread(phase_means(maps, tapered=tapered)).mean() / level.clamp_min(1e-30), 0.0
+        level > 0, peak_to_peak(phase_means(maps, tapered=tapered)).mean() / level.clamp_min(1e-30), 0.0
     ).float()
 
 
@@ -81,7 +81,7 @@ def phase_means(maps: Tensor, *, tapered: bool = False) -> Tensor:
     return torch.stack([maps[..., y::2, x::2].flatten(-2).mean(-1) for y in (0, 1) for x in (0, 1)], dim=-1)
 
 
-def spread(values: Tensor) -> Tensor:
+def peak_to_peak(values: Tensor) -> Tensor:
     """The largest less the smallest along the last axis."""
     return values.amax(-1) - values.amin(-1)
 
@@ -92,7 +92,7 @@ def checkerboard_phase(drawn: Tensor, truth: Tensor) -> Tensor:
     The spread of the four phase means of drawn less true ink.  Signed, so that what blur and wrong strokes add here and
     take there cancels out, where the same at every other pixel does not.
     """
-    return spread(phase_means(drawn - truth)).flatten(1).mean(1) / mean_ink(truth)
+    return peak_to_peak(phase_means(drawn - truth)).flatten(1).mean(1) / mean_ink(truth)
 
 
 def checkerboard_nyquist(drawn: Tensor, truth: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""Can it be read: by a recogniser that others made, for other purposes.
+"""Legibility: whether OCR that others made, for other purposes, reads a glyph as its character.
 
-It is PP-OCR's text recogniser as RapidOCR ships it inside its package (``pip install 'fontgan[ocr]'``); the lines it
+It is PP-OCR's recognition model as RapidOCR ships it inside its package (``pip install 'fontgan[ocr]'``); the lines it
 was made to read are single glyphs here.
 """
 
@@ -20,11 +20,11 @@ from tqdm import tqdm
 from fontgan.errors import ConfigError
 
 CHOICES = ("auto", "rapidocr", "none")
-LINE_HEIGHT = 48  # px, of the recogniser's input
+LINE_HEIGHT = 48  # px, of the model's input
 
 
 def find_ocr(choice: str) -> OcrReader | None:
-    """The recogniser asked for, or None.
+    """The OCR asked for, or None.
 
     Raises: ConfigError for an unknown name, or one that is not installed.
     """
@@ -92,7 +92,7 @@ class OcrReader:
 
 
 def weighted(read: Sequence[tuple[str, float]], chars: Sequence[str], knows: set[str]) -> np.ndarray:
-    """The confidence where the right character was read, 0 where another; NaN for what the recogniser cannot know.
+    """The confidence where the right character was read, 0 where another; NaN for what OCR cannot know.
 
     Returns: (N,), 0 to 1.
     """

@@ -35,7 +35,7 @@ MIN_BOX_SHARE = 0.5  # of the canvas side: an ink box is taken to be no narrower
 ROOM = 0.06  # of the ink box, left free around it
 
 
-def differences(expected: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+def stroke_differences(expected: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """How a drawn glyph differs from the expected shape, seen twice: on the canvas, and ink box on ink box.
 
     The second look forgives a style its own proportions; the first sees what has moved or shrunk.
@@ -193,7 +193,7 @@ class StrokeErrorClassifier:
 
     def confidence(self, expected: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         """(N, H, W) twice -> (N,)."""
-        return self._of(np.stack([differences(e, d) for e, d in zip(expected, drawn, strict=True)]))
+        return self._of(np.stack([stroke_differences(e, d) for e, d in zip(expected, drawn, strict=True)]))
 
     def _of(self, found: np.ndarray) -> np.ndarray:
         return _logistic(_standard(found, self.centre, self.spread) @ self.weights)
@@ -219,7 +219,7 @@ def fit_gate(expected: np.ndarray, right: np.ndarray, *, seed: int) -> StrokeErr
         "wrong": wrong_characters(right, random),
     }
     found = {
-        kind: np.stack([differences(e, g) for e, g in zip(expected, glyphs, strict=True)])
+        kind: np.stack([stroke_differences(e, g) for e, g in zip(expected, glyphs, strict=True)])
         for kind, glyphs in tqdm(kinds.items(), desc="calibrating", unit="kind", leave=False)
     }
     fold = np.arange(len(right)) % 2 == 0
@@ -239,7 +239,7 @@ def _fit(found: dict[str, np.ndarray], calibration: Calibration = _UNKNOWN) -> S
     """Logistic regression with a small ridge; the right glyphs weigh as much as all kinds of errors together.
 
     Args:
-        found: kind -> (N, 10) differences; all kinds but "right" are errors.
+        found: kind -> (N, 10) stroke_differences; all kinds but "right" are errors.
     """
     good = np.concatenate([np.full(len(values), float(kind == "right")) for kind, values in found.items()])
     weight = np.where(good == 1, 0.5 / good.sum(), 0.5 / (1 - good).sum())

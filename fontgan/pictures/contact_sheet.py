@@ -37,15 +37,14 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[np.ndarray]]], *, cell_px: 
         top = _GAP + row * (side + _GAP)
         draw.text((_GAP, top + side // 2), label, fill=0, font=font, anchor="lm")
         for column, glyph in enumerate(glyphs):
-            sheet.paste(Image.fromarray(scaled(glyph, side)), (label_width + column * (side + _GAP), top))
+            sheet.paste(scaled(glyph, side), (label_width + column * (side + _GAP), top))
     return sheet
 
 
-def scaled(glyph: np.ndarray, side: int) -> np.ndarray:
-    """A glyph, (H, W) uint8, brought to (side, side)."""
-    if glyph.shape == (side, side):
-        return glyph
-    return np.asarray(Image.fromarray(glyph).resize((side, side), Image.Resampling.LANCZOS))
+def scaled(glyph: np.ndarray, side: int) -> Image.Image:
+    """A glyph, (H, W) uint8, as a picture of (side, side)."""
+    image = Image.fromarray(glyph)
+    return image if image.size == (side, side) else image.resize((side, side), Image.Resampling.LANCZOS)
 
 
 def save_png(image: Image.Image | np.ndarray, file: Path) -> None:

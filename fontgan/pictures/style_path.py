@@ -84,7 +84,7 @@ def strip_picture(
         text = _shortened(label, font, cell_px)
         draw.text((left + cell_px // 2, _GAP + head // 2), text, fill=0, font=font, anchor="mm")
         for row, glyph in enumerate(glyphs):
-            strip.paste(Image.fromarray(scaled(glyph, cell_px)), (left, head + _GAP + row * step))
+            strip.paste(scaled(glyph, cell_px), (left, head + _GAP + row * step))
     return strip
 
 
@@ -100,7 +100,7 @@ def animation_frames(frames: Sequence[np.ndarray], labels: Sequence[str], *, cel
         picture = Image.new("L", (columns * cell_px, rows * cell_px + foot), PAPER)
         for place, glyph in enumerate(glyphs):
             row, column = divmod(place, columns)
-            picture.paste(Image.fromarray(scaled(glyph, cell_px)), (column * cell_px, row * cell_px))
+            picture.paste(scaled(glyph, cell_px), (column * cell_px, row * cell_px))
         text = _shortened(label, font, columns * cell_px)
         ImageDraw.Draw(picture).text(
             (columns * cell_px // 2, rows * cell_px + foot // 2), text, fill=96, font=font, anchor="mm"

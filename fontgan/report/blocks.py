@@ -7,6 +7,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -19,8 +20,9 @@ from fontgan.metrics.artefacts import phase_bias
 from fontgan.models.cost import forward_flops, parameters
 from fontgan.models.receptive_field import encoder_receptive_field, receptive_field
 from fontgan.models.unet import UnetGenerator
-from fontgan.report.cost import time_interleaved
+from fontgan.report.cost import TIMING
 from fontgan.runtime.device import autocast, out_of_memory, pick_device, pick_precision, wait_for
+from fontgan.runtime.timing import ratio, time_interleaved
 
 STYLES = 3
 DRAWS = 8  # of the initial weights, of which the grid at the start is the median; single draws differ by a half
@@ -141,10 +143,11 @@ def measure_blocks(
         )
         return row, one_pass(generator, size, batch_size, context)
 
+    time_passes = partial(_time_passes, where)
     try:
         base_candidate = prepare(BASELINE)
         base, base_pass = count(base_candidate, BASELINE)
-        base.seconds.append(statistics.median(time_interleaved([base_pass], lambda: wait_for(where), show=False)[0]))
+        base.seconds.append(statistics.median(time_passes(base=base_pass)["base"]))
         measured = {base_candidate.key: base}
         rows = []
         for choice in tqdm(chosen, unit="block", desc="measuring"):
@@ -152,10 +155,10 @@ def measure_blocks(
             if candidate.key not in measured:
                 row, its_pass = count(candidate, choice)
                 # Beside each choice the baseline goes again: minutes later the same machine is faster or slower.
-                beside, row.seconds = time_interleaved([base_pass, its_pass], lambda: wait_for(where), show=False)
-                shares = [ours / its for ours, its in zip(row.seconds, beside, strict=True)]
-                row.time, row.low, row.high = statistics.median(shares), min(shares), max(shares)
-                base.seconds.append(statistics.median(beside))
+                seconds = time_passes(base=base_pass, its=its_pass)
+                row.seconds, times = seconds["its"], ratio(seconds["its"], seconds["base"])
+                row.time, row.low, row.high = times.value, times.low, times.high
+                base.seconds.append(statistics.median(seconds["base"]))
                 measured[candidate.key] = row
             rows.append(replace(measured[candidate.key], choice=choice, block_field=block_field(candidate)))
     except RuntimeError as error:
@@ -163,6 +166,10 @@ def measure_blocks(
             raise
         raise RunError(f"ngf={ngf} batch_size={batch_size}: do not fit in memory. Lower one of them.") from error
     return base, rows
+
+
+def _time_passes(where: torch.device, **passes: Callable[[], None]) -> dict[str, list[float]]:
+    return time_interleaved(passes, partial(wait_for, where), **TIMING, show=False)
 
 
 def one_pass(

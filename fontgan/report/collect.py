@@ -87,7 +87,7 @@ def collect(root: Path, which: str) -> Collection:
     """Finds the runs below a folder (and the folder itself, if it is one) and groups them.
 
     Args:
-        which: "last" checkpoint of each run, or "best" by held-out SSIM.
+        which: "last" checkpoint of each run, or "best" by held-out SSIM less the share of blank glyphs.
     Raises: RunError if there is no run that could be compared.
     """
     if which not in ("best", "last"):
@@ -104,7 +104,7 @@ def collect(root: Path, which: str) -> Collection:
     for folder in folders:
         job, name = jobs.pop(folder.resolve(), None), _seen_from(root, folder)
         try:
-            run = open_run(folder, name, which)
+            run = read_run(folder, name, which)
         except UserError as error:
             status = job.status if job and job.status != "done" else "damaged"
             left_out.append(LeftOut(name, status, (job.error if job else "") or " ".join(str(error).split())))
@@ -161,7 +161,7 @@ def _job_folder(sweep: Path, written: str) -> Path:
     return (there if there.exists() else sweep / Path(written).name).resolve()
 
 
-def open_run(folder: Path, name: str, which: str) -> TrainedRun:
+def read_run(folder: Path, name: str, which: str) -> TrainedRun:
     """Raises: RunError or ConfigError if there is no usable checkpoint or config."""
     config = load_config(folder / "config.yaml")
     checkpoints = all_checkpoints(folder)

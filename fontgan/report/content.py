@@ -17,8 +17,9 @@ from fontgan.errors import ConfigError, encodable
 from fontgan.evaluation.glyph_set import Pair
 from fontgan.report.collect import Collection, LeftOut, TrainedRun, tells_variants_apart
 from fontgan.report.cost import Cost
-from fontgan.report.measure import Comparison, Measured, MeasuredVariant, Metric
+from fontgan.report.measure import ComparedMetric, Comparison, Measured, MeasuredVariant
 from fontgan.report.ranking import answer, say_list
+from fontgan.runtime.subsample import subsample_evenly
 
 FORMAT = 1
 CURVES = ("ssim", "l1")  # scores that metrics.jsonl holds and that are drawn over the steps
@@ -27,7 +28,7 @@ WALL_GLYPHS = 600  # in all, of each variant; more styles get fewer characters
 WORST_GLYPHS = 8
 FEW = 10  # styles or seeds; below, percentile intervals cover clearly less than their 95 %
 
-NAIVE_NAMES = {
+BASELINE_NAMES = {
     "copy_source": "the source, copied",
     "blank_page": "a blank page",
     "mean_glyph": "the style's mean glyph",
@@ -180,7 +181,7 @@ def _run(measured: Measured, scores: dict[str, float | None]) -> dict[str, Any]:
     }
 
 
-def _score(metric: Metric, place: int) -> dict[str, Any] | None:
+def _score(metric: ComparedMetric, place: int) -> dict[str, Any] | None:
     if metric.of_sets:
         known = metric.of_sets[place]
         return None if known is None else known._asdict()
@@ -193,7 +194,7 @@ def _score(metric: Metric, place: int) -> dict[str, Any] | None:
     }
 
 
-def _metric(metric: Metric) -> dict[str, Any]:
+def _metric(metric: ComparedMetric) -> dict[str, Any]:
     return {
         "title": metric.title,
         "better": "higher" if metric.higher_is_better else "lower",
@@ -264,7 +265,7 @@ def _curves(variants: Sequence[MeasuredVariant], *, baseline: bool) -> dict[str,
                 {"label": variant.label, "runs": [_points(measured.run, score) for measured in variant.runs]}
                 for variant in variants
             ],
-            "baseline": _best_baseline(runs, score) if baseline else None,
+            "baseline": _curve_baseline(runs, score) if baseline else None,
         }
         for score in CURVES
     }
@@ -275,7 +276,7 @@ def _points(run: TrainedRun, score: str) -> list[list[float]]:
     return [[line["step"], value] for line in lines if (value := _over_styles(line, score)) is not None]
 
 
-def _best_baseline(runs: Sequence[TrainedRun], score: str) -> dict[str, Any] | None:
+def _curve_baseline(runs: Sequence[TrainedRun], score: str) -> dict[str, Any] | None:
     prefix = "baseline/"
     found = {
         line["kind"].removeprefix(prefix): value
@@ -286,7 +287,7 @@ def _best_baseline(runs: Sequence[TrainedRun], score: str) -> dict[str, Any] | N
     if not found:
         return None
     name = max(found, key=lambda key: found[key]) if score == "ssim" else min(found, key=lambda key: found[key])
-    return {"name": NAIVE_NAMES.get(name, name), "value": found[name]}
+    return {"name": BASELINE_NAMES.get(name, name), "value": found[name]}
 
 
 def _over_styles(line: dict[str, Any], score: str) -> float | None:
@@ -300,10 +301,7 @@ def sample_grid_chars(pairs: Sequence[Pair]) -> dict[str, list[str]]:
     for style, char in pairs:
         by_style.setdefault(style, []).append(char)
     count = max(1, min(WALL_CHARS, WALL_GLYPHS // len(by_style)))
-    return {
-        style: chars if len(chars) <= count else [chars[i * len(chars) // count] for i in range(count)]
-        for style, chars in by_style.items()
-    }
+    return {style: subsample_evenly(chars, count) for style, chars in by_style.items()}
 
 
 def config_differences(variants: Sequence[MeasuredVariant]) -> dict[str, list[Any]]:

@@ -18,16 +18,17 @@ from fontgan.config.saved import check_fits
 from fontgan.errors import RunError
 from fontgan.models.cost import forward_flops, parameters
 from fontgan.models.predict import draw_glyphs
-from fontgan.runtime import timing
 from fontgan.runtime.device import autocast, out_of_memory, pick_device, pick_precision, wait_for
 from fontgan.runtime.log_setup import quiet
+from fontgan.runtime.timing import time_interleaved
 from fontgan.training.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from fontgan.report.measure import MeasuredVariant
 
 ROUNDS = 5
-WARM_UP = 2
+# As ``time_interleaved`` takes it; the third warm-up tells how often a task goes into a turn.
+TIMING: dict[str, Any] = {"rounds": ROUNDS, "minutes": math.inf, "title": "timing", "warm_up": 3}
 
 
 @dataclass
@@ -84,7 +85,8 @@ def measure_rates(
             for config, checkpoint in zip(configs, checkpoints, strict=True):
                 check_fits(config, checkpoint, ["discriminator"])
                 tasks += _tasks(config, checkpoint, where, compute, batch_size)
-        seconds = time_interleaved([task for task, _ in tasks], lambda: wait_for(where))
+        named = {str(place): task for place, (task, _) in enumerate(tasks)}
+        seconds = list(time_interleaved(named, lambda: wait_for(where), **TIMING).values())
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
@@ -120,17 +122,6 @@ def _tasks(
         )
 
     return [(train, sum(len(batch.names) for batch in batches)), (draw, batch_size)]
-
-
-def time_interleaved(
-    tasks: Sequence[Callable[[], None]], wait: Callable[[], None], *, show: bool = True
-) -> list[list[float]]:
-    """Seconds that each task took once, in each round; see ``fontgan.runtime.timing``."""
-    named = {str(place): task for place, task in enumerate(tasks)}
-    seconds = timing.time_interleaved(
-        named, wait, rounds=ROUNDS, minutes=math.inf, title="timing", warm_up=WARM_UP + 1, show=show
-    )
-    return list(seconds.values())
 
 
 def as_rates(seconds: Sequence[Sequence[float]], glyphs: Sequence[int]) -> list[Rate]:

@@ -20,11 +20,11 @@ from fontgan import __version__
 from fontgan.errors import RunError, UserError
 from fontgan.evaluation.evaluate import evaluate
 from fontgan.evaluation.glyph_set import Pair, glyph_set_of_run
-from fontgan.metrics.intervals import Interval
+from fontgan.metrics.intervals import Interval, PairedBootstrap
 from fontgan.metrics.photographic import ALEXNET, INCEPTION
 from fontgan.metrics.recognition import find_ocr
 from fontgan.report.collect import LeftOut, TrainedRun, Variant
-from fontgan.report.ranking import Bootstrap, Standing, rank
+from fontgan.report.ranking import Standing, rank
 from fontgan.runtime.checksums import read_sealed, sealed
 from fontgan.runtime.device import pick_device, pick_precision
 from fontgan.runtime.files import atomic_write, cache_folder
@@ -70,7 +70,7 @@ class MeasuredVariant:
 
 
 @dataclass
-class Metric:
+class ComparedMetric:
     """A score of all variants.
 
     Attributes:
@@ -96,7 +96,7 @@ class Comparison:
     size: int
     pairs: list[Pair]  # what all runs were scored on
     whole: bool  # whether these are all that any of them was scored on
-    metrics: dict[str, Metric]
+    metrics: dict[str, ComparedMetric]
     main: str  # the metric that ranks
 
     @property
@@ -171,9 +171,9 @@ def _measure_anew(run: TrainedRun, settings: Settings) -> dict[str, Any]:
 
 
 def _tools(settings: Settings) -> dict[str, Any]:
-    """The recogniser and the standard weights that are there, which shape every run's evaluation.
+    """The OCR model and the standard weights that are there, which shape every run's evaluation.
 
-    Raises: ConfigError if the recogniser is not there.
+    Raises: ConfigError if the OCR model is not there.
     """
     reader = find_ocr(settings.ocr)
     fid = INCEPTION.find() is not None and importlib.util.find_spec("torch_fidelity") is not None
@@ -269,7 +269,7 @@ def _why_none(first: Measured, other: Measured) -> str:
 
 def _metrics(
     variants: Sequence[MeasuredVariant], pairs: Sequence[Pair], settings: Settings, *, whole: bool
-) -> dict[str, Metric]:
+) -> dict[str, ComparedMetric]:
     """Scores of all variants on the pairs.
 
     Args:
@@ -279,11 +279,11 @@ def _metrics(
     everywhere = [k for k in runs[0].evaluation["metrics"] if all(k in run.evaluation["metrics"] for run in runs)]
     names = list(dict.fromkeys(style for style, _ in pairs))
     styles = np.array([names.index(style) for style, _ in pairs])
-    bootstraps: dict[bytes, Bootstrap] = {}
+    bootstraps: dict[bytes, PairedBootstrap] = {}
     found = {}
     for key in everywhere:
         described = [run.evaluation["metrics"][key] for run in runs]
-        metric = Metric(
+        metric = ComparedMetric(
             title=str(described[0]["title"]),
             higher_is_better=described[0]["better"] == "higher",
             how=str(described[0].get("how") or ""),
@@ -301,7 +301,7 @@ def _metrics(
             if not there.any():
                 continue
             if there.tobytes() not in bootstraps:
-                bootstraps[there.tobytes()] = Bootstrap(
+                bootstraps[there.tobytes()] = PairedBootstrap(
                     styles[there], replicates=settings.replicates, seed=settings.seed
                 )
             bootstrap = bootstraps[there.tobytes()]

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fontgan.report import charts
-from fontgan.report.content import NAIVE_NAMES
+from fontgan.report.content import BASELINE_NAMES
+from fontgan.report.html import asset_text, render_template, spaced
 from fontgan.report.pictures import Pictures, wall_pairs
 from fontgan.report.ranking import say_share
 
-TEMPLATES = Path(__file__).parent / "templates"
 ARTEFACTS = ("phase_spread",)  # scores of what an up-path leaves behind, shown beside the ranking
 BESIDE_THE_RANKING = ("l1", *ARTEFACTS, "recognition")
 PIXELATED_BELOW_PX = 160
@@ -24,11 +22,7 @@ PIXELATED_BELOW_PX = 160
 
 def render_page(content: dict[str, Any], pictures: Pictures) -> str:
     """Draws the page. Every text in it is escaped, and its policy lets no script run but its own."""
-    style, script = asset("report.css"), asset("report.js")
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )  # fmt: skip
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "number": number,
         "signed": signed,
         "share": say_share,
@@ -38,8 +32,11 @@ def render_page(content: dict[str, Any], pictures: Pictures) -> str:
         "spaced": spaced,
         "breakable": breakable,
     }
-    template = environment.get_template("report.html.j2")
-    return template.render(
+    return render_template(
+        "report.html.j2",
+        filters,
+        style=asset_text("report.css"),
+        script=asset_text("report.js"),
         content=content,
         main=content["metrics"][content["main"]],
         beside=[key for key in BESIDE_THE_RANKING if key in content["metrics"] and key != content["main"]],
@@ -52,10 +49,6 @@ def render_page(content: dict[str, Any], pictures: Pictures) -> str:
         source=pictures.source,
         truth_ids={pair: f"truth-{place}" for place, pair in enumerate(wall_pairs(content))},
         pixelated=content["compared"]["size"] < PIXELATED_BELOW_PX,
-        style=style,
-        script=script,
-        style_hash=policy_hash(style),
-        script_hash=policy_hash(script),
     )
 
 
@@ -86,7 +79,7 @@ def baseline_rows(content: dict[str, Any]) -> list[tuple[str, dict[str, float]]]
     found: dict[str, dict[str, float]] = {}
     for key, metric in content["metrics"].items():
         for name, value in metric["baselines"].items():
-            found.setdefault(NAIVE_NAMES.get(name, name), {})[key] = value
+            found.setdefault(BASELINE_NAMES.get(name, name), {})[key] = value
     ceilings = {key: metric["ceiling"] for key, metric in content["metrics"].items() if metric["ceiling"] is not None}
     if ceilings:
         found["the true glyphs"] = ceilings
@@ -102,7 +95,7 @@ def number(value: float | None) -> str:
         return "\N{EN DASH}"
     size = abs(value)
     if size >= 1000:
-        text = f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+        text = spaced(round(value))
     elif size >= 10:
         text = f"{value:.1f}"
     elif size >= 4:
@@ -118,10 +111,6 @@ def signed(value: float) -> str:
     return f"+{number(value)}" if value > 0 else number(value)
 
 
-def spaced(value: int) -> str:
-    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
 def breakable(text: str) -> Markup:
     """Escapes a name and lets it break after its punctuation rather than anywhere."""
     return Markup("<wbr>").join(re.findall(r"[^_=,./-]*[_=,./-]|[^_=,./-]+", text))
@@ -129,12 +118,3 @@ def breakable(text: str) -> Markup:
 
 def png(data: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
-
-
-def asset(name: str) -> Markup:
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8").strip())
-
-
-def policy_hash(text: str) -> str:
-    """What the page's policy knows its own script and styles by."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

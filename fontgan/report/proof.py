@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import importlib.util
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from fontTools import subset
 from fontTools.ttLib import TTFont, TTLibError
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 from tqdm import tqdm
@@ -30,11 +29,10 @@ from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError
 from fontgan.evaluation.checks_file import REASONS, CheckedGlyph, read_checks
 from fontgan.report import specimens
-from fontgan.report.page import asset, policy_hash
+from fontgan.report.html import asset_text, render_template, spaced
 from fontgan.report.specimens import Specimen
 from fontgan.runtime.files import atomic_write, user_path
 
-TEMPLATES = Path(__file__).parent / "templates"
 GROUP = 100  # glyphs whose source pictures lie on one sheet, ten a row; a browser leaves out those not in view
 CELL_PX = 128  # of a source picture; shown at half that, so that it is sharp on fine screens and when enlarged
 EM_IN_CELL = 0.875  # of a cell's side, here and in proof.css: what a glyph reaches beyond its em still shows
@@ -43,7 +41,7 @@ LEVELS = 16  # grey levels of the source pictures: half the bytes of 256, and no
 
 
 @dataclass
-class Cell:
+class ProofGlyph:
     """One made glyph on the page."""
 
     char: str
@@ -77,7 +75,7 @@ class Group:
 
     number: int
     first: int  # place of its first cell in its section, from 1
-    cells: list[Cell]
+    cells: list[ProofGlyph]
     sources: set[str] = field(default_factory=set)  # characters that the source has
     sheet: bytes = b""  # PNG; empty without a source
 
@@ -120,6 +118,46 @@ def write_proof(
     before = open_glyphs(str(target)) if target else None
     beside = open_glyphs(str(source)) if source else None
 
+    made, kept, missing = _sort_glyphs(font, glyphs, before, checked, target)
+    present = {*made, *kept}
+    cells = [ProofGlyph(char, checked.get(char)) for char in made]
+    doubtful = sorted((c for c in cells if c.flags), key=lambda c: (-_doubt(c), c.char))
+    groups = _grouped(doubtful, 0)
+    others = _grouped([cell for cell in cells if not cell.flags], len(groups))
+    if beside is not None:
+        _draw_sheets([*groups, *others], beside)
+    page = _render(
+        font=font,
+        facts=_facts(glyphs),
+        metrics=glyphs.to_cell(),
+        data=_embedded(font, present if said is None else {*present, *visible(said)}),
+        doubtful=groups,
+        others=others,
+        counts={"made": len(made), "doubtful": len(doubtful), "kept": len(kept)},
+        missing=missing,
+        reasons=list(dict.fromkeys(flag for cell in doubtful for flag in cell.flags)),
+        texts=_texts(said, sorted(present)),
+        given=said is not None,
+        lacks=[char for char in visible(said or "") if char not in present],
+        line=specimens.alternating(made, kept) if kept else "",
+        context=specimens.in_context([c.char for c in doubtful or cells], kept),
+        made=set(made),
+        present=present,
+        checked=bool(checked),
+        source=_name(beside) if beside else "",
+        target=_name(before) if before else "",
+    )
+    atomic_write(out, page)
+    return Proof(len(made), [c.char for c in doubtful], len(kept), missing, len(page.encode()))
+
+
+def _sort_glyphs(
+    font: Path, glyphs: FontGlyphs, before: GlyphSource | None, checked: dict[str, CheckedGlyph], target: Any
+) -> tuple[list[str], list[str], list[str]]:
+    """The characters that were made, that the font had before, and that it should have and has not.
+
+    Raises: DataError if none was made.
+    """
     coverage = glyphs.coverage(None)
     own = set(before.coverage(None).present) if before else set()
     # A made glyph without ink is no glyph to a survey, and just what must be seen.
@@ -128,40 +166,7 @@ def write_proof(
     if not made:
         why = f"target={target} has all its characters. Leave target out" if present else "none has ink. Give a font"
         raise DataError(f"{font}: no glyph to show: {why} to see glyphs.")
-    missing = sorted((own | checked.keys()) - set(present))
-    cells = [Cell(char, checked.get(char)) for char in made]
-    doubtful = sorted((c for c in cells if c.flags), key=lambda c: (-_doubt(c), c.char))
-    rest = [cell for cell in cells if not cell.flags]
-    kept = [char for char in present if char in own]
-    groups = _grouped(doubtful, 0)
-    others = _grouped(rest, len(groups))
-    if beside is not None:
-        _draw_sheets([*groups, *others], beside)
-    texts = _texts(said, present)
-    shown = {*made, *kept} if said is None else {*made, *kept, *visible(said)}
-    page = _render(
-        font=font,
-        facts=_facts(glyphs),
-        metrics=glyphs.to_cell(),
-        data=_embedded(font, shown),
-        doubtful=groups,
-        others=others,
-        counts={"made": len(made), "doubtful": len(doubtful), "kept": len(kept)},
-        missing=missing,
-        reasons=list(dict.fromkeys(flag for cell in doubtful for flag in cell.flags)),
-        texts=texts,
-        given=said is not None,
-        lacks=[char for char in visible(said or "") if char not in set(present)],
-        line=specimens.alternating(made, kept) if kept else "",
-        context=specimens.in_context([c.char for c in doubtful or cells], kept),
-        made=set(made),
-        present=set(present),
-        checked=bool(checked),
-        source=_name(beside) if beside else "",
-        target=_name(before) if before else "",
-    )
-    atomic_write(out, page)
-    return Proof(len(made), [c.char for c in doubtful], len(kept), missing, len(page.encode()))
+    return made, [char for char in present if char in own], sorted((own | checked.keys()) - set(present))
 
 
 def read_text(text: str | Path | None) -> str | None:
@@ -189,7 +194,7 @@ def _open_font(font: Path) -> FontGlyphs:
     return FontGlyphs(font)
 
 
-def _doubt(cell: Cell) -> float:
+def _doubt(cell: ProofGlyph) -> float:
     return cell.check.doubt if cell.check else 0.0
 
 
@@ -220,7 +225,7 @@ def _texts(said: str | None, chars: Sequence[str]) -> list[Specimen]:
 # -- the source's glyphs --------------------------------------------------------------------
 
 
-def _grouped(cells: list[Cell], from_number: int) -> list[Group]:
+def _grouped(cells: list[ProofGlyph], from_number: int) -> list[Group]:
     return [Group(from_number + k // GROUP, k + 1, cells[k : k + GROUP]) for k in range(0, len(cells), GROUP)]
 
 
@@ -284,16 +289,12 @@ def _embedded(file: Path, chars: set[str]) -> bytes:
 
 
 def _render(**content: Any) -> str:
-    style, script = _style(content), asset("proof.js")
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )  # fmt: skip
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "runs": lambda text: runs(text, content["made"], content["present"]),
-        "count": lambda value: f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
+        "count": spaced,
     }
-    return environment.get_template("proof.html.j2").render(
-        content, style=style, script=script, style_hash=policy_hash(style), script_hash=policy_hash(script), version=__version__,
+    return render_template(
+        "proof.html.j2", filters, style=_style(content), script=asset_text("proof.js"), **content, version=__version__,
         why=REASONS,
     )  # fmt: skip
 
@@ -317,8 +318,8 @@ def _style(content: dict[str, Any]) -> Markup:
     font = base64.b64encode(content["data"]).decode()
     # The em square is the line, wherever the font's tables would have a browser put its baseline.
     parts = [
-        asset("report.css"),
-        asset("proof.css"),
+        asset_text("report.css"),
+        asset_text("proof.css"),
         f'@font-face {{ font-family: "in proof"; src: url(data:font/sfnt;base64,{font}); font-weight: 1 999; '
         f"ascent-override: {ascent:.3f}%; descent-override: {100 - ascent:.3f}%; line-gap-override: 0%; }}",
     ]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fontgan.metrics.intervals import Interval
+from fontgan.metrics.intervals import Interval, PairedBootstrap
 
 PERCENTILES = (2.5, 97.5)
 
@@ -35,52 +35,7 @@ class Standing:
         return self.behind is None or self.behind.low <= 0 <= self.behind.high
 
 
-class Bootstrap:
-    """Weights of glyphs in each resampling, drawn once and used for every variant and metric.
-
-    Args:
-        styles: the style of each glyph, as numbers from 0.
-    """
-
-    def __init__(self, styles: np.ndarray, *, replicates: int, seed: int):
-        self.replicates = replicates
-        self.seed = seed
-        rng = np.random.default_rng(seed)
-        present = np.unique(styles)
-        style_weights = few_weights(len(present), replicates, rng)
-        self.plain = np.zeros(len(styles))
-        self.weights = np.zeros((replicates, len(styles)), np.float32)
-        for place, style in enumerate(present):
-            where = np.flatnonzero(styles == style)
-            self.plain[where] = 1 / (len(present) * len(where))
-            drawn = rng.multinomial(len(where), np.full(len(where), 1 / len(where)), size=replicates) / len(where)
-            self.weights[:, where] = style_weights[:, place, None] * drawn
-
-    def mean(self, values: np.ndarray) -> float:
-        """(runs, glyphs) -> the mean over glyphs within a style, then styles and runs."""
-        return float((values @ self.plain).mean())
-
-    def means(self, values: np.ndarray, variant: int) -> np.ndarray:
-        """(runs, glyphs) -> the mean in each resampling; a variant's runs are drawn apart from the others'."""
-        rng = np.random.default_rng([self.seed, variant + 1])
-        runs = few_weights(len(values), self.replicates, rng)
-        of_runs = self.weights @ np.asarray(values, np.float64).T
-        return np.einsum("br,br->b", of_runs, runs)
-
-
-def few_weights(count: int, replicates: int, rng: np.random.Generator) -> np.ndarray:
-    """(replicates, count) weights, each row summing to 1, of ``count`` styles or runs drawn with replacement.
-
-    Drawing n from n gives means whose variance is too small by (n - 1) / n, with two runs by half.  The weights'
-    distance from 1 / n is stretched to make up for it.  That makes the variance of a mean right, and nothing else: the
-    percentiles of so few draws lie too close together for 95 %.  A weight may be negative.
-    """
-    drawn = rng.multinomial(count, np.full(count, 1 / count), size=replicates) / count
-    stretch = np.sqrt(count / (count - 1)) if count > 1 else 1.0
-    return 1 / count + stretch * (drawn - 1 / count)
-
-
-def rank(values: Sequence[np.ndarray], bootstrap: Bootstrap, *, higher_is_better: bool) -> list[Standing]:
+def rank(values: Sequence[np.ndarray], bootstrap: PairedBootstrap, *, higher_is_better: bool) -> list[Standing]:
     """Orders variants by their mean, the best first.
 
     Args:

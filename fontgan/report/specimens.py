@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from fontgan.data.charset import visible
+from fontgan.runtime.subsample import subsample_evenly
 
 # Language and phrases. A font without the comma and full stop of its script gets spaces in their place.
 SENTENCES: tuple[tuple[str, str], ...] = (
@@ -56,7 +57,7 @@ def mixed_with_latin(specimens: Sequence[Specimen], chars: Collection[str]) -> S
 
 def some_characters(chars: Collection[str]) -> Specimen:
     """Sixty characters, spread over the font."""
-    text = "".join(spread(sorted(chars), 60))
+    text = "".join(subsample_evenly(sorted(chars), 60))
     return Specimen("", text, is_cjk(text))
 
 
@@ -71,7 +72,7 @@ def is_wide(char: str) -> bool:
 
 def alternating(made: Sequence[str], own: Sequence[str]) -> str:
     """Own and made characters by turns, spread over both, so that a difference of weight shows."""
-    return "".join(b + a for a, b in zip(spread(made, _AMONG), _alike(own, made), strict=False))
+    return "".join(b + a for a, b in zip(subsample_evenly(made, _AMONG), _alike(own, made), strict=False))
 
 
 def in_context(doubtful: Sequence[str], own: Sequence[str]) -> list[str]:
@@ -87,11 +88,4 @@ def _alike(own: Sequence[str], made: Sequence[str]) -> list[str]:
     """The font's own characters of the made ones' kind: wide letters beside wide ones; else any letters there are."""
     wide = sum(map(is_wide, made)) * 2 > len(made)
     letters = [char for char in own if unicodedata.category(char)[0] == "L"]
-    return spread([char for char in letters if is_wide(char) == wide] or letters, 2 * _AMONG)
-
-
-def spread(items: Sequence[str], count: int) -> list[str]:
-    """At most ``count`` items, evenly spread."""
-    if len(items) <= count:
-        return list(items)
-    return [items[k * len(items) // count] for k in range(count)]
+    return subsample_evenly([char for char in letters if is_wide(char) == wide] or letters, 2 * _AMONG)

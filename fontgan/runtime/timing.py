@@ -1,4 +1,4 @@
-"""Things timed in turns, round after round in one process, and what came out as median and spread."""
+"""Tasks timed interleaved, round after round in one process, and their medians and extremes."""
 
 from __future__ import annotations
 
@@ -12,37 +12,26 @@ from tqdm import tqdm
 
 SECONDS_A_TURN = 0.2  # what is quicker is done several times in a turn
 MIN_ROUNDS = 3  # a median of less says nothing of the spread
-QUARTILES_FROM = 5  # rounds; with fewer, quartiles are the extremes again
 
 Task = Callable[[], object]
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of a number over rounds, and how far it moved.
-
-    Attributes:
-        low, high: the extremes.
-        lower, upper: the quartiles, None for fewer than ``QUARTILES_FROM`` rounds.
-    """
+    """The median of a number over rounds, and its extremes."""
 
     value: float
     low: float
     high: float
     rounds: int
-    lower: float | None = None
-    upper: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def summarize(values: Sequence[float]) -> Spread:
-    """One number a round -> median, extremes, quartiles."""
-    lower = upper = None
-    if len(values) >= QUARTILES_FROM:
-        lower, _, upper = statistics.quantiles(values, n=4, method="inclusive")
-    return Spread(statistics.median(values), min(values), max(values), len(values), lower, upper)
+    """One number a round -> median and extremes."""
+    return Spread(statistics.median(values), min(values), max(values), len(values))
 
 
 def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:
@@ -68,8 +57,8 @@ def time_interleaved(
         rounds: ends after so many, or after ``minutes`` and ``MIN_ROUNDS``, whichever comes first.
         title: of the progress bar.
         warm_up: how often each task is done before; the last time tells how often it goes into a turn.
-        show: with a progress bar.
         once: do a task once a turn even where it is quick, because doing it again is something else (a cache is warm).
+        show: with a progress bar.
     """
     repeats = {}
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
@@ -77,7 +66,7 @@ def time_interleaved(
         for name, task in tasks.items():
             for _ in range(warm_up):
                 took = timed(task, wait)
-            repeats[name] = 1 if once or not warm_up else max(1, min(1000, round(SECONDS_A_TURN / max(took, 1e-6))))
+            repeats[name] = 1 if once else max(1, min(1000, round(SECONDS_A_TURN / max(took, 1e-6))))
             bar.update()
         started = time.monotonic()
         for turn in range(rounds):

@@ -8,6 +8,7 @@ import shlex
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,23 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from fontgan.bench import growth, infer
-from fontgan.bench import run as bench
-from fontgan.bench.big_pack import measure_big_pack
-from fontgan.bench.figures import FIRST_STEP, STEP_ON_CPU, Figure, Target
-from fontgan.bench.floor import bytes_of, count_floor
-from fontgan.bench.fontfile import measure_font
-from fontgan.bench.machine import describe_machine
-from fontgan.bench.packing import REPEATS, SIZE, bundled_many_times, given_fonts, measure_packing
-from fontgan.bench.page import FORMAT, MADE_BY_US, read_figures, say_figure, to_markdown
-from fontgan.bench.peaks import Peaks, measure_peaks
-from fontgan.bench.reading import measure_reading
-from fontgan.bench.run import WORDS, command
+from fontgan.bench import infer, sections
+from fontgan.bench.data import (
+    PACKED_PX,
+    REPEATS,
+    bundled_many_times,
+    given_fonts,
+    measure_big_pack,
+    measure_packing,
+    measure_reading,
+)
+from fontgan.bench.figures import Figure, Setup, show_figure
+from fontgan.bench.font import measure_font
+from fontgan.bench.lower_bound import bytes_of, count_lower_bound
+from fontgan.bench.machine import Peaks, describe_machine, measure_peaks
+from fontgan.bench.page import FORMAT, MADE_BY_US, read_figures, to_markdown
+from fontgan.bench.run import WORDS
+from fontgan.bench.sections import command
 from fontgan.bench.start import seconds_to_first_step
 from fontgan.bench.step import PLAIN, PLAIN_OPTIMISER, measure_step
 from fontgan.config.compose import compose_config
@@ -34,10 +40,12 @@ from fontgan.errors import RunError
 from fontgan.runtime.timing import MIN_ROUNDS, Spread, ratio, summarize, time_interleaved
 from tests.helpers import TINY, Here
 
+ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
 NO_WAIT = lambda: None  # noqa: E731
 # A multiply-add of full precision takes 2 ns, of bf16 half of that, a byte 1 ns: what is slower is seen at once.
 UNIT = Peaks(bf16_gflops=2.0, fp32_gflops=1.0, copy_gb_s=1.0)
+QUICK = Setup(CPU, "auto", rounds=3, minutes=0, seed=1)
 
 
 def test_turns_are_taken_by_rounds_and_the_ratio_is_that_of_the_tasks() -> None:
@@ -69,27 +77,27 @@ def test_time_ends_rounds_but_not_before_there_are_enough() -> None:
     assert len(seconds["task"]) == MIN_ROUNDS
 
 
-def test_a_spread_is_median_extremes_and_quartiles() -> None:
+def test_a_spread_is_median_and_extremes() -> None:
     assert summarize([3, 1, 2]) == Spread(2, 1, 3, 3)
-    assert summarize([5, 1, 4, 2, 3]) == Spread(3, 1, 5, 5, 2, 4)
+    assert summarize([5, 1, 4, 2, 3]) == Spread(3, 1, 5, 5)
 
 
-def test_the_floor_of_a_convolution_counted_by_hand() -> None:
+def test_the_lower_bound_of_a_convolution_counted_by_hand() -> None:
     image, kernel = torch.randn(2, 3, 8, 8), torch.randn(4, 3, 3, 3)
-    found = count_floor(lambda: F.conv2d(image, kernel, padding=1), UNIT).by_operation
+    found = count_lower_bound(lambda: F.conv2d(image, kernel, padding=1), UNIT).by_operation
     assert list(found) == ["aten.convolution"]
     work = found["aten.convolution"]
     operations = 2 * (2 * 4 * 8 * 8) * (3 * 3 * 3)
     moved = 4 * (2 * 3 * 8 * 8 + 4 * 3 * 3 * 3 + 2 * 4 * 8 * 8)
-    assert (work.calls, work.operations, work.moved) == (1, operations, moved)
+    assert (work.calls, work.flops, work.moved) == (1, operations, moved)
     assert operations > moved
     assert work.seconds == pytest.approx(operations / 1e9)
 
 
 def test_bf16_has_its_own_peak_and_half_the_bytes() -> None:
     a = torch.randn(64, 64, dtype=torch.bfloat16)
-    work = count_floor(lambda: a @ a, UNIT).total
-    assert work.operations == 2 * 64**3
+    work = count_lower_bound(lambda: a @ a, UNIT).total
+    assert work.flops == 2 * 64**3
     assert work.moved == 3 * 64 * 64 * 2
     assert work.seconds == pytest.approx(2 * 64**3 / 2 / 1e9)
 
@@ -109,9 +117,9 @@ def test_bf16_has_its_own_peak_and_half_the_bytes() -> None:
 )
 def test_bytes_moved(task: Callable[[Any, Any], object], tensors: int) -> None:
     x, y = torch.ones(10, 10), torch.ones(10, 10)
-    work = count_floor(lambda: task(x, y), UNIT).total
+    work = count_lower_bound(lambda: task(x, y), UNIT).total
     assert work.moved == tensors * 400
-    assert work.operations == 0
+    assert work.flops == 0
     assert work.seconds == pytest.approx(tensors * 400 / 1e9)
 
 
@@ -122,8 +130,8 @@ def test_an_expanded_tensor_is_as_large_as_what_it_repeats() -> None:
 
 def test_backward_passes_are_counted_too() -> None:
     image, kernel = torch.randn(2, 3, 8, 8), torch.randn(4, 3, 3, 3, requires_grad=True)
-    forward = count_floor(lambda: F.conv2d(image, kernel, padding=1), UNIT).total.operations
-    both = count_floor(lambda: F.conv2d(image, kernel, padding=1).sum().backward(), UNIT).total.operations
+    forward = count_lower_bound(lambda: F.conv2d(image, kernel, padding=1), UNIT).total.flops
+    both = count_lower_bound(lambda: F.conv2d(image, kernel, padding=1).sum().backward(), UNIT).total.flops
     assert both == 2 * forward  # the image needs no gradient
 
 
@@ -134,39 +142,16 @@ def test_peaks_are_those_of_this_machine() -> None:
     assert 0.05 < peaks.copy_gb_s < 1e4
 
 
-@pytest.mark.parametrize(
-    ("target", "value", "reached"),
-    [
-        (STEP_ON_CPU, 3.9, "no"), (STEP_ON_CPU, 4, "target"), (STEP_ON_CPU, 8, "aim"),
-        (FIRST_STEP, 9, "no"), (FIRST_STEP, 8, "target"), (FIRST_STEP, 3, "aim"), (Target(10), 1000, "target"),
-    ],
-)  # fmt: skip
-def test_a_target_is_reached_or_not(target: Target, value: float, reached: str) -> None:
-    assert target.reached(value) == reached
-
-
-def test_a_small_step_beside_the_plain_one_and_its_floor() -> None:
-    figures, profile = measure_step(
-        "quickstart",
-        4,
-        TINY,
-        device=CPU,
-        precision="auto",
-        peaks=UNIT,
-        compile_too=False,
-        rounds=3,
-        minutes=0,
-        seed=1,
-    )
-    by_name = {figure.name: figure for figure in figures}
-    plain, tuned = by_name["step, plain"].spread, by_name["step, tuned"].spread
-    faster = by_name["step, tuned over plain"]
-    assert faster.target is None  # targets are those of the classic network at its own size
-    assert faster.spread.low <= plain.high / tuned.low
-    assert faster.spread.high >= plain.low / tuned.high
-    assert by_name["step, tuned, rate"].spread.value == pytest.approx(4 / tuned.value)
-    share = by_name["step, tuned, floor over time"].spread.value
-    assert share == pytest.approx(by_name["step, floor"].spread.value / tuned.value)
+def test_a_small_step_beside_the_plain_one_and_its_lower_bound() -> None:
+    figures, profile = measure_step("quickstart", 4, TINY, QUICK, UNIT, compile_too=False)
+    by_name = {(figure.column, figure.name): figure.spread for figure in figures}
+    plain, default = by_name["time", "plain"], by_name["time", "default"]
+    faster = by_name["time", "default, times as fast as plain"]
+    assert faster.low <= plain.high / default.low
+    assert faster.high >= plain.low / default.high
+    assert by_name["rate", "default"].value == pytest.approx(4 / default.value)
+    share = by_name["time", "lower bound over default"].value
+    assert share == pytest.approx(by_name["time", "lower bound"].value / default.value)
     assert 0 < len(profile) <= 10
     assert any("conv" in entry["name"] for entry in profile)
     assert 0 < sum(entry["share"] for entry in profile) <= 1
@@ -190,10 +175,8 @@ def test_drawing_at_small_size_end_to_end(here: Here, tmp_path: Path, monkeypatc
     numbers = json.loads(out.read_text())
     figures = {figure["name"]: figure for figure in numbers["figures"]}
     assert list(figures) == [
-        "drawing quickstart, fp32", "drawing quickstart, bf16", "drawing quickstart, as infer draws",
-        "drawing quickstart, bf16 over fp32", "drawing quickstart, as infer draws over fp32",
-        "folder quickstart, rate", "folder quickstart, over generator alone",
-        "folder quickstart, drawing loop over generator alone",
+        "generator, fp32", "generator, bf16", "generator, as infer draws", "generator, as infer draws over fp32",
+        "folder in, folder out", "folder over generator alone",
     ]  # fmt: skip
     for figure in figures.values():
         assert 0 < figure["low"] <= figure["value"] <= figure["high"]
@@ -201,6 +184,7 @@ def test_drawing_at_small_size_end_to_end(here: Here, tmp_path: Path, monkeypatc
         assert figure["name"] in result.stdout
         assert figure["name"] in page.read_text()
         assert "48 glyphs" in figure["how"]
+        assert (figure["section"], figure["column"]) == ("infer", "quickstart, 64 px")
     assert numbers["peaks"]["copy_gb_s"] > 0
     assert numbers["command"].startswith("fontgan bench infer ")
     assert str(tmp_path) not in out.read_text() + page.read_text()
@@ -208,13 +192,11 @@ def test_drawing_at_small_size_end_to_end(here: Here, tmp_path: Path, monkeypatc
 
 
 def test_packing_is_timed_with_one_process_and_with_two() -> None:
-    cfg = compose_config("train", [TINY[1], f"data.size={SIZE}"])
-    figures = {f.name: f for f in measure_packing("few", cfg, rounds=3, minutes=0)}
-    one, two = figures["packing few, 1 worker"], figures["packing few, 2 workers"]
+    cfg = compose_config("train", [TINY[1], f"data.size={PACKED_PX}"])
+    figures = {f.name: f for f in measure_packing("few", cfg, QUICK)}
+    one, two = figures["packing few, 1 process"], figures["packing few, 2 processes"]
     assert "180 glyphs at 128 px" in one.how  # of 45 characters, in the source and three styles
-    assert two.target is not None
-    assert one.target is None
-    gain = figures["packing few, 2 workers over 1"].spread
+    gain = figures["packing few, 2 processes over 1"].spread
     assert gain.low <= two.spread.high / one.spread.low
     assert gain.high >= two.spread.low / one.spread.high
 
@@ -227,7 +209,7 @@ def test_fonts_are_packed_as_named_however_they_are_named() -> None:
         "B.ttf@a=1,b=2",
     ]
     many = bundled_many_times()
-    assert many.data.size == SIZE
+    assert many.data.size == PACKED_PX
     assert len(many.data.targets) == 3 * REPEATS
 
 
@@ -239,110 +221,97 @@ def command_argument(fonts: list[str]) -> str:
 
 
 def test_reading_is_timed_beside_a_step() -> None:
-    rate, share = measure_reading(CPU, "auto", rounds=3, minutes=0, seed=1)
+    rate, share = measure_reading(QUICK)
     assert rate.spread.value > 16
     assert share.spread.low > 1  # or the step would wait for its glyphs
 
 
 def test_a_pack_of_many_pairs_is_read_in_a_process_of_its_own() -> None:
-    figures = {f.name: f for f in measure_big_pack(30_000, seed=1, rounds=3, minutes=0)}
-    assert "30,000 pairs" in figures["big pack, open"].how
-    opened, first = figures["big pack, open"].spread.value, figures["big pack, open to first batch"].spread.value
-    assert 0 < opened < first
-    assert figures["big pack, memory to open"].spread.value < 30_000 * 64 * 64 / 2**20 / 4  # it is not read as a whole
-    assert "first 50 batches" in figures["big pack, memory to sample from it"].how
-    assert figures["big pack, memory to sample from it"].spread.value > 30_000 * 4 / 2**20  # at least a number a pair
-    assert figures["big pack, reading"].spread.value > 16
+    found = {f.name.removeprefix("pack of 30,000 pairs: "): f.spread.value for f in measure_big_pack(30_000, QUICK)}
+    assert 0 < found["opening"] < found["opening to first batch"]
+    assert found["memory to open"] < 30_000 * 64 * 64 / 2**20 / 4  # it is not read as a whole
+    assert found["memory that sampling adds"] > 30_000 * 4 / 2**20  # at least a number a pair
+    assert found["reading"] > 16
     with pytest.raises(RunError, match=r"pairs=1000000000000: needs .* GB of disk"):
-        measure_big_pack(10**12, seed=1, rounds=3, minutes=0)
+        measure_big_pack(10**12, QUICK)
 
 
 def test_a_font_is_made_of_images_by_one_process_and_by_two() -> None:
-    figures = {figure.name: figure for figure in measure_font(glyphs=30, rounds=3, minutes=0)}
-    whole, tracing = figures["font, images to file"], figures["font, tracing"]
+    figures = {figure.name: figure for figure in measure_font(30, QUICK)}
+    whole, tracing = (figures[f"font of 30 glyphs: {part}"] for part in ("images to file", "tracing"))
     assert 0 < tracing.spread.value < whole.spread.value
-    assert whole.target is None  # that is for 6,763
-    assert figures["font, tracing by 1 process"].spread.value > 1
+    assert figures["tracing, 1 process"].spread.value > 1
     if len(os.sched_getaffinity(0)) > 1:
-        assert figures["font, tracing by 2 processes over 1"].spread.rounds == MIN_ROUNDS
+        assert figures["tracing, 2 processes over 1"].spread.rounds == MIN_ROUNDS
 
 
-def numbers_of(figures: list[Figure]) -> dict[str, Any]:
+def content_of(figures: list[Figure]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "made_by": "fontgan bench",
         "command": "fontgan bench step",
         "date": "2026-01-31",
         "machine": describe_machine(CPU),
-        "peaks": UNIT.as_dict(),
-        "figures": [figure.as_dict() for figure in figures],
+        "peaks": asdict(UNIT),
+        "figures": [{"section": "step", **figure.as_dict()} for figure in figures],
         "profile": [{"name": "aten::a|b", "calls": 3, "seconds": 0.5, "share": 0.25}],
     }
 
 
 def test_the_page_has_every_file_of_figures_and_none_of_others(here: Here, tmp_path: Path) -> None:
-    figure = Figure("step, tuned over plain", Spread(4.321, 4, 5, 5, 4.1, 4.5), "x", "how it was done", STEP_ON_CPU)
-    (tmp_path / "a.json").write_text(json.dumps(numbers_of([figure])))
-    (tmp_path / "b.json").write_text(json.dumps(numbers_of([Figure("open", Spread(0.5, 0.5, 0.5, 1), "s", "once")])))
-    (tmp_path / "blocks.json").write_text('{"made": {}}')
-    (tmp_path / "broken.json").write_text("{")
-    page = tmp_path / "page.md"
-    result = here("bench", "page", f"out={tmp_path / 'a.json'}", f"page={page}")
+    figures = [
+        Figure("default", Spread(4.321, 4, 5, 5), "s", "how it was done", "time"),
+        Figure("default", Spread(0.5, 0.5, 0.5, 1), "glyphs/s", "once", "rate"),
+        Figure("lower | bound", Spread(1234.5, 1, 2, 1), "s", "once", "time"),
+    ]
+    (tmp_path / "figures").mkdir()
+    for name in ("a", "b b"):
+        (tmp_path / "figures" / f"{name}.json").write_text(json.dumps(content_of(figures)))
+    (tmp_path / "figures" / "blocks.json").write_text('{"made": {}}')
+    (tmp_path / "figures" / "broken.json").write_text("{")
+    page, out = tmp_path / "page.md", tmp_path / "figures" / "a.json"
+    result = here("bench", "page", f"out={out}", f"page={page}")
     assert result.returncode == 0, result.stderr
     text = page.read_text()
     assert text.startswith(MADE_BY_US)
-    assert "| step, tuned over plain | 4.32 x | (4 - 5, 5 rounds) | >= 4, aim 8 | reached |" in text
-    assert "| open | 0.5 s |  | - | - |" in text
-    assert "* how it was done: step, tuned over plain." in text
-    assert r"| `aten::a\|b` | 3 | 500 ms | 25% |" in text
-    assert [line for line in text.splitlines() if line.startswith("## ") and ".json" in line] == [
-        f"## {describe_machine(CPU)['cpu']} ({name})" for name in ("a.json", "b.json")
-    ]
-    assert "git clone" in text
-    assert text == to_markdown(read_figures(tmp_path))
-    assert here("bench", "page", f"out={tmp_path / 'a.json'}", f"page={page}").returncode == 0  # written over
+    assert text.count("|   | time | rate |\n| --- | --- | --- |\n") == 2
+    assert "| default | 4.32 s (4.00 to 5.00) | 0.500 glyphs/s |" in text
+    assert "| lower &#124; bound | 1,234 s |  |" in text
+    assert "`aten::a|b` 25%" in text
+    assert "([JSON](<figures/a.json>))" in text
+    assert "([JSON](<figures/b%20b.json>))" in text
+    assert [line for line in text.splitlines() if line.startswith("#")] == ["# Benchmarks", "## Training step"]
+    assert text == to_markdown(read_figures(out.parent), page)
+    assert here("bench", "page", f"out={out}", f"page={page}").returncode == 0  # written over
 
 
-def test_figures_say_what_is_reached() -> None:
-    slow = Figure("start", Spread(12.34, 11, 15, 3), "s", "", FIRST_STEP).as_dict()
-    assert say_figure(slow) == ("start", "12.3 s", "(11 - 15, 3 rounds)", "<= 8, aim 4", "not reached")
+def test_the_page_in_the_docs_is_made_of_the_figures_beside_it() -> None:
+    page = ROOT / "docs" / "reference" / "benchmarks.md"
+    assert page.read_text(encoding="utf-8") == to_markdown(read_figures(page.with_suffix("")), page)
+
+
+def test_a_figure_as_text() -> None:
+    assert show_figure(Figure("start", Spread(12.34, 11, 15, 3), "s", "").as_dict()) == "12.3 s (11.0 to 15.0)"
+    assert show_figure(Figure("memory", Spread(0, 0, 0, 1), "MiB", "").as_dict()) == "0 MiB"
 
 
 def test_nothing_tells_whose_machine_it_is() -> None:
     cfg = compose_config("bench", ["out=/home/someone/here/cpu.json", "what=data", "fonts=[/srv/a/A.ttf,b/B.ttf]"])
-    assert command(cfg) == "fontgan bench data out=cpu.json 'fonts=[A.ttf,b/B.ttf]'"
+    assert command(cfg) == "fontgan bench data 'fonts=[A.ttf,b/B.ttf]'"
     assert socket.gethostname() not in json.dumps(describe_machine(CPU))
 
 
-@pytest.mark.parametrize(
-    ("section", "says"), [("data", "what=data: memory is full"), ("blocks", "batch_size=16: does")]
-)
+@pytest.mark.parametrize(("section", "says"), [("data", "what=data: memory is full"), ("step", "batch_size=16: does")])
 def test_full_memory_is_said_with_a_setting_that_the_section_reads(
     section: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(bench, "measure_peaks", lambda device: UNIT)
-    monkeypatch.setattr(bench, "_measure_section", full)
+    monkeypatch.setattr(sections, "measure_peaks", lambda device: UNIT)
+    monkeypatch.setattr(sections, "measure_section", full)
     with pytest.raises(RunError, match=says):
-        bench.measure(compose_config("bench", [f"what={section}", "device=cpu"]))
-
-
-def test_packs_are_drawn_in_turns_after_a_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[tuple[int, int, int]] = []
-
-    def pack(chars: int, fonts: int, size: int) -> tuple[float, int]:
-        drawn.append((chars, fonts, size))
-        return float(len(drawn)), chars * fonts * size**2
-
-    monkeypatch.setattr(growth, "_pack", pack)
-    figures = {figure.name: figure for figure in growth._packs()}
-    first, second = drawn[1:8], drawn[8:]
-    assert drawn[0] == (1000, 3, 128)  # the warm-up
-    assert first == second[::-1]
-    assert figures["growth, pack: seconds"].spread.rounds == 2
-    assert figures["growth, pack of 250 characters, 3 styles, 128 px: size"].spread.value == 0.25
+        sections.measure(compose_config("bench", [f"what={section}", "device=cpu"]))
 
 
 def test_the_plain_optimiser_is_torchs_own_default_on_each_device() -> None:
@@ -361,13 +330,13 @@ def test_the_plain_optimiser_is_torchs_own_default_on_each_device() -> None:
         (["step", "precision=fp8"], "precision=fp8: choose one of"),
         (["step", "overrides=['data.size=7']"], "7 px can be halved"),
         (["data", "compile=true"], "compile=True: what=data does not read it"),
-        (["blocks", "overrides=['data.size=64']"], "what=blocks does not read it"),
+        (["outlines", "overrides=['data.size=64']"], "what=outlines does not read it"),
         (["outlines", "glyphs=5"], "glyphs=5: what=outlines does not read it"),
         (["font", "traced=5"], "traced=5: what=font does not read it"),
         (["font", "seed=2"], "seed=2: what=font does not read it"),
-        (["font", "glyphs=0"], "glyphs=0: 1 or more"),
-        (["font", "glyphs=20993"], "glyphs=20993: 20992 at most"),
-        (["outlines", "traced=501"], "traced=501: 500 at most"),
+        (["font", "glyphs=0"], "glyphs=0: 1 to 20992"),
+        (["font", "glyphs=20993"], "glyphs=20993: 1 to 20992"),
+        (["outlines", "traced=501"], "traced=501: 1 to 500"),
         (["step", "overrides=['data.sizes=64']"], "data.sizes"),
         *(
             (["step", f"overrides=['{prefix}trainer.{key}={value}']"], f"trainer.{key} is a setting of fontgan bench")

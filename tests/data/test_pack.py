@@ -605,7 +605,7 @@ from pathlib import Path
 from fontgan.data.augment import Augmentation
 from fontgan.data.batches import PairSampler
 from fontgan.data.pack import open_pack
-from fontgan.bench.synthetic_pack import write_synthetic_pack
+from fontgan.bench.data import write_synthetic_pack
 
 def resident():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1]) / 1024

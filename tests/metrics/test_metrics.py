@@ -19,9 +19,9 @@ from fontgan.evaluation.evaluate import ORDER, evaluate
 from fontgan.evaluation.glyph_set import GlyphSet
 from fontgan.metrics import photographic, pixels
 from fontgan.metrics.frechet import frechet_distance
-from fontgan.metrics.intervals import Resampler, interval, mean_of
+from fontgan.metrics.intervals import ClusterBootstrap, interval, mean_of
 from fontgan.metrics.recognition import find_ocr, weighted
-from fontgan.metrics.structure import cosine, density, differences, fit_gate, skeleton, without_component
+from fontgan.metrics.structure import cosine, density, fit_gate, skeleton, stroke_differences, without_component
 from fontgan.models.glyph_encoder import WEIGHTS, embeddings, glyph_encoder, perceptual_distance
 from fontgan.training.train_glyph_encoder import train
 from tests.helpers import KAI, SOURCE, XIAOWEI
@@ -165,7 +165,7 @@ def test_intervals_cover_the_mean_as_often_as_they_say() -> None:
     covered = 0
     for trial in range(120):
         values = random.normal(5, 2, 60)
-        found = Resampler(["a"] * 60, replicates=200, seed=trial).with_interval(mean_of(values))
+        found = ClusterBootstrap(["a"] * 60, replicates=200, seed=trial).with_interval(mean_of(values))
         assert found.mean == pytest.approx(values.mean())
         covered += found.low <= 5 <= found.high
     assert 0.88 <= covered / 120 <= 0.99
@@ -176,7 +176,7 @@ def test_intervals_are_wide_where_styles_differ_and_paired_where_they_do_not() -
     styles = ["a"] * 50 + ["b"] * 50 + ["c"] * 50
     level = np.repeat([0.1, 0.5, 0.9], 50)
     values = level + random.normal(0, 0.01, 150)
-    resampler = Resampler(styles, replicates=300, seed=1)
+    resampler = ClusterBootstrap(styles, replicates=300, seed=1)
     clustered = resampler.with_interval(mean_of(values))
     assert clustered.high - clustered.low > 0.3  # three styles say little about all styles
     own = resampler.of_style("a", mean_of(values))
@@ -185,7 +185,7 @@ def test_intervals_are_wide_where_styles_differ_and_paired_where_they_do_not() -
     assert paired.high - paired.low < 0.02
     # Three styles 0.4 apart: the variance of their mean, which plain percentiles of three clusters fall short of.
     spread = np.std([0.1, 0.5, 0.9], ddof=1) / np.sqrt(3)
-    replicates = Resampler(styles, replicates=3000, seed=1).with_interval(mean_of(values))
+    replicates = ClusterBootstrap(styles, replicates=3000, seed=1).with_interval(mean_of(values))
     assert replicates.high - replicates.low > 3 * spread
     weights = [2.0, 3.0, 4.0]
     assert interval(3.0, weights)[1] < 3.0 < interval(3.0, weights)[2]
@@ -205,11 +205,11 @@ def test_structure_of_known_shapes() -> None:
     assert cosine(density(bar), density(lower)) == 0
     assert cosine(density(np.full_like(bar, 255)), density(bar)) == 0
     assert skeleton(bar).sum() < 60
-    assert differences(both, both) == pytest.approx(np.zeros(10))
-    found = differences(both, bar)
+    assert stroke_differences(both, both) == pytest.approx(np.zeros(10))
+    found = stroke_differences(both, bar)
     assert found[1] == pytest.approx(0.5 * 16 / SIZE, rel=0.1)  # half of the expected line is 16 px from the drawn one
     assert found[3] == 0  # and nothing is there that should not be
-    assert differences(bar, np.full_like(bar, 255))[[1, 3]].tolist() == [0.5, 0.5]
+    assert stroke_differences(bar, np.full_like(bar, 255))[[1, 3]].tolist() == [0.5, 0.5]
 
 
 def test_the_gate_catches_planted_errors(source: np.ndarray, kai: np.ndarray) -> None:
@@ -241,7 +241,7 @@ def test_a_planted_gap_takes_what_it_says(kai: np.ndarray) -> None:
 
 
 @needs_ocr
-def test_the_recogniser_reads_real_fonts_and_not_a_blank_page(kai: np.ndarray) -> None:
+def test_ocr_reads_real_fonts_and_not_a_blank_page(kai: np.ndarray) -> None:
     reader = find_ocr("rapidocr")
     assert reader is not None
     values = weighted(reader.read(kai), CHARS, reader.knows)
@@ -257,7 +257,7 @@ def test_recognition_is_confidence_where_right_and_unknown_where_the_script_is()
     assert math.isnan(found[3])
 
 
-def test_a_recogniser_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ocr_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="ocr=tesseract: choose one of auto, rapidocr, none"):
         find_ocr("tesseract")
     assert find_ocr("none") is None

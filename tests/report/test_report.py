@@ -20,16 +20,16 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from fontgan.cli import main
-from fontgan.commands import report
 from fontgan.errors import RunError
-from fontgan.metrics.intervals import Interval
-from fontgan.report import charts, collect, cost, measure
+from fontgan.metrics.intervals import Interval, PairedBootstrap, few_weights
+from fontgan.report import charts, collect, content, cost, measure
 from fontgan.report.content import sample_grid_chars
 from fontgan.report.measure import Measured, MeasuredVariant, Settings, compare
 from fontgan.report.page import breakable, number, render_page
 from fontgan.report.pictures import Pictures, wall_pairs
-from fontgan.report.ranking import Bootstrap, answer, few_weights, rank, say_share
+from fontgan.report.ranking import answer, rank, say_share
 from fontgan.runtime.checksums import read_sealed, sealed
+from fontgan.runtime.timing import time_interleaved
 from fontgan.training.checkpoint import Checkpoint
 from tests.helpers import BRUSH, KAI, TINY, fontgan, open_page, reseal
 
@@ -41,8 +41,8 @@ RNG = np.random.default_rng(0)
 HARD = RNG.normal(0.7, 0.1, len(STYLES))  # how well each glyph can be drawn at all
 
 
-def bootstrap(styles: np.ndarray = STYLES, replicates: int = 1000) -> Bootstrap:
-    return Bootstrap(styles, replicates=replicates, seed=1)
+def bootstrap(styles: np.ndarray = STYLES, replicates: int = 1000) -> PairedBootstrap:
+    return PairedBootstrap(styles, replicates=replicates, seed=1)
 
 
 # -- ranking --------------------------------------------------------------------------------
@@ -261,7 +261,8 @@ def test_rates_are_shares_of_the_fastest_in_the_same_round():
 
 def test_tasks_take_turns_in_changing_order():
     done: list[str] = []
-    seconds = cost.time_interleaved([lambda: done.append("a"), lambda: done.append("b")], lambda: None)
+    tasks = {"a": lambda: done.append("a"), "b": lambda: done.append("b")}
+    seconds = list(time_interleaved(tasks, lambda: None, **cost.TIMING).values())
     assert [len(rounds) for rounds in seconds] == [cost.ROUNDS] * 2
     turns = re.sub(r"(.)\1*", r"\1", "".join(done))
     assert turns == "abababab"  # a b to warm up, then ab ba ab ba ab
@@ -614,7 +615,7 @@ def test_a_run_that_minutes_would_have_ended_is_unfinished_in_minutes(sweep, tmp
 def test_a_report_cut_short_while_it_is_written_can_be_made_again(reported, sweep, tmp_path, monkeypatch, here):
     command = ("report", f"runs={sweep}", f"out={tmp_path / 'page.html'}", "rates=false", *QUICK)
     with monkeypatch.context() as patched:
-        patched.setattr(report, "to_csv", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(content, "to_csv", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         assert here(*command).returncode == 130
     assert {file.name for file in tmp_path.iterdir()} == {"page.html", "page.json"}
     assert here(*command).returncode == 0
@@ -623,7 +624,7 @@ def test_a_report_cut_short_while_it_is_written_can_be_made_again(reported, swee
 def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_measured(
     sweep, tmp_path, monkeypatch, refused
 ):
-    monkeypatch.setattr(report, "measure", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(measure, "measure", lambda *_: pytest.fail("measured"))
     (tmp_path / "file").write_text("")
     assert "cannot be written to" in refused(
         "report", f"runs={sweep}", f"out={tmp_path / 'file' / 'page.html'}", *QUICK
@@ -691,7 +692,7 @@ def test_a_folder_whose_name_is_no_utf_8_is_reported(reported, sweep, tmp_path, 
     assert "caf\\udce9" in (tmp_path / "page.html").read_text()
 
 
-@pytest.mark.parametrize("what", ["METRICS_REVISION", "ALEXNET", "find_recogniser"])
+@pytest.mark.parametrize("what", ["METRICS_REVISION", "ALEXNET", "find_ocr"])
 def test_what_was_kept_is_known_by_what_it_was_measured_with(monkeypatch, what):
     class Other:
         name = "another reader"
@@ -700,7 +701,7 @@ def test_what_was_kept_is_known_by_what_it_was_measured_with(monkeypatch, what):
             return "weights"
 
     before = measure._tools(Settings(ocr="none"))
-    other = {"METRICS_REVISION": 0, "ALEXNET": Other(), "find_recogniser": lambda _: Other()}
+    other = {"METRICS_REVISION": 0, "ALEXNET": Other(), "find_ocr": lambda _: Other()}
     monkeypatch.setattr(measure, what, other[what])
     assert measure._tools(Settings(ocr="none")) != before
 

@@ -693,18 +693,18 @@ def test_markdown_shows_names_and_follows_none(tmp_path: Path) -> None:
     hostile = ("<script>", "[x](javascript:alert(1))", "a|b", "```\n# x", "`</code><img src=x>`", "a\n\n# b")
     names = iter(hostile * 1000)
     for figure in numbers["figures"]:
-        figure["name"], figure["how"] = next(names), next(names)
+        figure["name"], figure["column"], figure["unit"] = next(names), next(names), next(names)
     numbers["machine"] |= {"cpu": next(names), "gpu": None}
     numbers["command"] = "fontgan ```\n<script>"
-    text = bench_page.to_markdown([(tmp_path / "<b>.json", numbers)])
-    outside_code = re.sub(r"```.*?```|`[^`\n]*`", "", text.split("## Timing")[0].split("\n", 3)[3], flags=re.DOTALL)
+    text = bench_page.to_markdown([(tmp_path / "<b>.json", numbers)], tmp_path / "page.md")
+    outside_code = re.sub(r"```.*?```|`[^`\n]*`", "", text.split("\n", 3)[3], flags=re.DOTALL)
     assert "<script" not in outside_code
     assert "<b>" not in outside_code
     assert "](javascript" not in outside_code
     assert "\n# b" not in text
     del numbers["figures"][0]["value"]
     with pytest.raises(RunError, match=r"x\.json: its figures cannot be read"):
-        bench_page.to_markdown([(tmp_path / "x.json", numbers)])
+        bench_page.to_markdown([(tmp_path / "x.json", numbers)], tmp_path / "page.md")
 
 
 @pytest.mark.parametrize(

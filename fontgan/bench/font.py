@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from fontgan.bench.figures import FONT_SECONDS, Figure
+from fontgan.bench.figures import Figure, Setup, exact
 from fontgan.bench.outlines import FONTS
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
@@ -20,54 +20,47 @@ from fontgan.fontfile.create import create_font
 from fontgan.fontfile.metrics import Layout
 from fontgan.fontfile.vectorize import vectorize_folder
 from fontgan.runtime.log_setup import quiet
-from fontgan.runtime.timing import Task, ratio, summarize, time_interleaved
+from fontgan.runtime.timing import Task, ratio, summarize
 
 SIZE = 256  # of the images in pixels
-GB2312 = 6763  # Han characters of that standard
 FIRST = 0x4E00  # the images stand for characters from here on, whatever they show
 COMPARED = 400  # images that one process and two are compared on
 
 
-def measure_font(*, glyphs: int, rounds: int, minutes: float) -> list[Figure]:
+def measure_font(glyphs: int, setup: Setup) -> list[Figure]:
     """Images in a folder -> a new TrueType font.
 
     Args:
         glyphs: how many images.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    cores = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as folder, quiet():
         images = Path(folder) / "images"
         images.mkdir()
         chars = draw_images(images, glyphs)
-        how = f"{glyphs:,} images at {SIZE} px, the Han characters of the four bundled fonts over and over"
-        with quiet():
-            started = time.perf_counter()
-            traced = vectorize_folder(images, chars=None, layout=Layout()).glyphs
-            tracing_s = time.perf_counter() - started
-            create_font(traced, Path(folder) / "font.ttf", family="Bench")
-            whole_s = time.perf_counter() - started
-            workers = [count for count in (1, 2) if count <= len(os.sched_getaffinity(0))]
-            some = chars[:COMPARED]
-            seconds = time_interleaved(
-                {
-                    f"{count} process{'es' if count > 1 else ''}": _tracing(images, some, count) for count in workers
-                },
-                lambda: None, rounds=rounds, minutes=minutes, title="tracing", once=True, show=False,
-            )  # fmt: skip
-    target = FONT_SECONDS if glyphs >= GB2312 else None
-    cores = len(os.sched_getaffinity(0))
+        started = time.perf_counter()
+        traced = vectorize_folder(images, chars=None, layout=Layout()).glyphs
+        tracing_s = time.perf_counter() - started
+        create_font(traced, Path(folder) / "font.ttf", family="Bench")
+        whole_s = time.perf_counter() - started
+        some = chars[:COMPARED]
+        tasks = {"1 process": _tracing(images, some, 1)}
+        if cores > 1:
+            tasks["2 processes"] = _tracing(images, some, 2)
+        seconds = setup.time(tasks, "tracing", once=True, show=False)
+    title = f"font of {glyphs:,} glyphs"
+    how = f"images at {SIZE} px, the Han characters of the four bundled fonts over and over; {cores} cores"
     figures = [
-        Figure("font, images to file", summarize([whole_s]), "s", f"{how}, traced by {cores} cores and built", target),
-        Figure("font, tracing", summarize([tracing_s]), "s", f"{how}, traced by {cores} cores"),
-        Figure(
-            "font, building", summarize([whole_s - tracing_s]), "s", f"{how}, once traced, built and looked at again"
-        ),
+        Figure(f"{title}: images to file", exact(whole_s), "s", how),
+        Figure(f"{title}: tracing", exact(tracing_s), "s", how),
+        Figure(f"{title}: building", exact(whole_s - tracing_s), "s", f"{how}; built and verified"),
     ]
     how = f"{len(some)} of these images, read and traced, with the start of the processes"
     for name, taken in seconds.items():
-        figures.append(Figure(f"font, tracing by {name}", summarize([len(some) / t for t in taken]), "glyphs/s", how))
-    if len(seconds) == 2:
-        one, two = seconds.values()
-        figures.append(Figure("font, tracing by 2 processes over 1", ratio(one, two), "x", how))
+        figures.append(Figure(f"tracing, {name}", summarize([len(some) / t for t in taken]), "glyphs/s", how))
+    if cores > 1:
+        gain = ratio(seconds["1 process"], seconds["2 processes"])
+        figures.append(Figure("tracing, 2 processes over 1", gain, "x", how))
     return figures
 
 
