@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -17,8 +15,7 @@ from fontgan.bench.figures import Figure, Setup, show_figure
 from fontgan.bench.machine import Peaks, describe_machine, measure_peaks
 from fontgan.bench.page import FORMAT
 from fontgan.config.compose import compose_config
-from fontgan.errors import RunError
-from fontgan.runtime.device import describe, out_of_memory, pick_device, pick_precision
+from fontgan.runtime.device import describe, memory_error, pick_device, pick_precision
 
 SECTIONS = ("step", "infer", "data", "outlines", "font")
 
@@ -103,17 +100,6 @@ def measure_section(
     from fontgan.bench.font import measure_font
 
     return measure_font(cfg.glyphs, setup), []
-
-
-@contextmanager
-def memory_error(says: str) -> Iterator[None]:
-    """Raises: RunError that says so, in place of what torch says of memory that is full."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not out_of_memory(error):
-            raise
-        raise RunError(says) from error
 
 
 def command(cfg: DictConfig) -> str:

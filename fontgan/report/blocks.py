@@ -15,13 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from fontgan.errors import RunError
 from fontgan.metrics.artefacts import phase_bias
 from fontgan.models.cost import forward_flops, parameters
 from fontgan.models.receptive_field import encoder_receptive_field, receptive_field
 from fontgan.models.unet import UnetGenerator
 from fontgan.report.cost import TIMING
-from fontgan.runtime.device import autocast, out_of_memory, pick_device, pick_precision, wait_for
+from fontgan.runtime.device import autocast, memory_error, pick_device, pick_precision, wait_for
 from fontgan.runtime.timing import ratio, time_interleaved
 
 STYLES = 3
@@ -144,7 +143,7 @@ def measure_blocks(
         return row, one_pass(generator, size, batch_size, context)
 
     time_passes = partial(_time_passes, where)
-    try:
+    with memory_error(f"ngf={ngf} batch_size={batch_size}: do not fit in memory. Lower one of them."):
         base_candidate = prepare(BASELINE)
         base, base_pass = count(base_candidate, BASELINE)
         base.seconds.append(statistics.median(time_passes(base=base_pass)["base"]))
@@ -161,10 +160,6 @@ def measure_blocks(
                 base.seconds.append(statistics.median(seconds["base"]))
                 measured[candidate.key] = row
             rows.append(replace(measured[candidate.key], choice=choice, block_field=block_field(candidate)))
-    except RuntimeError as error:
-        if not out_of_memory(error):
-            raise
-        raise RunError(f"ngf={ngf} batch_size={batch_size}: do not fit in memory. Lower one of them.") from error
     return base, rows
 
 

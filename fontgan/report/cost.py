@@ -15,10 +15,9 @@ from fontgan.build import build_parts
 from fontgan.config.compose import compose_config, find_pretrained
 from fontgan.config.instantiate import build_generator
 from fontgan.config.saved import check_fits
-from fontgan.errors import RunError
 from fontgan.models.cost import forward_flops, parameters
 from fontgan.models.predict import draw_glyphs
-from fontgan.runtime.device import autocast, out_of_memory, pick_device, pick_precision, wait_for
+from fontgan.runtime.device import autocast, memory_error, pick_device, pick_precision, wait_for
 from fontgan.runtime.log_setup import quiet
 from fontgan.runtime.timing import time_interleaved
 from fontgan.training.checkpoint import Checkpoint
@@ -80,17 +79,13 @@ def measure_rates(
     where = pick_device(device)
     compute = pick_precision(precision, where)
     tasks: list[tuple[Callable[[], None], int]] = []
-    try:
+    with memory_error("rates: the device's memory does not hold all variants at once. Use rates=false."):
         with quiet():
             for config, checkpoint in zip(configs, checkpoints, strict=True):
                 check_fits(config, checkpoint, ["discriminator"])
                 tasks += _tasks(config, checkpoint, where, compute, batch_size)
         named = {str(place): task for place, (task, _) in enumerate(tasks)}
         seconds = list(time_interleaved(named, lambda: wait_for(where), **TIMING).values())
-    except RuntimeError as error:
-        if not out_of_memory(error):
-            raise
-        raise RunError("rates: the device's memory does not hold all variants at once. Use rates=false.") from error
     glyphs = [glyphs for _, glyphs in tasks]
     return as_rates(seconds[0::2], glyphs[0::2]), as_rates(seconds[1::2], glyphs[1::2])
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
-from fontgan.errors import ConfigError
+from fontgan.errors import ConfigError, RunError
 from fontgan.runtime.distributed import asked_processes, local_rank
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -66,6 +67,17 @@ def describe(device: torch.device, precision: str) -> str:
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error of torch says that memory is full; on a CPU it has no type of its own."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+@contextmanager
+def memory_error(message: str) -> Iterator[None]:
+    """Raises: RunError with this message, in place of what torch says of memory that is full."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        raise RunError(message) from error
 
 
 def wait_for(device: torch.device) -> None:
