@@ -22,7 +22,7 @@ from PIL import Image
 from fontgan.cli import main
 from fontgan.errors import RunError
 from fontgan.metrics.intervals import Interval, PairedBootstrap, few_weights
-from fontgan.report import charts, collect, content, cost, measure
+from fontgan.report import charts, collect, cost, measure
 from fontgan.report.content import sample_grid_chars
 from fontgan.report.measure import Measured, MeasuredVariant, Settings, compare
 from fontgan.report.page import breakable, number, render_page
@@ -615,7 +615,7 @@ def test_a_run_that_minutes_would_have_ended_is_unfinished_in_minutes(sweep, tmp
 def test_a_report_cut_short_while_it_is_written_can_be_made_again(reported, sweep, tmp_path, monkeypatch, here):
     command = ("report", f"runs={sweep}", f"out={tmp_path / 'page.html'}", "rates=false", *QUICK)
     with monkeypatch.context() as patched:
-        patched.setattr(content, "to_csv", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr("fontgan.report.content.to_csv", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         assert here(*command).returncode == 130
     assert {file.name for file in tmp_path.iterdir()} == {"page.html", "page.json"}
     assert here(*command).returncode == 0
