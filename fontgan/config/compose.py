@@ -18,7 +18,7 @@ from fontgan.config.explain import did_you_mean, explain
 from fontgan.config.groups import choices, groups, hydra_here
 from fontgan.config.instantiate import build_objective, build_on_meta, target_specs, try_losses
 from fontgan.config.overrides import escape_overrides, unescape
-from fontgan.config.plugins import activate, active, typed_plugins
+from fontgan.config.plugins import activate, active, refuse_inactive, typed_plugins
 from fontgan.config.saved import check_fits, load_config
 from fontgan.errors import ConfigError, Faults
 from fontgan.runtime.files import user_path
@@ -103,6 +103,7 @@ def resolve(verb: str, cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
 def _record_plugins(cfg: DictConfig) -> None:
     """Leaves in ``plugins`` those whose classes the training uses, typed or installed: they make the run what it is."""
     if "trainer" in cfg:
+        refuse_inactive(cfg.plugins)  # of a file of configs/, which imports nothing by itself
         used = {node["_target_"].partition(".")[0] for _, node in target_nodes(cfg)}
         cfg.plugins = sorted(used & set(active()))
 

@@ -138,6 +138,6 @@ def refuse_inactive(names: Iterable[str]) -> None:
         if name not in active():
             where = f"plugins=[{printable(name, 80)}]"
             raise ConfigError(
-                f"{where}: the run has parts of this plugin, and a file cannot have a plugin imported. "
+                f"{where}: a file names this plugin, and a file cannot have a plugin imported. "
                 f"Add {where} to the command if you trust that package."
             )
