@@ -59,7 +59,7 @@ def statuses(folder: Path) -> list[str]:
 def test_each_job_has_its_own_folder_and_a_failed_one_does_not_end_the_sweep(tmp_path: Path) -> None:
     swept = [
         "generator/up=deconv,gated",
-        "generator.depth=9,3",
+        f"data.source=gone.ttf,{SOURCE}",
         "trainer.max_steps=1",
         "out=字/sweep",
         "trainer.sheet_chars=0",
@@ -71,12 +71,12 @@ def test_each_job_has_its_own_folder_and_a_failed_one_does_not_end_the_sweep(tmp
     there = {job["folder"]: job for job in listed(tmp_path / "字" / "sweep")}
     assert len(there) == 4
     for folder, job in there.items():
-        deep = job["overrides"]["generator.depth"] == "9"
-        assert set(job["overrides"]) == {"generator/up", "generator.depth"}
-        assert job["status"] == ("failed" if deep else "done")
-        assert ("can be halved 6 times" in (job["error"] or "")) == deep
-        assert (tmp_path / "字" / "sweep" / folder / "checkpoints").is_dir() != deep
-        if deep:
+        lacks = job["overrides"]["data.source"] == "gone.ttf"
+        assert set(job["overrides"]) == {"generator/up", "data.source"}
+        assert job["status"] == ("failed" if lacks else "done")
+        assert ("gone.ttf" in (job["error"] or "")) == lacks
+        assert (tmp_path / "字" / "sweep" / folder / "checkpoints").is_dir() != lacks
+        if lacks:
             assert f"failed: {folder}: " in result.stderr
     assert os.listdir(tmp_path) == ["字"]
 
@@ -533,17 +533,14 @@ def needs(plugin: str) -> pytest.MarkDecorator:
 )
 def test_a_sweep_runs_through_a_launcher(launcher: str, settings: tuple[str, ...], tmp_path: Path) -> None:
     """One job that trains and one that fails, each in a process of its own."""
-    result = fontgan(
-        "train", "-m", *TINY, "generator.depth=3,9", f"launcher={launcher}", *settings, "out=字/sweep", cwd=tmp_path
-    )
+    sources = f"data.source={SOURCE},gone.ttf"
+    result = fontgan("train", "-m", *TINY, sources, f"launcher={launcher}", *settings, "out=字/sweep", cwd=tmp_path)
     assert result.returncode == 1, result.stderr
     assert "1 jobs done, 1 failed" in result.stderr
-    assert [(job["folder"], job["status"]) for job in listed(tmp_path / "字" / "sweep")] == [
-        ("generator.depth=3", "done"),
-        ("generator.depth=9", "failed"),
-    ]
-    assert "failed: generator.depth=9: data.size=64" in result.stderr
-    run = tmp_path / "字" / "sweep" / "generator.depth=3"
+    jobs = {job["overrides"]["data.source"]: job for job in listed(tmp_path / "字" / "sweep")}
+    assert {source: job["status"] for source, job in jobs.items()} == {str(SOURCE): "done", "gone.ttf": "failed"}
+    assert "failed: data.source=gone.ttf: " in result.stderr
+    run = tmp_path / "字" / "sweep" / jobs[str(SOURCE)]["folder"]
     assert checkpoints.find(run, "last").step == 4
     assert "finished at step 4" in (run / "train.log").read_text()
 
