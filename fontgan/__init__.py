@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from fontgan.inference import Run, load
+    from fontgan.generate.inference import Run, load
 
 __all__ = ["Run", "__version__", "load"]
 
@@ -15,7 +15,7 @@ __all__ = ["Run", "__version__", "load"]
 def __getattr__(name: str) -> Any:
     # Loaded on first use, so that `fontgan --help` does not wait for torch.
     if name in ("Run", "load"):
-        from fontgan import inference
+        from fontgan.generate import inference
 
         return getattr(inference, name)
     raise AttributeError(f"module 'fontgan' has no attribute {name!r}")

@@ -24,7 +24,7 @@ from fontgan.data.frame import Frame
 from fontgan.data.image_source import image_files
 from fontgan.data.pack import open_pack
 from fontgan.errors import DataError
-from fontgan.inference import load
+from fontgan.generate.inference import load
 from fontgan.models.predict import draw_pixels
 from fontgan.pictures.contact_sheet import save_png
 from fontgan.pictures.style_path import path_weights, say_mixture
@@ -202,7 +202,7 @@ def test_alignment_is_undone_on_output(tiny_run: Path, monkeypatch: pytest.Monke
     font = open_glyphs("asset:MaShanZheng-Regular.ttf")
     truth = collate_pairs(pack, [("brush", "国")]).target
     monkeypatch.setattr(
-        "fontgan.inference.draw_pixels", lambda *_, **__: [(None, pixels_from_image(truth[:, 0]).numpy())]
+        "fontgan.generate.inference.draw_pixels", lambda *_, **__: [(None, pixels_from_image(truth[:, 0]).numpy())]
     )
     drawn = run.stylise(pack.pixels[:1], "brush")[0]
     own = font.rasterize("国", Frame.from_dict(run.manifest["cell_to_canvas"]), run.size)
@@ -480,7 +480,7 @@ def test_ctrl_c_leaves_whole_files_alone(
                 raise KeyboardInterrupt
             yield drawn
 
-    monkeypatch.setattr("fontgan.inference.draw_pixels", interrupted)
+    monkeypatch.setattr("fontgan.generate.inference.draw_pixels", interrupted)
     command = ["infer", f"checkpoint={tiny_run}", "text=的一是不了在人有我他", f"out={tmp_path}", "style=kai"]
     result = here(*command, "batch_size=3")
     assert result.returncode == 130

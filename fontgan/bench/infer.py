@@ -17,8 +17,8 @@ from fontgan.config.compose import compose_config
 from fontgan.config.instantiate import build_generator
 from fontgan.data.pack import SOURCE
 from fontgan.generate.folder import draw_folder
+from fontgan.generate.inference import Run, load
 from fontgan.generate.sources import FolderInput
-from fontgan.inference import Run, load
 from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.predict import draw_glyphs
 from fontgan.models.unet import UnetGenerator

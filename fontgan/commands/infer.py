@@ -14,8 +14,8 @@ from fontgan.runtime.files import user_path
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from fontgan.generate.inference import Run, Style
     from fontgan.generate.sources import GlyphInput
-    from fontgan.inference import Run, Style
 
 log = logging.getLogger(__name__)
 
@@ -102,10 +102,10 @@ def prepare(cfg: DictConfig) -> tuple[Run, GlyphInput, list[tuple[Style, Path]],
 
     Raises: UserError if something asked for is not there or does not fit; nothing is written before all is checked.
     """
+    from fontgan.generate.inference import REFERENCES, load
     from fontgan.generate.path import choose_path
     from fontgan.generate.sources import open_input
     from fontgan.generate.styles import choose_styles
-    from fontgan.inference import REFERENCES, load
 
     check_settings(cfg)
     run = load(cfg.checkpoint, which=cfg.which, device=cfg.device, precision=cfg.precision, batch_size=cfg.batch_size)

@@ -12,7 +12,7 @@ from fontgan.data.frame import Frame
 from fontgan.data.image_source import name_from_char, read_grey, resample
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks, write_checks
 from fontgan.evaluation.glyph_checks import check_glyphs
-from fontgan.inference import Run, Style
+from fontgan.generate.inference import Run, Style
 from fontgan.metrics.recognition import OcrReader
 from fontgan.metrics.structure import MIN_FIT_GLYPHS, fit_gate
 from fontgan.runtime.subsample import subsample_evenly

@@ -13,9 +13,9 @@ from fontgan.complete.work import Work, key_of, say_stage
 from fontgan.data.image_source import name_from_char
 from fontgan.errors import ConfigError
 from fontgan.generate.folder import draw_folder
+from fontgan.generate.inference import Run, Style, load
 from fontgan.generate.sources import FontInput
 from fontgan.generate.styles import choose_styles
-from fontgan.inference import Run, Style, load
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from fontgan.fontfile.extend import extend_font
 from fontgan.fontfile.licence import check_licence
 from fontgan.fontfile.target import check_limits, check_out, open_target
 from fontgan.fontfile.ufo import read_ufo
-from fontgan.inference import Run
+from fontgan.generate.inference import Run
 from fontgan.report.proof import write_proof
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fontgan.evaluation.glyph_set import GlyphSet, draw_pairs, held_out_pairs, pack_of
-from fontgan.inference import Run, load
+from fontgan.generate.inference import Run, load
 from fontgan.metrics.artefacts import (
     MIN_MAP_PX,
     SCORES,

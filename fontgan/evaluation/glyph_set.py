@@ -15,7 +15,7 @@ from fontgan.data.batches import collate_pairs, pairs_of
 from fontgan.data.frame import Frame
 from fontgan.data.pack import SOURCE, Pack, make_pack
 from fontgan.errors import RunError
-from fontgan.inference import Run, load
+from fontgan.generate.inference import Run, load
 from fontgan.metrics.structure import StrokeErrorClassifier, fit_gate
 from fontgan.models.predict import draw_glyphs
 from fontgan.runtime.device import autocast

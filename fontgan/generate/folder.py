@@ -15,9 +15,9 @@ from tqdm import tqdm
 from fontgan.data.glyphs import PAPER
 from fontgan.data.image_source import SHEET
 from fontgan.errors import shorten
+from fontgan.generate.inference import Run, Style
 from fontgan.generate.results import SAME, describe_results, prepare_folder
 from fontgan.generate.sources import GlyphInput, batches, computes_alone
-from fontgan.inference import Run, Style
 from fontgan.pictures.contact_sheet import contact_sheet, save_png, scaled
 from fontgan.runtime.distributed import all_gather, is_main, main_first, rank, world_size
 from fontgan.runtime.threads import ordered_map

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from fontgan.data.image_source import ANIMATION, STRIP
 from fontgan.errors import ConfigError, DataError
+from fontgan.generate.inference import Run
 from fontgan.generate.results import SAME, describe_results, prepare_folder
 from fontgan.generate.sources import GlyphInput
-from fontgan.inference import Run
 from fontgan.pictures.contact_sheet import save_png
 from fontgan.pictures.style_path import animation_frames, path_weights, save_gif, say_mixture, strip_picture
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fontgan.data.image_source import ANIMATION, MANIFEST, SHEET, STRIP, image_files
 from fontgan.errors import DataError, shorten
-from fontgan.inference import Run, Style
+from fontgan.generate.inference import Run, Style
 from fontgan.runtime.files import atomic_write
 from fontgan.untrusted.plain_json import read_json
 

@@ -19,7 +19,7 @@ from fontgan.data.glyphs import GlyphSource
 from fontgan.data.image_source import CellFinder, image_files, ink_box, name_from_char, read_grey, resample
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError, shorten
-from fontgan.inference import Run
+from fontgan.generate.inference import Run
 from fontgan.runtime.files import user_path
 from fontgan.runtime.threads import ordered_map
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fontgan.errors import ConfigError
-from fontgan.inference import Run, Style
+from fontgan.generate.inference import Run, Style
 
 
 def choose_styles(run: Run, asked: str | Mapping[str, Any] | None, out: Path) -> list[tuple[Style, Path]]:

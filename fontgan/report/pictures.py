@@ -13,7 +13,7 @@ from PIL import Image
 from fontgan.data.pack import Pack
 from fontgan.errors import UserError
 from fontgan.evaluation.glyph_set import Pair, draw_pairs, pack_of
-from fontgan.inference import Run, load
+from fontgan.generate.inference import Run, load
 from fontgan.report.measure import MeasuredVariant, Settings
 from fontgan.runtime.log_setup import quiet
 

@@ -21,7 +21,7 @@ from fontgan.data.batches import PairSampler, training_rows
 from fontgan.data.pack import Pack, make_pack, open_pack
 from fontgan.data.pairs import plan_pairs
 from fontgan.errors import DataError, RunError
-from fontgan.inference import Run
+from fontgan.generate.inference import Run
 from fontgan.training.budget import step_flops
 from fontgan.training.checkpoint import find
 from fontgan.values import image_from_pixels

@@ -20,7 +20,7 @@ from fontgan.config.saved import load_config
 from fontgan.data.batches import GlyphBatch, collate_pairs
 from fontgan.errors import ConfigError
 from fontgan.evaluation.glyph_set import glyph_set_of_run
-from fontgan.inference import load
+from fontgan.generate.inference import load
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.finetune import (
     PretrainedRun,

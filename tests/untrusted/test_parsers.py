@@ -30,7 +30,7 @@ from fontgan.data.pack_shards import SUMS, shard_name
 from fontgan.data.pairs import name_styles
 from fontgan.errors import DataError, RunError, one_line, shorten
 from fontgan.fontfile.metrics import choose_layout, drawn_baseline
-from fontgan.inference import load
+from fontgan.generate.inference import load
 from fontgan.runtime.checksums import SEAL, file_sum, sealed
 from fontgan.training.checkpoint import open_checkpoint
 from fontgan.untrusted.plain_json import read_json

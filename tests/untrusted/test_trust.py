@@ -33,7 +33,7 @@ from fontgan.config.saved import check_fits, load_config
 from fontgan.config.targets import ALLOWED_TARGETS, locate
 from fontgan.errors import ConfigError, RunError, UserError
 from fontgan.evaluation.glyph_set import pack_of
-from fontgan.inference import load
+from fontgan.generate.inference import load
 from fontgan.report.collect import read_history
 from fontgan.runtime.checksums import read_sealed
 from fontgan.sweep.jobs import read_jobs
@@ -62,7 +62,7 @@ TARGETS = (
     "fontgan.cli.main", "fontgan.cli.os.system", "fontgan.cli.importlib.import_module", "fontgan.build.sys.exit",
     "fontgan.build.Path.touch", "fontgan.runtime.files.atomic_write", "fontgan.runtime.files.os.remove", "fontgan.runtime.files.shutil.rmtree",
     "fontgan.commands.train.main", "fontgan.runtime.subprocesses._do", "fontgan.untrusted.sandbox.subprocess.run",
-    "fontgan.inference.load", "fontgan.training.checkpoint.save", "fontgan.training.trainer.Trainer",
+    "fontgan.generate.inference.load", "fontgan.training.checkpoint.save", "fontgan.training.trainer.Trainer",
     "fontgan.models.unet.nn.Conv2d", "fontgan.models.unet.torch.load", "fontgan.models.unet.partial",
     "fontgan.models.unet.Callable", "fontgan.models.predict.draw_pixels", "fontgan.models.grad_checkpointing.recomputed",
     "fontgan.models.init.initialise", "fontgan.models.os", "fontgan.models.norm.math.gcd", "fontgan.models.norm.nn",
