@@ -31,7 +31,7 @@ def follow(overrides: tuple[str, ...], steps: int) -> tuple[dict[str, float], li
     chance; and the warnings. Raises: Diverged."""
     judge = ["discriminator=zi2zi"] if "loss=zi2zi" in overrides else []
     with_d = overrides != ("loss=ink",)
-    small, early = (["discriminator.ndf=4"], ["loss.adversarial.start=0"]) if with_d else ([], [])
+    small, early = (["discriminator.ndf=4"], ["loss.adversarial.start=0"]) if with_d else (["discriminator=none"], [])
     cfg = compose_config("train", [*TINY, *overrides, *judge, *small, *early, f"trainer.max_steps={steps}"])
     _, step, sampler = build_parts(cfg, torch.device("cpu"), "fp32")
     schedule = Schedule(steps, None, cfg.optim.warmup_steps, cfg.optim.final_lr_share)
