@@ -64,13 +64,16 @@ def _checked_and_resolved(verb: str, cfg: DictConfig) -> DictConfig:
 
 
 def _lacking(schema: type, cfg: DictConfig, path: str = "") -> list[str]:
-    """The keys that a config lacks, as only a saved one can: what is composed has all of ``configs/``."""
+    """The keys that a config lacks, as only a saved one can: what is composed has all of ``configs/``.
+
+    Those that may differ when a run is resumed may lack too: they do not make the run what it is.
+    """
     found = []
     for key in fields(schema):
         where = f"{path}.{key.name}".lstrip(".")
-        if key.name not in cfg:
+        if key.name not in cfg and not key.metadata.get("free"):
             found.append(f"lacks {where}.")
-        elif is_dataclass(key.default_factory) and isinstance(cfg[key.name], DictConfig):
+        elif is_dataclass(key.default_factory) and isinstance(cfg.get(key.name), DictConfig):
             found += _lacking(key.default_factory, cfg[key.name], where)  # type: ignore[arg-type]
     return found
 
