@@ -174,17 +174,18 @@ def test_a_world_size_that_is_no_number_is_refused_in_one_line(
 @pytest.mark.parametrize("name", [name for name in choices("discriminator") if name != "none"])
 def test_only_a_head_that_no_loss_looks_at_is_idle(name: str) -> None:
     options = ["discriminator.head=category"] if name == "patch" else []
-    config = compose_config("train", [*TINY, f"discriminator={name}", "discriminator.ndf=4", *options])
+    chosen = [f"discriminator={name}", "discriminator.ndf=4", *options]
+    config = compose_config("train", [*TINY, *chosen])
     judge = build(config.discriminator, "discriminator", styles=3)
 
     def idle(*losses: str) -> set[str]:
-        objective = build_objective(compose_config("train", [*TINY, "loss=ink", *losses]).loss)
+        objective = build_objective(compose_config("train", [*TINY, *chosen, "loss=ink", *losses]).loss)
         found = heads_without_loss(judge, objective, size=64, styles=3)
         assert all(parameter.requires_grad for parameter in judge.parameters())
         return {key for key, ours in judge.named_parameters() if any(ours is parameter for parameter in found)}
 
     assert idle("loss.adversarial.weight=1", "loss.category.weight=1") == set()
-    assert idle("loss.adversarial.weight=1") == {"category.weight", "category.bias"}
+    assert idle("loss.adversarial.weight=1") == {"to_class_logits.weight", "to_class_logits.bias"}
     assert idle("loss.category.weight=1") >= {"to_logits.bias"}
     assert not any(key.startswith("trunk") for key in idle("loss.category.weight=1"))
 
