@@ -333,7 +333,7 @@ ALONE = ("loss=ink", "discriminator=none")
     ("settings", "says"),
     [
         *(([f"loss.{name}.weight=-1"], f"loss.{name}.weight=-1.0: 0 or more is needed") for name in TERMS),
-        (["loss.l1.start=1"], "loss.l1.start=1.0: 0 to below 1 is needed"),
+        (["loss.l1.start=1"], "loss.l1.start=1.0: 0 or more and below 1 is needed"),
         (["loss.dice.start=0.5", "loss.dice.end=0.5"], "loss.dice: acts from 0.5 to 0.5"),
         (["loss.dice.fade_in=0.6", "loss.dice.end=0.5"], "fades in over 0.6"),
         (["loss.l1=10"], "Write loss.l1.weight=..."),

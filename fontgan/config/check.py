@@ -40,6 +40,7 @@ def check_and_resolve(verb: str, cfg: DictConfig) -> DictConfig:
 
 
 def _checked_and_resolved(verb: str, cfg: DictConfig) -> DictConfig:
+    _check_loss_terms(cfg)  # first: interpolations point into them
     hints = {"checkpoint": "checkpoint=RUN", "out": "out=DIR", "font": "font=FONT.ttf"}
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing:
@@ -47,7 +48,6 @@ def _checked_and_resolved(verb: str, cfg: DictConfig) -> DictConfig:
             f"{key}: needs a value. Add {hints.get(key, key + '=...')}; see fontgan {verb} --help." for key in missing
         )
         raise ConfigError(*needed)
-    _check_loss_terms(cfg)
     faults = Faults()
     faults.found += _lacking(verb_module(verb).Config, cfg)
     with faults.gather():

@@ -169,10 +169,10 @@ def _break_the_data_thread(error: str, batch: int) -> None:
     class Failing(store.StreamedPixels):
         asked = 0
 
-        def fetch(self, rows: Any) -> Any:
+        def load_host(self, rows: Any) -> Any:
             self.asked += 1
             if self.asked == batch:
                 raise OSError(errno.EIO, "Input/output error", "pixels") if error == "OSError" else RuntimeError("odd")
-            return super().fetch(rows)
+            return super().load_host(rows)
 
     batches.choose_store = lambda pack, device: Failing(pack.pixels, device, ahead=2)
