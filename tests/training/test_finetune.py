@@ -267,8 +267,8 @@ def test_network_and_data_come_from_the_run_but_for_what_is_typed(old_run: Path,
     [
         (("trainer.train_only=style",), "holds a trained network still, and none is given. Add init_from=RUN."),
         (("trainer.freeze=[encoder]",), "holds a trained network still, and none is given. Add init_from=RUN."),
-        (("init_from={old}", "trainer.freeze=[head]"), "head is no part. Choose of encoder, decoder, style."),
-        (("init_from={old}", "trainer.train_only=encoder"), "choose style, or null."),
+        (("init_from={old}", "trainer.freeze=[head]"), "freeze=head: choose one of encoder, decoder, style."),
+        (("init_from={old}", "trainer.train_only=encoder"), "train_only=encoder: choose one of style."),
         (("init_from={old}", "trainer.freeze=[style]", "trainer.train_only=style"), "Give one of them."),
         (("init_from={old}", NEW, "trainer.freeze=[encoder,decoder,style]"), "leaves nothing to train."),
         (("init_from={old}", NEW, "trainer.freeze=[encoder,style]"), "the row of mine is new, and would stay"),
@@ -305,7 +305,7 @@ def test_a_budget_of_operations_counts_what_moves(held: str, old_run: Path, tmp_
     budget = 1000 * int(counter.get_total_flops())
     afforded = compose_config("train", [*(s for s in typed if "max_steps" not in s), f"sweep.budget={budget}FLOP"])
     assert afforded.trainer.max_steps == 1000
-    with pytest.raises(ConfigError, match="head is no part"):
+    with pytest.raises(ConfigError, match="freeze=head: choose one of"):
         compose_config("train", [f"init_from={old_run}", NEW, "trainer.freeze=[head]", "sweep.budget=1TFLOP"])
 
 
