@@ -220,7 +220,12 @@ def test_trackio_keeps_numbers_and_sheets_on_this_machine(tmp_path: Path, monkey
 
 
 def test_the_logger_of_the_docs_is_written_and_trained_with(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "reference" / "extending.md").read_text(encoding="utf-8").partition("## A logger")[2].partition("\n## ")[0]
+    page = (
+        (ROOT / "docs" / "reference" / "extending.md")
+        .read_text(encoding="utf-8")
+        .partition("## A logger")[2]
+        .partition("\n## ")[0]
+    )
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert [language for language, _ in blocks] == ["python", "yaml", "sh"]
     shutil.copytree(ROOT / "fontgan", tmp_path / "fontgan", ignore=shutil.ignore_patterns("__pycache__", "configs"))
