@@ -37,7 +37,7 @@ class LossTermConfig:
 
     weight: float = limited(0)
     start: float = limited(0, below=1)
-    end: float = limited(above=0, maximum=1)
+    end: float = limited(0, 1)
     fade_in: float = limited(0, 1)
     fade_out: float = limited(0, 1)
 
