@@ -93,8 +93,7 @@ def build_parts(
     styles = pretrained.model_styles(targets) if pretrained else targets
     torch.manual_seed(cfg.trainer.seed)
     layout = torch.channels_last if cfg.trainer.channels_last else torch.contiguous_format
-    if len(styles) > 1 and cfg.generator.style.get("_target_", "").endswith("NoStyle"):
-        log.warning("generator/style=none with %d styles: all of them will be drawn alike.", len(styles))
+    _warn_of_no_style(cfg, len(styles))
     generator = build_generator(cfg, len(styles))
     if pretrained is not None and pretrained.checkpoint is not None:
         load_pretrained(generator, pretrained, styles)
@@ -138,6 +137,11 @@ def build_parts(
         world_size=distributed.world_size(),
     )
     return pack, train_step, sampler
+
+
+def _warn_of_no_style(cfg: DictConfig, styles: int) -> None:
+    if styles > 1 and cfg.generator.style.get("_target_", "").endswith("NoStyle"):
+        log.warning("generator/style=none with %d styles: all of them will be drawn alike.", styles)
 
 
 def resolve_batch_size(cfg: DictConfig, begun: DictConfig | None, device: torch.device) -> None:

@@ -38,7 +38,7 @@ class Bounds:
 
 
 # A glyph is drawn at no more than 512 px. Files are held small as well, since many small parts cost Pillow much more
-# memory and time than their bytes: a quarter of a MiB of them up to 59 MiB and 1.4 s (docs/reliability.md).
+# memory and time than their bytes: a quarter of a MiB of them up to 59 MiB and 1.4 s (docs/research/log-reliability.md).
 GLYPH = Bounds(bytes=16 * 2**20, side=4096, pixels=4096**2)
 PAGE = Bounds(bytes=256 * 2**20, side=32_768, pixels=160_000_000)  # A3 in colour at 600 dpi has 70 million pixels
 
