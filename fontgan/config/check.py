@@ -94,8 +94,13 @@ def _check_places(cfg: DictConfig) -> None:
 
 def _check_loss_terms(cfg: DictConfig) -> None:
     """Raises: ConfigError where the loss has something else than terms."""
-    for name in cfg.get("loss") or {}:
-        term = cfg.loss._get_node(name)
+    terms = cfg.get("loss")
+    if terms is None:
+        return  # another verb's config
+    if not isinstance(terms, DictConfig):
+        raise ConfigError(f"loss: is {terms!r}; a map of terms is needed. Choose a variant of loss.")
+    for name in map(str, terms):
+        term = terms._get_node(name)
         if not isinstance(term, DictConfig) or term.get("_target_") is None:
             raise ConfigError(
                 f"loss.{name}={term}: a loss term is a function (_target_) with a weight. Write loss.{name}.weight=..., "
