@@ -10,6 +10,7 @@ import inspect
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, make_dataclass
+from functools import cache
 from typing import Any
 
 from fontgan.config.limits import MISSING, free, limited
@@ -92,6 +93,7 @@ class TracingConfig:
     speck: float = limited(0, below=0.1)
 
 
+@cache
 def signature_schema(target: Callable[..., Any], beside: type | None = None) -> type:
     """A dataclass of the target's keyword parameters, typed where OmegaConf knows the type, else Any.
 
@@ -110,6 +112,7 @@ def signature_schema(target: Callable[..., Any], beside: type | None = None) -> 
     return make_dataclass("Keys", fields, bases=(beside,) if beside else ())
 
 
+@cache
 def objects_in_signature(target: Callable[..., Any]) -> dict[str, bool]:
     """The parameters that take an object or what makes one, which a config gives as a node -> whether None will do."""
     function = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
