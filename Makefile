@@ -29,9 +29,9 @@ demo: install
 test: install
 	$(BIN)/python -m pytest -m "not slow"
 
-# Everything.
-test-all: install .fontbakery/.installed
-	$(BIN)/python -m pytest
+# Everything: that, and what takes longer.
+test-all: test .fontbakery/.installed
+	$(BIN)/python -m pytest -m slow
 
 # What docs/reference/reliability.md promises, tried for much longer than `make test` has time for.
 reliability: install

@@ -76,11 +76,13 @@ def test_a_part_of_each_kind_is_two_files(copy: Path) -> None:
     assert {file: after[file] for file in before} == before
 
 
+@pytest.mark.slow
 def test_the_first_example_has_fewer_than_thirty_lines() -> None:
     assert [language for language, _ in BLOCKS[:3]] == ["python", "yaml", "sh"]
     assert 10 < sum(bool(line.strip()) for _, text in BLOCKS[:3] for line in text.splitlines()) < 30
 
 
+@pytest.mark.slow
 def test_each_part_passes_the_tests_that_enumerate_parts(copy: Path) -> None:
     """Those of the new variants alone; of the products with other parts one each."""
     names = {kind: config.stem for kind, (_, config) in PARTS.items()}
@@ -99,6 +101,7 @@ def test_each_part_passes_the_tests_that_enumerate_parts(copy: Path) -> None:
         assert len({test for test, case in passed if name in case}) >= (1 if kind == "discriminator" else 2), kind
 
 
+@pytest.mark.slow
 def test_the_first_example_trains_and_is_compared(copy: Path) -> None:
     """The commands of the page, with a smaller training appended."""
     commands = [shlex.split(line) for line in BLOCKS[2][1].splitlines()]

@@ -456,6 +456,7 @@ def operations(step: TrainStep) -> float:
     return step_flops(step.generator, step.discriminator, step.objective, size=64, batch_size=4, accumulate=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "dearer"),
     [
@@ -475,6 +476,7 @@ def test_operations_of_every_term_are_counted(settings: list[str], dearer: bool,
     assert counted == pytest.approx(counter.get_total_flops(), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_term_that_the_page_adds_is_trained_with(tmp_path: Path) -> None:
     """Its function and its preset are put into a copy of the package, its command run there with a smaller training."""
     root = config_folder().parent

@@ -151,6 +151,7 @@ def test_advised_characters_cover_more_than_random_ones_by_its_own_and_by_anothe
     assert gained[0] > 1.15 * max(gained[1:])
 
 
+@pytest.mark.slow
 def test_the_order_is_the_greedy_one_and_the_same_again(covered):
     drawn, lacking, advised = covered
     again, before = advise(open_glyphs(str(SOURCE)), drawn, lacking, N)

@@ -157,6 +157,7 @@ def test_a_small_step_beside_the_plain_one_and_its_lower_bound() -> None:
     assert 0 < sum(entry["share"] for entry in profile) <= 1
 
 
+@pytest.mark.slow
 def test_the_first_step_is_timed_from_the_start_of_the_process(tmp_path: Path) -> None:
     started = time.perf_counter()
     seconds = seconds_to_first_step(tmp_path / "run", CPU, *TINY)
@@ -226,6 +227,7 @@ def test_reading_is_timed_beside_a_step() -> None:
     assert share.spread.low > 1  # or the step would wait for its glyphs
 
 
+@pytest.mark.slow
 def test_a_pack_of_many_pairs_is_read_in_a_process_of_its_own() -> None:
     found = {f.name.removeprefix("pack of 30,000 pairs: "): f.spread.value for f in measure_big_pack(30_000, QUICK)}
     assert 0 < found["opening"] < found["opening to first batch"]
@@ -236,6 +238,7 @@ def test_a_pack_of_many_pairs_is_read_in_a_process_of_its_own() -> None:
         measure_big_pack(10**12, QUICK)
 
 
+@pytest.mark.slow
 def test_a_font_is_made_of_images_by_one_process_and_by_two() -> None:
     figures = {figure.name: figure for figure in measure_font(30, QUICK)}
     whole, tracing = (figures[f"font of 30 glyphs: {part}"] for part in ("images to file", "tracing"))

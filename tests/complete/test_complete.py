@@ -96,6 +96,7 @@ def test_every_made_glyph_is_checked_and_the_page_shows_it(completed: Path) -> N
     assert not list(completed.parent.glob(".*"))
 
 
+@pytest.mark.slow
 def test_the_same_command_again_does_nothing_twice(target: Path, completed: Path) -> None:
     work = completed.with_name("Brush-complete-work")
     made = [work / "glyphs" / f"{name_from_char(char)}.png" for char in LACKS] + [work / "outlines.ufo" / "glyphs"]
@@ -105,6 +106,7 @@ def test_the_same_command_again_does_nothing_twice(target: Path, completed: Path
     assert [path.stat().st_mtime_ns for path in made] == before
 
 
+@pytest.mark.slow
 def test_rejected_glyphs_are_dropped_and_redrawn_ones_replaced(target: Path, completed: Path, tmp_path: Path) -> None:
     work = tmp_path / "Brush-complete-work"
     shutil.copytree(completed.with_name("Brush-complete-work"), work)
@@ -124,6 +126,7 @@ def test_rejected_glyphs_are_dropped_and_redrawn_ones_replaced(target: Path, com
     assert (redrawn.xMin, redrawn.yMin, redrawn.xMax, redrawn.yMax) == pytest.approx(expected, abs=2)
 
 
+@pytest.mark.slow
 def test_edited_outlines_stay_whatever_else_changes(target: Path, completed: Path, tmp_path: Path) -> None:
     work = tmp_path / "Brush-complete-work"
     shutil.copytree(completed.with_name("Brush-complete-work"), work)
@@ -166,6 +169,7 @@ def test_edited_outlines_stay_whatever_else_changes(target: Path, completed: Pat
     assert complete(target, out).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_larger_charset_draws_what_is_new(target: Path, completed: Path, tmp_path: Path) -> None:
     work = tmp_path / "Brush-complete-work"
     shutil.copytree(completed.with_name("Brush-complete-work"), work)
@@ -179,6 +183,7 @@ def test_a_larger_charset_draws_what_is_new(target: Path, completed: Path, tmp_p
     assert set(map(ord, LACKS + "山石Dd")) <= set(TTFont(out).getBestCmap())
 
 
+@pytest.mark.slow
 def test_a_trained_run_is_drawn_with(target: Path, tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "Drawn.ttf"
     arguments = (f"target={target}", f"source={SOURCE}", f"charset={LACKS}", f"run={tiny_run}", f"out={out}")
@@ -198,6 +203,7 @@ def test_a_trained_run_is_drawn_with(target: Path, tiny_run: Path, tmp_path: Pat
     assert "run=" in line
 
 
+@pytest.mark.slow
 def test_a_folder_of_drawings_becomes_a_new_font(tmp_path: Path) -> None:
     folder = tmp_path / "hand"
     result = fontgan("render", f"font={BRUSH}", f"out={folder}", f"charset={HAS}", "size=128")
@@ -229,6 +235,7 @@ def test_the_system_lists_the_font_once_it_is_installed(completed: Path, tmp_pat
     assert f"{installed}|{TTFont(completed)['name'].getBestFamilyName()}" in listed.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_page_set_in_the_font_shows_the_glyphs_that_were_drawn(
     browser, target: Path, completed: Path, tmp_path: Path
 ) -> None:

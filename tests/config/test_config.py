@@ -146,6 +146,7 @@ def test_paths_and_glyphs_need_no_quoting_tricks(typed: str, key: str, value: ob
     assert data[key] == value
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="'\"\\${}[],:*?|"), min_size=1, max_size=12)

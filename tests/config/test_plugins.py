@@ -64,6 +64,7 @@ def test_the_page_shows_a_whole_package() -> None:
     assert [command[1] for command in COMMANDS] == ["train", "train", "report", "infer"]
 
 
+@pytest.mark.slow
 def test_a_stranger_trains_sweeps_reports_and_draws_with_a_block_of_their_own(tmp_path: Path) -> None:
     """The commands of the page, run from a folder outside the repository."""
     write_package(tmp_path)

@@ -116,6 +116,7 @@ def test_operations_of_a_step_count_the_references() -> None:
     assert counted == pytest.approx(counter.get_total_flops(), rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ema", [0.9, 0.0])
 def test_two_and_two_steps_are_four(ema: float, tmp_path: Path, here: Here) -> None:
     command = ["train", *REFERENCE, f"trainer.ema_decay={ema}", "trainer.precision=fp32"]

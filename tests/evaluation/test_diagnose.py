@@ -248,6 +248,7 @@ def stages_of(network: nn.Module, ink: Tensor) -> list[dict]:
     return stages(on_glyphs, on_smooth, ink)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("up", UPS)
 def test_every_preset_is_probed_level_by_level(ink: Tensor, up: str) -> None:
     network = generator(f"generator/up={up}", "generator.head_channels=3")
@@ -401,6 +402,7 @@ def test_runs_that_cannot_be(refused: Callable[..., str], tiny_run: Path, tmp_pa
     assert "is damaged" in refused("diagnose", f"checkpoint={spoilt}")
 
 
+@pytest.mark.slow
 def test_a_run_that_holds_nothing_out_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:
     out = tmp_path / "all"
     result = fontgan("train", *TINY, "data.holdout=0", "trainer.max_steps=1", f"out={out}")

@@ -275,6 +275,7 @@ def points_of(font: TTFont, char: str) -> tuple[list[list[tuple[float, float]]],
     return pen.contours, glyphs[name].width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("font", [SOURCE, KAI, BRUSH, XIAOWEI], ids=lambda path: path.stem)
 def test_a_font_drawn_and_built_again_is_where_it_was(font: Path, tmp_path: Path, here: Here) -> None:
     """Font -> images of 256 px -> font: within 2 units of 1000 at the edges, far less along them, and as wide exactly."""

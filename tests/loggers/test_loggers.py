@@ -109,6 +109,7 @@ def test_one_that_is_not_installed_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_packages_are_imported_only_where_they_are_chosen(tmp_path: Path) -> None:
     assert set(choices("logger")) == {"csv", "jsonl", "mlflow", "none", "tensorboard", "trackio", "wandb"}
     code = (
@@ -130,6 +131,7 @@ def train_and_resume(run: Path, here: Here, name: str, *more: str) -> None:
         assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_wandb_keeps_numbers_sheets_and_config_offline(
     tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +149,7 @@ def test_wandb_keeps_numbers_sheets_and_config_offline(
     assert {".png", ".html"} <= media
 
 
+@pytest.mark.slow
 def test_wandb_without_a_login_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb", reason="wandb is not installed")
     for name, value in (("WANDB_MODE", "online"), ("HOME", str(tmp_path)), ("NETRC", str(tmp_path / "netrc"))):
@@ -179,6 +182,7 @@ def wandb_history(file: Path) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_mlflow_keeps_numbers_sheets_and_config_in_files(tmp_path: Path, here: Here) -> None:
     mlflow = pytest.importorskip("mlflow", reason="mlflow-skinny is not installed")
     run, store = tmp_path / "run", (tmp_path / "store").as_uri()
@@ -219,6 +223,7 @@ def test_trackio_keeps_numbers_and_sheets_on_this_machine(tmp_path: Path, monkey
 # -- one of one's own -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_logger_of_the_docs_is_written_and_trained_with(tmp_path: Path) -> None:
     page = (
         (ROOT / "docs" / "reference" / "extending.md")

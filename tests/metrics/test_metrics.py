@@ -138,6 +138,7 @@ def test_the_shipped_weights_are_small_and_fit() -> None:
     assert not any(parameter.requires_grad for parameter in glyph_encoder().parameters())
 
 
+@pytest.mark.slow
 def test_the_recipe_of_the_encoder_learns() -> None:
     """Four fonts in a few steps; a thousand characters would take minutes."""
     _, (_, chance) = train(1, 8, seed=1)
@@ -383,6 +384,7 @@ def test_every_metric_is_best_on_the_truth_and_gets_worse(source: np.ndarray, ka
     assert best["recognition"]["mean"] > 0.9
 
 
+@pytest.mark.slow
 def test_phase_spread_rises_with_a_planted_grid_and_not_with_blur(source: np.ndarray, kai: np.ndarray) -> None:
     def spread(drawn: np.ndarray) -> float:
         found = evaluate(glyph_set(drawn, kai, source), ocr="none", replicates=5)

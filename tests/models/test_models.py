@@ -32,6 +32,7 @@ from fontgan.models.style import Affine, StyleEmbedding
 from fontgan.models.unet import UnetGenerator, UnetSkipConnectionBlock
 from fontgan.models.up import UpBlock
 from fontgan.values import image_from_logits
+from tests.helpers import combinations
 
 UPS, STYLES, NORMS = choices("generator/up"), choices("generator/style"), choices("generator/norm")
 RESIZES, FUSIONS, REFINES = (choices(f"generator/up/{part}") for part in ("resize", "fusion", "refine"))
@@ -97,13 +98,13 @@ def test_the_variants_are_found() -> None:
     assert len(UPS) >= 14
 
 
-@pytest.mark.parametrize(("up", "norm"), list(product(UPS, NORMS)))
+@pytest.mark.parametrize(("up", "norm"), combinations(UPS, NORMS))
 def test_every_preset_with_every_norm(up: str, norm: str) -> None:
     """Every preset with every style is trained in tests/test_blocks.py."""
     assert_draws_and_learns(generator(f"generator/up={up}", f"generator/norm={norm}"), 16, 24)
 
 
-@pytest.mark.parametrize(("style", "norm"), list(product(STYLES, NORMS)))
+@pytest.mark.parametrize(("style", "norm"), combinations(STYLES, NORMS))
 def test_every_style_with_every_norm(style: str, norm: str) -> None:
     assert_draws_and_learns(generator(f"generator/style={style}", f"generator/norm={norm}"), 16, 24)
 
@@ -125,7 +126,11 @@ def test_every_combination_of_parts(resize: str, fusion: str, refine: str) -> No
 
 
 @pytest.mark.parametrize("refine", ENCODER_REFINES)
-@pytest.mark.parametrize("levels", [[], ["generator.encoder_refine_levels=[2]"]], ids=["everywhere", "level 2"])
+@pytest.mark.parametrize(
+    "levels",
+    [pytest.param([], id="everywhere"),
+     pytest.param(["generator.encoder_refine_levels=[2]"], id="level 2", marks=pytest.mark.slow)],
+)  # fmt: skip
 def test_refinement_in_the_encoder(refine: str, levels: list[str]) -> None:
     if refine == "none":
         levels = []  # which would be refused
@@ -151,6 +156,7 @@ def test_what_can_be_added_to_the_encoder(overrides: list[str]) -> None:
     assert_draws_and_learns(generator(*overrides), 17, 22)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_random_combinations(data: st.DataObject) -> None:
@@ -187,7 +193,8 @@ def test_random_combinations(data: st.DataObject) -> None:
         f"generator.head_channels={data.draw(st.sampled_from([0, 3]))}",
         f"generator.init={data.draw(st.sampled_from(SCHEMES))}",
     ]
-    side = st.integers(2 ** (depth + 1), 2 ** (depth + 1) + 9)  # at least 2 pixels where it is normalised
+    least = max(16, 2 ** (depth + 1))  # at least 2 pixels where it is normalised; references are halved three times
+    side = st.integers(least, least + 9)
     assert_draws_and_learns(
         generator(*overrides, styles=data.draw(st.integers(1, 4))), data.draw(side), data.draw(side)
     )
@@ -296,8 +303,7 @@ def test_without_style_conditioning_all_styles_are_one() -> None:
     assert torch.equal(network(source, torch.tensor([[1.0, 0, 0]])), network(source, torch.tensor([[0, 1.0, 0]])))
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("style", ["film", "film_all", "adain", "reference"])
+@pytest.mark.parametrize(("style", "scheme"), combinations(["film", "film_all", "adain", "reference"], SCHEMES))
 def test_a_style_starts_near_the_identity_with_every_initialisation(style: str, scheme: str) -> None:
     torch.manual_seed(0)
     network = generator(f"generator/style={style}", f"generator.init={scheme}", "generator.ngf=16")
@@ -397,6 +403,7 @@ def test_activation_follows_the_sum_in_a_bottleneck_unless_it_is_linear() -> Non
     assert Bottleneck(8, 8, linear=True)(x).amin() < 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "refine", [name for name, file in variants("generator/up/refine").items() if "\nnorm:" in file.read_text("utf-8")]
 )
@@ -636,6 +643,7 @@ def test_a_norm_that_meets_a_single_pixel_is_refused_before_training() -> None:
         check_single_pixels(compose_config("train", [*SMALL, *more]), generator(*more))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 96, 128, 192, 256, 384, 512])
 def test_every_size_works_with_every_depth_that_fits(size: int) -> None:
     deepest = size.bit_length() - 1

@@ -6,7 +6,6 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,7 @@ from fontgan.report.blocks import (
     take_weights,
     to_markdown,
 )
-from tests.helpers import KAI, SOURCE
+from tests.helpers import KAI, SOURCE, combinations
 
 CHOICES = discover()
 PRESETS, STYLES = choices("generator/up"), choices("generator/style")
@@ -111,7 +110,7 @@ def assert_three_steps_move_all(cfg: DictConfig) -> None:
     assert not still, f"take no part: {still}"
 
 
-@pytest.mark.parametrize(("up", "style"), list(product(PRESETS, STYLES)))
+@pytest.mark.parametrize(("up", "style"), combinations(PRESETS, STYLES))
 def test_every_preset_trains_with_every_style(up: str, style: str) -> None:
     cfg = copy.deepcopy(composed(f"generator/up={up}"))
     cfg.generator.style = composed(f"generator/style={style}").generator.style  # composing is slower than training
@@ -125,6 +124,7 @@ def test_every_part_trains(choice: Choice) -> None:
     assert_three_steps_move_all(composed(*choice.overrides))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", [c for c in CHOICES if c.group != "generator/up"], ids=called)
 def test_a_width_is_found_for_every_part(choice: Choice) -> None:
     wanted = 2_000_000
@@ -180,6 +180,7 @@ def test_fields_of_known_layers(block: nn.Module, field: int | None) -> None:
     assert all(torch.equal(value, before[name]) for name, value in block.state_dict().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("group", "name", "field"),
     [
@@ -215,6 +216,7 @@ def grid(choice: Choice) -> float:
     return grid_at_start(candidate(choice, *narrow), candidate(BASELINE, *narrow), seed=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("group", "name"),
     [

@@ -403,6 +403,7 @@ def test_the_page_asks_no_network_and_runs_no_script_but_its_own(reported):
     assert "unsafe-inline" not in page
 
 
+@pytest.mark.slow
 def test_the_second_report_measures_nothing_again(reported, sweep, tmp_path, monkeypatch, here):
     monkeypatch.setattr(measure, "evaluate", lambda *_, **__: pytest.fail("measured again"))
     shutil.copy(reported, tmp_path / "again.html")  # an older report gives way
@@ -460,6 +461,7 @@ def test_what_is_kept_is_not_taken_from_the_run_and_not_believed_when_damaged(sw
     assert measure._read_kept(kept, key) is not None
 
 
+@pytest.mark.slow
 def test_another_setting_measures_again(reported, sweep, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(next(sweep.glob("generator-up=deconv*seed=1")), run)
@@ -540,6 +542,7 @@ def test_names_from_outside_are_escaped(evil_page, reported):
     assert set(found.tags) == set(plain.tags)
 
 
+@pytest.mark.slow
 def test_folders_and_errors_of_strangers_are_escaped(sweep, tmp_path, here):
     runs = tmp_path / "runs"
     shutil.copytree(next(sweep.glob("generator-up=deconv*seed=1")), runs / "<img src=x onerror=alert(1)>")
@@ -612,6 +615,7 @@ def test_a_run_that_minutes_would_have_ended_is_unfinished_in_minutes(sweep, tmp
     assert re.fullmatch(r"stands at minute 0\.\d of 5", left_out.reason)
 
 
+@pytest.mark.slow
 def test_a_report_cut_short_while_it_is_written_can_be_made_again(reported, sweep, tmp_path, monkeypatch, here):
     command = ("report", f"runs={sweep}", f"out={tmp_path / 'page.html'}", "rates=false", *QUICK)
     with monkeypatch.context() as patched:
@@ -631,6 +635,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_measur
     )
 
 
+@pytest.mark.slow
 def test_runs_with_other_held_out_glyphs_are_compared_on_those_they_share(
     reported, sweep, tmp_path, here, monkeypatch, one_shared_cache
 ):
@@ -657,6 +662,7 @@ def test_runs_with_other_held_out_glyphs_are_compared_on_those_they_share(
     assert "baselines, which a variant should beat" not in page
 
 
+@pytest.mark.slow
 def test_a_run_whose_fonts_have_gone_since_is_shown_in_numbers(reported, sweep, tmp_path, here):
     runs, fonts = tmp_path / "runs", tmp_path / "fonts"
     shutil.copytree(next(sweep.glob("generator-up=deconv*seed=1")), runs / "stays")

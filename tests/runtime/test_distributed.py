@@ -103,6 +103,7 @@ def worker_of(torchrun_pid: int, rank: int) -> int | None:
     return None
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_started_again_and_the_run_goes_on_from_its_checkpoint(tmp_path: Path, here: Here) -> None:
     longer = (*EVEN, "trainer.max_steps=40", "trainer.save_every=5", "trainer.eval_every=40", "trainer.accumulate=1")
     process = torchrun("train", *longer, f"out={tmp_path / 'two'}", restarts=1)
@@ -122,6 +123,7 @@ def test_a_killed_process_is_started_again_and_the_run_goes_on_from_its_checkpoi
     assert largest_difference(tmp_path / "one", tmp_path / "two", 40) < 1e-3
 
 
+@pytest.mark.slow
 def test_an_error_is_said_once(tmp_path: Path) -> None:
     process = torchrun("train", *TINY, "trainer.batch_size=5", f"out={tmp_path / 'run'}")
     said, _ = process.communicate(timeout=120)
@@ -171,6 +173,7 @@ def test_a_world_size_that_is_no_number_is_refused_in_one_line(
     assert "WORLD_SIZE=many: this environment variable must be a number" in refused("train", *TINY, f"out={tmp_path}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in choices("discriminator") if name != "none"])
 def test_only_a_head_that_no_loss_looks_at_is_idle(name: str) -> None:
     options = ["discriminator.head=category"] if name == "patch" else []

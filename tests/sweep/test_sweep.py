@@ -131,6 +131,7 @@ def test_the_ready_sweeps_are_found() -> None:
     assert {p.stem for p in (config_folder() / "sweep").glob("*.yaml")} == {"none", *READY}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "typed", "jobs"),
     [("up_blocks", (), 10), ("up_blocks", ("generator/up=gated", "trainer.seed=5,6,7"), 3),
@@ -159,6 +160,7 @@ def test_a_ready_sweep_lists_its_jobs_and_gives_way_to_what_is_typed(
         assert listed(tmp_path)[0]["overrides"] == {"generator/up": "deconv", "trainer.seed": "1"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("swept", "values"),
     [
@@ -204,6 +206,7 @@ def test_folders_are_named_by_plain_values_and_told_apart_by_a_hash_of_others() 
     assert all(len(name.encode()) <= 200 for name in long)
 
 
+@pytest.mark.slow
 def test_a_pattern_stands_for_the_variants_that_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launcher, "train", lambda cfg, swept: (_ for _ in ()).throw(RunError("stopped here")))
     assert launcher.launch([*TINY, "generator/up=glob(*,exclude=[c*,d*])", f"out={tmp_path}"]) == 1
@@ -296,6 +299,7 @@ def killed_sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[s
     return out, command, state(out / "generator-up=deconv")
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on_where_it_was(
     killed_sweep: tuple[Path, list[str], dict[str, tuple[int, int]]], here: Here
 ) -> None:
@@ -390,6 +394,7 @@ def test_a_budget_sets_the_length_of_the_training() -> None:
         compose_config("train", [*NO_STEPS, "sweep.budget=1kFLOP"])
 
 
+@pytest.mark.slow
 def test_a_budget_of_operations_gives_cheaper_variants_more_steps() -> None:
     def max_steps(*settings: str) -> int:
         return int(compose_config("train", [*NO_STEPS, *settings, "sweep.budget=1TFLOP"]).trainer.max_steps)
@@ -407,6 +412,7 @@ def test_a_budget_of_operations_gives_cheaper_variants_more_steps() -> None:
     assert 1 / late == pytest.approx((1 / alone + 1 / early) / 2, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [["loss.adversarial.start=0"], ["loss.adversarial.start=0", "trainer.accumulate=2"], ["loss=zi2zi", "discriminator=zi2zi"], ["loss=ink", "discriminator=none"]],
@@ -456,6 +462,7 @@ def test_the_width_of_a_known_size_is_found() -> None:
     assert closest_width(lambda width: width * width, 10**9) == 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("up", choices("generator/up"))
 def test_a_preset_is_matched_by_the_nearest_width(up: str) -> None:
     def count(*settings: str) -> int:
@@ -487,6 +494,7 @@ def test_other_sizes_are_refused(wanted: str, says: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_matched_sweep_resumes_and_draws_without_its_preset(
     tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -523,6 +531,7 @@ def needs(plugin: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(not there, reason=f"the Hydra plugin hydra_{plugin} is not installed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("launcher", "settings"),
     [
@@ -545,6 +554,7 @@ def test_a_sweep_runs_through_a_launcher(launcher: str, settings: tuple[str, ...
     assert "finished at step 4" in (run / "train.log").read_text()
 
 
+@pytest.mark.slow
 @needs("joblib_launcher")
 def test_bad_data_of_the_first_job_ends_that_job_alone(tmp_path: Path) -> None:
     result = fontgan(
@@ -565,6 +575,7 @@ def test_the_launchers_are_found_and_each_selects_one_of_hydra() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "group", "file", "extra"),
     [
@@ -596,6 +607,7 @@ def test_slurm_where_there_is_none_is_one_line(tmp_path: Path, refused: Callable
 # -- a search -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs("optuna_sweeper")
 def test_a_search_maximises_the_held_out_score_and_finds_its_trials_again(tmp_path: Path, here: Here) -> None:
     command = ["train", "-m", *TINY, "sweep=optuna", "hydra.sweeper.n_trials=2", f"out={tmp_path}"]
@@ -628,6 +640,7 @@ def test_a_search_without_anything_held_out_is_refused(tmp_path: Path, refused: 
     assert not (tmp_path / "sweep").exists()
 
 
+@pytest.mark.slow
 @needs("optuna_sweeper")
 def test_failed_trials_of_an_earlier_search_are_not_held_against_a_later_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

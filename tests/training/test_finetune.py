@@ -221,6 +221,7 @@ def test_what_is_neither_new_nor_frozen_starts_as_it_was(saved: Callable[[Any], 
 # -- resuming -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", ["trainer.train_only=style", "trainer.freeze=[encoder]"])
 def test_two_and_two_steps_equal_four_and_need_the_old_run_no_more(
     held: str, old_run: Path, tmp_path: Path, here: Here
@@ -288,6 +289,7 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", ["trainer.freeze=null", "trainer.freeze=[encoder]", "trainer.train_only=style"])
 def test_a_budget_of_operations_counts_what_moves(held: str, old_run: Path, tmp_path: Path) -> None:
     typed = [

@@ -51,6 +51,7 @@ def test_live_bytes_see_what_autograd_keeps() -> None:
     assert live.now == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -78,6 +79,7 @@ def test_recomputing_gives_the_same_weights_for_less_memory(overrides: tuple[str
     assert again_peak < plain_peak
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("synchronised", [False, True])
 def test_recomputing_repeats_dropout_and_leaves_batch_norms_statistics_alone(synchronised: bool) -> None:
     torch.manual_seed(0)

@@ -269,6 +269,7 @@ def test_rollbacks_are_bounded_and_what_is_left_is_good(tmp_path: Path, here: He
     assert all(tensor.isfinite().all() for tensor in weights(tmp_path / "run").values())
 
 
+@pytest.mark.slow
 def test_processes_that_train_together_roll_back_together(tmp_path: Path) -> None:
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--rdzv-backend=c10d",
@@ -311,6 +312,7 @@ def last_bias(tensors: dict[str, torch.Tensor], value: float) -> None:
     tensors[key].fill_(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ink", "look"), [(-1e4, "blank"), (1e4, "black")])
 def test_blank_or_black_is_a_warning_at_first_and_a_divergence_after_drawing(
     ink: float, look: str, tiny_run: Path, tmp_path: Path, here: Here

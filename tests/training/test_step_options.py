@@ -134,6 +134,7 @@ def test_gradient_checkpointing_trains_the_same_weights(tmp_path: Path, here: He
     assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch compiles for the CPU with g++, which is not here")
 def test_a_compiled_training_learns_what_an_eager_one_does(tmp_path: Path, here: Here) -> None:
     lean = ("discriminator=zi2zi", "discriminator.ndf=4", "loss=zi2zi", "generator.depth=3", "trainer.precision=fp32")
@@ -148,6 +149,7 @@ def test_a_compiled_training_learns_what_an_eager_one_does(tmp_path: Path, here:
     assert any(not torch.equal(found[name], expected[name]) for name in expected)  # it was another program indeed
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch compiles for the CPU with g++, which is not here")
 def test_what_makes_a_step_quick_changes_nothing_that_matters(tmp_path: Path, here: Here) -> None:
     """200 steps from one seed: held-out L1 of bf16, channels_last and compiled within 2 % of plain fp32."""

@@ -259,6 +259,7 @@ def test_two_and_two_steps_equal_four_bit_for_bit(tmp_path: Path) -> None:
     assert_same_run(tmp_path / "four", tmp_path / "two")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_resuming_is_exact_with_every_part_at_work(precision: str, tmp_path: Path, here: Here) -> None:
     """Batch norm, dropout, attention, both networks' optimisers, accumulation, no averaging."""
@@ -325,6 +326,7 @@ def test_a_run_without_a_setting_that_may_differ_resumes(tiny_run: Path, tmp_pat
     assert "goes on from step 4" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(number: signal.Signals, tmp_path: Path) -> None:
     out = tmp_path / "run"
@@ -440,6 +442,7 @@ def limit_file_size(megabytes: float) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(megabytes * 2**20), resource.RLIM_INFINITY))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_does_not_fit_on_the_disk_leaves_the_older_one(tmp_path: Path) -> None:
     """A limit on file size makes the same writes fail that a full disk does."""
     out = tmp_path / "run"
@@ -470,6 +473,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_same_command_goes_on_later(small_disk: Path) -> None:
     assert "disk is full" in error_line(fontgan("train", *TINY, f"out={small_disk / 'run'}"))
     (small_disk / "filler").unlink()
@@ -526,6 +530,7 @@ def at_step_4(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_the_newest_intact_checkpoint(at_step_4: Path, tmp_path: Path, here: Here) -> None:
     """Whichever file of the newest is damaged, it is named, and the run ends with the weights of an undisturbed one."""
     shutil.copytree(at_step_4, tmp_path / "undisturbed")
@@ -548,6 +553,7 @@ def test_a_run_goes_on_from_the_newest_intact_checkpoint(at_step_4: Path, tmp_pa
         (run / "checkpoints" / "step-00000004").stat()  # made again
 
 
+@pytest.mark.slow
 def test_with_every_checkpoint_damaged_the_run_is_refused_and_left_alone(
     at_step_4: Path, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
@@ -661,6 +667,7 @@ def test_a_run_on_the_gpu_finishes_and_resumes(device: str, tmp_path: Path, here
     assert checkpoints.find(tmp_path / "run", "last").step == 4
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for the CPU with g++")
 def test_a_compiled_generator_draws_the_same(pack) -> None:  # type: ignore[no-untyped-def]
     step = make_step("generator.depth=3")

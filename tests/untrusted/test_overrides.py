@@ -25,6 +25,7 @@ from fontgan.report.collect import read_history
 from fontgan.sweep.jobs import read_jobs
 from fontgan.untrusted.plain_yaml import read_yaml
 
+pytestmark = pytest.mark.slow
 THOROUGH = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 QUICK = settings(THOROUGH, max_examples=40)  # of what takes Hydra's tenths of a second each
 
