@@ -108,7 +108,6 @@ def build_parts(
         discriminator = _share_statistics(cfg, discriminator, device).to(device).to(memory_format=layout)
         optimiser_d = _optimiser(cfg, discriminator, cfg.optim.discriminator_lr)
     compiled = wants_compile(cfg, device)
-    d_forward_frozen = torch.compile(discriminator) if compiled and discriminator is not None else None
     train_step = TrainStep(
         generator,
         discriminator,
@@ -117,8 +116,7 @@ def build_parts(
         optimiser_d=optimiser_d,
         autocast=autocast(device, precision),
         forward=torch.compile(EncodeDecode(generator)) if compiled else None,
-        forward_d=d_forward_frozen,
-        d_forward_frozen=d_forward_frozen,
+        forward_d=torch.compile(discriminator) if compiled and discriminator is not None else None,
         ema_decay=cfg.trainer.ema_decay,
         grad_clip=cfg.trainer.grad_clip,
         frozen_parts=frozen_parts,

@@ -23,7 +23,7 @@ from fontgan.runtime.device import describe
 from fontgan.runtime.files import locked
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.finetune import PretrainedRun
-from fontgan.training.schedule import Intervals, Schedule, TrainingPlan
+from fontgan.training.schedule import Schedule, TrainingPlan
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +48,8 @@ def schedule_of(cfg: DictConfig) -> Schedule:
 
 
 def plan_of(cfg: DictConfig) -> TrainingPlan:
-    trainer = cfg.trainer
-    return TrainingPlan(
-        schedule_of(cfg),
-        Intervals(trainer.log_every, trainer.eval_every, trainer.save_every),
-        accumulate=trainer.accumulate,
-        stop_at=trainer.stop_at,
-        on_divergence=trainer.on_divergence,
-    )
+    keys = ("log_every", "eval_every", "save_every", "accumulate", "stop_at", "on_divergence")
+    return TrainingPlan(schedule_of(cfg), **{key: cfg.trainer[key] for key in keys})
 
 
 def settings_to_compare(cfg: DictConfig) -> Settings:
@@ -178,7 +172,7 @@ def _begun_with(out: Path, last: checkpoints.Checkpoint | None) -> DictConfig | 
 
 
 def run_metadata(pack: Pack, pretrained: PretrainedRun | None, device: torch.device, precision: str) -> dict[str, Any]:
-    started = {} if pretrained is None else {"init_from": pretrained.metadata()}
+    started = {} if pretrained is None else {"init_from": {"checkpoint": pretrained.name, "styles": pretrained.styles}}
     return {
         "styles": list(pack.model_styles),
         **started,

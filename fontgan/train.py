@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from fontgan.build import batch_too_large, build_loggers, build_parts, resolve_b
 from fontgan.config.compose import find_pretrained
 from fontgan.errors import ConfigError, RunError
 from fontgan.models.cost import parameters
+from fontgan.models.predict import draw_glyphs
 from fontgan.run_folder import RunFolder, Settings, plan_of, run_metadata, settings_to_compare
 from fontgan.runtime import distributed
 from fontgan.runtime.device import describe, out_of_memory, pick_device, pick_precision
@@ -20,11 +22,11 @@ from fontgan.runtime.files import atomic_write, locked, user_path
 from fontgan.runtime.log_setup import kept_messages, log_into_file, quiet
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.evaluator import Evaluator
-from fontgan.training.parallel import average_over_processes
 from fontgan.training.profiler import StepProfiler
 from fontgan.training.run_logger import RunLogger
 from fontgan.training.state import TrainingState
-from fontgan.training.trainer import STOPPED, Trainer
+from fontgan.training.step import average_over_processes
+from fontgan.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -96,16 +98,11 @@ def _run(cfg: DictConfig, out: Path, device: torch.device, swept: Settings) -> i
             config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
         )
         _begin(cfg, state, run.last, precision)
+        draw = partial(draw_glyphs, train_step.generator_ema, device=device, autocast=train_step.autocast)
         trainer = Trainer(
             state,
             plan_of(cfg),
-            evaluator=Evaluator(
-                pack,
-                train_step.generator_ema,
-                device=device,
-                autocast=train_step.autocast,
-                sheet_chars=cfg.trainer.sheet_chars,
-            ),
+            evaluator=Evaluator(pack, train_step.generator_ema, draw, cfg.trainer.sheet_chars),
             logger=RunLogger(out, loggers, from_step=state.step),
             profiler=StepProfiler(out, device) if cfg.trainer.profile and distributed.is_main() else None,
         )
@@ -145,17 +142,17 @@ def _fit(cfg: DictConfig, trainer: Trainer, swept: Settings) -> int:
     state, logger = trainer.state, trainer.logger
     try:
         logger.config(state.step, state.config_yaml)
-        result = trainer.fit()
+        finished = trainer.fit()
         if trainer.profiler is not None:
             trainer.profiler.close()
-        if result != STOPPED:
+        if finished:
             there = checkpoints.all_checkpoints(state.run)
             last_scores, best_scores = (c.metadata["scores"] for c in (there[-1], checkpoints.best(there)))
             logger.result(state.step, settings_to_compare(cfg) | swept, last_scores, best_scores)
     finally:
         logger.close()
         state.sampler.close()
-    if result == STOPPED:
+    if not finished:
         limit = cfg.trainer.max_minutes
         of = f" after {state.minutes:.1f} of {limit:g} minutes" if limit else f" of {cfg.trainer.max_steps}"
         log.info("stopped at step %d%s and saved; the same command goes on (out=%s)", state.step, of, state.run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -152,3 +153,11 @@ def open_page(browser: Any, file: Path, width: int = 1280, scheme: str = "light"
     browser.get(file.as_uri())
     browser.execute_async_script("document.fonts.ready.then(arguments[0])")
     return browser
+
+
+def on_meta(step: Any) -> list[Any]:
+    """Copies of a step's networks on torch's meta device."""
+    return [
+        None if network is None else copy.deepcopy(network).to("meta")
+        for network in (step.generator, step.discriminator)
+    ]

@@ -33,7 +33,7 @@ from fontgan.training.budget import step_flops
 from fontgan.training.objective import Objective, Term
 from fontgan.training.step import TrainStep
 from fontgan.values import image_from_logits, ink_from_image
-from tests.helpers import TINY
+from tests.helpers import TINY, on_meta
 
 PAPER, INK = 1.0, -1.0
 
@@ -453,7 +453,7 @@ def test_r1_takes_the_slope_of_each_glyph_by_itself(discriminator: str, batches:
 
 
 def operations(step: TrainStep) -> float:
-    return step_flops(step.generator, step.discriminator, step.objective, size=64, batch_size=4, accumulate=1)
+    return step_flops(*on_meta(step), step.objective, size=64, batch_size=4, accumulate=1)
 
 
 @pytest.mark.slow

@@ -181,11 +181,10 @@ def find_pretrained(cfg: DictConfig, last: Checkpoint | None = None) -> Pretrain
     if cfg.get("init_from") is None:
         return None
     from fontgan.training.checkpoint import find
-    from fontgan.training.finetune import origin_of, origin_of_resumed
+    from fontgan.training.finetune import origin_of
 
-    if last is not None:
-        return origin_of_resumed(last)
-    return origin_of(find(user_path(cfg.init_from), "best", key="init_from"))
+    checkpoint = last or find(user_path(cfg.init_from), "best", key="init_from")
+    return origin_of(checkpoint, resumed=last is not None)
 
 
 def _refuse_other_targets(cfg: DictConfig, old: DictConfig, key: str, value: str) -> None:

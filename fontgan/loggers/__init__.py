@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fontgan.errors import ConfigError
+from fontgan.runtime.files import atomic_write
 
 Settings = Mapping[str, str | int | float | bool]
 
@@ -17,8 +19,7 @@ Settings = Mapping[str, str | int | float | bool]
 class Logger:
     """What a training tells while it runs. A subclass overrides what it can show; the rest is passed over.
 
-    The main process alone makes it, before anything is written; ``start`` is called before anything is logged. Steps come
-    in order, except that ``start`` may go back.
+    The main process alone makes it, before anything is written. Steps come in order, but ``start`` may go back.
 
     Args:
         run: the run's folder. A subclass takes the settings of its file in ``configs/logger/`` besides.
@@ -31,7 +32,7 @@ class Logger:
     def start(self, step: int) -> None:
         """Opens the log, or goes back in it: what it holds beyond ``step`` comes once more, and must not be there twice.
 
-        Called when a training starts (``step`` 0), is resumed and is rolled back.
+        Called before anything is logged, when a training starts (``step`` 0), is resumed and is rolled back.
         """
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
@@ -50,9 +51,37 @@ class Logger:
         """Writes what is left. May be called before ``start``, and more than once."""
 
 
-def import_for(name: str, package: str, remedy: str) -> Any:
+class Service(Logger):
+    """One run of a service for a run of fontgan, over all its starts.
+
+    Nothing is forgotten there: after a rollback, and where a training was killed after its last checkpoint, the curves
+    have two values at some steps.  A subclass has ``_open``, which gives what has been opened.
+    """
+
+    opened: Any = None
+    _open: Callable[[], Any]
+
+    def start(self, step: int) -> None:
+        if self.opened is None:
+            self.opened = self._open()
+
+    def _kept_id(self, name: str) -> str:
+        """A name by which a service knows the run again; made once and kept in the run's folder."""
+        file = self.run / name
+        if not file.is_file():
+            atomic_write(file, uuid.uuid4().hex[:16])
+        return file.read_text(encoding="utf-8").strip()
+
+    def close(self) -> None:
+        if self.opened is not None:
+            self.opened.finish()
+            self.opened = None
+
+
+def import_for(name: str, remedy: str = "") -> Any:
     """The package that ``logger=name`` needs. Raises: ConfigError if it is not installed."""
     try:
-        return importlib.import_module(package)
+        return importlib.import_module(name)
     except ImportError as error:
-        raise ConfigError(f"logger={name}: {package} is not installed. {remedy}") from error
+        remedy = remedy or f"pip install 'fontgan[{name}]' installs it."
+        raise ConfigError(f"logger={name}: {name} is not installed. {remedy}") from error

@@ -5,25 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fontgan.errors import ConfigError, one_line
-from fontgan.loggers import Logger, Settings, import_for
+from fontgan.loggers import Service, Settings, import_for
 from fontgan.runtime.files import atomic_write
 
 log = logging.getLogger(__name__)
 
 
-class Mlflow(Logger):
-    """One MLflow run for a run of fontgan, over all its starts.
-
-    MLflow forgets nothing: after a rollback, and where a training was killed after its last checkpoint, a metric has two
-    values at some steps.
+class Mlflow(Service):
+    """MLflow, in files or on a server.
 
     Args:
         tracking_uri: None for ``$MLFLOW_TRACKING_URI``, and where that is not set for files in ``RUN/mlflow``.
@@ -36,12 +32,9 @@ class Mlflow(Logger):
         # Its file store is not developed further, but is all that a single run needs. Nothing is told to its makers.
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        self.mlflow = import_for("mlflow", "mlflow", "pip install 'fontgan[mlflow]' installs it.")
-        self.client: Any = None
+        self.mlflow = import_for("mlflow")
 
-    def start(self, step: int) -> None:
-        if self.client is not None:
-            return
+    def _open(self) -> Any:
         client, kept = self.mlflow.MlflowClient(tracking_uri=self.tracking_uri), self.run / "mlflow.id"
         try:
             if kept.is_file():
@@ -54,38 +47,31 @@ class Mlflow(Logger):
                 atomic_write(kept, self.id)
         except self.mlflow.MlflowException as error:
             raise ConfigError(f"logger=mlflow: {self.tracking_uri} refuses ({one_line(str(error))[:300]}).") from error
-        self.client = client
+        return client
 
-    @contextmanager
-    def _sending(self) -> Iterator[None]:
+    def _send(self, what: str, *given: Any, **named: Any) -> None:
         """A server that is away for a while costs its numbers, and not the training."""
         try:
-            yield
+            getattr(self.opened, what)(self.id, *given, **named)
         except self.mlflow.MlflowException as error:
             log.warning("logger=mlflow: %s", one_line(str(error))[:300])
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         now = round(1000 * time.time())
         metrics = [self.mlflow.entities.Metric(tag, value, now, step) for tag, value in values.items()]
-        with self._sending():
-            for start in range(0, len(metrics), 1000):  # as many as MLflow takes at once
-                self.client.log_batch(self.id, metrics=metrics[start : start + 1000])
+        for start in range(0, len(metrics), 1000):  # as many as MLflow takes at once
+            self._send("log_batch", metrics=metrics[start : start + 1000])
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
-        with self._sending():
-            self.client.log_image(self.id, image, artifact_file=f"{name}/step-{step:08d}.png")
+        self._send("log_image", image, artifact_file=f"{name}/step-{step:08d}.png")
 
     def text(self, step: int, name: str, text: str) -> None:
-        with self._sending():
-            self.client.log_text(self.id, text, f"{name}.md")
+        self._send("log_text", text, f"{name}.md")
 
     def result(self, settings: Settings, scores: Mapping[str, float]) -> None:
-        with self._sending():
-            for key, value in settings.items():
-                self.client.log_param(self.id, key, value)
+        self._send("log_batch", params=[self.mlflow.entities.Param(key, str(value)) for key, value in settings.items()])
 
     def close(self) -> None:
-        if self.client is not None:
-            with self._sending():
-                self.client.set_terminated(self.id)
-            self.client = None
+        if self.opened is not None:
+            self._send("set_terminated")
+            self.opened = None

@@ -4,52 +4,44 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from fontgan.loggers import Logger, Settings
 
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
-
 
 class TensorBoard(Logger):
     """Curves, sheets and the config; at the end of a run a row of the HParams tab, which compares the runs of a sweep."""
 
-    writer: SummaryWriter | None = None
+    writer: Any = None
 
     def start(self, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.close()
         threading.excepthook = _without_trace
-        self.writer = SummaryWriter(str(self.run / "tensorboard"), purge_step=step + 1 if step else 0)
+        self.writer = SummaryWriter(str(self.run / "tensorboard"), purge_step=step + 1 if step else 0)  # type: ignore[no-untyped-call]
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
-            self._open.add_scalar(name, value, step)
+            self.writer.add_scalar(name, value, step)
 
     def image(self, step: int, name: str, image: np.ndarray) -> None:
-        self._open.add_image(name, image[None], step)
+        self.writer.add_image(name, image[None], step)
 
     def text(self, step: int, name: str, text: str) -> None:
-        self._open.add_text(name, text, step)
+        self.writer.add_text(name, text, step)
 
     def result(self, settings: Settings, scores: Mapping[str, float]) -> None:
         from torch.utils.tensorboard.summary import hparams
 
         for summary in hparams(dict(settings), dict(scores)):  # type: ignore[no-untyped-call]
-            self._open.file_writer.add_summary(summary)  # type: ignore[attr-defined]
+            self.writer.file_writer.add_summary(summary)
 
     def close(self) -> None:
         if self.writer is not None:
             self.writer.close()
-
-    @property
-    def _open(self) -> SummaryWriter:
-        assert self.writer is not None
-        return self.writer
 
 
 def _without_trace(failed: threading.ExceptHookArgs) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fontgan.data.batches import GlyphBatch
 from fontgan.errors import ConfigError
 from fontgan.models.unet import UnetGenerator
 from fontgan.runtime.device import autocast
+from fontgan.training.memory import batch_of
 from fontgan.training.objective import Objective
 from fontgan.training.step import TrainStep
 
@@ -24,12 +23,9 @@ _FORM = re.compile(r"(\d+(?:\.\d+)?(?:e\+?\d+)?)\s*(steps?|min|minutes?|([kMGTPE
 _PREFIX = {prefix: 1000**power for power, prefix in enumerate(("", "k", "M", "G", "T", "P", "E"))}
 
 
-@dataclass(frozen=True)
-class Budget:
-    """``amount`` of "steps", "minutes" or "FLOP"."""
-
+class Budget(NamedTuple):
     amount: float
-    unit: str
+    unit: str  # "steps", "minutes" or "FLOP"
 
 
 def parse_budget(text: str) -> Budget:
@@ -40,13 +36,10 @@ def parse_budget(text: str) -> Budget:
         raise ConfigError(
             f"sweep.budget={text}: cannot be read. Write steps, minutes or operations, such as 2000steps, 5min, 30PFLOP."
         )
-    if match[2].startswith("step"):
-        if number != int(number):
-            raise ConfigError(f"sweep.budget={text}: a whole number of steps is needed.")
-        return Budget(number, "steps")
-    if match[2].startswith("min"):
-        return Budget(number, "minutes")
-    return Budget(number, "FLOP")
+    unit = {"s": "steps", "m": "minutes"}.get(match[2][0], "FLOP")
+    if unit == "steps" and number != int(number):
+        raise ConfigError(f"sweep.budget={text}: a whole number of steps is needed.")
+    return Budget(number, unit)
 
 
 def step_flops(
@@ -61,16 +54,9 @@ def step_flops(
 ) -> float:
     """Operations of a training step, forward and backward through both networks, a multiply-add counted as two.
 
-    The mean over a training, as terms may start late or end early.  A real step is counted, on torch's
-    meta device, where nothing is computed; what ``trainer.gradient_checkpointing`` computes again is not.
-
-    Args:
-        frozen_parts: modules of ``generator``, see ``TrainStep``; what needs no gradient costs less.
+    The mean over a training, as terms may start late or end early.  A real step is counted, on torch's meta device, where
+    the networks are and nothing is computed; what ``trainer.gradient_checkpointing`` computes again is not.
     """
-    # Copied together, so that the frozen parts are those of the copy.
-    generator, discriminator, frozen_parts = copy.deepcopy((generator, discriminator, list(frozen_parts)))
-    generator = generator.to("meta")
-    discriminator = discriminator.to("meta") if discriminator is not None else None
     step = TrainStep(
         generator,
         discriminator,
@@ -80,15 +66,10 @@ def step_flops(
         autocast=autocast(torch.device("cpu"), "fp32"),
         frozen_parts=frozen_parts,
     )
-    with torch.device("meta"):
-        image, style = torch.zeros(batch_size, 1, size, size), torch.zeros(batch_size, generator.styles)
-        shots = generator.style.shots
-        references = torch.zeros(batch_size, shots, size, size) if shots else None
-    batches = [GlyphBatch(image, image, style, [""] * batch_size, references)] * accumulate
-
-    def count(progress: float) -> int:
+    batches = [batch_of(torch.zeros(batch_size, 1, size, size, device="meta"), generator)] * accumulate
+    total = 0.0
+    for start, end in objective.phases():
         with FlopCounterMode(display=False) as counter:
-            step(batches, progress, 0)
-        return int(counter.get_total_flops())
-
-    return sum((end - start) * count((start + end) / 2) for start, end in objective.phases())
+            step(batches, (start + end) / 2, 0)
+        total += (end - start) * counter.get_total_flops()
+    return total

@@ -14,10 +14,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +30,10 @@ from fontgan.errors import RunError
 from fontgan.runtime.checksums import file_sum, read_sealed, sealed
 from fontgan.runtime.files import as_utf8, clear_asides, replace_folder, sync_folder
 from fontgan.training import tensors_io
-from fontgan.training.run_json import FORMAT, check_metadata
+from fontgan.training.run_json import FORMAT, RunJson
+from fontgan.untrusted.plain_json import convert
 
+Plain = dict[str, Any]
 log = logging.getLogger(__name__)
 
 KEPT = 2  # newest checkpoints that stay, beside the best: the one before is there if the last is damaged
@@ -42,29 +46,28 @@ class Checkpoint:
 
     folder: Path
     step: int
-    metadata: dict[str, Any]  # of the types and ranges of ``run_json.RunJson``
+    metadata: Plain  # of the types and ranges of ``run_json.RunJson``
 
     @property
     def score(self) -> float | None:
-        """Mean held-out SSIM less the share of blank glyphs, or None where nothing is held out.
-
-        The blank share, because where ink is scarce a blank page can win by SSIM alone.
-        """
-        scores = self.metadata["scores"]
-        if not scores:
-            return None
-        return sum(style["ssim"] - style["blank"] for style in scores.values()) / len(scores)
+        """Mean held-out SSIM less the share of blank glyphs, as a blank page can win by SSIM alone where ink is scarce;
+        None where nothing is held out."""
+        scores = self.metadata["scores"].values()
+        return sum(style["ssim"] - style["blank"] for style in scores) / len(scores) if scores else None
 
     def read(self, name: str) -> bytes:
         """The content of one of its files, which is what was saved. Raises: RunError if the file is damaged."""
+        return self._decoded(name, bytes)
+
+    def _decoded(self, name: str, decode: Callable[[bytes], Any]) -> Any:
         file = self.folder / name
         try:
             data = file.read_bytes()
             if file_sum(data) != self.metadata["files"].get(name):
                 raise ValueError("its checksum does not fit")
+            return decode(data)
         except (OSError, ValueError) as error:
             raise _damaged(file, error) from error
-        return data
 
     def verify(self) -> None:
         """Raises: RunError if one of its files is not what was saved."""
@@ -81,11 +84,11 @@ class Checkpoint:
 
     def tensors(self, name: str) -> dict[str, Tensor]:
         """What ``<name>.safetensors`` holds. Raises: RunError if the file is damaged."""
-        data = self.read(f"{name}.safetensors")
-        try:
-            return tensors_io.from_bytes(data)
-        except ValueError as error:
-            raise _damaged(self.folder / f"{name}.safetensors", error) from error
+        return self._decoded(f"{name}.safetensors", tensors_io.from_bytes)
+
+    def training_state(self) -> Plain:
+        """Optimiser and random-number state. Raises: RunError if the file is damaged."""
+        return self._decoded("training.safetensors", tensors_io.nested_from_bytes)
 
     def load_network(self, network: nn.Module, name: str) -> None:
         """Fills a network from ``<name>.safetensors``. Raises: RunError if the file is damaged or does not fit."""
@@ -99,30 +102,13 @@ class Checkpoint:
                 "Use the config.yaml that was saved with it."
             ) from error
 
-    def has(self, name: str) -> bool:
-        return (self.folder / f"{name}.safetensors").is_file()
 
-    def training_state(self) -> dict[str, Any]:
-        """Optimiser and random-number state. Raises: RunError if the file is damaged."""
-        data = self.read("training.safetensors")
-        try:
-            return tensors_io.nested_from_bytes(data)
-        except ValueError as error:
-            raise _damaged(self.folder / "training.safetensors", error) from error
-
-
-def _damaged(file: Path, error: Exception) -> RunError:
+def _damaged(file: Path, error: Exception | str) -> RunError:
     return RunError(f"{file}: is damaged or missing ({error}). Use another checkpoint of the run.")
 
 
 def save(
-    run: Path,
-    *,
-    step: int,
-    metadata: dict[str, Any],
-    config_yaml: str,
-    networks: dict[str, nn.Module],
-    training: dict[str, Any],
+    run: Path, step: int, metadata: Plain, *, config_yaml: str, networks: dict[str, nn.Module], training: Plain
 ) -> Checkpoint:
     """Writes a checkpoint aside and renames it, reads it back, then removes all but the newest two and the best.
 
@@ -137,15 +123,19 @@ def save(
         files = {}
 
         def write(name: str, data: bytes) -> None:
-            _write(aside / name, data)
+            with (aside / name).open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+                # What is read back to verify it comes from the disk, not from memory.
+                os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             files[name] = file_sum(data)
 
         for name, network in networks.items():
             write(f"{name}.safetensors", tensors_io.to_bytes(network.state_dict()))
         write("training.safetensors", tensors_io.nested_to_bytes(training))
         write("config.yaml", as_utf8(config_yaml))
-        description = {"format": FORMAT, "step": step, **metadata, "files": files}
-        _write(aside / "run.json", as_utf8(sealed(description)))
+        write("run.json", as_utf8(sealed({"format": FORMAT, "step": step, **metadata, "files": files})))
         sync_folder(aside)
         replace_folder(aside, folder)  # one of the same step was found damaged since, or rolled back beyond
         sync_folder(parent)
@@ -162,7 +152,7 @@ def save(
 def _remove_others(run: Path, verified: Checkpoint) -> None:
     """Removes the checkpoints that a verified one makes superfluous."""
     whole, _ = _look_through(run)
-    kept = {checkpoint.folder for checkpoint in whole[-KEPT:]} | {verified.folder, best(whole).folder}
+    kept = {checkpoint.folder for checkpoint in (*whole[-KEPT:], verified, best(whole))}
     for checkpoint in whole:
         if checkpoint.folder not in kept:
             _remove(checkpoint.folder)
@@ -183,11 +173,8 @@ def drop_after(run: Path, step: int) -> None:
 
 
 def clear_leftovers(run: Path, newest: Checkpoint | None) -> None:
-    """Removes what a killed process left half-written or had no time to remove; call it while holding the run's lock.
-
-    Args:
-        newest: the run's newest intact checkpoint.
-    """
+    """Removes what a killed process left half-written or had no time to remove, given the newest intact checkpoint; call
+    it while holding the run's lock."""
     if newest is not None:
         _remove_others(run, newest)
     for folder in (run / "checkpoints").glob(".step-*"):
@@ -197,12 +184,8 @@ def clear_leftovers(run: Path, newest: Checkpoint | None) -> None:
 
 
 def all_checkpoints(run: Path) -> list[Checkpoint]:
-    """The whole checkpoints of a run, oldest first; damaged ones are named in the log and passed over.
-
-    Looks at each description and at the lengths of the files; ``Checkpoint.verify`` reads them.
-
-    Raises: RunError if all of them are damaged.
-    """
+    """The checkpoints of a run whose description and lengths of files are whole, oldest first; damaged ones are named in
+    the log and passed over. Raises: RunError if all of them are damaged."""
     whole, damaged = _look_through(run)
     for error in damaged.values():
         log.warning("%s", error)
@@ -211,26 +194,17 @@ def all_checkpoints(run: Path) -> list[Checkpoint]:
     return whole
 
 
-def newest_intact(run: Path, before: int | None = None) -> Checkpoint | None:
-    """The newest checkpoint whose every file is what was saved; damaged ones are named in the log and passed over.
-
-    Args:
-        before: only those of earlier steps than this.
-    Returns: None if the run has no checkpoint at all, or none before that step.
-    Raises: RunError if it has, and all of them are damaged.
-    """
+def newest_intact(run: Path, before: float = math.inf) -> Checkpoint | None:
+    """The newest checkpoint of a step ``before`` that whose every file is what was saved, None if there is none at all;
+    damaged ones are named in the log and passed over. Raises: RunError if all of them are damaged."""
     first: RunError | None = None
-    there = all_checkpoints(run)
-    for checkpoint in reversed(there):
-        if before is not None and checkpoint.step >= before:
-            continue
+    for checkpoint in reversed([there for there in all_checkpoints(run) if there.step < before]):
         try:
             checkpoint.verify()
+            return checkpoint
         except RunError as error:
             log.warning("%s", error)
             first = first or error
-        else:
-            return checkpoint
     if first is not None:
         raise RunError(
             f"{run / 'checkpoints'}: every checkpoint there is damaged ({first}) "
@@ -244,12 +218,11 @@ def _look_through(run: Path) -> tuple[list[Checkpoint], dict[Path, RunError]]:
     whole: list[Checkpoint] = []
     damaged: dict[Path, RunError] = {}
     for folder in sorted((run / "checkpoints").glob("step-*")):
-        if not _STEP.fullmatch(folder.name) or not folder.is_dir():
-            continue
-        try:
-            whole.append(open_checkpoint(folder))
-        except RunError as error:
-            damaged[folder] = error
+        if _STEP.fullmatch(folder.name) and folder.is_dir():
+            try:
+                whole.append(open_checkpoint(folder))
+            except RunError as error:
+                damaged[folder] = error
     return sorted(whole, key=lambda checkpoint: checkpoint.step), damaged
 
 
@@ -262,30 +235,24 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     """Raises: RunError if there is no checkpoint, a file is missing or cut off, or the format is not known here."""
     try:
         metadata = read_sealed(folder / "run.json", FORMAT)
-        check_metadata(metadata)
+        convert(metadata, RunJson)
     except (OSError, ValueError) as error:
         reason = str(error) if isinstance(error, ValueError) else type(error).__name__
-        raise RunError(
-            f"{folder}: is not a checkpoint, or damaged (run.json: {reason}). Give a run's folder."
-        ) from error
+        text = f"{folder}: is not a checkpoint, or damaged (run.json: {reason}). Give a run's folder."
+        raise RunError(text) from error
     for name, listed in metadata["files"].items():
         file = folder / name
         if not file.is_file():
-            raise _damaged(file, FileNotFoundError("no such file"))
+            raise _damaged(file, "no such file")
         if (there := file.stat().st_size) != listed["bytes"]:
-            raise _damaged(file, ValueError(f"{there} bytes, {listed['bytes']} were saved"))
+            raise _damaged(file, f"{there} bytes, {listed['bytes']} were saved")
     checkpoint = Checkpoint(folder, metadata["step"], metadata)
     checkpoint.read("config.yaml")  # others than this class read the config, so it is looked into at once
     return checkpoint
 
 
 def find(path: Path, which: str, key: str = "checkpoint") -> Checkpoint:
-    """The checkpoint a user names: one folder, or the best or last of a run.
-
-    Args:
-        key: the setting that names it, for messages.
-    Raises: RunError if there is none.
-    """
+    """The checkpoint a user names by the setting ``key``: one folder, or the best or last of a run. Raises: RunError."""
     if which not in ("best", "last"):
         raise RunError(f"which={which}: choose best or last.")
     if not path.is_dir():
@@ -296,12 +263,3 @@ def find(path: Path, which: str, key: str = "checkpoint") -> Checkpoint:
     if not there:
         raise RunError(f"{key}={path}: holds no checkpoint yet. Train first: fontgan train out={path}.")
     return best(there) if which == "best" else there[-1]
-
-
-def _write(file: Path, data: bytes) -> None:
-    with file.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-        # What is read back to verify it comes from the disk, not from memory.
-        os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

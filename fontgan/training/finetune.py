@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fontgan.data.frame import Frame
 from fontgan.errors import ConfigError, RunError
@@ -22,35 +22,25 @@ from fontgan.training.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
 
+Names = Sequence[str]
+
 
 @dataclass(frozen=True)
 class PretrainedRun:
-    """The run that another one starts from.
+    """The run that another one starts from."""
 
-    Args:
-        name: its folder and checkpoint, ``run/step-00001600``.
-        styles: what it knows, in the order of its style weights.
-        canvas: source cell -> canvas pixels, as its network has learned them.
-        members: what its manifest says of its styles, by name.
-        checkpoint: None where a run goes on that started from it, which has all of this by itself.
-    """
+    name: str  # its folder and checkpoint, ``run/step-00001600``
+    styles: list[str]  # what it knows, in the order of its style weights
+    canvas: Frame  # source cell -> canvas pixels, as its network has learned them
+    members: dict[str, dict[str, Any]]  # what its manifest says of its styles, by name
+    checkpoint: Checkpoint | None  # None where a run goes on that started from it, which has all of this by itself
 
-    name: str
-    styles: list[str]
-    canvas: Frame
-    members: dict[str, dict[str, Any]]
-    checkpoint: Checkpoint | None
-
-    def model_styles(self, targets: Sequence[str]) -> list[str]:
+    def model_styles(self, targets: Names) -> list[str]:
         """The styles of the model that starts here, in the order of its style weights."""
         return [*self.styles, *self.new_styles(targets)]
 
-    def new_styles(self, targets: Sequence[str]) -> list[str]:
+    def new_styles(self, targets: Names) -> list[str]:
         return [name for name in targets if name not in self.styles]
-
-    def metadata(self) -> dict[str, Any]:
-        """What each checkpoint of the new run says of where it started."""
-        return {"checkpoint": self.name, "styles": self.styles}
 
     def manifest(self, own: dict[str, Any]) -> dict[str, Any]:
         """The new run's manifest, with the styles that have no glyphs in it as the old run described them."""
@@ -58,48 +48,45 @@ class PretrainedRun:
         return {**own, "members": [*own["members"], *(m for name, m in self.members.items() if name not in named)]}
 
 
-def origin_of(start: Checkpoint) -> PretrainedRun:
-    """A run to start from."""
-    run = start.folder.resolve().parent.parent.name
-    return _read(start, f"{run}/{start.folder.name}", start.metadata["styles"], start)
+def origin_of(checkpoint: Checkpoint, *, resumed: bool = False) -> PretrainedRun:
+    """The run that a new one starts from; with ``resumed`` the one that this checkpoint's own run says it started from,
+    which may be gone. Raises: RunError if it says nothing of the kind."""
+    found, folder = checkpoint.metadata, checkpoint.folder.resolve()
+    own = {"checkpoint": f"{folder.parent.parent.name}/{folder.name}", "styles": found["styles"]}
+    if (origin := found.get("init_from") if resumed else own) is None:
+        raise RunError(f"{checkpoint.folder / 'run.json'}: lacks init_from. Use another checkpoint of the run.")
+    members = {entry["name"]: entry for entry in found["data"]["members"] if entry["name"] in origin["styles"]}
+    canvas = Frame.from_dict(found["data"]["cell_to_canvas"])
+    return PretrainedRun(origin["checkpoint"], origin["styles"], canvas, members, None if resumed else checkpoint)
 
 
-def origin_of_resumed(last: Checkpoint) -> PretrainedRun:
-    """Where a run started from, as its own checkpoint says; the old run may be gone. Raises: RunError."""
-    origin = last.metadata.get("init_from")
-    if origin is None:
-        raise RunError(f"{last.folder / 'run.json'}: lacks init_from. Use another checkpoint of the run.")
-    return _read(last, origin["checkpoint"], origin["styles"], None)
-
-
-def _read(checkpoint: Checkpoint, name: str, styles: list[str], start: Checkpoint | None) -> PretrainedRun:
-    data = checkpoint.metadata["data"]
-    members = {entry["name"]: entry for entry in data["members"] if entry["name"] in styles}
-    return PretrainedRun(name, list(styles), Frame.from_dict(data["cell_to_canvas"]), members, start)
-
-
-# -- weights --------------------------------------------------------------------------------
-
-
-def load_pretrained(generator: UnetGenerator, pretrained: PretrainedRun, styles: Sequence[str]) -> None:
+def load_pretrained(generator: UnetGenerator, pretrained: PretrainedRun, styles: Names) -> None:
     """Fills a generator with the weights of the run it starts from, and says by name what is new or left out.
 
     A new style's row of every table starts at the mean of the old rows, which draws something between the styles.
+    ``styles`` are all that the generator knows, the old ones first.
 
-    Args:
-        styles: all that the generator knows, the old ones first.
     Raises: RunError if the weights are damaged; ConfigError if they are those of another architecture.
     """
     assert pretrained.checkpoint is not None
     tensors = pretrained.checkpoint.tensors("generator")
     count, new = len(tensors), list(styles[len(pretrained.styles) :])
-    grown = [key for key in _keys_of_styles(generator) if key in tensors]
-    for key in grown:
+    reader = generator.reference_style
+    prototypes = [f"{name}.prototypes" for name, module in generator.named_modules() if module is reader]
+    grown = [key for key in (*(f"{name}.weight" for name in style_tables(generator)), *prototypes) if key in tensors]
+    for key in grown:  # which have a row a style
         rows = tensors[key]
         # Prototypes are made of reference glyphs as soon as the new run looks at itself; until then they are empty.
         row = torch.zeros_like(rows[:1]) if key.endswith("prototypes") else rows.mean(dim=0, keepdim=True)
         tensors[key] = torch.cat([rows, row.expand(len(new), *rows.shape[1:])])
-    _check_fit(generator, tensors, pretrained)
+    ours, theirs = ({key: tuple(t.shape) for key, t in of.items()} for of in (generator.state_dict(), tensors))
+    if wrong := [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]:
+        here, there = (shapes.get(wrong[0], "absent") for shapes in (ours, theirs))
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise ConfigError(
+            f"init_from: the generator has another architecture than {pretrained.name} ({wrong[0]} is {there} there and "
+            f"{here} here{more}). Leave the settings of generator out; they come from that run."
+        )
     generator.load_state_dict(tensors, strict=True)
     log.info("init_from: %d tensors of %s, which knows %s", count, pretrained.name, ", ".join(pretrained.styles))
     for name in new:
@@ -114,57 +101,53 @@ def style_tables(generator: nn.Module) -> dict[str, StyleEmbedding]:
     return {name: module for name, module in generator.named_modules() if isinstance(module, StyleEmbedding)}
 
 
-def _keys_of_styles(generator: UnetGenerator) -> list[str]:
-    """The tensors that have one row a style."""
-    reader = generator.reference_style
-    prototypes = [f"{name}.prototypes" for name, module in generator.named_modules() if module is reader]
-    return [*(f"{name}.weight" for name in style_tables(generator)), *prototypes]
-
-
-def _check_fit(generator: nn.Module, tensors: dict[str, Tensor], pretrained: PretrainedRun) -> None:
-    """Raises: ConfigError, which names the first tensor that does not fit."""
-    ours = {key: tuple(tensor.shape) for key, tensor in generator.state_dict().items()}
-    theirs = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
-    wrong = [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
-    if wrong:
-        key = wrong[0]
-        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        raise ConfigError(
-            f"init_from: the generator has another architecture than {pretrained.name} ({key} is {theirs.get(key, 'absent')} "
-            f"there and {ours.get(key, 'absent')} here{more}). Leave the settings of generator out; they come from that run."
-        )
-
-
-# -- holding still --------------------------------------------------------------------------
-
-
 def freeze_parts(
-    generator: UnetGenerator,
-    pretrained: PretrainedRun,
-    targets: Sequence[str],
-    *,
-    frozen: Sequence[str],
-    train_only: str | None,
+    generator: UnetGenerator, pretrained: PretrainedRun, targets: Names, *, frozen: Names, train_only: str | None
 ) -> tuple[list[nn.Module], int]:
-    """Freezes what ``trainer.freeze`` and ``trainer.train_only`` say.
+    """Freezes what ``trainer.freeze`` and ``trainer.train_only`` say; ``targets`` are the styles that are trained on.
 
-    Args:
-        targets: the styles that are trained on.
     Returns: the frozen modules, and how many rows at the head of each style table must stay, both for ``TrainStep``.
     Raises: ConfigError where that leaves nothing to train, or not what is asked for.
     """
     if train_only is not None:
-        return train_only_new_rows(generator, pretrained, targets), len(pretrained.styles)
-    found, new = freeze(generator, frozen), pretrained.new_styles(targets)
+        _train_only_new_rows(generator, pretrained, targets)
+        return [generator], len(pretrained.styles)
+    parts, modules = parts_of(generator), []
+    for name in frozen:
+        if not any(True for module in parts[name] for _ in module.parameters()):
+            raise ConfigError(f"trainer.freeze: this generator's {name} has no parameters. Leave {name} out.")
+        modules += [module.requires_grad_(False) for module in parts[name]]
+    where, new = f"trainer.freeze=[{', '.join(frozen)}]", pretrained.new_styles(targets)
+    if not any(parameter.requires_grad for parameter in generator.parameters()):
+        raise ConfigError(f"{where}: leaves nothing to train. Leave one part out.")
     if "style" in frozen and new and style_tables(generator):
         raise ConfigError(
-            f"trainer.freeze=[{', '.join(frozen)}]: the row of {new[0]} is new, and would stay at the mean of the others. "
+            f"{where}: the row of {new[0]} is new, and would stay at the mean of the others. "
             "Leave style out, or use trainer.train_only=style."
         )
-    return found, 0
+    return modules, 0
 
 
-def stale_prototypes(generator: UnetGenerator, pretrained: PretrainedRun, targets: Sequence[str]) -> list[str]:
+def _train_only_new_rows(generator: UnetGenerator, pretrained: PretrainedRun, targets: Names) -> None:
+    """Freezes all but the style tables. Raises: ConfigError if there is an old style among the targets, or no table."""
+    where, tables = "trainer.train_only=style", style_tables(generator)
+    if old := [name for name in targets if name in pretrained.styles]:
+        raise ConfigError(
+            f"{where}: {pretrained.name} knows {old[0]} already, and its row would stay as it is. "
+            "Give data.targets new styles alone, or use trainer.freeze=[encoder]."
+        )
+    if not tables:
+        kind, remedy = "none", "Use trainer.freeze=[encoder]."
+        if generator.reference_style is not None:
+            draw = "Draw with fontgan infer style_images=DIR, or use trainer.freeze=[style]"
+            kind, remedy = "reference", f"{draw}, which keeps the reader of references."
+        raise ConfigError(f"{where}: generator/style={kind} has no row a style to train. {remedy}")
+    generator.requires_grad_(False)
+    for table in tables.values():
+        table.requires_grad_(True)
+
+
+def stale_prototypes(generator: UnetGenerator, pretrained: PretrainedRun, targets: Names) -> list[str]:
     """Styles whose prototypes stay what they were while the reader that made them is trained on others."""
     reader = generator.reference_style
     if reader is None or not any(parameter.requires_grad for parameter in reader.parameters()):
@@ -187,47 +170,3 @@ def parts_of(generator: UnetGenerator) -> dict[str, list[nn.Module]]:
         block = block.submodule
     parts["style"].append(block)
     return parts
-
-
-def freeze(generator: UnetGenerator, names: Sequence[str]) -> list[nn.Module]:
-    """Parameters of these parts collect no gradient any more.
-
-    Returns: their modules, for ``TrainStep``.
-    Raises: ConfigError for a part without parameters, or if none is left to train.
-    """
-    parts, frozen = parts_of(generator), []
-    for name in names:
-        if not any(True for module in parts[name] for _ in module.parameters()):
-            raise ConfigError(f"trainer.freeze: this generator's {name} has no parameters. Leave {name} out.")
-        frozen += [module.requires_grad_(False) for module in parts[name]]
-    if not any(parameter.requires_grad for parameter in generator.parameters()):
-        raise ConfigError(f"trainer.freeze=[{', '.join(names)}]: leaves nothing to train. Leave one part out.")
-    return frozen
-
-
-def train_only_new_rows(generator: UnetGenerator, pretrained: PretrainedRun, targets: Sequence[str]) -> list[nn.Module]:
-    """Freezes all but the style tables, whose old rows ``TrainStep`` keeps.
-
-    Returns: the frozen modules, for ``TrainStep``.
-    Raises: ConfigError if there is no new style, an old one among the targets, or no table.
-    """
-    old = [name for name in targets if name in pretrained.styles]
-    if old:
-        raise ConfigError(
-            f"trainer.train_only=style: {pretrained.name} knows {old[0]} already, and its row would stay as it is. "
-            "Give data.targets new styles alone, or use trainer.freeze=[encoder]."
-        )
-    tables = style_tables(generator)
-    if not tables and generator.reference_style is not None:
-        raise ConfigError(
-            "trainer.train_only=style: generator/style=reference has no row a style to train. "
-            "Draw with fontgan infer style_images=DIR, or use trainer.freeze=[style], which keeps the reader of references."
-        )
-    if not tables:
-        raise ConfigError(
-            "trainer.train_only=style: generator/style=none has no row a style to train. Use trainer.freeze=[encoder]."
-        )
-    generator.requires_grad_(False)
-    for table in tables.values():
-        table.requires_grad_(True)
-    return [generator]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,16 +12,20 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class StepReport:
-    """The losses of one step, on the host."""
+    """What one step reports: scalars on the device, and numbers once they are collected."""
 
     step: int
-    values: dict[str, float]  # of the glyphs of this process
+    values: dict[str, Any]  # losses, of the glyphs of this process
     names: list[str]  # "style:character" of each of those glyphs
-    gradients: dict[str, float] = field(default_factory=dict)  # norms of each network's, over all processes
+    gradients: dict[str, Any]  # norms of each network's, over all processes
+
+    @property
+    def scalars(self) -> list[Any]:
+        return [*self.values.values(), *self.gradients.values()]
 
     @property
     def is_finite(self) -> bool:
-        return all(map(math.isfinite, (*self.values.values(), *self.gradients.values())))
+        return all(map(math.isfinite, self.scalars))
 
     def say(self) -> str:
         losses = not all(map(math.isfinite, self.values.values()))
@@ -28,69 +33,39 @@ class StepReport:
         return f"a {'loss' if losses else 'gradient'} is not finite ({shown}) on {' '.join(self.names)}"
 
 
-@dataclass
-class _Kept:
-    step: int
-    losses: dict[str, Tensor]
-    names: list[str]
-    gradients: dict[str, Tensor]
-
-    @property
-    def scalars(self) -> list[Tensor]:
-        return [*self.losses.values(), *self.gradients.values()]
-
-
 class LossBuffer:
-    """``record`` what each step returns; ``copy_async`` it on its way to the host now and then, and ``collect`` it there later.
+    """Add what each step reports to ``kept``; ``copy_async`` it to the host now and then, and ``collect`` it there later.
 
     On CUDA the copy goes into pinned memory behind the step's own work; reading waits for it alone, and whatever was
     queued after it computes meanwhile.
     """
 
     def __init__(self) -> None:
-        self._kept: list[_Kept] = []
-        self._sent: list[tuple[list[_Kept], Tensor, torch.cuda.Event | None]] = []
-
-    def __len__(self) -> int:
-        """Steps kept and not yet sent."""
-        return len(self._kept)
-
-    @property
-    def pending(self) -> bool:
-        """Whether something was sent and not yet read."""
-        return bool(self._sent)
-
-    def record(
-        self, step: int, losses: dict[str, Tensor], names: list[str], gradients: dict[str, Tensor] | None = None
-    ) -> None:
-        """Takes the losses and gradient norms of a step, scalars on the device, without looking at them."""
-        self._kept.append(_Kept(step, losses, names, gradients or {}))
+        self.kept: list[StepReport] = []  # and not yet sent
+        self.sent: list[tuple[list[StepReport], Tensor, torch.cuda.Event | None]] = []  # and not yet read
 
     def copy_async(self) -> None:
         """Starts copying all that is kept to the host."""
-        if not self._kept:
+        if not self.kept:
             return
-        flat = torch.stack([value.detach().float() for kept in self._kept for value in kept.scalars])
+        flat = torch.stack([value.detach().float() for report in self.kept for value in report.scalars])
         event = None
         if flat.is_cuda:
-            host = torch.empty(flat.shape, pin_memory=True)
-            host.copy_(flat, non_blocking=True)
+            flat = flat.to("cpu", non_blocking=True)  # into pinned memory
             event = torch.cuda.Event()  # type: ignore[no-untyped-call]
             event.record()
-            flat = host
-        self._sent.append((self._kept, flat, event))
-        self._kept = []
+        self.sent.append((self.kept, flat, event))
+        self.kept = []
 
     def collect(self) -> list[StepReport]:
         """What was sent, oldest step first; waits until it has arrived."""
         found = []
-        for kept, flat, event in self._sent:
+        for reports, flat, event in self.sent:
             if event is not None:
                 event.synchronize()
-            values = iter(flat.tolist())
-            found += [
-                StepReport(k.step, {n: next(values) for n in k.losses}, k.names, {n: next(values) for n in k.gradients})
-                for k in kept
-            ]
-        self._sent = []
+            numbers = iter(flat.tolist())
+            for report in reports:
+                values, norms = ({n: next(numbers) for n in said} for said in (report.values, report.gradients))
+                found.append(replace(report, values=values, gradients=norms))
+        self.sent = []
         return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from fontgan.data.batches import GlyphBatch
 from fontgan.errors import RunError
+from fontgan.models.unet import UnetGenerator
 from fontgan.runtime.distributed import processes_here
 from fontgan.training.step import TrainStep
 
@@ -26,51 +28,45 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def largest_batch(step: TrainStep, size: int, device: torch.device, *, most: int) -> int:
-    """The largest batch whose training step fits into the memory that is free now.
+    """The largest batch whose training step on images of ``size`` pixels fits into the memory that is free now.
 
-    Two small batches are measured; what a step takes grows linearly with the batch, so no attempt has to fail.
+    Two small batches are measured; what a step takes grows linearly with the batch, so no attempt has to fail.  The step
+    is moved by it, so give one that is thrown away.
 
-    Args:
-        step: is moved by the measurement, so give one that is thrown away.
-        size: of the images, pixels.
-        most: never more than this.
-    Returns: at least 1, a multiple of 8 from 8 on, as tensor cores like it.
+    Returns: 1 to ``most``, a multiple of 8 from 8 on, as tensor cores like it.
     Raises: RunError if not even one pair fits.
     """
     share = SHARE_CUDA if device.type == "cuda" else SHARE_CPU
     probe(step, FIRST[0], size, device)  # gradients and the optimisers' state, which stay, are made in the first step
     free = available_bytes(device)
-    fixed, of_a_pair = _line(step, FIRST, size, device)
-    fitting = int((share * free - fixed) / of_a_pair)
-    if min(fitting, most) >= 2 * SECOND[1]:
-        fixed, of_a_pair = _line(step, SECOND, size, device)
-        fitting = int((share * free - fixed) / of_a_pair)
+    for small, large in (FIRST, SECOND):
+        few, many = (peak_bytes(lambda n=n: probe(step, n, size, device), device) for n in (small, large))  # type: ignore[misc]
+        of_a_pair = max(1.0, (many - few) / (large - small))
+        fixed = max(0.0, few - small * of_a_pair)
+        fitting = min(most, int((share * free - fixed) / of_a_pair))
+        if fitting < 2 * SECOND[1]:
+            break
     if fitting < 1:
         raise RunError(
             f"trainer.batch_size=auto: a step on one pair takes about {(fixed + of_a_pair) / 2**30:.1f} GiB, and "
             f"{free / 2**30:.1f} GiB are free. Lower generator.ngf or data.size, or use trainer.gradient_checkpointing=true."
         )
-    fitting = min(fitting, most)
     return fitting // 8 * 8 if fitting >= 8 else fitting
-
-
-def _line(step: TrainStep, batch_sizes: tuple[int, int], size: int, device: torch.device) -> tuple[float, float]:
-    """Bytes that a step takes whatever the batch, and bytes a pair."""
-    small, large = (peak_bytes(lambda n=n: probe(step, n, size, device), device) for n in batch_sizes)  # type: ignore[misc]
-    of_a_pair = max(1.0, (large - small) / (batch_sizes[1] - batch_sizes[0]))
-    return max(0.0, small - batch_sizes[0] * of_a_pair), of_a_pair
 
 
 def probe(step: TrainStep, batch_size: int, size: int, device: torch.device) -> None:
     """One whole training step on noise, with every term of the objective at work."""
-    generator = step.generator
     images = torch.rand(batch_size, 1, size, size, device=device).mul_(2).sub_(1)
-    images = images.contiguous(memory_format=torch.channels_last)
-    style = torch.zeros(batch_size, generator.styles, device=device)
+    step([batch_of(images.contiguous(memory_format=torch.channels_last), step.generator)], progress=1.0, step=0)
+
+
+def batch_of(images: Tensor, generator: UnetGenerator) -> GlyphBatch:
+    """Pairs of an image and itself, all of the first style."""
+    style = torch.zeros(len(images), generator.styles, device=images.device)
     style[:, 0] = 1
     shots = generator.style.shots
     references = images.expand(-1, shots, -1, -1) if shots else None
-    step([GlyphBatch(images, images, style, [""] * batch_size, references)], progress=1.0, step=0)
+    return GlyphBatch(images, images, style, [""] * len(images), references)
 
 
 def peak_bytes(run: Callable[[], object], device: torch.device) -> int:
@@ -98,9 +94,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self._seen: weakref.WeakSet[Any] = weakref.WeakSet()
 
-    def __torch_dispatch__(
-        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = {id(leaf.untyped_storage()) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
@@ -123,23 +117,17 @@ def available_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-    free = int(fields["MemAvailable"].split()[0]) * 1024
-    limit = _number(CGROUP / "memory.max")
-    used = _number(CGROUP / "memory.current")
-    if limit is not None and used is not None:
-        free = min(free, limit - used + _file_cache())
+    free = _kernel_number(Path("/proc/meminfo"), "MemAvailable:") * 1024
+    limit = _kernel_number(CGROUP / "memory.max")
+    used = _kernel_number(CGROUP / "memory.current")
+    if limit and used:
+        # The file cache counts as used by the container and is given up when it is needed.
+        free = min(free, limit - used + _kernel_number(CGROUP / "memory.stat", "inactive_file"))
     return free // processes_here()
 
 
-def _file_cache() -> int:
-    """Bytes that count as used by the container and are given up when they are needed."""
-    file = CGROUP / "memory.stat"
-    fields = dict(line.split() for line in file.read_text().splitlines()) if file.is_file() else {}
-    return int(fields.get("inactive_file", 0))
-
-
-def _number(file: Path) -> int | None:
-    """The number in a file of the kernel's, None where there is no such file or no limit ("max")."""
-    text = file.read_text().strip() if file.is_file() else ""
-    return int(text) if text.isdigit() else None
+def _kernel_number(file: Path, key: str = "") -> int:
+    """The number in a file of the kernel's, or in its line of that key; 0 where it has none, or no limit ("max")."""
+    text = file.read_text() if file.is_file() else ""
+    found = re.search(rf"^{key}\s*(\d+)\b", text, re.MULTILINE)
+    return int(found[1]) if found else 0

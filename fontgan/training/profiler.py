@@ -22,13 +22,10 @@ class StepProfiler:
     """Watches the steps after the first ones, then writes ``profile/trace.json`` and ``profile/operations.txt``.
 
     The trace opens in Perfetto (ui.perfetto.dev) or Chrome's about:tracing.
-
-    Args:
-        folder: the run's.
     """
 
-    def __init__(self, folder: Path, device: torch.device):
-        self.folder = folder / "profile"
+    def __init__(self, run: Path, device: torch.device):
+        self.folder = run / "profile"
         self.device = device
         self.steps = 0
         self._profile: profile | None = None
@@ -37,10 +34,8 @@ class StepProfiler:
         """Call it after each training step."""
         self.steps += 1
         if self.steps == WARM_UP:
-            activities = [ProfilerActivity.CPU]
-            if self.device.type == "cuda":
-                activities.append(ProfilerActivity.CUDA)
-            self._profile = profile(activities=activities)
+            kinds = [ProfilerActivity.CPU, ProfilerActivity.CUDA]
+            self._profile = profile(activities=kinds if self.device.type == "cuda" else kinds[:1])
             self._profile.start()
         elif self.steps == WARM_UP + STEPS:
             self.close()
@@ -52,17 +47,16 @@ class StepProfiler:
             found.stop()
         if self.steps <= WARM_UP:
             log.warning("trainer.profile: the run ended before step %d, so there is no profile.", WARM_UP + 1)
-        if found is None or self.steps <= WARM_UP:
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        trace = self.folder / f".{TRACE}"
-        found.export_chrome_trace(str(trace))
-        trace.replace(self.folder / TRACE)
-        table = operations_table(found, self.device)
-        atomic_write(self.folder / TABLE, table + "\n")
-        log.info("profile of %d steps: %s", self.steps - WARM_UP, self.folder / TRACE)
-        for line in table.splitlines():  # a message is one line
-            log.info("%s", line)
+        elif found is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            trace = self.folder / f".{TRACE}"
+            found.export_chrome_trace(str(trace))
+            trace.replace(self.folder / TRACE)
+            table = operations_table(found, self.device)
+            atomic_write(self.folder / TABLE, table + "\n")
+            log.info("profile of %d steps: %s", self.steps - WARM_UP, self.folder / TRACE)
+            for line in table.splitlines():  # a message is one line
+                log.info("%s", line)
 
 
 def operations_table(found: profile, device: torch.device) -> str:

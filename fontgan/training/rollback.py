@@ -34,19 +34,13 @@ def roll_back(state: TrainingState, found: Diverged, on_divergence: str) -> None
     if not may_go_back or back_to < 0:
         raise raise_on_main(RunError(f"{found}; {_remedy(state, saved, good_until, on_divergence)}")) from found
     state.resume(saved or next(c for c in checkpoints.all_checkpoints(state.run) if c.step == back_to))
-    state.monitor.forgive()
+    state.monitor.state.lasting.clear()  # a training that was rolled back has its full time again
     rate = state.full_rates["g"] * 0.5 ** (len(past) + 1)
     state.rollbacks = [*past, {"step": found.step, "back_to": state.step, "reason": str(found), "rate": rate}]
     if is_main():
-        log.warning(
-            "%s; going back to the checkpoint of step %d, and on from there at %g of the learning rate "
-            "(rollback %d of %d at most)",
-            found,
-            state.step,
-            state.rate_left,
-            len(state.rollbacks),
-            MAX_ROLLBACKS,
-        )
+        goes_on = f"going back to the checkpoint of step {state.step}, and on from there at {state.rate_left:g}"
+        number = f"rollback {len(state.rollbacks)} of {MAX_ROLLBACKS} at most"
+        log.warning("%s; %s of the learning rate (%s)", found, goes_on, number)
     all_reduce_max([0.0])  # everyone has read it
     if is_main():
         checkpoints.drop_after(state.run, state.step)
@@ -59,23 +53,21 @@ def _last_good_save(state: TrainingState, good_until: int) -> checkpoints.Checkp
         found = checkpoints.newest_intact(state.run, before=good_until + 1)
         if found is None and (there := checkpoints.all_checkpoints(state.run)):
             found = checkpoints.newest_intact(state.run, before=there[0].step + 1)
+        return found
     except RunError as error:
         log.warning("%s", error)
         return None
-    return found
 
 
 def _remedy(state: TrainingState, saved: checkpoints.Checkpoint | None, good_until: int, on_divergence: str) -> str:
     """What stands, and what to do."""
-    stands = "there is no checkpoint yet" if saved is None else f"the checkpoint of step {saved.step} stands"
-    if saved is not None and saved.step > good_until:
-        stands += " but may be spoilt already"
-    may_go_back = saved is not None and on_divergence == STOP and len(state.rollbacks) < MAX_ROLLBACKS
-    again = "Go on from there with trainer.on_divergence=rollback, or start" if may_go_back else "Start"
+    stands, again = "there is no checkpoint yet", "Start"
+    if saved is not None:
+        stands = f"the checkpoint of step {saved.step} stands{' but may be spoilt already' * (saved.step > good_until)}"
+        if on_divergence == STOP and len(state.rollbacks) < MAX_ROLLBACKS:
+            again = "Go on from there with trainer.on_divergence=rollback, or start"
     if state.rollbacks:
         stands += f", and rollbacks at step {', '.join(str(past['step']) for past in state.rollbacks)} were in vain"
+    rate = state.full_rates["g"] * state.rate_left / 4
     clip = "" if state.train_step.grad_clip else "trainer.grad_clip=1, "
-    return (
-        f"{stands}. {again} again in another out= with optim.lr={state.full_rates['g'] * state.rate_left / 4:g}, "
-        f"{clip}or trainer.precision=fp32."
-    )
+    return f"{stands}. {again} again in another out= with optim.lr={rate:g}, {clip}or trainer.precision=fp32."

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from fontgan.data.frame import SIZES
 from fontgan.data.manifest import Manifest, StyleName, check_names
 from fontgan.runtime.checksums import FileSum
-from fontgan.untrusted.plain_json import Count, FileName, Finite, Text, convert
+from fontgan.untrusted.plain_json import Count, FileName, Finite, Text
 
 FORMAT = 2
 MAX_STYLES = 100_000
@@ -28,13 +28,13 @@ class Origin(Struct, frozen=True, forbid_unknown_fields=True):
         check_names("styles", self.styles)
 
 
-class MonitorState(Struct, frozen=True, forbid_unknown_fields=True):
-    """What ``fontgan.training.monitor.Monitor.state`` gives."""
+class MonitorState(Struct, forbid_unknown_fields=True):
+    """What the next answers of a ``fontgan.training.monitor.TrainingMonitor`` depend on."""
 
-    usual: dict[str, tuple[Finite, Finite]] = {}
-    lasting: dict[str, Count] = {}
-    drew: dict[str, Count] = {}
-    said: list[str] = []
+    usual: dict[str, tuple[Finite, Finite]] = {}  # running medians, and the highest that each has been
+    lasting: dict[str, Count] = {}  # for how many steps in a row something has been wrong
+    drew: dict[str, Count] = {}  # style -> the last step at which it was drawn
+    said: list[str] = []  # what was found at the last evaluation
 
 
 class Rollback(Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +57,7 @@ class RunJson(Struct, frozen=True, forbid_unknown_fields=True):
     pack: Text
     minutes: Annotated[float, Meta(ge=0, le=1e12)]
     scores: dict[StyleName, dict[str, Finite]]  # means over held-out glyphs; {} where none are
-    health: MonitorState | None = None
+    health: MonitorState = field(default_factory=MonitorState)
     rollbacks: list[Rollback] = []
     made_with: dict[str, Text] = {}
     init_from: Origin | None = None
@@ -75,8 +75,3 @@ class RunJson(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"files lacks {min(lacking)}")
         if self.init_from and (unknown := set(self.init_from.styles) - set(self.styles)):
             raise ValueError(f"init_from.styles has {min(unknown)}, which styles lacks")
-
-
-def check_metadata(metadata: dict[str, Any]) -> None:
-    """Raises: ValueError, which says where, for a type, a range or a key that no run of ours has."""
-    convert(metadata, RunJson, version=FORMAT)

@@ -6,33 +6,25 @@ They are written whatever loggers are chosen: ``fontgan report`` reads them, and
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from fontgan.loggers import Logger, Settings
-from fontgan.loggers.lines import drop_lines_after, step_of_json
+from fontgan.loggers.lines import append_json, drop_lines_after, step_of_json
 from fontgan.pictures.contact_sheet import save_png
 from fontgan.runtime.distributed import is_main
 from fontgan.training.evaluator import Scores, format_scores
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 log = logging.getLogger(__name__)
 
 
 class RunLogger:
-    """Each process has one; that of the main process alone writes.
-
-    Args:
-        run: the run's folder.
-        from_step: what is logged beyond this step (by a run that was cut off) is dropped.
-    """
+    """Each process has one; that of the main process alone writes. What a run that was cut off logged beyond ``from_step``
+    is dropped."""
 
     def __init__(self, run: Path, loggers: Sequence[Logger], *, from_step: int):
         self.run = run
@@ -42,7 +34,6 @@ class RunLogger:
 
     def go_back(self, step: int) -> None:
         """Drops what is logged beyond a step, from where the training goes on."""
-        self._baselines_written = False
         if is_main():
             drop_lines_after(self.metrics, step, step_of_json)
         for logger in self.loggers:
@@ -61,11 +52,7 @@ class RunLogger:
             logger.text(step, "config", f"```yaml\n{config_yaml}\n```")
 
     def result(self, step: int, settings: Settings, last: Scores, best: Scores) -> None:
-        """What runs are compared by: their settings, and the mean scores over styles.
-
-        Args:
-            last, best: scores of the last and of the best checkpoint; {} where nothing is held out.
-        """
+        """What runs are compared by: their settings, and mean scores over styles of the last and of the best checkpoint."""
         found = {
             f"{when}/{key}": sum(style[key] for style in scored.values()) / len(scored)
             for when, scored in (("last", last), ("best", best))
@@ -76,26 +63,20 @@ class RunLogger:
             logger.result(settings, found)
         self.scalars(step, found)
 
-    def held_out(self, step: int, found: Scores) -> None:
-        """Writes the scores of an evaluation down."""
-        if found:
-            self._append({"step": step, "kind": "held_out", "styles": found})
-        for style, values in found.items():
-            self.scalars(step, {f"held_out/{style}/{name}": value for name, value in values.items()})
-
     def baselines(self, found: dict[str, Scores]) -> None:
         """Writes the scores of the baselines down, once in a run."""
-        if self._baselines_written:
-            return
-        self._baselines_written = True
         written = self.metrics.read_text(encoding="utf-8") if is_main() and self.metrics.is_file() else ""
         for name, by_style in found.items():
-            if f'"kind": "baseline/{name}"' in written:
-                continue
-            log.info("baseline %s: %s", name.replace("_", " "), format_scores(by_style, {}))
-            self._append({"step": 0, "kind": f"baseline/{name}", "styles": by_style})
-            for style, values in by_style.items():
-                self.scalars(0, {f"baseline/{name}/{style}/{k}": v for k, v in values.items()})
+            if f'"kind": "baseline/{name}"' not in written:
+                log.info("baseline %s: %s", name.replace("_", " "), format_scores(by_style, {}))
+                self.scores(0, f"baseline/{name}", by_style)
+
+    def scores(self, step: int, kind: str, found: Scores) -> None:
+        """Writes scores down, if there are any."""
+        if is_main() and found:
+            append_json(self.metrics, {"step": step, "kind": kind, "styles": found})
+        for style, values in found.items():
+            self.scalars(step, {f"{kind}/{style}/{name}": value for name, value in values.items()})
 
     def sheet(self, step: int, image: Image.Image) -> None:
         """Saves a contact sheet as ``sheets/step-....png`` and as the run's ``sheet.png``."""
@@ -105,8 +86,3 @@ class RunLogger:
         save_png(image, self.run / "sheet.png")
         for logger in self.loggers:
             logger.image(step, "held_out/sheet", np.asarray(image))
-
-    def _append(self, line: dict[str, Any]) -> None:
-        if is_main():
-            with self.metrics.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")

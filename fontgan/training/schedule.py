@@ -8,18 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Schedule:
-    """When the run ends, and the learning rate on the way: linear warm-up, then a cosine.
+    """When the run ends, and the learning rate on the way: linear warm-up, then a cosine."""
 
-    Args:
-        max_steps, max_minutes: the run ends at whichever comes first; the cosine follows whichever is nearer
-            its end, so that it always arrives.
-        final_share: share of the full rate that is left at the end.
-    """
-
-    max_steps: int
-    max_minutes: float | None
+    max_steps: int  # the run ends here or after ``max_minutes``, whichever comes first; the cosine follows whichever is
+    max_minutes: float | None  # nearer its end, so that it always arrives
     warmup_steps: int
-    final_share: float
+    final_share: float  # share of the full rate that is left at the end
 
     def progress(self, step: int, minutes: float) -> float:
         """Share of the training done, 0 to 1."""
@@ -34,27 +28,15 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Intervals:
-    """How often, in steps."""
-
-    log: int
-    evaluate: int
-    save: int
-
-
-@dataclass(frozen=True)
 class TrainingPlan:
-    """How long a training runs, and what it does on the way.
-
-    Args:
-        accumulate: batches of a step.
-        stop_at: the step at which it stops as if interrupted, None for never.
-        on_divergence: "stop" ends a training that loses what it has learned; "rollback" goes on from its last good
-            checkpoint, which may be its start, at half the learning rate.
-    """
+    """How long a training runs, and what it does on the way."""
 
     schedule: Schedule
-    every: Intervals
-    accumulate: int
-    stop_at: int | None
+    log_every: int  # steps, as the two below
+    eval_every: int
+    save_every: int
+    accumulate: int  # batches of a step
+    stop_at: int | None  # the step at which it stops as if interrupted, None for never
+    # "stop" ends a training that loses what it has learned; "rollback" goes on from its last good checkpoint, which may
+    # be its start, at half the learning rate.
     on_divergence: str

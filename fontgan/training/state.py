@@ -3,71 +3,51 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import nn
 
 from fontgan.data.batches import PairSampler
 from fontgan.data.references import style_references
 from fontgan.errors import RunError
-from fontgan.runtime.distributed import (
-    all_gather,
-    all_reduce_max,
-    is_main,
-    main_first,
-    own_random_stream,
-    rank,
-    world_size,
-)
+from fontgan.runtime import distributed
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.evaluator import Scores
 from fontgan.training.monitor import Diverged, TrainingMonitor
+from fontgan.training.run_json import MonitorState
 from fontgan.training.step import TrainStep
+from fontgan.untrusted.plain_json import convert
 
 log = logging.getLogger(__name__)
 
 PROTOTYPE_GLYPHS = 64  # of each style, where styles are read off references
 
 
+@dataclass(eq=False)
 class TrainingState:
-    """Networks, optimisers, random numbers, step and time of one training, and the checkpoints of its run.
+    """Networks, optimisers, random numbers, step and time of one training, and the checkpoints of its run."""
 
-    Args:
-        run: the run's folder.
-        sampler: gives the pack and the seed; its place in the data follows from the step.
-        metadata: what each checkpoint says of itself besides step, time, scores and health.
-        config_yaml: the resolved config, written into each checkpoint.
-    """
+    run: Path
+    train_step: TrainStep
+    sampler: PairSampler  # gives the pack and the seed; its place in the data follows from the step
+    _: KW_ONLY
+    device: torch.device
+    metadata: dict[str, Any]  # what each checkpoint says of itself besides step, time, scores and health
+    config_yaml: str  # the resolved config, written into each checkpoint
 
-    def __init__(
-        self,
-        run: Path,
-        train_step: TrainStep,
-        sampler: PairSampler,
-        *,
-        device: torch.device,
-        metadata: dict[str, Any],
-        config_yaml: str,
-    ):
-        self.run = run
-        self.train_step = train_step
-        self.sampler = sampler
-        self.device = device
-        self.metadata = metadata
-        self.config_yaml = config_yaml
-        self.optimisers = {
-            name: optimiser
-            for name, optimiser in (("g", train_step.optimiser_g), ("d", train_step.optimiser_d))
-            if optimiser is not None
-        }
+    def __post_init__(self) -> None:
+        both = {"g": self.train_step.optimiser_g, "d": self.train_step.optimiser_d}
+        self.optimisers = {name: optimiser for name, optimiser in both.items() if optimiser is not None}
         self.full_rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in self.optimisers.items()}
-        self.monitor = TrainingMonitor(train_step.objective, discriminator_lr=self.full_rates.get("d", 0.0))
+        self.monitor = TrainingMonitor(self.train_step.objective, discriminator_lr=self.full_rates.get("d", 0.0))
         self.step = 0
         self.minutes = 0.0  # spent training, over all starts of the run
         self.rollbacks: list[dict[str, Any]] = []  # of the run so far: step, back_to, reason, rate
-        self._scored: tuple[int, Scores] = (-1, {})
+        self.scored: tuple[int, Scores] = (-1, {})  # a step, and its held-out scores
         self._saved_step = -1
         self._prototypes_step = -1  # at which the styles' prototypes were made
 
@@ -82,22 +62,17 @@ class TrainingState:
             for group in optimiser.param_groups:
                 group["lr"] = self.full_rates[name] * (share * self.rate_left)
 
-    def scored(self, scores: Scores) -> None:
-        """Keeps the held-out scores of this step for its checkpoint."""
-        self._scored = (self.step, scores)
-
     def refresh_prototypes(self) -> None:
         """Where the style is read off references: gives the averaged generator the prototype of each style trained on.
 
-        They follow its weights, so they are made anew wherever it is about to be looked at or saved; training
-        itself reads references alone and never sees them. A style of an earlier training keeps the one it has.
+        They follow its weights, so they are made anew wherever it is about to be looked at or saved; training itself never
+        sees them. A style of an earlier training keeps the one it has.
         """
         reader = self.train_step.generator_ema.reference_style
         if reader is None or self._prototypes_step == self.step:
             return
-        was_training = reader.training
+        was_training, pack = reader.training, self.sampler.pack
         reader.eval()
-        pack = self.sampler.pack
         for style in pack.styles:
             references = style_references(pack, style, PROTOTYPE_GLYPHS)
             reader.set_prototype(pack.model_styles.index(style), references.to(self.device))
@@ -114,57 +89,41 @@ class TrainingState:
         return networks
 
     def save(self, *, again: bool = False) -> None:
-        """Writes a checkpoint of this step, unless it has been written.
+        """Writes a checkpoint of this step, unless it has been written; with ``again`` even then.
 
         The main process does; the others wait, so that none of them can be ahead of what is on the disk.
 
-        Args:
-            again: writes it although there is one of this step.
-        Raises: Diverged if a weight is not finite, in all processes alike; OSError if it cannot be written. The older
-            checkpoints stand.
+        Raises: Diverged if a weight is not finite, in all processes alike; OSError if it cannot be written.
         """
         if self.step == self._saved_step and not again:
             return
         self.refresh_prototypes()
         networks = self._networks()
+        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
         training = {
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-            "random": all_gather(self._random_state()),
+            "random": distributed.all_gather(
+                {"cpu": torch.get_rng_state(), "cuda": cuda}
+            ),  # where each one's dropout stands
         }
-        scored_step, scores = self._scored
         metadata = {
             "minutes": self.minutes,
-            "scores": scores if scored_step == self.step else {},
-            "health": self.monitor.state(),
+            "scores": self.scored[1] if self.scored[0] == self.step else {},
+            "health": msgspec.to_builtins(self.monitor.state),
             "rollbacks": self.rollbacks,
             **self.metadata,
         }
-        self._check_weights(networks)
-        with main_first():
-            if is_main():
+        for name, network in networks.items():  # all of them, as batch norm has seen other glyphs in each process
+            finite = [t.isfinite().all() for t in network.state_dict().values() if t.is_floating_point()]
+            if any(distributed.all_reduce_max([float(not torch.stack(finite).all())])):
+                good_until = self.monitor.good_until(self.step)
+                raise Diverged(self.step, f"a weight of {name} is not finite", good_until=good_until)
+        with distributed.main_first():
+            if distributed.is_main():
                 checkpoints.save(
-                    self.run,
-                    step=self.step,
-                    metadata=metadata,
-                    config_yaml=self.config_yaml,
-                    networks=networks,
-                    training=training,
+                    self.run, self.step, metadata, config_yaml=self.config_yaml, networks=networks, training=training
                 )
         self._saved_step = self.step
-
-    def _check_weights(self, networks: dict[str, nn.Module]) -> None:
-        """Raises: Diverged, in all processes alike: batch norm has seen other glyphs in each."""
-        for name, network in networks.items():
-            finite = [t.isfinite().all() for t in network.state_dict().values() if t.is_floating_point()]
-            if any(all_reduce_max([float(not torch.stack(finite).all())])):
-                raise Diverged(
-                    self.step, f"a weight of {name} is not finite", good_until=self.monitor.good_until(self.step)
-                )
-
-    def _random_state(self) -> dict[str, Any]:
-        """Of this process: where its dropout stands."""
-        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
-        return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
     def resume(self, saved: checkpoints.Checkpoint) -> None:
         """Goes back to where a checkpoint stands. Raises: RunError if it is damaged or does not fit."""
@@ -175,27 +134,24 @@ class TrainingState:
             for name, optimiser in self.optimisers.items():
                 optimiser.load_state_dict(state["optimisers"][name])
             self._restore_random(state["random"], saved.step)
-            self.minutes = float(saved.metadata["minutes"])
-            self.monitor.restore(saved.metadata.get("health", {}))
-            self.rollbacks = saved.metadata.get("rollbacks", [])
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise RunError(
                 f"{saved.folder}: its training state does not fit this run ({type(error).__name__}: {error})."
             ) from error
+        self.minutes = float(saved.metadata["minutes"])
+        self.monitor.state = convert(saved.metadata.get("health", {}), MonitorState)
+        self.rollbacks = saved.metadata.get("rollbacks", [])
         self.step = self._saved_step = saved.step
-        self._scored = (saved.step, saved.metadata.get("scores", {}))
+        self.scored = (saved.step, saved.metadata["scores"])
         self._prototypes_step = -1
 
     def _restore_random(self, states: list[dict[str, Any]], step: int) -> None:
-        if len(states) != world_size():
-            log.info(
-                "processes: %d -> %d since the run was saved; dropout goes on with other random numbers",
-                len(states),
-                world_size(),
-            )
-            own_random_stream(self.sampler.seed, step)
+        before, now = len(states), distributed.world_size()
+        if before != now:
+            log.info("processes: %d -> %d since it was saved; dropout goes on with other random numbers", before, now)
+            distributed.own_random_stream(self.sampler.seed, step)
             return
-        state = states[rank()]
+        state = states[distributed.rank()]
         torch.set_rng_state(state["cpu"])
         if state["cuda"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda"], self.device)

@@ -1,11 +1,15 @@
-"""One training step: one update of the discriminator (if there is one at work) and one of the generator."""
+"""One training step: one update of the discriminator (if there is one at work) and one of the generator.
+
+In several processes DistributedDataParallel averages the gradients.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,71 +19,48 @@ from fontgan.data.batches import GlyphBatch
 from fontgan.models.discriminator import DiscriminatorOutput
 from fontgan.models.style import StyleEmbedding
 from fontgan.models.unet import EncodeDecode, UnetGenerator
-from fontgan.training.objective import PENALISED, Objective
+from fontgan.runtime import distributed
+from fontgan.training.objective import PENALISED, Losses, Objective
 from fontgan.values import image_from_logits
 
-
-class GeneratorOutput(NamedTuple):
-    """Generator output for one batch: ink logits, and bottleneck features of the source."""
-
-    logits: Tensor  # (B, 1, H, W)
-    source_map: Tensor  # (B, C, h, w), detached
+Drawn = tuple[Tensor, Tensor]  # ink logits (B, 1, H, W), bottleneck features of the source (B, C, h, w)
 
 
+@dataclass(eq=False)
 class TrainStep:
-    """One optimisation step of both networks: their optimisers, the losses, and the averaged generator.
+    """One optimisation step of both networks: their optimisers, the losses, and the averaged generator."""
 
-    Args:
-        forward: ``EncodeDecode`` of the generator: as it is, or compiled, or wrapped for several processes.
-        forward_d: the discriminator likewise, where it is trained.
-        d_forward_frozen: the discriminator where only the generator learns from it: the network itself, or compiled.
-        autocast: makes the context in which networks compute (bf16 or full precision).
-        ema_decay: weight of the past in the averaged generator, 0 to below 1; 0 keeps no average.
-        grad_clip: largest gradient norm of each network, 0 for none.
-        frozen_parts: parts of the generator that never move; they compute as in drawing (no dropout, batch norm
-            by its stored statistics), so that their buffers stay as they are too.
-        num_frozen_styles: how many rows at the head of every style table no update may move.
-    """
+    generator: UnetGenerator
+    discriminator: nn.Module | None
+    objective: Objective
+    _: KW_ONLY
+    optimiser_g: torch.optim.Optimizer
+    optimiser_d: torch.optim.Optimizer | None
+    autocast: Callable[[], torch.autocast]  # makes the context in which networks compute (bf16 or full precision)
+    # ``EncodeDecode`` of the generator: as it is, or compiled, or wrapped for several processes; the discriminator likewise
+    forward: Any = None
+    forward_d: Any = None
+    ema_decay: float = 0.0  # weight of the past in the averaged generator, below 1; 0 keeps no average
+    grad_clip: float = 0.0  # largest gradient norm of each network, 0 for none
+    # Parts of the generator that never move; they compute as in drawing (no dropout, batch norm by its stored
+    # statistics), so that their buffers stay as they are too.
+    frozen_parts: Sequence[nn.Module] = ()
+    num_frozen_styles: int = 0  # rows at the head of every style table that no update may move
 
-    def __init__(
-        self,
-        generator: UnetGenerator,
-        discriminator: nn.Module | None,
-        objective: Objective,
-        *,
-        optimiser_g: torch.optim.Optimizer,
-        optimiser_d: torch.optim.Optimizer | None,
-        autocast: Callable[[], torch.autocast],
-        forward: Callable[..., tuple[Tensor, Tensor]] | None = None,
-        forward_d: Callable[..., DiscriminatorOutput] | None = None,
-        d_forward_frozen: Callable[..., DiscriminatorOutput] | None = None,
-        ema_decay: float = 0.0,
-        grad_clip: float = 0.0,
-        frozen_parts: Sequence[nn.Module] = (),
-        num_frozen_styles: int = 0,
-    ):
-        self.generator = generator
-        self.discriminator = discriminator
-        self.objective = objective
-        self.optimiser_g = optimiser_g
-        self.optimiser_d = optimiser_d
-        self.autocast = autocast
+    def __post_init__(self) -> None:
         # Not "or": a compiled network has a length, and none to give.
-        self.forward = EncodeDecode(generator) if forward is None else forward
-        self.forward_d = discriminator if forward_d is None else forward_d
-        self.d_forward_frozen = discriminator if d_forward_frozen is None else d_forward_frozen
-        self.ema_decay = ema_decay
-        self.grad_clip = grad_clip
-        self.frozen_parts = frozen_parts
-        self.num_frozen_styles = num_frozen_styles
-        self._d_has_batch_norm = discriminator is not None and any(
-            isinstance(module, _BatchNorm) for module in discriminator.modules()
+        self.forward = EncodeDecode(self.generator) if self.forward is None else self.forward
+        self.forward_d = self.discriminator if self.forward_d is None else self.forward_d
+        self.d_forward_frozen = self.forward_d  # for the generator to learn from, in each process by itself
+        self._d_has_batch_norm = self.discriminator is not None and any(
+            isinstance(module, _BatchNorm) for module in self.discriminator.modules()
         )
-        self._tables = [module.weight for module in generator.modules() if isinstance(module, StyleEmbedding)]
-        self.generator_ema = copy.deepcopy(generator).eval().requires_grad_(False) if ema_decay else generator
+        self._tables = [module.weight for module in self.generator.modules() if isinstance(module, StyleEmbedding)]
+        averaged = copy.deepcopy(self.generator).eval().requires_grad_(False) if self.ema_decay else self.generator
+        self.generator_ema: UnetGenerator = averaged
         self.gradients: dict[str, Tensor] = {}  # norm of each network's gradient at the last step, before clipping
 
-    def __call__(self, batches: list[GlyphBatch], progress: float, step: int) -> dict[str, Tensor]:
+    def __call__(self, batches: list[GlyphBatch], progress: float, step: int) -> Losses:
         """Moves both networks once, over all of ``batches``.
 
         Args:
@@ -95,42 +76,35 @@ class TrainStep:
         # One batch is drawn once for both updates; several would hold all their graphs at once, so they are redrawn.
         output = self._generate(batches[0]) if with_d and len(batches) == 1 else None
         report = self._update_discriminator(batches, output, progress) if with_d else {}
-        report |= self._update_generator(batches, output, progress, with_d)
+        report |= self._update_generator(batches, output, progress)
         if self.ema_decay:
             self._update_ema(step)
         return report
 
-    def _generate(self, batch: GlyphBatch) -> GeneratorOutput:
+    def _generate(self, batch: GlyphBatch) -> Drawn:
         style = batch.style if batch.references is None else batch.references
         with self.autocast():
             logits, source_map = self.forward(batch.source, style)
-        return GeneratorOutput(logits, source_map.detach())
+        return logits, source_map.detach()
 
     def _discriminate_pair(self, batch: GlyphBatch, fake: Tensor) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
         """The discriminator on true and on generated glyphs, in one pass where no layer mixes the glyphs of a batch."""
-        assert self.forward_d is not None
         with self.autocast():
             if self._d_has_batch_norm:
                 real = self.forward_d(batch.source, batch.target, batch.style)
                 return real, self.forward_d(batch.source, fake, batch.style)
-            both = self.forward_d(
-                torch.cat([batch.source, batch.source]),
-                torch.cat([batch.target, fake]),
-                torch.cat([batch.style, batch.style]),
-            )
-        return split_pair(both)
+            pairs = (batch.source, batch.source), (batch.target, fake), (batch.style, batch.style)
+            return split_pair(self.forward_d(*map(torch.cat, pairs)))
 
-    def _update_discriminator(
-        self, batches: list[GlyphBatch], output: GeneratorOutput | None, progress: float
-    ) -> dict[str, Tensor]:
+    def _update_discriminator(self, batches: list[GlyphBatch], output: Drawn | None, progress: float) -> Losses:
         """D: real pairs up, generated pairs down, whatever else trains it, and its penalties."""
         assert self.discriminator is not None
         assert self.optimiser_d is not None
-        report: dict[str, Tensor] = {}
+        report: Losses = {}
         self.optimiser_d.zero_grad(set_to_none=True)
         for batch in batches:
             with torch.no_grad():
-                fake = image_from_logits((output or self._generate(batch)).logits)
+                fake = image_from_logits((output or self._generate(batch))[0])
             d_real, d_fake = self._discriminate_pair(batch, fake)
             given: dict[str, Any] = {"d_real": d_real, "d_fake": d_fake, "style": batch.style}
             if self.objective.needs(PENALISED, progress):
@@ -144,25 +118,21 @@ class TrainStep:
         self._apply("d", self.discriminator, self.optimiser_d)
         return report
 
-    def _update_generator(
-        self, batches: list[GlyphBatch], output: GeneratorOutput | None, progress: float, with_d: bool
-    ) -> dict[str, Tensor]:
+    def _update_generator(self, batches: list[GlyphBatch], output: Drawn | None, progress: float) -> Losses:
         """G: the target's ink, the source's bottleneck features, and to fool D, each as its term weighs it now."""
-        report: dict[str, Tensor] = {}
+        report: Losses = {}
         self.optimiser_g.zero_grad(set_to_none=True)
         for batch in batches:
             logits, source_map = output or self._generate(batch)
             fake = image_from_logits(logits)  # what networks see; gradients of it and of the losses' meet at the logits
-            given: dict[str, Any] = {
-                "logits": logits, "fake": image_from_logits(logits), "target": batch.target, "source": batch.source,
-                "style": batch.style,
-            }  # fmt: skip
+            given: dict[str, Any] = {"target": batch.target, "source": batch.source, "style": batch.style}
+            given |= {"logits": logits, "fake": image_from_logits(logits)}
             losses = self.objective.generator_losses(given, progress)
             if self.objective.needs("fake_map", progress):
                 with self.autocast():
                     given |= {"source_map": source_map, "fake_map": self.generator.encode(fake)}
                 losses |= self.objective.generator_losses(given, progress, done=losses)
-            if with_d:
+            if self.objective.discriminator_at_work(progress):
                 given |= self._discriminate_frozen(batch, fake, progress)
                 losses |= self.objective.generator_losses(given, progress, done=losses)
             _backward(losses, report, len(batches))
@@ -172,7 +142,6 @@ class TrainStep:
     def _discriminate_frozen(self, batch: GlyphBatch, fake: Tensor, progress: float) -> dict[str, DiscriminatorOutput]:
         """The discriminator on generated glyphs, through which the generator learns; on true ones if a loss compares."""
         assert self.discriminator is not None
-        assert self.d_forward_frozen is not None
         with frozen(self.discriminator), self.autocast():
             found = {"d_fake": self.d_forward_frozen(batch.source, fake, batch.style)}
             if self.objective.needs("d_real", progress):
@@ -202,7 +171,7 @@ class TrainStep:
             ours.copy_(theirs)
 
 
-def _backward(terms: dict[str, Tensor], report: dict[str, Tensor], share: int) -> None:
+def _backward(terms: Losses, report: Losses, share: int) -> None:
     """Backpropagates the sum of the terms as one of ``share`` equal parts and adds them to the report."""
     torch.stack(list(terms.values())).sum().div(share).backward()  # type: ignore[no-untyped-call]
     for name, value in terms.items():
@@ -212,13 +181,12 @@ def _backward(terms: dict[str, Tensor], report: dict[str, Tensor], share: int) -
 def split_pair(both: DiscriminatorOutput) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
     """The output on a batch of twice the size -> those on its first and its second half."""
     size = len(both.logits) // 2
-    first, second = (slice(None, size), slice(size, None))
 
     def part(of: slice) -> DiscriminatorOutput:
         category = None if both.class_logits is None else both.class_logits[of]
         return DiscriminatorOutput(both.logits[of], category, tuple(maps[of] for maps in both.features))
 
-    return part(first), part(second)
+    return part(slice(size)), part(slice(size, None))
 
 
 @contextmanager
@@ -245,3 +213,23 @@ def stored_statistics(network: nn.Module) -> Iterator[None]:
     finally:
         for norm in norms:
             norm.train()
+
+
+def average_over_processes(train_step: TrainStep, size: int) -> None:
+    """From now on every process's gradients are the mean over all of them; all must call this at once."""
+    if distributed.world_size() == 1:
+        return
+    train_step.forward = distributed.wrap_ddp(train_step.forward, [])
+    if (discriminator := train_step.discriminator) is not None:
+        idle = heads_without_loss(discriminator, train_step.objective, size=size, styles=train_step.generator.styles)
+        train_step.forward_d = distributed.wrap_ddp(train_step.forward_d, idle)
+
+
+def heads_without_loss(discriminator: nn.Module, objective: Objective, *, size: int, styles: int) -> list[nn.Parameter]:
+    """The discriminator's parameters that no term of its own update reaches, such as a category head without ``loss.category``."""
+    meta = copy.deepcopy(discriminator).to("meta").eval()
+    image, style = torch.zeros(1, 1, size, size, device="meta"), torch.zeros(1, styles, device="meta")
+    output = meta(image, image, style)
+    terms = objective.discriminator_losses({"d_real": output, "d_fake": output, "style": style}, 1.0)
+    reached = torch.autograd.grad(sum(terms.values()), list(meta.parameters()), allow_unused=True)  # type: ignore[arg-type]
+    return [ours for ours, found in zip(discriminator.parameters(), reached, strict=True) if found is None]

@@ -13,29 +13,25 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load as _load
-from safetensors.torch import save as _save
+from safetensors.torch import load, save
 from torch import Tensor
 
 
-def to_bytes(tensors: Mapping[str, Tensor], texts: Mapping[str, str] | None = None) -> bytes:
+def to_bytes(tensors: Mapping[str, Tensor], texts: dict[str, str] | None = None) -> bytes:
     """Tensors, on any device, as the content of a file; each row by row, whatever its layout in memory was."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return _save(plain, dict(texts) if texts else None)
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, texts)
 
 
 def from_bytes(data: bytes) -> dict[str, Tensor]:
     """Raises: ValueError if these are no such file."""
     try:
-        return _load(data)
+        return load(data)
     except (SafetensorError, KeyError) as error:  # KeyError: a type of number that torch has not
         raise ValueError(f"no safetensors file: {error}") from error
 
 
 def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
-    """Shape of each tensor, none of them read.
-
-    The library compares header and length of the file, and each shape with the bytes that it is given.
+    """Shape of each tensor, none of them read; the library compares them with the length of the file.
 
     Raises: OSError; ValueError if the file is no such file, or holds less than its header promises.
     """
@@ -47,23 +43,17 @@ def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
         raise ValueError(f"no safetensors file: {error}") from error
 
 
-# -- nested values ------------------------------------------------------------------------------
-
-
 def nested_to_bytes(value: Any) -> bytes:
     """Dictionaries, lists and tuples of tensors and plain values, such as an optimiser's state, as a file's content.
 
-    The nesting goes into the header as JSON, the tensors beside it: nothing needs to be unpickled.
-
-    Raises: TypeError for anything else in it.
+    The nesting goes into the header as JSON: nothing needs to be unpickled. Raises: TypeError for anything else in it.
     """
     tensors: dict[str, Tensor] = {}
 
     def flat(value: Any) -> Any:
         if isinstance(value, Tensor):
-            name = str(len(tensors))
-            tensors[name] = value
-            by_channel = value.dim() == 4 and not value.is_contiguous() and value.is_contiguous(memory_format=_NHWC)
+            tensors[name := str(len(tensors))] = value
+            by_channel = not value.is_contiguous() and value.is_contiguous(memory_format=torch.channels_last)
             return {"tensor": name, "channels_last": by_channel}
         if isinstance(value, dict):
             return {"dict": [[key, flat(item)] for key, item in value.items()]}
@@ -73,8 +63,7 @@ def nested_to_bytes(value: Any) -> bytes:
             return value
         raise TypeError(f"{type(value).__name__} cannot be saved")
 
-    structure = json.dumps(flat(value))
-    return to_bytes(tensors, {"structure": structure})
+    return to_bytes(tensors, {"structure": json.dumps(flat(value))})
 
 
 def nested_from_bytes(data: bytes) -> Any:
@@ -82,22 +71,19 @@ def nested_from_bytes(data: bytes) -> Any:
     tensors = from_bytes(data)
 
     def nested(value: Any) -> Any:
-        if isinstance(value, dict):
-            if "tensor" in value:
-                tensor = tensors[value["tensor"]]
-                # As it was in memory: an optimiser steps through many tensors at once only where they lie alike.
-                return tensor.contiguous(memory_format=_NHWC) if value["channels_last"] else tensor
-            ((kind, items),) = value.items()
-            if kind == "dict":
-                return {key: nested(item) for key, item in items}
-            return {"list": list, "tuple": tuple}[kind](nested(item) for item in items)
-        return value
+        if not isinstance(value, dict):
+            return value
+        if "tensor" in value:
+            tensor = tensors[value["tensor"]]
+            # As it was in memory: an optimiser steps through many tensors at once only where they lie alike.
+            return tensor.contiguous(memory_format=torch.channels_last) if value["channels_last"] else tensor
+        ((kind, items),) = value.items()
+        if kind == "dict":
+            return {key: nested(item) for key, item in items}
+        return {"list": list, "tuple": tuple}[kind](map(nested, items))
 
     try:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         return nested(json.loads(header["__metadata__"]["structure"]))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:  # RecursionError is a RuntimeError
         raise ValueError(f"its structure cannot be read ({type(error).__name__})") from error
-
-
-_NHWC = torch.channels_last

@@ -71,7 +71,13 @@ def train(steps: int, batch: int, seed: int) -> tuple[GlyphEncoder, tuple[float,
         schedule.step()
         bar.set_postfix_str(f"loss {loss.item():.3f}", refresh=False)
     encoder.eval()
-    return encoder, _accuracy(encoder, read, tell_font, ink, char, font, generator)
+    right_char = right_font = 0
+    with torch.inference_mode():
+        for rows in torch.split(torch.arange(len(ink)), 256):
+            embedding = encoder(distort(ink[rows].float() / 255, generator))
+            right_char += int((read(embedding).argmax(1) == char[rows]).sum())
+            right_font += int((tell_font(embedding).argmax(1) == font[rows]).sum())
+    return encoder, (100 * right_char / len(ink), 100 * right_font / len(ink))
 
 
 def load_glyphs() -> tuple[Tensor, Tensor, Tensor]:
@@ -82,10 +88,9 @@ def load_glyphs() -> tuple[Tensor, Tensor, Tensor]:
         glyphs = open_glyphs(str(asset(f"{name}.ttf")))
         present = glyphs.coverage(None).present
         frame = fit_canvas([glyphs.ink_box(c) for c in present], SIDE, 0.1)
-        for c in present:
-            images.append(255 - glyphs.rasterize(c, frame, SIDE))
-            chars.append(numbers.setdefault(c, len(numbers)))
-            fonts.append(font)
+        images += [255 - glyphs.rasterize(c, frame, SIDE) for c in present]
+        chars += [numbers.setdefault(c, len(numbers)) for c in present]
+        fonts += [font] * len(present)
     return torch.from_numpy(np.stack(images))[:, None], torch.tensor(chars), torch.tensor(fonts)
 
 
@@ -93,31 +98,12 @@ def distort(ink: Tensor, generator: torch.Generator) -> Tensor:
     """(N, 1, H, W) ink, 0..1, moved, made bolder or lighter, blurred and given noise, each glyph in its own way."""
     ink = AFFINE(ink, generator)
     n = len(ink)
-    bolder, lighter = F.max_pool2d(ink, 3, 1, 1), -F.max_pool2d(-ink, 3, 1, 1)
-    blurred = F.avg_pool2d(ink, 3, 1, 1)
+    bolder, lighter, blurred = F.max_pool2d(ink, 3, 1, 1), -F.max_pool2d(-ink, 3, 1, 1), F.avg_pool2d(ink, 3, 1, 1)
     for changed in (bolder, lighter, blurred):
         share = (torch.rand(n, 1, 1, 1, generator=generator) - 0.5).clamp_min(0)
         ink = (1 - share) * ink + share * changed
     noise = torch.randn(ink.shape, generator=generator) * 0.1 * torch.rand(n, 1, 1, 1, generator=generator)
     return (ink + noise).clamp(0, 1)
-
-
-@torch.inference_mode()
-def _accuracy(
-    encoder: GlyphEncoder,
-    read: nn.Linear,
-    tell_font: nn.Linear,
-    ink: Tensor,
-    char: Tensor,
-    font: Tensor,
-    generator: torch.Generator,
-) -> tuple[float, float]:
-    right_char = right_font = 0
-    for rows in torch.split(torch.arange(len(ink)), 256):
-        embedding = encoder(distort(ink[rows].float() / 255, generator))
-        right_char += int((read(embedding).argmax(1) == char[rows]).sum())
-        right_font += int((tell_font(embedding).argmax(1) == font[rows]).sum())
-    return 100 * right_char / len(ink), 100 * right_font / len(ink)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from fontgan.generate.inference import Run
 from fontgan.training.budget import step_flops
 from fontgan.training.checkpoint import find
 from fontgan.values import image_from_pixels
-from tests.helpers import BRUSH, KAI, SOURCE, TINY, Here, fontgan
+from tests.helpers import BRUSH, KAI, SOURCE, TINY, Here, fontgan, on_meta
 
 CHARS = "的一是不了在人有我他这个们中来上大为和国"
 REFERENCE = (*TINY, "generator/style=reference", "generator.style.shots=2", "generator.style.width=4")
@@ -110,9 +110,7 @@ def test_operations_of_a_step_count_the_references() -> None:
     _, step, sampler = build_parts(cfg, torch.device("cpu"), "fp32")
     with FlopCounterMode(display=False) as counter:
         step([sampler.batch(0)], 1.0, 0)
-    counted = step_flops(
-        step.generator, step.discriminator, step.objective, size=64, batch_size=cfg.trainer.batch_size, accumulate=1
-    )
+    counted = step_flops(*on_meta(step), step.objective, size=64, batch_size=cfg.trainer.batch_size, accumulate=1)
     assert counted == pytest.approx(counter.get_total_flops(), rel=1e-6)
 
 

@@ -21,8 +21,8 @@ from fontgan.config.instantiate import build, build_objective
 from fontgan.errors import ConfigError
 from fontgan.runtime import distributed
 from fontgan.training import checkpoint as checkpoints
-from fontgan.training.loss_buffer import LossBuffer
-from fontgan.training.parallel import heads_without_loss
+from fontgan.training.loss_buffer import LossBuffer, StepReport
+from fontgan.training.step import heads_without_loss
 from tests.helpers import TINY, Here
 
 # Nothing in it depends on how a batch is shared out: no batch norm, no dropout.  Adam divides by the size of a gradient,
@@ -195,14 +195,14 @@ def test_only_a_head_that_no_loss_looks_at_is_idle(name: str) -> None:
 
 def test_reports_arrive_in_order_and_name_the_glyphs_of_what_is_not_finite() -> None:
     reports = LossBuffer()
-    reports.record(1, {"l1": torch.tensor(0.5), "edge": torch.tensor(0.25)}, ["kai:一"])
-    reports.record(2, {"l1": torch.tensor(float("nan"))}, ["kai:二", "brush:三"])
-    assert not reports.pending
+    reports.kept.append(StepReport(1, {"l1": torch.tensor(0.5), "edge": torch.tensor(0.25)}, ["kai:一"], {}))
+    reports.kept.append(StepReport(2, {"l1": torch.tensor(float("nan"))}, ["kai:二", "brush:三"], {}))
+    assert not reports.sent
     reports.copy_async()
-    assert reports.pending
-    reports.record(3, {"l1": torch.tensor(0.1)}, ["kai:四"])
+    assert reports.sent
+    reports.kept.append(StepReport(3, {"l1": torch.tensor(0.1)}, ["kai:四"], {}))
     first, second = reports.collect()
     assert (first.step, first.values, first.is_finite) == (1, {"l1": 0.5, "edge": 0.25}, True)
     assert not second.is_finite
     assert second.say() == "a loss is not finite (l1=nan) on kai:二 brush:三"
-    assert (len(reports), reports.pending, reports.collect()) == (1, False, [])
+    assert (len(reports.kept), reports.sent, reports.collect()) == (1, [], [])

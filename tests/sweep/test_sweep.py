@@ -35,7 +35,7 @@ from fontgan.runtime.files import locked
 from fontgan.sweep import jobs, launcher
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.budget import Budget, parse_budget, step_flops
-from tests.helpers import SOURCE, TINY, Here, fontgan
+from tests.helpers import SOURCE, TINY, Here, fontgan, on_meta
 
 READY = [name for name in choices("sweep") if name != "none"]
 GRIDS = [name for name in READY if name != "optuna"]
@@ -424,8 +424,7 @@ def test_operations_of_a_step_are_those_of_a_real_one(settings: list[str]) -> No
     with FlopCounterMode(display=False) as counter:
         step(batches, 1.0, 0)
     counted = step_flops(
-        step.generator, step.discriminator, step.objective,
-        size=64, batch_size=cfg.trainer.batch_size, accumulate=cfg.trainer.accumulate,
+        *on_meta(step), step.objective, size=64, batch_size=cfg.trainer.batch_size, accumulate=cfg.trainer.accumulate,
     )  # fmt: skip
     assert counted == pytest.approx(counter.get_total_flops(), rel=1e-6)
     assert counted > 2 * cfg.trainer.batch_size * cfg.trainer.accumulate * forward_flops(step.generator, 64)

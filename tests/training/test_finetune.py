@@ -24,13 +24,11 @@ from fontgan.generate.inference import load
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.finetune import (
     PretrainedRun,
-    freeze,
     freeze_parts,
     load_pretrained,
     origin_of,
     parts_of,
     stale_prototypes,
-    train_only_new_rows,
 )
 from fontgan.training.step import TrainStep
 from tests.helpers import BRUSH, KAI, TINY, XIAOWEI, Here, described, fontgan
@@ -171,10 +169,11 @@ def test_train_only_style_moves_new_rows_or_says_what_to_do(style: str, saved: C
     load_pretrained(generator, pretrained, ["kai", "brush", "mine"])
     if style in ("none", "reference"):
         with pytest.raises(ConfigError, match=f"generator/style={style} has no row"):
-            train_only_new_rows(generator, pretrained, ["mine"])
+            freeze_parts(generator, pretrained, ["mine"], frozen=[], train_only="style")
         return
-    frozen = train_only_new_rows(generator, pretrained, ["mine"])
-    assert_grown_by_one_row_alone(before, some_steps(cfg, generator, frozen, num_frozen_styles=2))
+    frozen, num_frozen_styles = freeze_parts(generator, pretrained, ["mine"], frozen=[], train_only="style")
+    assert num_frozen_styles == 2
+    assert_grown_by_one_row_alone(before, some_steps(cfg, generator, frozen, num_frozen_styles))
 
 
 @pytest.mark.parametrize("style", choices("generator/style"))
@@ -189,8 +188,8 @@ def test_every_parameter_is_in_one_part(style: str) -> None:
 @pytest.mark.parametrize("part", ["encoder", "decoder", "style"])
 def test_a_frozen_part_does_not_move_and_the_rest_does(part: str, saved: Callable[[Any], PretrainedRun]) -> None:
     cfg = small("film", "loss=ink", "discriminator=none", "generator.dropout=0.3", "generator/norm=batch")
-    generator = build_generator(cfg, 3)
-    load_pretrained(generator, saved(cfg), ["kai", "brush", "mine"])
+    pretrained, generator = saved(cfg), build_generator(cfg, 3)
+    load_pretrained(generator, pretrained, ["kai", "brush", "mine"])
     before = {key: tensor.clone() for key, tensor in generator.state_dict().items()}
     names = {
         key
@@ -200,7 +199,9 @@ def test_a_frozen_part_does_not_move_and_the_rest_does(part: str, saved: Callabl
         for key in before
         if key.startswith(f"{prefix}.")
     }
-    after = some_steps(cfg, generator, freeze(generator, [part]), num_frozen_styles=0)
+    targets = ["kai", "brush"] if part == "style" else ["mine"]  # which may not be held still
+    frozen, _ = freeze_parts(generator, pretrained, targets, frozen=[part], train_only=None)
+    after = some_steps(cfg, generator, frozen, num_frozen_styles=0)
     assert names
     assert {key for key in before if torch.equal(before[key], after[key])} == names
 

@@ -38,7 +38,8 @@ from fontgan.report.collect import read_history
 from fontgan.runtime.checksums import read_sealed
 from fontgan.sweep.jobs import read_jobs
 from fontgan.training.checkpoint import find, open_checkpoint
-from fontgan.training.run_json import check_metadata
+from fontgan.training.run_json import RunJson
+from fontgan.untrusted.plain_json import convert
 from fontgan.untrusted.plain_yaml import MAX_BYTES, MAX_NODES
 from tests.helpers import KAI, TINY, Here, open_page, part_of, reseal
 
@@ -515,7 +516,7 @@ json_values = st.recursive(
 def test_metadata_is_checked_or_refused(tiny_run: Path, changes: dict[str, Any]) -> None:
     metadata = read_sealed(tiny_run / "checkpoints" / "step-00000004" / "run.json", 2) | changes
     try:
-        check_metadata(metadata)
+        convert(metadata, RunJson)
     except ValueError:
         return
     for entry in metadata["data"]["members"]:
