@@ -22,7 +22,7 @@ import fontgan as package
 from fontgan.data.batches import collate_pairs
 from fontgan.data.frame import Frame
 from fontgan.data.image_source import image_files
-from fontgan.data.pack import open_pack
+from fontgan.data.pack import member_frame, open_pack
 from fontgan.errors import DataError
 from fontgan.generate.inference import load
 from fontgan.models.predict import draw_pixels
@@ -206,7 +206,7 @@ def test_alignment_is_undone_on_output(tiny_run: Path, monkeypatch: pytest.Monke
     )
     drawn = run.stylise(pack.pixels[:1], "brush")[0]
     own = font.rasterize("国", Frame.from_dict(run.manifest["cell_to_canvas"]), run.size)
-    aligned = font.rasterize("国", pack.frame("brush"), run.size)
+    aligned = font.rasterize("国", member_frame(pack.manifest, "brush"), run.size)
     assert np.abs(drawn.astype(int) - own).mean() < 4
     assert np.abs(aligned.astype(int) - own).mean() > 8
 

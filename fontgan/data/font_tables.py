@@ -23,9 +23,8 @@ def unpacked(path: Path, data: bytes) -> bytes:
     if data[:4] != b"wOF2":
         return data
     if importlib.util.find_spec("brotli") is None:
-        raise DataError(
-            f"{path}: is a WOFF2, which the package brotli unpacks. Run pip install 'fontgan[woff2]', or give a TTF or OTF."
-        )
+        remedy = "Run pip install 'fontgan[woff2]', or give a TTF or OTF."
+        raise DataError(f"{path}: is a WOFF2, which the package brotli unpacks. {remedy}")
     font, plain = TTFont(io.BytesIO(data), recalcBBoxes=False, recalcTimestamp=False), io.BytesIO()
     font.flavor = None
     font.save(plain, reorderTables=False)
@@ -39,23 +38,19 @@ def read_tables(path: Path, data: bytes, index: int | None) -> TTFont:
             raise DataError(f"{path}#{index}: the file is a single font, not a collection. Leave #{index} out.")
         return TTFont(io.BytesIO(data), lazy=True)
     faces = TTCollection(io.BytesIO(data), lazy=True).fonts
-    names = [f"#{i} {_full_name(face)}" for i, face in enumerate(faces[:20])]
+    known = [(face["name"].getDebugName(4) or "") if "name" in face else "" for face in faces[:20]]
+    names = ", ".join(f"#{i} {printable(name, 60)}" for i, name in enumerate(known))
     if index is None and len(faces) > 1:
-        raise DataError(f"{path}: a collection of {len(faces)} fonts. Choose one: {path}#0 .. ({', '.join(names)}).")
+        raise DataError(f"{path}: a collection of {len(faces)} fonts. Choose one: {path}#0 .. ({names}).")
     if index is not None and index >= len(faces):
-        raise DataError(f"{path}#{index}: the collection has {len(faces)} fonts: {', '.join(names)}.")
+        raise DataError(f"{path}#{index}: the collection has {len(faces)} fonts: {names}.")
     return faces[index or 0]
-
-
-def _full_name(face: TTFont) -> str:
-    return printable((face["name"].getDebugName(4) or "") if "name" in face else "", 60)
 
 
 def instance_location(path: Path, instance: str | None, tables: TTFont) -> dict[str, float]:
     """The value of every axis, in the font's own order; none if it is not variable.
 
-    Args:
-        instance: ``wght=600,opsz=12`` (or with colons), the name of a named instance, or None for the default.
+    ``instance`` is ``wght=600,opsz=12`` (or with colons), the name of a named instance, or None for the default.
     Raises: DataError if there is no such instance.
     """
     if "fvar" not in tables:
@@ -71,24 +66,18 @@ def instance_location(path: Path, instance: str | None, tables: TTFont) -> dict[
     for name, coordinates in named.items():
         if name.casefold() == instance.casefold():
             return location | {tag: float(value) for tag, value in coordinates.items()}
-    ranges = ", ".join(f"{tag} {axis.minValue:g}..{axis.maxValue:g}" for tag, axis in axes.items())
+    ranges = printable(", ".join(f"{tag} {axis.minValue:g}..{axis.maxValue:g}" for tag, axis in axes.items()))
+    known = f"Axes: {ranges}; named instances: {printable(', '.join(named)) or 'none'}."
     for part in instance.replace(":", "=").split(","):
         tag, _, text = part.partition("=")
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if tag not in axes or math.isnan(value) or not axes[tag].minValue <= value <= axes[tag].maxValue:
-            raise DataError(
-                f"{path}@{instance}: no such instance. Axes: {printable(ranges)}; named instances: {printable(', '.join(named)) or 'none'}."
-            )
+        if tag not in axes or not axes[tag].minValue <= value <= axes[tag].maxValue:  # also what is no number
+            raise DataError(f"{path}@{instance}: no such instance. {known}")
         location[tag] = value
     return location
-
-
-def lacking_tables(tables: TTFont) -> list[str]:
-    """Tables that the font must have: some are read where they are there, so that nobody would miss them."""
-    return [tag for tag in ("OS/2", "hhea", "hmtx", "name", "post") if tag not in tables]
 
 
 def wrong_checksums(data: bytes, tables: TTFont) -> list[str]:
@@ -125,9 +114,9 @@ def is_character(code: int) -> bool:
 
 def vertical_metrics(tables: TTFont) -> tuple[float, float]:
     """Ascent and descent (negative) in font units: OS/2 typographic, else hhea, else 0.88 / -0.12 of the em."""
-    if "OS/2" in tables and (tables["OS/2"].sTypoAscender or tables["OS/2"].sTypoDescender):
-        return tables["OS/2"].sTypoAscender, tables["OS/2"].sTypoDescender
-    if "hhea" in tables and (tables["hhea"].ascent or tables["hhea"].descent):
-        return tables["hhea"].ascent, tables["hhea"].descent
+    for tag, ascent, descent in (("OS/2", "sTypoAscender", "sTypoDescender"), ("hhea", "ascent", "descent")):
+        stated = (getattr(tables[tag], ascent), getattr(tables[tag], descent)) if tag in tables else (0, 0)
+        if any(stated):
+            return stated
     em = tables["head"].unitsPerEm
     return BASELINE * em, (BASELINE - 1) * em

@@ -9,7 +9,7 @@ Three coordinate systems meet here.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Annotated, Any, NamedTuple
 
@@ -19,9 +19,9 @@ from fontgan.untrusted.plain_json import convert
 
 BASELINE = 0.88  # of the em from its top where nothing else is said: most Chinese and Japanese fonts have 880/-120
 MAX_TRANSFORM = 1e6  # scale and offset of a frame that is read from a file; the scale is at least 1 in so many
-
-
+MIN_FIT_SCALE = 0.75  # an outlier may shrink the canvas scale to this share of the plain em fit, no further
 SIZES = (64, 96, 128, 192, 256, 384, 512)  # sides of the canvas, in pixels
+Offset = Annotated[float, Meta(ge=-MAX_TRANSFORM, le=MAX_TRANSFORM)]
 
 
 class Box(NamedTuple):
@@ -40,13 +40,17 @@ class Box(NamedTuple):
     def height(self) -> float:
         return self.y1 - self.y0
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+
 
 class StoredFrame(Struct, frozen=True, forbid_unknown_fields=True):
     """The schema of ``Frame.as_dict``."""
 
     scale: Annotated[float, Meta(ge=1 / MAX_TRANSFORM, le=MAX_TRANSFORM)]
-    dx: Annotated[float, Meta(ge=-MAX_TRANSFORM, le=MAX_TRANSFORM)]
-    dy: Annotated[float, Meta(ge=-MAX_TRANSFORM, le=MAX_TRANSFORM)]
+    dx: Offset
+    dy: Offset
 
 
 @dataclass(frozen=True)
@@ -65,15 +69,11 @@ class Frame:
         return Frame(1 / self.scale, -self.dx / self.scale, -self.dy / self.scale)
 
     def box(self, box: Box) -> Box:
-        return Box(
-            self.scale * box.x0 + self.dx,
-            self.scale * box.y0 + self.dy,
-            self.scale * box.x1 + self.dx,
-            self.scale * box.y1 + self.dy,
-        )
+        scale, dx, dy = self.scale, self.dx, self.dy
+        return Box(scale * box.x0 + dx, scale * box.y0 + dy, scale * box.x1 + dx, scale * box.y1 + dy)
 
     def as_dict(self) -> dict[str, float]:
-        return {"scale": self.scale, "dx": self.dx, "dy": self.dy}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, stored: Any) -> Frame:
@@ -84,15 +84,9 @@ class Frame:
 
 def median_box(boxes: list[Box]) -> Box:
     """The box of median centre, width and height."""
-    centres_x = median([(b.x0 + b.x1) / 2 for b in boxes])
-    centres_y = median([(b.y0 + b.y1) / 2 for b in boxes])
-    width, height = median([b.width for b in boxes]), median([b.height for b in boxes])
-    return Box(
-        float(centres_x - width / 2),
-        float(centres_y - height / 2),
-        float(centres_x + width / 2),
-        float(centres_y + height / 2),
-    )
+    facts = ((*box.centre, box.width, box.height) for box in boxes)
+    x, y, width, height = (float(median(values)) for values in zip(*facts, strict=True))
+    return Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
 
 
 def fit_median(boxes: list[Box], reference: list[Box]) -> Frame:
@@ -100,29 +94,20 @@ def fit_median(boxes: list[Box], reference: list[Box]) -> Frame:
     have, want = median_box(boxes), median_box(reference)
     area = have.width * have.height
     scale = math.sqrt(want.width * want.height / area) if area > 0 else 1.0
-    return Frame(
-        scale,
-        (want.x0 + want.x1) / 2 - scale * (have.x0 + have.x1) / 2,
-        (want.y0 + want.y1) / 2 - scale * (have.y0 + have.y1) / 2,
-    )
-
-
-MIN_FIT_SCALE = 0.75  # an outlier may shrink the canvas scale to this share of the plain em fit, no further
+    return Frame(scale, *(to - scale * at for to, at in zip(want.centre, have.centre, strict=True)))
 
 
 def fit_canvas(boxes: list[Box], size: int, margin: float) -> Frame:
-    """Cell -> canvas so that the em fits inside the margins and no ink of ``boxes`` is clipped.
+    """Cell -> canvas of ``size`` pixels so that the em fits inside the margins and no ink of ``boxes`` is clipped.
 
-    Ink outside the em first shrinks the scale, down to ``MIN_FIT_SCALE`` of the plain fit, then shifts it.
-
-    Args:
-        size: side of the canvas in pixels.
-        margin: empty border on each side, as a fraction of the canvas, 0 to below 0.5.
+    Ink outside the em first shrinks the scale, down to ``MIN_FIT_SCALE`` of the plain fit, then shifts it;
+    ``margin`` is the empty border on each side, as a fraction of the canvas, 0 to below 0.5.
     """
     room = size * (1 - 2 * margin)
-    union = Box(min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes))
-    scale = room * max(MIN_FIT_SCALE, min(1.0, 1 / max(union.width, union.height, 1e-9)))
-    return Frame(scale, _offset(scale, union.x0, union.x1, size), _offset(scale, union.y0, union.y1, size))
+    left, top, right, bottom = zip(*boxes, strict=True)
+    x0, y0, x1, y1 = min(left), min(top), max(right), max(bottom)
+    scale = room * max(MIN_FIT_SCALE, min(1.0, 1 / max(x1 - x0, y1 - y0, 1e-9)))
+    return Frame(scale, _offset(scale, x0, x1, size), _offset(scale, y0, y1, size))
 
 
 def _offset(scale: float, low: float, high: float, size: int) -> float:
@@ -137,4 +122,4 @@ def _offset(scale: float, low: float, high: float, size: int) -> float:
 
 def clips(box: Box, size: int) -> bool:
     """True if a box in canvas pixels reaches over the edge by more than a hundredth of a pixel."""
-    return box.x0 < -0.01 or box.y0 < -0.01 or box.x1 > size + 0.01 or box.y1 > size + 0.01
+    return min(box) < -0.01 or max(box) > size + 0.01

@@ -9,37 +9,33 @@ from typing import Any, Protocol
 import numpy as np
 
 from fontgan.data.frame import Box, Frame
-from fontgan.errors import one_line
+from fontgan.errors import one_line, shorten
 
 PAPER = 255  # grey level of paper in uint8 glyph images; ink is 0
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """Something a user should know about their data.
+    """Something a user should know about their data."""
 
-    ``level`` is "error" (training cannot start), "warning" (it can, and the result may suffer) or "note".
-    """
-
-    level: str
+    level: str  # "error" (training cannot start), "warning" (it can, and the result may suffer) or "note"
     message: str
     remedy: str = ""
 
     def __str__(self) -> str:
-        return one_line(f"{self.level}: {self.message}" + (f" {self.remedy}" if self.remedy else ""))
+        return one_line(f"{self.level}: {self.message} {self.remedy}".rstrip())
 
 
 class Diagnostics(list[Diagnostic]):
     """What is to be told of some glyphs, in order."""
 
-    def note(self, message: str, remedy: str = "") -> None:
-        self.append(Diagnostic("note", message, remedy))
+    def add(self, level: str, message: str, remedy: str = "") -> None:
+        self.append(Diagnostic(level, message, remedy))
 
-    def warn(self, message: str, remedy: str = "") -> None:
-        self.append(Diagnostic("warning", message, remedy))
-
-    def error(self, message: str, remedy: str = "") -> None:
-        self.append(Diagnostic("error", message, remedy))
+    def tell(self, level: str, where: object, things: list[str], what: str, remedy: str = "") -> None:
+        """Tells how many things there are, what is the matter with them, and which are the first; of none nothing."""
+        if things:
+            self.add(level, f"{where}: {len(things)} {what}: {shorten(things)}.", remedy)
 
 
 @dataclass

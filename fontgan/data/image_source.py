@@ -10,6 +10,7 @@ import hashlib
 import math
 import re
 import unicodedata
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,19 +37,15 @@ _HEX_NAME = re.compile(r"(?:[uU]\+|uni|[uU])?([0-9A-Fa-f]{4,6})")
 
 
 def char_from_name(stem: str) -> str | None:
-    """The character a file name stands for, or None.
+    """The character a file name stands for: ``U+4E00``, ``4E00``, ``uni4E00``, ``u1F600`` or the character itself.
 
-    ``U+4E00``, ``4E00``, ``uni4E00``, ``u1F600`` and the character itself, also where a file system has taken it
-    apart (か + ゛ for が).
+    Also where a file system has taken it apart (か + ゛ for が); None if it stands for none.
     """
-    composed = stem if len(stem) == 1 else unicodedata.normalize("NFC", stem)
-    if len(composed) == 1:
-        char = composed
-    elif match := _HEX_NAME.fullmatch(stem):
-        if int(match[1], 16) > 0x10FFFF:
-            return None
-        char = chr(int(match[1], 16))
-    else:
+    char = stem if len(stem) == 1 else unicodedata.normalize("NFC", stem)
+    if match := _HEX_NAME.fullmatch(stem):
+        code = int(match[1], 16)
+        char = chr(code) if code <= 0x10FFFF else ""
+    if len(char) != 1:
         return None
     category = unicodedata.category(char)
     return None if category[0] == "Z" or category in ("Cc", "Cf", "Cs", "Cn") else char
@@ -60,13 +57,11 @@ def name_from_char(char: str) -> str:
 
 
 def read_grey(path: Path) -> tuple[np.ndarray, bool]:
-    """Reads an image of one of ``fontgan.untrusted.images.FORMATS`` as grey levels.
+    """Reads an image of one of ``fontgan.untrusted.images.FORMATS`` as grey levels; colour profiles are not looked at.
 
-    Transparency shows paper: white under dark ink, black under light ink.  Colour profiles are not looked at.
-
+    Transparency shows paper: white under dark ink, black under light ink.
     Returns: (H, W) uint8, 0 ink .. 255 paper; and whether the image was light on dark and is inverted here.
-    Raises: DataError if the file is no image, is larger than ``fontgan.untrusted.images.GLYPH``, or cannot be decoded to
-        its end.
+    Raises: DataError if it is no image, larger than ``fontgan.untrusted.images.GLYPH``, or not decoded to its end.
     """
     return _read_hashed(path)[:2]
 
@@ -89,17 +84,17 @@ def grey_of(image: Image.Image) -> tuple[np.ndarray, bool]:
 
 def _grey_over_paper(image: Image.Image) -> np.ndarray:
     transparent = image.info.get("transparency")
+    alpha = None
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         deep = np.asarray(image)
         grey = eight_bits(deep)
-        alpha = np.where(deep == transparent, 0, 255).astype(np.uint8) if isinstance(transparent, int) else None
+        if isinstance(transparent, int):
+            alpha = np.where(deep == transparent, 0, 255).astype(np.uint8)
     elif image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or transparent is not None:
         rgba = image if image.mode == "RGBA" else image.convert("RGBA")
         grey, alpha = np.asarray(rgba.convert("L")), np.asarray(rgba.getchannel("A"))
     else:
-        if image.mode == "CMYK":
-            image = image.convert("RGB")
-        return np.asarray(image.convert("L"))
+        grey = np.asarray((image.convert("RGB") if image.mode == "CMYK" else image).convert("L"))
     if alpha is None or alpha.min(initial=255) == 255:
         return grey  # nothing shows through
     seen = grey.astype(np.uint16) * alpha
@@ -116,29 +111,41 @@ def eight_bits(deep: np.ndarray) -> np.ndarray:
     if not (math.isfinite(lowest) and math.isfinite(highest) and lowest >= 0 and highest <= 65535):
         raise ValueError(f"its grey levels go from {lowest:g} to {highest:g}, and 0 to 65535 are needed")
     # An image whose lightest pixel is darker than a quarter has no paper: it holds levels of fewer bits.
-    tops = [1, 255] if deep.dtype.kind == "f" else [255]
-    top = next(top for top in [*tops, 1023, 4095, 16383, 65535] if highest <= top)
+    tops = (1, 255, 1023, 4095, 16383, 65535)
+    top = next(top for top in tops[deep.dtype.kind != "f" :] if highest <= top)
     return np.clip(np.rint(deep.astype(np.float64) / top * 255), 0, 255).astype(np.uint8)
 
 
 def square_cell(grey: np.ndarray) -> Frame:
     """Cell -> pixels of an image: the em square is the smallest square around it, centred."""
-    height, width = grey.shape
-    side = max(height, width)
-    return Frame(side, (width - side) / 2, (height - side) / 2)
+    side = max(grey.shape)
+    return Frame(side, (grey.shape[1] - side) / 2, (grey.shape[0] - side) / 2)
 
 
 def image_files(folder: Path) -> list[Path]:
     """The glyph images of a folder by their endings, sorted by name; without hidden files and fontgan's overviews."""
     overviews = {SHEET, STRIP, ANIMATION} if (folder / MANIFEST).is_file() else {SHEET}
-    return sorted(
-        file for file in folder.iterdir() if named_as_image(file) and file.name not in overviews and is_file(file)
-    )
+    named = filter(named_as_image, folder.iterdir())
+    return sorted(file for file in named if file.name not in overviews and is_file(file))
 
 
 def named_as_image(file: Path) -> bool:
     """Whether a file's name has an image's ending; hidden files are left alone."""
     return file.suffix.lower() in IMAGE_ENDINGS and not file.name.startswith(".")
+
+
+class _Cell(Struct, frozen=True):
+    """What a manifest says of its images."""
+
+    size: Annotated[int, Meta(ge=1, le=GLYPH.side)]
+    cell_to_canvas: StoredFrame
+
+    def __post_init__(self) -> None:
+        cell, most = self.cell_to_canvas, self.size * MAX_CELL_RATIO
+        if not self.size / MAX_CELL_RATIO <= cell.scale <= most:
+            raise ValueError(f"cell_to_canvas: a scale of {cell.scale:g} is out of proportion to a size of {self.size}")
+        if max(abs(cell.dx), abs(cell.dy)) > most:
+            raise ValueError(f"cell_to_canvas: it lies too far off images of size {self.size}")
 
 
 class CellFinder:
@@ -149,14 +156,15 @@ class CellFinder:
         file = folder / MANIFEST
         self.canvas: Frame | None = None
         self.size = 0
-        if file.is_file():
-            try:
-                self.canvas, self.size = _cell_and_size(read_json(file, MAX_MANIFEST_BYTES))
-            except (OSError, ValueError) as error:
-                raise DataError(
-                    f"{file}: not a manifest of fontgan ({error}). "
-                    "Take it out, and each image counts as a whole em cell."
-                ) from error
+        if not file.is_file():
+            return
+        try:
+            stored = convert(read_json(file, MAX_MANIFEST_BYTES), _Cell)
+        except (OSError, ValueError) as error:
+            remedy = "Take it out, and each image counts as a whole em cell."
+            raise DataError(f"{file}: not a manifest of fontgan ({error}). {remedy}") from error
+        cell = stored.cell_to_canvas
+        self.canvas, self.size = Frame(cell.scale, cell.dx, cell.dy), stored.size
 
     def cell_to_image(self, grey: np.ndarray) -> Frame:
         """Cell -> pixels of this image."""
@@ -164,21 +172,14 @@ class CellFinder:
             return square_cell(grey)
         return self.canvas.compose(Frame(max(grey.shape) / self.size))  # the images may have been scaled since
 
+    def ink_box(self, grey: np.ndarray) -> Box | None:
+        """The ink's box in cell coordinates, or None for a blank image."""
+        box = ink_box(grey)
+        return None if box is None else self.cell_to_image(grey).inverse().box(box)
 
-class _Cell(Struct, frozen=True):
-    size: Annotated[int, Meta(ge=1, le=GLYPH.side)]
-    cell_to_canvas: StoredFrame
-
-
-def _cell_and_size(stored: Any) -> tuple[Frame, int]:
-    """Where the em square lies in images of which size. Raises: ValueError if a manifest says nothing sane of it."""
-    manifest = convert(stored, _Cell)
-    size, cell = manifest.size, manifest.cell_to_canvas
-    if not size / MAX_CELL_RATIO <= cell.scale <= size * MAX_CELL_RATIO:
-        raise ValueError(f"cell_to_canvas: a scale of {cell.scale:g} is out of proportion to a size of {size}")
-    if max(abs(cell.dx), abs(cell.dy)) > size * MAX_CELL_RATIO:
-        raise ValueError(f"cell_to_canvas: it lies too far off images of size {size}")
-    return Frame(cell.scale, cell.dx, cell.dy), size
+    def rasterize(self, grey: np.ndarray, frame: Frame, size: int) -> np.ndarray:
+        """``resample``, where ``frame`` maps cell to canvas."""
+        return resample(grey, self.cell_to_image(grey).inverse().compose(frame), size)
 
 
 def ink_box(grey: np.ndarray) -> Box | None:
@@ -197,15 +198,8 @@ class FolderGlyphs:
         """Raises: DataError if the folder holds no image whose name stands for a character."""
         self.path = path
         self.files: dict[str, Path] = {}
-        self.diagnostics = Diagnostics()
         unparsed: list[str] = []
         doubled: list[str] = []
-        strange = sorted(file.name for file in path.iterdir() if named_as_image(file) and not is_file(file))
-        if strange:
-            self.diagnostics.warn(
-                f"{path}: {len(strange)} are named as images but are no files, and are left out: {shorten(strange)}.",
-                "Links may lead nowhere; folders are not looked into.",
-            )
         for file in image_files(path):
             char = char_from_name(file.stem)
             if char is None:
@@ -214,80 +208,64 @@ class FolderGlyphs:
                 doubled.append(f"{file.name} (also {self.files[char].name})")
             else:
                 self.files[char] = file
-        if unparsed:
-            self.diagnostics.warn(
-                f"{path}: {len(unparsed)} file names stand for no character and are left out: {shorten(unparsed)}.",
-                "Name them U+4E00.png, 4E00.png, uni4E00.png or by the character itself.",
-            )
-        if doubled:
-            self.diagnostics.warn(
-                f"{path}: {len(doubled)} files repeat a character and are left out: {shorten(doubled)}.",
-                "Keep one image a character.",
-            )
+        strange = sorted(file.name for file in path.iterdir() if named_as_image(file) and not is_file(file))
+        self.diagnostics = Diagnostics()
+        remedy = "Links may lead nowhere; folders are not looked into."
+        what = "are named as images but are no files, and are left out"
+        self.diagnostics.tell("warning", path, strange, what, remedy)
+        remedy = "Name them U+4E00.png, 4E00.png, uni4E00.png or by the character itself."
+        self.diagnostics.tell("warning", path, unparsed, "file names stand for no character and are left out", remedy)
+        what, remedy = "files repeat a character and are left out", "Keep one image a character."
+        self.diagnostics.tell("warning", path, doubled, what, remedy)
         if not self.files:
             what = f"{len(unparsed)} images, none named after a character" if unparsed else "no images"
-            raise DataError(
-                f"{path}: the folder holds {what}. Put glyph images there, named U+4E00.png, 4E00.png, uni4E00.png or 一.png."
-            )
+            remedy = "Put glyph images there, named U+4E00.png, 4E00.png, uni4E00.png or 一.png."
+            raise DataError(f"{path}: the folder holds {what}. {remedy}")
         self._cells = CellFinder(path)
         self._boxes: dict[str, Box] = {}
         self._hashes: dict[str, str] = {}  # of the images' files as they were surveyed or hashed
 
     def coverage(self, wanted: list[str] | None) -> Coverage:
-        """Reads every wanted image once: unreadable and blank ones are left out, polarity is noted."""
-        chars = list(self.files) if wanted is None else wanted
         present: list[str] = []
         left_out: dict[str, list[str]] = {"missing": [], "unreadable": [], "empty": []}
         diagnostics = Diagnostics(self.diagnostics)
         inverted: list[str] = []
-        sizes: dict[tuple[int, int], int] = {}
-        for char in chars:
-            file = self.files.get(char)
-            if file is None:
+        sizes: Counter[tuple[int, ...]] = Counter()
+        for char in self.files if wanted is None else wanted:
+            if char not in self.files:
                 left_out["missing"].append(char)
                 continue
             try:
-                grey, was_inverted, digest = _read_hashed(file)
+                grey, was_inverted, digest = _read_hashed(self.files[char])
             except DataError as error:
                 left_out["unreadable"].append(char)
-                diagnostics.warn(str(error))
+                diagnostics.add("warning", str(error))
                 continue
-            box = self._measure(grey)
+            box = self._cells.ink_box(grey)
             if box is None:
                 left_out["empty"].append(char)
                 continue
             present.append(char)
-            self._boxes[char] = box
-            self._hashes[char] = digest
-            sizes[grey.shape] = sizes.get(grey.shape, 0) + 1
+            self._boxes[char], self._hashes[char] = box, digest
+            sizes[grey.shape] += 1
             if was_inverted:
-                inverted.append(file.name)
+                inverted.append(self.files[char].name)
         if present:
             self._say_polarity(diagnostics, inverted, len(present))
         if len(sizes) > 1:
-            sizes_text = [f"{w}x{h} px ({count})" for (h, w), count in sorted(sizes.items(), key=lambda s: -s[1])]
-            diagnostics.note(
-                f"{self.path}: images of {len(sizes)} sizes: {shorten(sizes_text, 5)}; each is taken as a whole em cell.",
-                "Cut them all to the same cell if they are not.",
-            )
-        if left_out["missing"]:
-            diagnostics.note(
-                f"{self.path}: {len(left_out['missing'])} characters left out as missing: {shorten(left_out['missing'])}."
-            )
-        if left_out["empty"]:
-            diagnostics.warn(
-                f"{self.path}: {len(left_out['empty'])} images hold no ink and are left out: {shorten(left_out['empty'])}.",
-                "Draw them or take them out.",
-            )
+            told = shorten([f"{w}x{h} px ({count})" for (h, w), count in sizes.most_common()], 5)
+            told = f"images of {len(sizes)} sizes: {told}; each is taken as a whole em cell."
+            diagnostics.add("note", f"{self.path}: {told}", "Cut them all to the same cell if they are not.")
+        diagnostics.tell("note", self.path, left_out["missing"], "characters left out as missing")
+        what, remedy = "images hold no ink and are left out", "Draw them or take them out."
+        diagnostics.tell("warning", self.path, left_out["empty"], what, remedy)
         return Coverage(present, {reason: chars for reason, chars in left_out.items() if chars}, diagnostics)
 
     def ink_box(self, char: str) -> Box:
-        if char not in self._boxes:
-            box = self._measure(read_grey(self.files[char])[0])
-            if box is None:
-                raise DataError(f"{self.files[char]}: the image holds no ink.")
-            self._boxes[char] = box
-        return self._boxes[char]
+        box = self._boxes.get(char) or self._cells.ink_box(read_grey(self.files[char])[0])
+        if box is None:
+            raise DataError(f"{self.files[char]}: the image holds no ink.")
+        return box
 
     def rasterize(self, char: str, frame: Frame, size: int) -> np.ndarray:
         """Raises: DataError if the image cannot be read, or is no longer the one that was surveyed or hashed."""
@@ -295,7 +273,7 @@ class FolderGlyphs:
         if self._hashes.get(char, digest) != digest:
             raise DataError(f"{self.files[char]}: was changed while its folder was in use. Start again.")
         try:
-            return resample(grey, self._cells.cell_to_image(grey).inverse().compose(frame), size)
+            return self._cells.rasterize(grey, frame, size)
         except DataError as error:
             raise DataError(f"{self.files[char]}: {error}") from error
 
@@ -310,36 +288,24 @@ class FolderGlyphs:
     def describe(self) -> dict[str, Any]:
         return {"kind": "folder", "file": one_line(self.path.name), "images": len(self.files)}
 
-    # -- inside -------------------------------------------------------------------------------
-
-    def _measure(self, grey: np.ndarray) -> Box | None:
-        """The ink's box in cell coordinates, or None for a blank image."""
-        box = ink_box(grey)
-        return None if box is None else self._cells.cell_to_image(grey).inverse().box(box)
-
     def _say_polarity(self, diagnostics: Diagnostics, inverted: list[str], count: int) -> None:
         if not inverted:
-            return diagnostics.note(f"{self.path}: dark ink on light paper.")
+            return diagnostics.add("note", f"{self.path}: dark ink on light paper.")
         if len(inverted) == count:
-            return diagnostics.note(f"{self.path}: light ink on dark paper; all {count} images are inverted.")
+            return diagnostics.add("note", f"{self.path}: light ink on dark paper; all {count} images are inverted.")
         odd, kind = inverted, "light on dark, unlike the rest, and are inverted"
         if 2 * len(inverted) > count:
             odd = [file.name for file in self.files.values() if file.name not in set(inverted)]
             kind = "dark on light, unlike the rest, which are inverted"
-        diagnostics.warn(
-            f"{self.path}: {len(odd)} of {count} images are {kind}: {shorten(odd)}.",
-            "Look at them: an image whose ink fills its border is read the wrong way round.",
-        )
+        remedy = "Look at them: an image whose ink fills its border is read the wrong way round."
+        diagnostics.tell("warning", self.path, odd, f"of {count} images are {kind}", remedy)
 
 
 def resample(grey: np.ndarray, to_canvas: Frame, size: int) -> np.ndarray:
-    """Moves an image onto a canvas, antialiased also where it shrinks; what lies outside is paper.
+    """Moves an image, (H, W) uint8, 0 ink .. 255 paper, onto a canvas, (size, size) uint8.
 
-    Args:
-        grey: (H, W) uint8, 0 ink .. 255 paper.
-        to_canvas: image pixels -> canvas pixels.
-    Returns: (size, size) uint8.
-    Raises: DataError if the canvas would show more than ``MAX_CANVAS_PIXELS`` pixels of the image and of paper around it.
+    It is antialiased also where it shrinks; what lies outside is paper; ``to_canvas`` maps the pixels of both.
+    Raises: DataError if the canvas would show more than ``MAX_CANVAS_PIXELS`` pixels of image and paper around it.
     """
     height, width = grey.shape
     back = to_canvas.inverse()
@@ -347,17 +313,11 @@ def resample(grey: np.ndarray, to_canvas: Frame, size: int) -> np.ndarray:
     across = max(region.x1, width) - min(region.x0, 0)
     down = max(region.y1, height) - min(region.y0, 0)
     if not across * down <= MAX_CANVAS_PIXELS:  # also what is no number
-        raise DataError(
-            f"an image of {width}x{height} pixels would lie on {across:.3g}x{down:.3g} of paper. "
-            "Scale the image down, or see whether its ink fills its cell as it does in the other images."
-        )
-    pad_left, pad_top = max(0, int(np.ceil(-region.x0))), max(0, int(np.ceil(-region.y0)))
-    pad_right, pad_bottom = max(0, int(np.ceil(region.x1 - width))), max(0, int(np.ceil(region.y1 - height)))
-    padded = np.pad(grey, ((pad_top, pad_bottom), (pad_left, pad_right)), constant_values=PAPER)
-    box = (
-        max(0.0, region.x0 + pad_left),
-        max(0.0, region.y0 + pad_top),
-        min(float(padded.shape[1]), region.x1 + pad_left),
-        min(float(padded.shape[0]), region.y1 + pad_top),
-    )
+        remedy = "Scale the image down, or see whether its ink fills its cell as it does in the other images."
+        raise DataError(f"an image of {width}x{height} pixels would lie on {across:.3g}x{down:.3g} of paper. {remedy}")
+    left, top = max(0, math.ceil(-region.x0)), max(0, math.ceil(-region.y0))
+    right, bottom = max(0, math.ceil(region.x1 - width)), max(0, math.ceil(region.y1 - height))
+    padded = np.pad(grey, ((top, bottom), (left, right)), constant_values=PAPER)
+    high, wide = map(float, padded.shape)
+    box = (max(0, region.x0 + left), max(0, region.y0 + top), min(wide, region.x1 + left), min(high, region.y1 + top))
     return np.asarray(Image.fromarray(padded).resize((size, size), Image.Resampling.BICUBIC, box=box))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from fontgan.data.frame import MAX_TRANSFORM, StoredFrame
+from fontgan.data.frame import MAX_TRANSFORM, Offset, StoredFrame
 from fontgan.data.sources import STYLE_NAME
 from fontgan.untrusted.plain_json import Count, Finite, Text
 
@@ -17,14 +17,13 @@ StyleName = Annotated[str, Meta(pattern=STYLE_NAME)]
 MemberName = Annotated[str, Meta(pattern=rf"{STYLE_NAME}|^source\Z")]
 # Characters one after the other: no blanks, which nothing could be drawn of.
 Chars = Annotated[str, Meta(pattern=r"^[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]*\Z")]
-Number = Annotated[float, Meta(ge=-MAX_TRANSFORM, le=MAX_TRANSFORM)]
 
 
 class ToCell(Struct, frozen=True, forbid_unknown_fields=True):
     """Font units -> cell."""
 
     units_per_em: Annotated[float, Meta(gt=0, le=MAX_TRANSFORM)]
-    baseline: Number
+    baseline: Offset
 
 
 class Member(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +31,7 @@ class Member(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: MemberName
     align: StoredFrame
-    median_ink_box: tuple[Number, Number, Number, Number] | None = None
+    median_ink_box: tuple[Offset, Offset, Offset, Offset] | None = None
     pairs: Count = 0
     left_out: dict[str, str] = {}
     kind: Text = ""

@@ -1,9 +1,8 @@
 """Pairs <-> a folder of uint8 images, made once and found again by the hash of what is in it.
 
 A pack is a folder ``<key>/`` with shards ``pixels-00000.npy``, ``pixels-00001.npy``, ..., each (rows, size, size)
-uint8, 0 ink .. 255 paper, ``checksums.npy`` with the CRC-32 of each row, and ``index.json``: the manifest, the rows in a
-shard, for the source and each style its characters in row order, and checksums of itself and of the other one.  Pixels
-are not read before they are asked for, and compared with their checksums whenever they are.
+uint8, 0 ink .. 255 paper, ``checksums.npy`` with the CRC-32 of each row, and ``index.json``: the manifest, the rows in
+a shard, for the source and each style its characters in row order, and checksums of itself and of the other one.
 """
 
 from __future__ import annotations
@@ -11,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
-import tempfile
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import numpy as np
@@ -24,8 +24,8 @@ from tqdm import tqdm
 
 from fontgan.data.frame import Frame
 from fontgan.data.manifest import Manifest, MemberName
-from fontgan.data.pack_shards import SUMS, PixelRows, rows_in_a_shard, shard_name
-from fontgan.data.pack_writer import PackJob, PackPart, draw_rows
+from fontgan.data.pack_shards import HEADER_BYTES, SUMS, PixelRows, PixelWriter, rows_in_a_shard
+from fontgan.data.pack_writer import PackJob, draw_rows
 from fontgan.data.pairs import PairPlan, manifest
 from fontgan.errors import DataError
 from fontgan.runtime.checksums import FileSum, file_sum, read_sealed, sealed
@@ -34,7 +34,6 @@ from fontgan.runtime.log_setup import quiet
 from fontgan.untrusted.plain_json import convert
 
 log = logging.getLogger(__name__)
-
 
 RECIPE = 1  # change it when the same plan would give other pixels: it is part of the key
 FORMAT = 3  # of the folder
@@ -75,7 +74,8 @@ class CharRows(Mapping[str, int]):
         """Rows of many characters at once, (N,) int64; -1 where there is none."""
         if not self.chars or not chars:
             return np.full(len(chars), -1)
-        have, wanted = _codes(self.chars), _codes("".join(chars))
+        texts = (self.chars, "".join(chars))
+        have, wanted = (np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32) for text in texts)
         order = np.argsort(have)
         places = order[np.searchsorted(have, wanted, sorter=order).clip(max=len(have) - 1)]
         return np.where(have[places] == wanted, self.first + places, -1)
@@ -83,8 +83,6 @@ class CharRows(Mapping[str, int]):
 
 @dataclass(frozen=True)
 class Pack:
-    """An opened pack."""
-
     path: Path
     pixels: PixelRows  # (rows, size, size) uint8
     rows: Mapping[str, CharRows]  # member name -> character -> row
@@ -110,10 +108,6 @@ class Pack:
     @property
     def trained(self) -> list[str]:
         return list(self.manifest["trained"])
-
-    def frame(self, member: str) -> Frame:
-        """The member's own cell -> canvas pixels."""
-        return member_frame(self.manifest, member)
 
 
 def member_frame(manifest: dict[str, Any], member: str) -> Frame:
@@ -144,13 +138,10 @@ def pack_key(plan: PairPlan) -> str:
 
 
 def make_pack(plan: PairPlan, cache: Path, *, workers: int | None = None) -> Pack:
-    """Finds the plan's pack in the cache, or draws it there.
+    """Finds the plan's pack in the cache, or draws it there, by ``workers`` processes as ``draw_rows`` takes them.
 
     It is written aside and renamed, so a pack is whole or not there, and two runs that make the same one at
     once both end with it. One that is damaged is named in the log and made again.
-
-    Args:
-        workers: processes that draw, as ``draw_rows`` takes it; the pack is the same with any number.
     Raises: OSError if the cache cannot be written; DataError if a glyph cannot be drawn.
     """
     folder = cache / "packs" / pack_key(plan)
@@ -159,16 +150,30 @@ def make_pack(plan: PairPlan, cache: Path, *, workers: int | None = None) -> Pac
         log.info("found the glyphs packed in %s", folder)
         return pack
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with shared_lock(folder.parent):
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            _write(plan, aside, workers)
-            sync_folder(aside)
-            _put_in_place(aside, folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)  # or what had its name before
+    with (
+        shared_lock(folder.parent),
+        # What is left in it at the end is what had the pack's name before.
+        TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True) as aside,
+    ):
+        _write(plan, Path(aside), workers)
+        sync_folder(Path(aside))
+        with quiet(__name__):  # what is damaged was told before
+            if _intact(folder) is None:  # else it is another run's, that serves as well
+                replace_folder(Path(aside), folder)
+                sync_folder(folder.parent)
     log.info("packed %d characters into %s", len(plan.chars), folder)
     return open_pack(folder)
+
+
+def _write(plan: PairPlan, folder: Path, workers: int | None) -> None:
+    chars = set(plan.chars)
+    drawn = {m.name: "".join(c for c in m.coverage.present if c in chars) for m in plan.members}
+    parts = tuple((m.glyphs, drawn[m.name], plan.frame(m)) for m in plan.members)
+    rows = sum(map(len, drawn.values()))
+    writer = PixelWriter(folder, rows=rows, size=plan.size, shard_rows=rows_in_a_shard(plan.size))
+    with tqdm(total=rows, unit="glyph", desc="packing", leave=False) as bar:
+        draw_rows(PackJob(parts, writer), workers=workers, progress=bar.update)
+    write_index(folder, drawn, manifest(plan), writer.shard_rows)
 
 
 def _intact(folder: Path) -> Pack | None:
@@ -180,56 +185,37 @@ def _intact(folder: Path) -> Pack | None:
         if pack.pixels.nbytes <= VERIFIED_AT_ONCE:
             pack.pixels.verify()
     except DataError as error:
-        log.warning(
-            "%s", str(error).replace("Delete that folder; it is", "It is").replace("Delete its folder; it is", "It is")
-        )
+        log.warning("%s", re.sub("Delete (that|its) folder; it", "It", str(error)))
         return None
     return pack
 
 
-def _put_in_place(aside: Path, folder: Path) -> None:
-    """Renames a pack that was just written; what has the name is damaged, or another run's that serves as well."""
-    with quiet(__name__):  # what is damaged was told before
-        if _intact(folder) is None:
-            replace_folder(aside, folder)
-            sync_folder(folder.parent)
-
-
 def open_pack(folder: Path) -> Pack:
     """Opens a pack without loading its pixels. Raises: DataError if it is damaged."""
+    where, remedy = "index.json: ", "Delete that folder; it is made again."
     try:
         stored = read_sealed(folder / "index.json", FORMAT)
         index = convert(stored, PackIndex)
-    except (OSError, ValueError) as error:
-        raise _damaged(folder, f"index.json: {error}") from error
-    rows: dict[str, CharRows] = {}
-    total = 0
-    for name, chars in index.rows.items():
-        rows[name] = CharRows(chars, total)
-        total += len(chars)
-    try:
+        where = ""
+        firsts = [0, *accumulate(map(len, index.rows.values()))]
         # First, since their length is that of the rows: a wrong index must not cost time.
-        sums = _read_sums(folder, index.checksums, total)
-        files = [folder / shard_name(i) for i in range(-(-total // index.shard_rows))]
-        pixels = PixelRows(files, rows=total, size=index.manifest.size, shard_rows=index.shard_rows, sums=sums)
-    except (OSError, ValueError, EOFError) as error:
-        raise _damaged(folder, str(error)) from error
+        sums = _read_sums(folder, index.checksums, firsts[-1])
+        pixels = PixelRows(folder, rows=len(sums), size=index.manifest.size, shard_rows=index.shard_rows, sums=sums)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder}: the pack is damaged ({where}{error}). {remedy}") from error
+    rows = {name: CharRows(chars, first) for (name, chars), first in zip(index.rows.items(), firsts, strict=False)}
     return Pack(folder, pixels, rows, stored["manifest"], tuple(name for name in rows if name != SOURCE))
-
-
-def _damaged(folder: Path, reason: str) -> DataError:
-    return DataError(f"{folder}: the pack is damaged ({reason}). Delete that folder; it is made again.")
 
 
 def _read_sums(folder: Path, listed: FileSum, rows: int) -> np.ndarray:
     """(rows,) uint32. Raises: ValueError or OSError if the file is not what the index says."""
     file = folder / SUMS
-    if file.stat().st_size != listed.bytes:
+    if not file.stat().st_size == listed.bytes == HEADER_BYTES + 4 * rows:
         raise ValueError(f"{SUMS} is cut off or too long")
     data = file.read_bytes()
-    if hashlib.sha256(data).hexdigest() != listed.sha256 or len(data) < 4 * rows:
+    if hashlib.sha256(data).hexdigest() != listed.sha256:
         raise ValueError(f"{SUMS} does not fit its own checksum")
-    return np.frombuffer(data, "<u4", offset=len(data) - 4 * rows)
+    return np.frombuffer(data, "<u4", offset=HEADER_BYTES)
 
 
 def write_index(folder: Path, rows: Mapping[str, str], manifest: dict[str, Any], shard_rows: int) -> None:
@@ -237,17 +223,3 @@ def write_index(folder: Path, rows: Mapping[str, str], manifest: dict[str, Any],
     sums = file_sum((folder / SUMS).read_bytes())
     index = {"format": FORMAT, "shard_rows": shard_rows, "rows": rows, "manifest": manifest, "checksums": sums}
     atomic_write(folder / "index.json", sealed(index))
-
-
-def _write(plan: PairPlan, folder: Path, workers: int | None) -> None:
-    chars = set(plan.chars)
-    drawn = {m.name: "".join(c for c in m.coverage.present if c in chars) for m in plan.members}
-    parts = tuple(PackPart(m.glyphs, drawn[m.name], plan.frame(m)) for m in plan.members)
-    job = PackJob(parts, plan.size, folder, rows_in_a_shard(plan.size))
-    with tqdm(total=job.rows, unit="glyph", desc="packing", leave=False) as bar:
-        draw_rows(job, workers=workers, progress=bar.update)
-    write_index(folder, drawn, manifest(plan), job.shard_rows)
-
-
-def _codes(chars: str) -> np.ndarray:
-    return np.frombuffer(chars.encode("utf-32-le", "surrogatepass"), np.uint32)

@@ -1,7 +1,4 @@
-"""Glyphs -> rows of pixels in a pack's files, by as many processes as it takes.
-
-Every row has its own place in the files, so what is written does not depend on who draws it.
-"""
+"""Glyphs -> rows of pixels in a pack's files, by several processes: each row has its place, whoever draws it."""
 
 from __future__ import annotations
 
@@ -10,10 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,74 +20,44 @@ CHUNK_BYTES = 2**20  # drawn and written at once
 MIN_S_PER_PROCESS = 0.5  # of drawing: a process takes about 0.3 s to start
 
 
-class PackPart(NamedTuple):
-    """Glyphs of the source or of a style, in row order."""
-
-    glyphs: GlyphSource
-    chars: str
-    frame: Frame  # own cell -> canvas pixels
-
-
-@dataclass(frozen=True)
-class PackJob:
+class PackJob(NamedTuple):
     """Rows to draw into the shards of a folder. Can be pickled."""
 
-    parts: tuple[PackPart, ...]
-    size: int
-    folder: Path
-    shard_rows: int
-
-    def __reduce__(self) -> tuple[Any, ...]:  # without open files
-        return PackJob, (self.parts, self.size, self.folder, self.shard_rows)
-
-    @property
-    def rows(self) -> int:
-        return sum(len(part.chars) for part in self.parts)
+    # Of the source and each style its glyphs, characters in row order, and own cell -> canvas pixels.
+    parts: tuple[tuple[GlyphSource, str, Frame], ...]
+    writer: PixelWriter
 
     @property
     def chunk_rows(self) -> int:
-        return max(1, CHUNK_BYTES // self.size**2)
-
-    @property
-    def chunks(self) -> int:
-        return -(-self.rows // self.chunk_rows)
-
-    @cached_property
-    def writer(self) -> PixelWriter:
-        return PixelWriter(self.folder, rows=self.rows, size=self.size, shard_rows=self.shard_rows)
+        return max(1, CHUNK_BYTES // self.writer.size**2)
 
     def draw_chunk(self, chunk: int) -> int:
         """Draws and writes one chunk. Returns: how many rows it has. Raises: DataError, OSError."""
-        first = chunk * self.chunk_rows
-        pixels = np.empty((min(self.chunk_rows, self.rows - first), self.size, self.size), np.uint8)
+        first, size = chunk * self.chunk_rows, self.writer.size
+        pixels = np.empty((min(self.chunk_rows, self.writer.rows - first), size, size), np.uint8)
         start = 0
-        for part in self.parts:
-            low, high = max(first, start), min(first + len(pixels), start + len(part.chars))
-            for row in range(low, high):
-                pixels[row - first] = part.glyphs.rasterize(part.chars[row - start], part.frame, self.size)
-            start += len(part.chars)
+        for glyphs, chars, frame in self.parts:
+            for row in range(max(first, start), min(first + len(pixels), start + len(chars))):
+                pixels[row - first] = glyphs.rasterize(chars[row - start], frame, size)
+            start += len(chars)
         self.writer.write(first, pixels)
         return len(pixels)
 
 
 def draw_rows(job: PackJob, *, workers: int | None, progress: Callable[[int], object]) -> None:
-    """Draws all rows into files on the disk.
+    """Draws all rows into files on the disk; ``progress`` is told after every chunk how many rows it has.
 
-    Args:
-        workers: processes at most; None for as many as cores. There are fewer where starting them takes longer than
-            what they could save.
-        progress: told after every chunk how many rows it has.
-    Raises: OSError if the files cannot be written; DataError if a glyph cannot be drawn; RunError if a process is killed.
+    By at most ``workers`` processes, None for as many as cores, and fewer where starting them costs more than it saves.
+    Raises: OSError if files cannot be written; DataError if a glyph cannot be drawn; RunError if a process is killed.
     """
-    workers = workers or len(os.sched_getaffinity(0))
     job.writer.create()
     began = time.perf_counter()
     progress(job.draw_chunk(0))  # by this process, and timed
-    left_s = (time.perf_counter() - began) * (job.chunks - 1)
-    processes = max(1, min(workers, math.ceil(left_s / MIN_S_PER_PROCESS), job.chunks - 1))
-    drawn = map_in_processes(
-        job.draw_chunk, range(1, job.chunks), processes=processes, doing="draws glyphs for the pack", key="data.workers"
-    )
+    left = range(1, -(-job.writer.rows // job.chunk_rows))
+    worthwhile = math.ceil((time.perf_counter() - began) * len(left) / MIN_S_PER_PROCESS)
+    processes = max(1, min(workers or len(os.sched_getaffinity(0)), worthwhile, len(left)))
+    doing = "draws glyphs for the pack"
+    drawn = map_in_processes(job.draw_chunk, left, processes=processes, doing=doing, key="data.workers")
     with contextlib.closing(drawn):
         for rows in drawn:
             progress(rows)

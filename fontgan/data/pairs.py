@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Box, Frame, clips, fit_canvas, fit_median, median_box
 from fontgan.data.glyphs import PAPER, Coverage, Diagnostics, GlyphSource
@@ -41,7 +39,7 @@ class PairPlan:
     held_out: list[str]
     canvas: Frame  # the source's cell -> canvas pixels
     size: int
-    diagnostics: Diagnostics
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
 
     @property
     def members(self) -> list[GlyphEntry]:
@@ -79,109 +77,116 @@ def plan_pairs(
     Raises: DataError if something cannot be read or no pairs are left.
     """
     named = name_styles(targets)
-    source_entry = _open_source(source, charset)
-    styles = [_open_style(name, spec, source_entry, charset) for name, spec in named.items()]
+    glyphs = open_glyphs(source)
+    source_entry = GlyphEntry("source", glyphs, glyphs.coverage(charsets.resolve(charset)))
+    there = source_entry.coverage.present
+    if not there:
+        _say_unusable(source, source_entry.coverage)
+        raise DataError(f"{source}: has none of the characters of charset={charset}. Choose another charset or source.")
+    styles = [_open_style(name, spec, there, charset) for name, spec in named.items()]
     with_pairs = {char for style in styles for char in style.coverage.present}
-    chars = [char for char in source_entry.coverage.present if char in with_pairs]
+    chars = [char for char in there if char in with_pairs]
     if not chars:
-        raise DataError(
-            f"{source}: shares no characters with {', '.join(named)} within charset={charset}. "
-            "Choose a charset or fonts that have characters in common."
-        )
-    held_out = hold_out(chars, holdout, charsets.resolve(holdout_chars) if holdout_chars else [])
+        remedy = "Choose a charset or fonts that have characters in common."
+        raise DataError(f"{source}: shares no characters with {', '.join(named)} within charset={charset}. {remedy}")
+    held_out = hold_out(chars, holdout, charsets.resolve(holdout_chars) or [] if holdout_chars else [])
     if len(held_out) == len(chars):
         raise DataError(f"all {len(chars)} characters are held out and none is left to train on. Hold out fewer.")
-    diagnostics = Diagnostics(finding for entry in (source_entry, *styles) for finding in entry.coverage.diagnostics)
-    diagnostics += _align(source_entry, styles, set(chars) - set(held_out), apply=align)
-    canvas = canvas or _fit_canvas(source_entry, styles, chars, size, margin)
-    plan = PairPlan(source_entry, styles, chars, held_out, canvas, size, diagnostics)
-    diagnostics += _say_clipped(plan)
+    plan = PairPlan(source_entry, styles, chars, held_out, canvas or Frame(), size)
+    for member in plan.members:
+        plan.diagnostics += member.coverage.diagnostics
+        member.boxes = {char: member.glyphs.ink_box(char) for char in member.coverage.present}
+    _align(plan, apply=align)
+    if canvas is None:
+        boxes = [source_entry.boxes[char] for char in chars]
+        for style in styles:  # aligned, as they are trained on, and as they are, since output undoes the alignment
+            boxes += [*map(style.align.box, style.boxes.values()), *style.boxes.values()]
+        plan.canvas = fit_canvas(boxes, size, margin)
+    _say_clipped(plan)
     return plan
 
 
-def _open_source(spec: str, charset: str) -> GlyphEntry:
-    """Raises: DataError if it has none of the characters of the charset."""
-    wanted = charsets.resolve(charset)
+def _open_style(name: str, spec: str, wanted: list[str], charset: str) -> GlyphEntry:
+    """A style, whose diagnostics tell if it has none of the wanted characters, the source's."""
     glyphs = open_glyphs(spec)
     coverage = glyphs.coverage(wanted)
     if not coverage.present:
-        _say_unusable(spec, coverage)
-        raise DataError(f"{spec}: has none of the characters of charset={charset}. Choose another charset or source.")
-    return GlyphEntry("source", glyphs, coverage)
-
-
-def _open_style(name: str, spec: str, source: GlyphEntry, charset: str) -> GlyphEntry:
-    """A style, whose diagnostics tell if it has no character of the source's."""
-    glyphs = open_glyphs(spec)
-    coverage = glyphs.coverage(source.coverage.present)
-    if not coverage.present:
-        coverage.diagnostics.error(
-            f"{spec}: style {name} shares no characters with the source within charset={charset}.",
-            "Choose a charset that both have, or take the style out.",
-        )
+        told = f"{spec}: style {name} shares no characters with the source within charset={charset}."
+        coverage.diagnostics.add("error", told, "Choose a charset that both have, or take the style out.")
     return GlyphEntry(name, glyphs, coverage)
 
 
-def _align(source: GlyphEntry, styles: list[GlyphEntry], trained: set[str], *, apply: bool) -> Diagnostics:
-    """Measures all ink, and fits each style's median ink box to the source's. Returns: what is to be told of it."""
-    for member in [source, *styles]:
-        member.boxes = {char: member.glyphs.ink_box(char) for char in member.coverage.present}
-    diagnostics = Diagnostics()
-    for style in styles:
-        # Fitted on training characters alone: what is held out must not be looked at.
-        shared = [char for char in style.coverage.present if char in trained]
-        if shared:
-            fitted = fit_median([style.boxes[c] for c in shared], [source.boxes[c] for c in shared])
-            _say_alignment(diagnostics, style, fitted, shared, applied=apply)
-            style.align = fitted if apply else Frame()
-        elif style.coverage.present:
-            diagnostics.error(
-                f"style {style.name}: all of its {len(style.coverage.present)} characters are held out.",
-                "Give it more characters or hold out fewer.",
-            )
-    return diagnostics
+def _say_unusable(spec: str, coverage: Coverage) -> None:
+    """Raises: DataError if glyphs are there, but none that can be used."""
+    left_out = [f"{len(chars)} {reason}" for reason, chars in coverage.left_out.items() if reason != "missing"]
+    warnings = [finding for finding in coverage.diagnostics if finding.level == "warning"]
+    if left_out and warnings:
+        said = warnings[-1]  # the first ones speak of names
+        raise DataError(f"{spec}: no glyph can be used ({', '.join(left_out)}). {said.message} {said.remedy}".rstrip())
 
 
-def _fit_canvas(source: GlyphEntry, styles: list[GlyphEntry], chars: list[str], size: int, margin: float) -> Frame:
-    boxes = [source.boxes[char] for char in chars]
-    # Styles twice: aligned, as they are trained on, and as they are, since output undoes the alignment.
-    boxes += [frame.box(box) for style in styles for frame in (style.align, Frame()) for box in style.boxes.values()]
-    return fit_canvas(boxes, size, margin)
-
-
-def hold_out(chars: Sequence[str], share: float, more: Sequence[str] | None = None) -> list[str]:
+def hold_out(chars: Sequence[str], share: float, more: Sequence[str] = ()) -> list[str]:
     """The characters never trained on: those whose hash falls below ``share``, and ``more``.
 
     A hash of the character alone decides, so a character keeps its side when the charset, the fonts or their
     order change.  At least one character stays on each side as long as there are two.
     """
-    chosen = set(more or []) & set(chars)
+    if len(chars) < 2:
+        return []
+    chosen = set(more)
     if share > 0:
-        ranked = sorted(chars, key=lambda char: (_bucket(char), char))
-        by_hash = [char for char in ranked if _bucket(char) < share * _HOLDOUT_BUCKETS] or ranked[:1]
-        chosen |= set(by_hash[: max(1, len(chars) - 1)])
-    return [char for char in chars if char in chosen] if len(chars) > 1 else []
+        digests = {char: hashlib.sha256(char.encode()).digest() for char in chars}
+        buckets = {char: int.from_bytes(digest[:4], "big") % _HOLDOUT_BUCKETS for char, digest in digests.items()}
+        ranked = sorted(chars, key=lambda char: (buckets[char], char))
+        below = sum(bucket < share * _HOLDOUT_BUCKETS for bucket in buckets.values())
+        chosen |= set(ranked[: min(max(1, below), len(chars) - 1)])
+    return [char for char in chars if char in chosen]
 
 
-def _bucket(char: str) -> int:
-    return int.from_bytes(hashlib.sha256(char.encode()).digest()[:4], "big") % _HOLDOUT_BUCKETS
+def _align(plan: PairPlan, *, apply: bool) -> None:
+    """Fits each style's median ink box to the source's, and tells how far it was."""
+    # Fitted on training characters alone: what is held out must not be looked at.
+    trained = set(plan.chars) - set(plan.held_out)
+    for style in plan.styles:
+        shared = [char for char in style.boxes if char in trained]
+        if not shared:
+            if style.boxes:
+                told = f"style {style.name}: all of its {len(style.boxes)} characters are held out."
+                plan.diagnostics.add("error", told, "Give it more characters or hold out fewer.")
+            continue
+        boxes = [style.boxes[char] for char in shared]
+        fitted = fit_median(boxes, [plan.source.boxes[char] for char in shared])
+        offsets = zip(median_box(boxes).centre, (fitted.dx, fitted.dy), strict=True)
+        x, y = ((fitted.scale - 1) * centre + offset for centre, offset in offsets)
+        shift = max(abs(x), abs(y))
+        measure = f"scale {fitted.scale:.3f} and a shift of its centre by {x:+.3f}, {y:+.3f} em"
+        if apply:
+            style.align = fitted
+            far = not 0.5 < fitted.scale < 2 or shift > 0.3
+            message = f"{style.name}: aligned to the source by {measure} (undone on output)."
+            remedy = "That is far; look whether the glyphs fill their cells as they should."
+        else:
+            far = not 0.9 < fitted.scale < 1.1 or shift > 0.05
+            message = f"{style.name}: lies off the source by {measure}, and data.align=false leaves it there."
+            remedy = "Use data.align=true."
+        plan.diagnostics.add("warning" if far else "note", message, remedy if far else "")
 
 
-def duplicate_images(images: Mapping[str, np.ndarray]) -> list[list[str]]:
-    """Groups of characters whose images are the same to the pixel."""
-    groups: dict[bytes, list[str]] = {}
-    for char, image in images.items():
-        groups.setdefault(hashlib.sha256(image.tobytes()).digest(), []).append(char)
-    return [group for group in groups.values() if len(group) > 1]
+def _say_clipped(plan: PairPlan) -> None:
+    for member in plan.members:
+        frames = (plan.frame(member), plan.canvas)
+        boxes = {char: member.boxes[char] for char in plan.chars if char in member.boxes}
+        over = [char for char, box in boxes.items() if any(clips(frame.box(box), plan.size) for frame in frames)]
+        what = "glyphs reach over the edge of the canvas and are clipped"
+        remedy = "Leave them out of the charset, or check their size in the font."
+        plan.diagnostics.tell("warning", member.name, over, what, remedy)
 
 
 def find_too_few(plan: PairPlan, charset: str, names: Sequence[str]) -> Diagnostics:
-    """Warns of styles, of these names, that have few pairs, or characters that ``charset`` leaves out.
-
-    For styles whose charset nobody chose for them: that of a run to start from, say.
-    """
+    """Warns of styles of these names that have few pairs, or characters outside a charset chosen for others."""
     diagnostics = Diagnostics()
     within = charsets.resolve(charset)
+    told = f"data.charset={charset if len(charset) <= 20 else f'{charset[:20]}...'}"
     for style in plan.styles:
         count = len(set(style.coverage.present) - set(plan.held_out))
         # Where there is plenty nobody misses the rest, and looking through a large font would take a while.
@@ -189,19 +194,13 @@ def find_too_few(plan: PairPlan, charset: str, names: Sequence[str]) -> Diagnost
             continue
         everything = style.glyphs.coverage(None).present if within is not None else []
         outside = plan.source.glyphs.coverage(sorted(set(everything) - set(within or []))).present
-        if outside:
-            diagnostics.warn(
-                f"style {style.name}: {len(outside)} of its {len(everything)} characters are outside "
-                f"data.charset={_short(charset)}: {shorten(outside)}.",
-                "Add data.charset=font to train on all that the source has too.",
-            )
+        what = f"of its {len(everything)} characters are outside {told}"
+        remedy = "Add data.charset=font to train on all that the source has too."
+        diagnostics.tell("warning", f"style {style.name}", outside, what, remedy)
         if 0 < count < FEW_PAIRS:
-            diagnostics.warn(f"style {style.name}: has few pairs to train on ({count}).", "Give it more characters.")
+            few = f"style {style.name}: has few pairs to train on ({count})."
+            diagnostics.add("warning", few, "Give it more characters.")
     return diagnostics
-
-
-def _short(text: str, limit: int = 20) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}..."
 
 
 def find_duplicates(plan: PairPlan) -> Diagnostics:
@@ -211,19 +210,20 @@ def find_duplicates(plan: PairPlan) -> Diagnostics:
         if not member.boxes:
             continue  # nothing in common with the source: that is an error of its own
         small = fit_canvas(list(member.boxes.values()), 48, 0.0)
-        images = {char: member.glyphs.rasterize(char, small, 48) for char in member.coverage.present}
-        groups = duplicate_images(images)
-        if groups:
-            shown = shorten(["=".join(group[:6]) for group in groups], 6)
-            diagnostics.warn(
-                f"{member.name}: {sum(map(len, groups))} characters share an image with another: {shown}.",
-                "Fine where they look alike; if it is a placeholder, take them out of the font or folder.",
-            )
-        blank = [char for char, image in images.items() if image.min() == PAPER]
-        if blank:
-            diagnostics.warn(
-                f"{member.name}: {len(blank)} characters draw blank: {shorten(blank)}.", "Draw them or take them out."
-            )
+        blank: list[str] = []
+        groups: dict[bytes, list[str]] = {}  # characters of one image
+        for char in member.boxes:
+            image = member.glyphs.rasterize(char, small, 48)
+            groups.setdefault(hashlib.sha256(image.tobytes()).digest(), []).append(char)
+            if image.min() == PAPER:
+                blank.append(char)
+        same = [group for group in groups.values() if len(group) > 1]
+        if same:
+            shown = shorten(["=".join(group[:6]) for group in same], 6)
+            told = f"{member.name}: {sum(map(len, same))} characters share an image with another: {shown}."
+            remedy = "Fine where they look alike; if it is a placeholder, take them out of the font or folder."
+            diagnostics.add("warning", told, remedy)
+        diagnostics.tell("warning", member.name, blank, "characters draw blank", "Draw them or take them out.")
     return diagnostics
 
 
@@ -255,68 +255,12 @@ def name_styles(targets: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     """Style name -> font or folder, in their order. Raises: DataError if there is none, or a name will not do."""
     if not targets:
         raise DataError("data.targets: no style is given. Name at least one font or glyph folder.")
-    if isinstance(targets, Mapping):
-        named = {str(name): str(spec) for name, spec in targets.items()}
-    else:
-        named = {}
-        for spec in map(str, targets):
-            name = style_name(spec)
-            if name in named:
-                raise DataError(
-                    f"data.targets: two styles are called {name}. Name them: data.targets={{one: {named[name]}, two: {spec}}}."
-                )
-            named[name] = spec
-    for name in named:
-        check_style_name(name, "data.targets", "Name it: data.targets={mine: PATH}.")
+    pairs = targets.items() if isinstance(targets, Mapping) else [(style_name(str(spec)), spec) for spec in targets]
+    named: dict[str, str] = {}
+    for name, spec in pairs:
+        if name in named:
+            remedy = f"Name them: data.targets={{one: {named[name]}, two: {spec}}}."
+            raise DataError(f"data.targets: two styles are called {name}. {remedy}")
+        check_style_name(str(name), "data.targets", "Name it: data.targets={mine: PATH}.")
+        named[str(name)] = str(spec)
     return named
-
-
-def _say_unusable(spec: str, coverage: Coverage) -> None:
-    """Raises: DataError if glyphs are there, but none that can be used."""
-    left_out = [f"{len(chars)} {reason}" for reason, chars in coverage.left_out.items() if reason != "missing"]
-    warnings = [finding for finding in coverage.diagnostics if finding.level == "warning"]
-    if left_out and warnings:
-        said = warnings[-1]  # the first ones speak of names
-        raise DataError(f"{spec}: no glyph can be used ({', '.join(left_out)}). {said.message} {said.remedy}".rstrip())
-
-
-def _say_alignment(
-    diagnostics: Diagnostics, style: GlyphEntry, fitted: Frame, shared: Sequence[str], *, applied: bool
-) -> None:
-    have = median_box([style.boxes[c] for c in shared])
-    shift_x = (fitted.scale - 1) * (have.x0 + have.x1) / 2 + fitted.dx
-    shift_y = (fitted.scale - 1) * (have.y0 + have.y1) / 2 + fitted.dy
-    shift = max(abs(shift_x), abs(shift_y))
-    measure = f"scale {fitted.scale:.3f} and a shift of its centre by {shift_x:+.3f}, {shift_y:+.3f} em"
-    if applied:
-        far = not 0.5 < fitted.scale < 2 or shift > 0.3
-        message = f"{style.name}: aligned to the source by {measure} (undone on output)."
-        remedy = "That is far; look whether the glyphs fill their cells as they should."
-    else:
-        far = not 0.9 < fitted.scale < 1.1 or shift > 0.05
-        message = f"{style.name}: lies off the source by {measure}, and data.align=false leaves it there."
-        remedy = "Use data.align=true."
-    if far:
-        diagnostics.warn(message, remedy)
-    else:
-        diagnostics.note(message)
-
-
-def _say_clipped(plan: PairPlan) -> Diagnostics:
-    diagnostics = Diagnostics()
-    for member in plan.members:
-        frame = plan.frame(member)
-        over = [
-            char
-            for char in plan.chars
-            if char in member.boxes
-            and (
-                clips(frame.box(member.boxes[char]), plan.size) or clips(plan.canvas.box(member.boxes[char]), plan.size)
-            )
-        ]
-        if over:
-            diagnostics.warn(
-                f"{member.name}: {len(over)} glyphs reach over the edge of the canvas and are clipped: {shorten(over)}.",
-                "Leave them out of the charset, or check their size in the font.",
-            )
-    return diagnostics

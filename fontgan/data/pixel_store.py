@@ -1,7 +1,7 @@
 """Where a pack's pixels are while it is trained on: on the device if they fit there, else read as they are asked for.
 
-A store works in two steps. ``load_host`` does what the host has to do and may run in a thread, ahead of time; ``to_device``
-gives the pixels on the device and is called by the training loop.
+A store works in two steps. ``load_host`` takes rows (N,) int64, does what the host has to do and may run in a thread,
+ahead of time; ``to_device`` makes of its result (N, H, W) uint8 on the device and is called by the training loop.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -23,22 +24,27 @@ log = logging.getLogger(__name__)
 RESIDENT_SHARE = 0.5  # of the free device memory that a pack may take; the rest is for activations
 AHEAD = 3  # batches that are prepared while the device computes
 _LOAD_ROWS = 4096  # read at once on the way to the device
-_GIB = 2**30
 
 Thing = TypeVar("Thing")
 
 
-class PixelStore(Protocol):
-    """Gives rows of a pack as uint8 pixels on a device."""
+@dataclass
+class StreamedPixels:
+    """Read from the pack's files into host memory, which CUDA devices copy from without waiting."""
 
+    pixels: PixelRows
     device: torch.device
-    ahead: int  # batches to fetch before they are asked for, in a thread; 0: none, and no thread
+    ahead: int = 0  # batches to fetch before they are asked for, in a thread; 0: none, and no thread
 
     def load_host(self, rows: np.ndarray) -> Tensor:
-        """Rows (N,) int64 -> whatever ``to_device`` needs, on the host."""
+        pinned = self.device.type == "cuda"
+        # Torch keeps pinned memory for the next batch, and gives it out again only when its copy has ended.
+        found = torch.empty((len(rows), *self.pixels.shape[1:]), dtype=torch.uint8, pin_memory=pinned)
+        self.pixels.read_into(rows, found.numpy())
+        return found
 
     def to_device(self, fetched: Tensor) -> Tensor:
-        """What ``load_host`` gave -> (N, H, W) uint8 on the device."""
+        return fetched.to(self.device, non_blocking=True)
 
 
 class ResidentPixels:
@@ -58,23 +64,7 @@ class ResidentPixels:
         return self.pixels.index_select(0, fetched.to(self.device, non_blocking=True))
 
 
-class StreamedPixels:
-    """Read from the pack's files into host memory, which CUDA devices copy from without waiting."""
-
-    def __init__(self, pixels: PixelRows, device: torch.device, *, ahead: int = 0):
-        self.pixels = pixels
-        self.device = device
-        self.ahead = ahead
-
-    def load_host(self, rows: np.ndarray) -> Tensor:
-        pinned = self.device.type == "cuda"
-        # Torch keeps pinned memory for the next batch, and gives it out again only when its copy has ended.
-        found = torch.empty((len(rows), *self.pixels.shape[1:]), dtype=torch.uint8, pin_memory=pinned)
-        self.pixels.read_into(rows, found.numpy())
-        return found
-
-    def to_device(self, fetched: Tensor) -> Tensor:
-        return fetched.to(self.device, non_blocking=True)
+PixelStore = StreamedPixels | ResidentPixels
 
 
 def on_host(tensor: Tensor, device: torch.device) -> Tensor:
@@ -83,26 +73,22 @@ def on_host(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 def choose_store(pack: Pack, device: torch.device) -> PixelStore:
-    """Resident on a CUDA device whose free memory the pack takes at most half of; else streamed, on CUDA by a thread."""
-    size = f"{len(pack.pixels):,} glyphs, {pack.pixels.nbytes / _GIB:.2f} GiB"
+    """Resident on a CUDA device whose free memory it takes at most half of; else streamed, on CUDA by a thread."""
+    size = f"{len(pack.pixels):,} glyphs, {pack.pixels.nbytes / 2**30:.2f} GiB"
     if device.type != "cuda":
         log.info("the pack (%s) is read from its files as batches need it", size)
         return StreamedPixels(pack.pixels, device)
     free, _ = torch.cuda.mem_get_info(device)
     if pack.pixels.nbytes <= RESIDENT_SHARE * free:
-        log.info("the pack (%s) is kept on %s, which has %.2f GiB free", size, device, free / _GIB)
+        log.info("the pack (%s) is kept on %s, which has %.2f GiB free", size, device, free / 2**30)
         return ResidentPixels(pack.pixels, device, ahead=AHEAD)
-    log.info(
-        "the pack (%s) is read by a thread, %d batches ahead: %s has %.2f GiB free", size, AHEAD, device, free / _GIB
-    )
+    told = "the pack (%s) is read by a thread, %d batches ahead: %s has %.2f GiB free"
+    log.info(told, size, AHEAD, device, free / 2**30)
     return StreamedPixels(pack.pixels, device, ahead=AHEAD)
 
 
 class Prefetch(Generic[Thing]):
-    """Makes things number ``i + 1``, ``i + 2``, ... in a thread while number ``i`` is used.
-
-    Any number may be asked for: what was made for another order is dropped. What ``make`` raises is raised by ``get``.
-    """
+    """Makes number ``i + 1``, ... in a thread while number ``i`` is used; what was made for another order goes."""
 
     def __init__(self, make: Callable[[int], Thing], *, ahead: int):
         self.make = make
@@ -110,11 +96,11 @@ class Prefetch(Generic[Thing]):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch") if ahead else None
         self._coming: dict[int, Future[Thing]] = {}
 
-    def get(self, index: int) -> Thing:
+    def get(self, index: int) -> Thing:  # raises what ``make`` raised
         if self._thread is None:
             return self.make(index)
         wanted = range(index, index + self.ahead + 1)
-        for stale in [number for number in self._coming if number not in wanted]:
+        for stale in self._coming.keys() - set(wanted):
             self._coming.pop(stale).cancel()
         for number in wanted:
             if number not in self._coming:

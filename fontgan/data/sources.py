@@ -15,10 +15,9 @@ STYLE_NAME = r"^(?!(?:all|source)\Z)\w[\w .-]*\Z"
 
 def asset(name: str) -> Path:
     """A bundled font. Raises: DataError if there is none of that name."""
-    folder = Path(__file__).parents[1] / "assets" / "fonts"
-    file = folder / name
+    file = Path(__file__).parents[1] / "assets" / "fonts" / name
     if not file.is_file():
-        known = ", ".join(sorted(f.name for f in folder.glob("*.ttf")))
+        known = ", ".join(sorted(font.name for font in file.parent.glob("*.ttf")))
         raise DataError(f"asset:{name}: no bundled font of that name. There are {known}.")
     return file
 
@@ -26,10 +25,7 @@ def asset(name: str) -> Path:
 def open_glyphs(spec: str) -> GlyphSource:
     """Opens a font file or a folder of glyph images.
 
-    Args:
-        spec: ``Font.ttf``, ``Font.ttc#2``, ``Var.ttf@wght=600``, ``Var.ttf@Bold``, a folder, or ``asset:NAME``
-            for a bundled font.
-
+    ``Font.ttf``, ``Font.ttc#2``, ``Var.ttf@wght=600``, ``Var.ttf@Bold``, a folder, or a bundled ``asset:NAME``.
     Raises: DataError if there is nothing there, or it is neither a font nor a folder of images.
     """
     from fontgan.data.font_source import FontGlyphs
@@ -59,7 +55,5 @@ def style_name(spec: str) -> str:
 def check_style_name(name: str, where: str, remedy: str) -> None:
     """Raises: DataError if a style cannot be called so."""
     if not re.search(STYLE_NAME, name):
-        raise DataError(
-            f"{where}: {name!r} cannot be a style's name; letters, digits, space, . _ - only, "
-            f"and neither all nor source. {remedy}"
-        )
+        rule = "letters, digits, space, . _ - only, and neither all nor source"
+        raise DataError(f"{where}: {name!r} cannot be a style's name; {rule}. {remedy}")

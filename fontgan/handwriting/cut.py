@@ -4,56 +4,43 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from fontgan.data.frame import Box, Frame
 from fontgan.data.glyphs import PAPER
-from fontgan.handwriting.locate import Located, pixels_per_mm
+from fontgan.handwriting.locate import Located, grid_to_mm, pixels_per_mm
 from fontgan.handwriting.sheet import CANVAS_EMS, PAPERS, ROOM
 
 _LIGHT_PX_PER_MM = 2.0  # of the map of the page's light
 _SURVEY_PX = 96  # side of a cell where levels are taken
 _SPECK_EM = 0.015  # ink smaller than a square of this side is dust or noise
 _SMALL_EM = 0.12  # a character all of whose ink is shorter than this is doubtful, unless it is punctuation
-_MIN_WRITTEN_CONTRAST = (
-    0.08  # so much darker than where all counts as paper is surely written, not printed or a shadow's edge
-)
+# So much darker than where all counts as paper is surely written, not printed or a shadow's edge.
+_MIN_WRITTEN_CONTRAST = 0.08
 _FRAME_REACH_EM = 0.1  # how far from its place a cell's frame is looked for; beyond stand the labels
 _MAX_BEND_EM = 0.07  # cells farther off than this are said
 _FEW_PX = 60  # pixels of a picture across an em, below which strokes of Han characters run together
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a page.
-
-    Args:
-        glyph: (size, size) uint8, 0 ink .. 255 paper, in the frame ``canvas_frame(size)``; None if nothing is written.
-        seen: the same cut as the picture has it, only the light made even.
-        doubts: why someone should look at it.
-    """
-
+class Cell(NamedTuple):
     char: str
-    glyph: np.ndarray | None
-    seen: np.ndarray
-    doubts: list[str] = field(default_factory=list)
+    glyph: np.ndarray | None  # (size, size) uint8, 0 ink .. 255 paper, as ``canvas_frame``; None if nothing is written
+    seen: np.ndarray  # the same cut as the picture has it, only the light made even
+    doubts: list[str]  # why someone should look at it
 
 
-@dataclass(frozen=True)
-class Levels:
+class Levels(NamedTuple):
     """Of a page in even light, where its bare paper is 1: its ink, and from where on all is paper."""
 
     ink: float
     white: float
 
     def curve(self, cell: np.ndarray) -> np.ndarray:
-        """Grey levels of a cell, 0 ink .. 255 paper, float32.
-
-        The middle between ink and paper stays the middle, so that edges stay where they are; the ends are cut off.
-        """
+        """Grey levels of a cell, 0 ink .. 255 paper, float32; edges stay where they are, as the middle of both does."""
         ink = self.ink
         dark = cell[cell < self.white - _MIN_WRITTEN_CONTRAST]
         if len(dark) > 0.002 * cell.size:
@@ -71,11 +58,8 @@ def canvas_frame(size: int) -> Frame:
 
 
 def cut_cells(grey: np.ndarray, located: Located, size: int) -> tuple[list[Cell], list[str]]:
-    """Cuts every cell of a page.
+    """Cuts every cell of a page out of its picture, (H, W) uint8; ``size`` is the side of a glyph image in pixels.
 
-    Args:
-        grey: the picture, (H, W) uint8.
-        size: side of a glyph image in pixels.
     Returns: the cells in their order, and findings about the whole page.
     """
     page = located.page
@@ -101,13 +85,9 @@ def cut_cells(grey: np.ndarray, located: Located, size: int) -> tuple[list[Cell]
     for char, em in zip(page.chars, cells_em, strict=True):
         flat = _flat(grey, light, located, em, finer * size) / paper
         seen = np.clip(_reduced(flat, finer) * 230, 0, PAPER).astype(np.uint8)
-        glyph: np.ndarray | None = None
-        doubts: list[str] = []
-        if levels is not None:
-            glyph, doubts = clean(_reduced(levels.curve(flat), finer), char)
-        if glyph is not None and levels is not None:
-            dark = seen[glyph < 128]
-            if len(dark) and np.median(dark) > 230 * (1 + levels.ink) / 2:
+        glyph, doubts = clean(_reduced(levels.curve(flat), finer), char) if levels else (None, [])
+        if glyph is not None and levels:
+            if np.median(seen[glyph < 128]) > 230 * (1 + levels.ink) / 2:
                 doubts.append("faint ink")
             if _at(light, em) < 0.35 * brightest:
                 doubts.append("in shadow or blotted")
@@ -118,24 +98,15 @@ def cut_cells(grey: np.ndarray, located: Located, size: int) -> tuple[list[Cell]
 def page_light(grey: np.ndarray, located: Located) -> np.ndarray:
     """How bright bare paper is all over the page: (H, W) float32, ``_LIGHT_PX_PER_MM`` pixels a millimetre."""
     page = located.page
-    width, height = (math.ceil(side * _LIGHT_PX_PER_MM) for side in PAPERS[page.paper])
-    middle = PAPERS[page.paper][0] / 2, PAPERS[page.paper][1] / 2
-    shrink = min(1.0, 1.5 * _LIGHT_PX_PER_MM / pixels_per_mm(located.to_picture, *middle))
+    sides = PAPERS[page.paper]
+    shrink = min(1.0, 1.5 * _LIGHT_PX_PER_MM / pixels_per_mm(located.to_picture, sides[0] / 2, sides[1] / 2))
     small = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     to_small = np.diag([shrink, shrink, 1.0])
     to_small[:2, 2] = (shrink - 1) / 2  # pixel centres
-    step = 1 / _LIGHT_PX_PER_MM
-    to_mm = np.array([[step, 0, step / 2], [0, step, step / 2], [0, 0, 1]])
-    flat = cv2.warpPerspective(
-        small,
-        to_small @ located.to_picture @ to_mm,
-        (width, height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    to_small = to_small @ located.to_picture @ grid_to_mm(1 / _LIGHT_PX_PER_MM, 0, 0)
+    flat = _warped(small, to_small, [math.ceil(side * _LIGHT_PX_PER_MM) for side in sides], cv2.INTER_LINEAR)
     # Closing fills whatever is dark and narrower than its kernel, and leaves the edges of wider shadows.
-    reach = max(7.0, 0.5 * page.cell)
-    side = 2 * round(reach * _LIGHT_PX_PER_MM / 2) + 1
+    side = 2 * round(max(7.0, 0.5 * page.cell) * _LIGHT_PX_PER_MM / 2) + 1
     closed = cv2.morphologyEx(flat, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
     smooth = cv2.GaussianBlur(cv2.medianBlur(closed, 5).astype(np.float32), (0, 0), 1.0 * _LIGHT_PX_PER_MM)
     return np.maximum(smooth, 8)
@@ -146,15 +117,13 @@ def find_frames(grey: np.ndarray, light: np.ndarray, located: Located) -> tuple[
 
     Paper bends smoothly, so a surface of low degree is laid through what the single frames say; ink and ghosts
     make some of them say wrong, and those are left out.
-
     Returns: the boxes, and by how many millimetres the farthest has moved.
     """
     boxes = [em for _, em in located.page.em_boxes()]
     moved = np.array([_frame_shift(grey, light, located, em) for em in boxes])
-    middles = np.array([[em.x0 + em.x1, em.y0 + em.y1] for em in boxes]) / 2
+    middles = np.array([em.centre for em in boxes])
     x, y = ((middles - middles.mean(axis=0)) / 100).T
-    one = np.ones_like(x)
-    curved = np.stack([one, x, y, x * y, x * x, y * y, x * x * y, x * y * y, x * x * y * y], axis=1)
+    curved = np.stack([x**0, x, y, x * y, x * x, y * y, x * x * y, x * y * y, x * x * y * y], axis=1)
     seen = np.isfinite(moved).all(axis=1)
     # What few cells say is no more than how the page lies as a whole.
     terms = next((t for t in (curved, curved[:, :3], curved[:, :1]) if _determined(t[seen])), None)
@@ -206,27 +175,22 @@ def _frame_shift(grey: np.ndarray, light: np.ndarray, located: Located, em: Box)
     return found[0], found[1]
 
 
-def _to_mm(em: Box, px: int) -> np.ndarray:
-    """Pixel indices of a cell's canvas -> millimetres of the page: (3, 3)."""
-    step = em.width * CANVAS_EMS / px
-    x, y = em.x0 - ROOM * em.width, em.y0 - ROOM * em.height
-    return np.array([[step, 0, x + step / 2], [0, step, y + step / 2], [0, 0, 1]])
-
-
 def _flat(grey: np.ndarray, light: np.ndarray, located: Located, em: Box, px: int) -> np.ndarray:
     """A cell's canvas over the paper's own light: (px, px) float32, bare paper about 1."""
-    to_mm = _to_mm(em, px)
-    flags = cv2.WARP_INVERSE_MAP
-    cell = cv2.warpPerspective(
-        grey, located.to_picture @ to_mm, (px, px), flags=cv2.INTER_CUBIC | flags, borderMode=cv2.BORDER_REPLICATE
-    )
+    to_mm = grid_to_mm(em.width * CANVAS_EMS / px, em.x0 - ROOM * em.width, em.y0 - ROOM * em.height)
+    cell = _warped(grey, located.to_picture @ to_mm, (px, px), cv2.INTER_CUBIC)
     to_light = np.array([[_LIGHT_PX_PER_MM, 0, -0.5], [0, _LIGHT_PX_PER_MM, -0.5], [0, 0, 1]]) @ to_mm
-    lit = cv2.warpAffine(light, to_light[:2], (px, px), flags=cv2.INTER_LINEAR | flags, borderMode=cv2.BORDER_REPLICATE)
-    return cell.astype(np.float32) / lit
+    return cell.astype(np.float32) / _warped(light, to_light[:2], (px, px), cv2.INTER_LINEAR)
+
+
+def _warped(picture: np.ndarray, matrix: np.ndarray, size: Sequence[int], how: int) -> np.ndarray:
+    """What lies where ``matrix`` leads from the pixels of the result, (width, height); the picture's edge goes on."""
+    warp = cv2.warpPerspective if len(matrix) == 3 else cv2.warpAffine
+    return warp(picture, matrix, size, flags=how | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _at(light: np.ndarray, em: Box) -> float:
-    x, y = (em.x0 + em.x1) / 2, (em.y0 + em.y1) / 2
+    x, y = em.centre
     return float(light[int(y * _LIGHT_PX_PER_MM), int(x * _LIGHT_PX_PER_MM)])
 
 
@@ -257,10 +221,8 @@ def find_levels(coverage: np.ndarray) -> Levels | None:
 
 
 def clean(levels: np.ndarray, char: str) -> tuple[np.ndarray | None, list[str]]:
-    """Takes out specks, remnants of guides and the neighbours' strokes, and judges the rest.
+    """Takes specks, remnants of guides and neighbours' strokes out of grey levels, (size, size), 0 ink .. 255 paper.
 
-    Args:
-        levels: (size, size) grey levels, 0 ink .. 255 paper.
     Returns: the glyph as uint8, or None if nothing is left; and its doubts.
     """
     glyph = np.clip(np.rint(levels), 0, PAPER).astype(np.uint8)
@@ -269,14 +231,13 @@ def clean(levels: np.ndarray, char: str) -> tuple[np.ndarray | None, list[str]]:
     em = frame.scale
     count, labels, boxes, _ = cv2.connectedComponentsWithStats((glyph < PAPER - 10).astype(np.uint8), connectivity=8)
     coverage = (PAPER - glyph).astype(np.float64) / PAPER
-    ink = np.bincount(labels.ravel(), weights=coverage.ravel(), minlength=count)
-    low, high = int(frame.dx), int(np.ceil(frame.dx + em))
-    inside = np.bincount(
-        labels[low:high, low:high].ravel(), weights=coverage[low:high, low:high].ravel(), minlength=count
+    whole, cell = slice(None), slice(int(frame.dx), math.ceil(frame.dx + em))
+    ink, inside = (
+        np.bincount(labels[part, part].ravel(), coverage[part, part].ravel(), minlength=count) for part in (whole, cell)
     )
     darkest = np.full(count, PAPER, np.int64)
     np.minimum.at(darkest, labels.ravel(), glyph.ravel())
-    x, y, width, height = boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3]
+    x, y, width, height, _ = boxes.T
     at_edge = (x == 0) | (y == 0) | (x + width == size) | (y + height == size)
     kept = ink >= (_SPECK_EM * em) ** 2
     kept &= darkest < 128  # remnants of guides stay paler than half

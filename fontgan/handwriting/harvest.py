@@ -20,7 +20,7 @@ from fontgan.handwriting.locate import find_page
 from fontgan.handwriting.pictures import read_picture
 from fontgan.handwriting.sheet import NotAPage, Page
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
-from fontgan.runtime.files import atomic_write
+from fontgan.runtime.files import atomic_write, out_file
 
 log = logging.getLogger(__name__)
 
@@ -31,30 +31,24 @@ MAX_DOUBTFUL = 200  # cells in the picture of the doubtful ones
 
 @dataclass
 class Harvest:
-    """What the pages gave."""
-
     pages: list[dict[str, Any]] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)  # character -> the picture it comes from
     doubtful: dict[str, list[str]] = field(default_factory=dict)
-    shown: list[tuple[str, np.ndarray, np.ndarray]] = field(default_factory=list)  # label, as seen, as cut
-    empty: int = 0
+    shown: list[tuple[str, list[np.ndarray]]] = field(default_factory=list)  # label, as seen and as cut
     again: list[str] = field(default_factory=list)  # on an earlier page too
     kept: list[str] = field(default_factory=list)  # in the folder before
     failed: list[str] = field(default_factory=list)
 
 
 def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, overwrite: bool) -> list[str]:
-    """Cuts pictures of pages into glyph images in ``out``, with a manifest and an overview.
+    """Cuts pictures of pages into glyph images of ``size`` pixels a side in ``out``, with a manifest and an overview.
 
-    Args:
-        report: the picture of doubtful cells, where there are any.
-        size: side of the glyph images in pixels.
-        overwrite: whether glyphs that are there already are replaced.
+    Doubtful cells, if any, are shown in the picture ``report``; ``overwrite`` replaces glyphs that are there.
     Returns: what could not be read, in sentences.
     Raises: DataError if nothing could be read, or ``out`` holds something else.
     """
     facts: dict[str, Any] = {"made_by": MADE_BY, "size": size, "cell_to_canvas": canvas_frame(size).as_dict()}
-    before = check_folder(out, facts, overwrite=overwrite)
+    before = check_folder(out, size, overwrite=overwrite)
     harvest = Harvest()
     for file in tqdm(files, unit="picture", desc="cutting"):
         try:
@@ -75,8 +69,7 @@ def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, over
         except DataError as error:
             harvest.failed.append(str(error))
     if not harvest.pages:
-        first = harvest.failed[0]
-        more = len(harvest.failed) > 1
+        first, *more = harvest.failed
         raise DataError(f"pages: none of {len(files)} pictures could be read. First: {first}" if more else first)
     finish(harvest, facts, before, out, report)
     return harvest.failed
@@ -84,39 +77,30 @@ def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, over
 
 def check_report(asked: str | None, report: Path, out: Path) -> None:
     """Raises: ConfigError if the picture of doubtful cells cannot be there."""
-    if report.suffix.lower() != ".png":
-        raise ConfigError(f"report={asked}: the doubtful cells are shown in a PNG. Name a file that ends in .png.")
     if report.parent.resolve() == out.resolve():
         raise ConfigError(f"report={asked}: would lie among the glyphs, as one of them. Name a file outside of out.")
-    if not report.parent.is_dir() and asked is not None:
-        raise ConfigError(f"report={asked}: its folder is not there. Make it, or name another.")
+    if asked is not None:
+        out_file("report", asked, ".png")
 
 
-def check_folder(out: Path, facts: dict[str, Any], *, overwrite: bool) -> dict[str, Any]:
-    """What earlier scans left in the folder.
-
-    Raises: DataError if it holds something else, or glyphs of another size.
-    """
+def check_folder(out: Path, size: int, *, overwrite: bool) -> dict[str, Any]:
+    """What earlier scans left in the folder. Raises: DataError if it has something else, or glyphs of another size."""
     if out.exists() and not out.is_dir():
         raise DataError(f"out={out}: is a file. Name a folder.")
-    if not out.is_dir():
-        return {}
     file = out / MANIFEST
-    there: Any = {}
-    if file.is_file():
-        try:
-            there = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            there = None
-        if not isinstance(there, dict) or there.get("made_by") != MADE_BY:
-            raise DataError(f"out={out}: holds results of something else than {MADE_BY}. Name another out=.")
-        if there.get("size") != facts["size"] and not overwrite:
-            raise DataError(
-                f"out={out}: holds glyphs of size {there.get('size')}. Name another out=, size={there.get('size')}, "
-                "or overwrite=true."
-            )
-    elif image_files(out):
-        raise DataError(f"out={out}: holds images that fontgan did not make. Name another out=.")
+    if not file.is_file():
+        if out.is_dir() and image_files(out):
+            raise DataError(f"out={out}: holds images that fontgan did not make. Name another out=.")
+        return {}
+    try:
+        there = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        there = None
+    if not isinstance(there, dict) or there.get("made_by") != MADE_BY:
+        raise DataError(f"out={out}: holds results of something else than {MADE_BY}. Name another out=.")
+    other = there.get("size")
+    if other != size and not overwrite:
+        raise DataError(f"out={out}: holds glyphs of size {other}. Name another out=, size={other}, or overwrite=true.")
     return {key: there[key] for key in ("pages", "doubtful") if key in there}
 
 
@@ -124,25 +108,21 @@ def take(harvest: Harvest, name: str, page: Page, cells: list[Cell], out: Path, 
     """Writes a page's glyphs."""
     written = empty = 0
     for cell in cells:
+        char = name_from_char(cell.char)
         if cell.glyph is None:
             empty += 1
-            continue
-        char = name_from_char(cell.char)
-        file = out / f"{char}.png"
-        if cell.char in harvest.written:
+        elif cell.char in harvest.written:
             harvest.again.append(f"{cell.char} ({harvest.written[cell.char]})")
-            continue
-        harvest.written[cell.char] = name
-        if file.exists() and not overwrite:
+        elif (out / f"{char}.png").exists() and not overwrite:
+            harvest.written[cell.char] = name
             harvest.kept.append(cell.char)
-            continue
-        save_png(cell.glyph, file)
-        written += 1
-        harvest.doubtful.pop(char, None)
-        if cell.doubts:
-            harvest.doubtful[char] = cell.doubts
-            harvest.shown.append((f"{char} {', '.join(cell.doubts)}", cell.seen, cell.glyph))
-    harvest.empty += empty
+        else:
+            harvest.written[cell.char] = name
+            save_png(cell.glyph, out / f"{char}.png")
+            written += 1
+            if cell.doubts:
+                harvest.doubtful[char] = cell.doubts
+                harvest.shown.append((f"{char} {', '.join(cell.doubts)}", [cell.seen, cell.glyph]))
     harvest.pages.append(
         {"picture": Path(name).name, "page": page.number, "of": page.pages, "written": written, "empty": empty}
     )
@@ -150,34 +130,25 @@ def take(harvest: Harvest, name: str, page: Page, cells: list[Cell], out: Path, 
 
 def finish(harvest: Harvest, facts: dict[str, Any], before: dict[str, Any], out: Path, report: Path) -> None:
     """Manifest, overview, the doubtful cells, and what there is to say."""
-    new = {name_from_char(char) for char in harvest.written} - {name_from_char(char) for char in harvest.kept}
-    facts["characters"] = sum(file.name != SHEET for file in image_files(out))
+    new = {name_from_char(char) for char in harvest.written.keys() - set(harvest.kept)}
+    files = image_files(out)
+    facts["characters"] = len(files)
     facts["pages"] = [*before.get("pages", []), *harvest.pages]
     stale = {name: doubts for name, doubts in before.get("doubtful", {}).items() if name not in new}
     facts["doubtful"] = stale | harvest.doubtful
     atomic_write(out / MANIFEST, json.dumps(facts, ensure_ascii=False, indent=1))
-    draw_sheet(out)
-    if harvest.again:
-        log.warning("%d characters are on two pages; the first stays: %s", len(harvest.again), shorten(harvest.again))
-    if harvest.kept:
-        log.info("%d glyphs were there before and stay (overwrite=true replaces them): %s", len(harvest.kept), shorten(harvest.kept))  # fmt: skip
-    if harvest.shown:
-        picture = contact_sheet(
-            [(label, [seen, glyph]) for label, seen, glyph in harvest.shown[:MAX_DOUBTFUL]], cell_px=128
-        )
-        save_png(picture, report)
-        said = [f"{name} ({', '.join(doubts)})" for name, doubts in harvest.doubtful.items()]
-        log.warning("%d glyphs are doubtful; look at them in %s: %s", len(said), report, shorten(said))
-    pages = len(harvest.pages)
-    log.info(
-        "%d glyphs of %d page%s in %s; %d cells are empty", len(new), pages, "s" * (pages != 1), out, harvest.empty
-    )
-
-
-def draw_sheet(out: Path) -> None:
-    """An overview of the first glyphs of the folder."""
-    files = [file for file in image_files(out) if file.name != SHEET][:SHEET_GLYPHS]
-    rows = [files[i : i + SHEET_COLUMNS] for i in range(0, len(files), SHEET_COLUMNS)]
+    rows = [files[i : i + SHEET_COLUMNS] for i in range(0, min(len(files), SHEET_GLYPHS), SHEET_COLUMNS)]
     drawn = [(row[0].stem, [np.asarray(Image.open(file).convert("L")) for file in row]) for row in rows]
     if drawn:
         save_png(contact_sheet(drawn, cell_px=SHEET_PX), out / SHEET)
+    if harvest.again:
+        log.warning("%d characters are on two pages; the first stays: %s", len(harvest.again), shorten(harvest.again))
+    if harvest.kept:
+        stay = f"{len(harvest.kept)} glyphs were there before and stay"
+        log.info("%s (overwrite=true replaces them): %s", stay, shorten(harvest.kept))
+    if harvest.shown:
+        save_png(contact_sheet(harvest.shown[:MAX_DOUBTFUL], cell_px=128), report)
+        said = [f"{name} ({', '.join(doubts)})" for name, doubts in harvest.doubtful.items()]
+        log.warning("%d glyphs are doubtful; look at them in %s: %s", len(said), report, shorten(said))
+    pages, empty = len(harvest.pages), sum(page["empty"] for page in harvest.pages)
+    log.info("%d glyphs of %d page%s in %s; %d cells are empty", len(new), pages, "s" * (pages != 1), out, empty)

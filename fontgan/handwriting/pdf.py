@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from fontTools.pens.basePen import BasePen
+from fontTools.pens.transformPen import TransformPen
 from fontTools.ttLib import TTFont
 from tqdm import tqdm
 
@@ -15,24 +15,12 @@ from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import BASELINE, Box
 from fontgan.data.sources import asset
 from fontgan.errors import ConfigError
-from fontgan.handwriting.sheet import (
-    EDGE_MM,
-    MARKER_MM,
-    PAPERS,
-    ROOM,
-    Page,
-    code_box,
-    code_modules,
-    label_mm,
-    marker_boxes,
-    marker_modules,
-)
+from fontgan.handwriting import sheet
 
 # Cyan takes red light away and leaves green and blue, which the scan looks at: to it the guides are paler than to us.
 GUIDE = (178, 226, 238)
 GHOST = (212, 236, 244)
 LABEL = (95, 95, 95)
-_TEXT_FONT = "NotoSansSC-Regular.ttf"
 _POINT_MM = 25.4 / 72
 
 
@@ -49,72 +37,63 @@ class LabelFont:
         """Adds a character to a path of the PDF so that its em square fills ``em``."""
         facts = self.glyphs.to_cell()
         scale = em.width / facts["units_per_em"]
-        self._drawable[self._cmap[ord(char)]].draw(
-            _PathPen(self._drawable, path, scale, em.x0, em.y0 + scale * facts["baseline"])
-        )
+        to_page = (scale, 0, 0, -scale, em.x0, em.y0 + scale * facts["baseline"])  # font units (y up) -> mm, y down
+        self._drawable[self._cmap[ord(char)]].draw(TransformPen(_PathPen(self._drawable, path), to_page))
 
 
 class _PathPen(BasePen):  # type: ignore[misc]
-    """Font units (y up) -> a path of the PDF in millimetres, y down."""
+    """Outlines -> a path of the PDF."""
 
-    def __init__(self, glyph_set: Any, path: Any, scale: float, x: float, y: float):
+    def __init__(self, glyph_set: Any, path: Any):
         super().__init__(glyph_set)
-        self._path, self._scale, self._x, self._y = path, scale, x, y
+        self._path = path
 
-    def _at(self, point: tuple[float, float]) -> tuple[float, float]:
-        return self._x + self._scale * point[0], self._y - self._scale * point[1]
+    def _moveTo(self, pt: Any) -> None:
+        self._path.move_to(*pt)
 
-    def _moveTo(self, pt: tuple[float, float]) -> None:
-        self._path.move_to(*self._at(pt))
-
-    def _lineTo(self, pt: tuple[float, float]) -> None:
-        self._path.line_to(*self._at(pt))
+    def _lineTo(self, pt: Any) -> None:
+        self._path.line_to(*pt)
 
     def _curveToOne(self, pt1: Any, pt2: Any, pt3: Any) -> None:
-        self._path.curve_to(*self._at(pt1), *self._at(pt2), *self._at(pt3))
+        self._path.curve_to(*pt1, *pt2, *pt3)
 
     def _closePath(self) -> None:
         self._path.close()
 
 
-def make_pdf(pages: list[Page], font: LabelFont, drawn: set[str], *, ghost: bool) -> bytes:
-    """Draws the pages.
+def make_pdf(pages: list[sheet.Page], font: LabelFont, drawn: set[str], *, ghost: bool) -> bytes:
+    """Draws the pages; characters that are not ``drawn`` by the font are labelled by their code point.
 
-    Args:
-        font: for the labels and what stands pale in the cells.
-        drawn: the characters that ``font`` has; the others are labelled by their code point.
-        ghost: each character also stands in its cell.
+    With ``ghost`` each of the others also stands pale in its cell.
     Raises: ConfigError if fpdf2 is not there.
     """
     try:
         from fpdf import FPDF
     except ImportError as error:
         raise ConfigError("PDF pages need fpdf2. Install it with pip install 'fontgan[handwriting]'.") from error
-    pdf = FPDF(unit="mm", format=PAPERS[pages[0].paper])
+    pdf = FPDF(unit="mm", format=sheet.PAPERS[pages[0].paper])
     pdf.set_title(f"fontgan template, {sum(len(page.chars) for page in pages)} characters")
     pdf.set_creator("fontgan template")
     pdf.set_auto_page_break(False)
     pdf.set_margin(0)
-    pdf.add_font("text", fname=str(asset(_TEXT_FONT)))
+    pdf.add_font("text", fname=str(asset("NotoSansSC-Regular.ttf")))
     for page in tqdm(pages, unit="page", desc="drawing", disable=len(pages) < 5):
         pdf.add_page()
         _draw_head(pdf, page)
         _draw_guides(pdf, page)
         _draw_labels(pdf, page, font, drawn)
         if ghost:
-            _fill(pdf, GHOST, ((font, char, em) for char, em in page.em_boxes() if char in drawn))
+            _fill(pdf, GHOST, font, [(char, em) for char, em in page.em_boxes() if char in drawn])
     return bytes(pdf.output())
 
 
-def _draw_head(pdf: Any, page: Page) -> None:
-    """Markers, code, title."""
+def _draw_head(pdf: Any, page: sheet.Page) -> None:
     pdf.set_fill_color(0)
-    for number, box in marker_boxes(page.paper).items():
-        _squares(pdf, marker_modules(number), box)
-    code = code_box(page.paper)
-    _squares(pdf, code_modules(page.to_text()), code)
+    for number, box in sheet.marker_boxes(page.paper).items():
+        _squares(pdf, sheet.marker_modules(number), box)
+    _squares(pdf, sheet.code_modules(page.to_text()), sheet.code_box(page.paper))
     pdf.set_text_color(0)
-    x = EDGE_MM + MARKER_MM + 5
+    x = sheet.EDGE_MM + sheet.MARKER_MM + 5
     for y, points, text in (
         (14, 13, f"Page {page.number} of {page.pages}"),
         (21, 9, "Write each character inside its frame,"),
@@ -130,55 +109,50 @@ def _draw_head(pdf: Any, page: Page) -> None:
 def _squares(pdf: Any, modules: np.ndarray, box: Box) -> None:
     """Fills the True squares, run by run; runs overlap those below by a hair, or viewers draw white seams."""
     side = box.width / len(modules)
-    for row, line in enumerate(modules):
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], line.astype(np.int8), [0]])))
-        for start, end in zip(edges[::2], edges[1::2], strict=True):
-            below = row + 1 < len(modules) and bool(modules[row + 1, start:end].all())
-            pdf.rect(
-                box.x0 + start * side, box.y0 + row * side, (end - start) * side, side + (0.02 if below else 0), "F"
-            )
+    padded = np.pad(modules, ((0, 1), (1, 1))).astype(np.int8)
+    for row, line in enumerate(padded[:-1]):
+        starts, ends = (np.flatnonzero(np.diff(line) == step).tolist() for step in (1, -1))
+        for start, end in zip(starts, ends, strict=True):
+            overlap = 0.02 * padded[row + 1, start + 1 : end + 1].all()
+            pdf.rect(box.x0 + start * side, box.y0 + row * side, (end - start) * side, side + overlap, "F")
 
 
-def _draw_guides(pdf: Any, page: Page) -> None:
+def _draw_guides(pdf: Any, page: sheet.Page) -> None:
     """Em boxes, centre crosses, and the baseline where letters stand on one."""
     pdf.set_draw_color(*GUIDE)
     for char, em in page.em_boxes():
         pdf.set_line_width(0.25)
         pdf.rect(*em[:2], em.width, em.height)
         pdf.set_line_width(0.18)
-        if stands_on_baseline(char):
+        # Letters, digits and signs that are narrower than an em; Han, kana and Hangul fill their square.
+        if unicodedata.east_asian_width(char) not in ("W", "F"):
             baseline = em.y0 + BASELINE * em.height
             pdf.line(em.x0, baseline, em.x1, baseline)
         pdf.set_dash_pattern(dash=1, gap=1)
-        middle_x, middle_y = (em.x0 + em.x1) / 2, (em.y0 + em.y1) / 2
-        pdf.line(middle_x, em.y0, middle_x, em.y1)
-        pdf.line(em.x0, middle_y, em.x1, middle_y)
+        x, y = em.centre
+        pdf.line(x, em.y0, x, em.y1)
+        pdf.line(em.x0, y, em.x1, y)
         pdf.set_dash_pattern()
 
 
-def stands_on_baseline(char: str) -> bool:
-    """Letters, digits and signs that are narrower than an em; Han, kana and Hangul fill their square."""
-    return unicodedata.east_asian_width(char) not in ("W", "F")
-
-
-def _draw_labels(pdf: Any, page: Page, font: LabelFont, drawn: set[str]) -> None:
-    height = label_mm(page.cell)
+def _draw_labels(pdf: Any, page: sheet.Page, font: LabelFont, drawn: set[str]) -> None:
+    height = sheet.label_mm(page.cell)
     side = 0.85 * height
-    above = ROOM * page.cell + 0.4  # clear of what is cut out of the scan
+    above = sheet.ROOM * page.cell + 0.4  # clear of what is cut out of the scan
     boxes = []
     pdf.set_text_color(*LABEL)
     for char, em in page.em_boxes():
-        middle, bottom = (em.x0 + em.x1) / 2, em.y0 - above
+        middle, bottom = em.centre[0], em.y0 - above
         if char in drawn:
-            boxes.append((font, char, Box(middle - side / 2, bottom - side, middle + side / 2, bottom)))
+            boxes.append((char, Box(middle - side / 2, bottom - side, middle + side / 2, bottom)))
         else:
             text = f"U+{ord(char):04X}"
             pdf.set_font("text", size=min(0.6 * height, 2.8) / _POINT_MM)
             pdf.text(middle - pdf.get_string_width(text) / 2, bottom - 0.15 * height, text)
-    _fill(pdf, LABEL, boxes)
+    _fill(pdf, LABEL, font, boxes)
 
 
-def _fill(pdf: Any, colour: tuple[int, int, int], glyphs: Iterable[tuple[LabelFont, str, Box]]) -> None:
+def _fill(pdf: Any, colour: tuple[int, int, int], font: LabelFont, glyphs: list[tuple[str, Box]]) -> None:
     """Fills glyphs with one colour, as one path."""
     from fpdf.drawing import PaintedPath
     from fpdf.enums import IntersectionRule, PathPaintRule
@@ -188,10 +162,8 @@ def _fill(pdf: Any, colour: tuple[int, int, int], glyphs: Iterable[tuple[LabelFo
     path.style.stroke_color = None
     path.style.paint_rule = PathPaintRule.FILL_NONZERO
     path.style.intersection_rule = IntersectionRule.NONZERO
-    count = 0
-    for font, char, em in glyphs:
+    for char, em in glyphs:
         font.draw(path, char, em)
-        count += 1
-    if count:
+    if glyphs:
         with pdf.drawing_context() as context:
             context.add_item(path)

@@ -16,25 +16,19 @@ from fontgan.untrusted.images import PAGE, is_file, opened, pages_of
 
 
 def find_pictures(pages: str | Sequence[str]) -> list[Path]:
-    """The files that a pattern, a file, a folder, or a list of them stands for, in order, each once.
-
-    Raises: DataError if one of them stands for none.
-    """
+    """The files that patterns, files or folders stand for, in order, each once. Raises: DataError if one has none."""
     found: list[Path] = []
     for spec in [pages] if isinstance(pages, str) else pages:
         path = user_path(spec)
         if path.is_dir():
             files = sorted(file for file in path.iterdir() if named_as_image(file) and is_file(file))
-            if not files:
-                raise DataError(f"pages={spec}: the folder holds no images. Put the scans or photographs there.")
-        elif path.is_file():
-            files = [path]
-        else:
-            files = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if Path(name).is_file())  # noqa: PTH207  # absolute patterns too
-            if not files:
-                raise DataError(
-                    f"pages={spec}: no such file or folder, and no file fits it as a pattern. Check the path."
-                )
+            lacking = "the folder holds no images. Put the scans or photographs there."
+        else:  # a file as it stands, or a pattern, of which pathlib's own may not be absolute
+            names = [path] if path.is_file() else glob.glob(str(path), recursive=True)  # noqa: PTH207
+            files = sorted(file for file in map(Path, names) if file.is_file())
+            lacking = "no such file or folder, and no file fits it as a pattern. Check the path."
+        if not files:
+            raise DataError(f"pages={spec}: {lacking}")
         found += files
     if not found:
         raise DataError("pages=[]: name at least one picture.")
@@ -42,13 +36,10 @@ def find_pictures(pages: str | Sequence[str]) -> list[Path]:
 
 
 def read_picture(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """The pictures of a file, of which only a TIFF has several: a name to call it by, and its grey levels.
+    """The pictures of a file, of which only a TIFF has several: a name to call it by, and grey levels, (H, W) uint8.
 
     Colour pictures give the mean of green and blue, to which the cyan guides are palest and black and red ink dark.
-
-    Returns: (H, W) uint8 each.
-    Raises: DataError if the file is no image, is larger than ``fontgan.untrusted.images.PAGE``, or cannot be decoded to its
-        end.
+    Raises: DataError if it is no image, larger than ``fontgan.untrusted.images.PAGE``, or not decoded to its end.
     """
     with opened(path, PAGE, "Give scans or photographs as JPEG, PNG or TIFF.") as (file, _):
         several = file.format == "TIFF" and getattr(file, "is_animated", False)

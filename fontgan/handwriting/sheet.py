@@ -45,23 +45,15 @@ class NotAPage(ValueError):
 
 @dataclass(frozen=True)
 class Page:
-    """One page: where its cells are, and the character of each, row by row.
+    """One page: where its cells are, and the character of each, row by row."""
 
-    Args:
-        paper: one of ``PAPERS``.
-        number, pages: this page's number from 1, and how many there are.
-        cell: side of an em box.
-        left, top: corner of the first em box.
-        pitch_x, pitch_y: from one em box to the next.
-    """
-
-    paper: str
-    number: int
+    paper: str  # one of ``PAPERS``
+    number: int  # from 1
     pages: int
-    cell: float
-    left: float
+    cell: float  # side of an em box
+    left: float  # of the first em box
     top: float
-    pitch_x: float
+    pitch_x: float  # from one em box to the next
     pitch_y: float
     columns: int
     chars: str
@@ -83,22 +75,20 @@ class Page:
     @classmethod
     def from_text(cls, text: str) -> Page:
         """Raises: NotAPage if it is no such text, or of a version that is not known."""
+        foreign = NotAPage("its code is not one of fontgan template")
         try:
-            stored = base64.b32decode(text + "=" * (-len(text) % 8))
-        except (binascii.Error, ValueError) as error:
-            raise NotAPage("its code is not one of fontgan template") from error
-        data = stored[_CHECKSUM.size :]
-        if len(data) < _HEADER.size or _CHECKSUM.unpack_from(stored)[0] != zlib.crc32(data):
-            raise NotAPage("its code is not one of fontgan template")
-        version, paper, number, pages, *lengths, columns = _HEADER.unpack_from(data)
-        if version != VERSION:
-            raise NotAPage(f"its page is of version {version}, and this fontgan knows version {VERSION}")
-        try:
+            stored = base64.b32decode(text.encode("ascii") + b"=" * (-len(text) % 8))
+            data = stored[_CHECKSUM.size :]
+            if _CHECKSUM.unpack_from(stored)[0] != zlib.crc32(data):
+                raise foreign
+            version, paper, number, pages, *lengths, columns = _HEADER.unpack_from(data)
+            if version != VERSION:
+                raise NotAPage(f"its page is of version {version}, and this fontgan knows version {VERSION}")
             chars = data[_HEADER.size :].decode("utf-16-be")
-        except UnicodeDecodeError as error:
-            raise NotAPage("its code is not one of fontgan template") from error
+        except (binascii.Error, UnicodeError, struct.error) as error:
+            raise foreign from error
         if not chars or columns < 1 or paper >= len(PAPERS):
-            raise NotAPage("its code is not one of fontgan template")
+            raise foreign
         cell, left, top, pitch_x, pitch_y = (round(v * _UNIT, 2) for v in lengths)
         return cls(list(PAPERS)[paper], number, pages, cell, left, top, pitch_x, pitch_y, columns, chars)
 
@@ -109,17 +99,12 @@ def label_mm(cell: float) -> float:
 
 
 def lay_out(chars: Sequence[str], paper: str, cell: float) -> list[Page]:
-    """Pages that hold the characters in their order.
-
-    Raises: ConfigError if the paper is not known, or a cell is too small, too large or does not fit.
-    """
+    """Pages that hold the characters in order. Raises: ConfigError for a paper not known, or cells that do not fit."""
     if paper not in PAPERS:
         raise ConfigError(f"paper={paper}: choose one of {', '.join(PAPERS)}.")
     if not MIN_CELL_MM <= cell <= MAX_CELL_MM:  # also what is no number
-        raise ConfigError(
-            f"cell_mm={cell:g}: {MIN_CELL_MM} to {MAX_CELL_MM} millimetres are needed, for a pen to draw a "
-            "character in."
-        )
+        allowed = f"{MIN_CELL_MM} to {MAX_CELL_MM} millimetres"
+        raise ConfigError(f"cell_mm={cell:g}: {allowed} are needed, for a pen to draw a character in.")
     width, height = PAPERS[paper]
     pitch_x = round(cell * CANVAS_EMS, 2)
     pitch_y = round(pitch_x + label_mm(cell), 2)
@@ -129,25 +114,19 @@ def lay_out(chars: Sequence[str], paper: str, cell: float) -> list[Page]:
         raise ConfigError(f"cell_mm={cell:g}: no cell fits on paper={paper}. Choose smaller cells or larger paper.")
     left = round((width - columns * pitch_x) / 2 + ROOM * cell, 2)
     top = round(GRID_TOP_MM + label_mm(cell) + ROOM * cell, 2)
-    # The code has room for so many characters, of which those beyond the basic plane count double.
-    room = (_MAX_BYTES - _CHECKSUM.size - _HEADER.size) // 2
+    # The code has room for so many bytes: two a character, and four for those beyond the basic plane.
+    room = _MAX_BYTES - _CHECKSUM.size - _HEADER.size
+    most = min(rows, max(1, room // 2 // columns)) * columns
     parts: list[str] = []
-    used = cells = 0
-    full_rows = min(rows, max(1, room // columns))
     for char in chars:
-        length = len(char.encode("utf-16-be")) // 2
-        if not parts or cells == full_rows * columns or used + length > room:
+        if not parts or len(parts[-1]) == most or len((parts[-1] + char).encode("utf-16-be")) > room:
             parts.append("")
-            used = cells = 0
         parts[-1] += char
-        used, cells = used + length, cells + 1
     if len(parts) > 0xFFFF:
-        raise ConfigError(
-            f"cell_mm={cell:g}: {len(parts)} pages are too many. Choose smaller cells or fewer characters."
-        )
-    return [
-        Page(paper, i + 1, len(parts), cell, left, top, pitch_x, pitch_y, columns, part) for i, part in enumerate(parts)
-    ]
+        remedy = "Choose smaller cells or fewer characters."
+        raise ConfigError(f"cell_mm={cell:g}: {len(parts)} pages are too many. {remedy}")
+    shape = (cell, left, top, pitch_x, pitch_y, columns)
+    return [Page(paper, number, len(parts), *shape, part) for number, part in enumerate(parts, 1)]
 
 
 def code_box(paper: str) -> Box:
@@ -170,9 +149,8 @@ def need_opencv() -> None:
     try:
         import cv2  # noqa: F401
     except ImportError as error:
-        raise ConfigError(
-            "markers and codes of pages need OpenCV. Install it with pip install 'fontgan[handwriting]'."
-        ) from error
+        remedy = "Install it with pip install 'fontgan[handwriting]'."
+        raise ConfigError(f"markers and codes of pages need OpenCV. {remedy}") from error
 
 
 def marker_modules(number: int) -> np.ndarray:
