@@ -24,11 +24,7 @@ _EXAMPLES = 6  # waiting characters named in a reason
 
 
 def advise(
-    source: GlyphSource,
-    drawn: Sequence[str],
-    lacking: Sequence[str],
-    n: int,
-    checked: Mapping[str, CheckedGlyph] | None = None,
+    source: GlyphSource, drawn: Sequence[str], lacking: Sequence[str], n: int, checked: Mapping[str, CheckedGlyph]
 ) -> tuple[list[Advice], float]:
     """The characters of ``lacking`` to draw next.
 
@@ -38,13 +34,14 @@ def advise(
         checked: glyphs that were made of ``lacking``: the parts of the doubtful ones count more.
     Returns: at most ``n``, the most useful first; and the coverage before the first of them, 0 to 1.
     """
-    known = [char for char in source.coverage(list(drawn)).present if char not in set(lacking)]
+    wanted = set(lacking)
+    known = [char for char in source.coverage(list(drawn)).present if char not in wanted]
     if not known:
         log.info("none of the target's characters is in the source: it is advised as if nothing were drawn yet.")
     chars = [*known, *lacking]
     images = np.stack([source.rasterize(char, _CANVAS, SIDE) for char in tqdm(chars, unit="glyph", desc="drawing")])
-    weights = [0.0] * len(known) + [_weight((checked or {}).get(char)) for char in lacking]
-    coverage = Coverage(chars, images, np.array(weights))
+    doubts = [checked[char].doubt if char in checked and checked[char].flags else 0 for char in lacking]
+    coverage = Coverage(chars, images, np.array([0.0] * len(known) + [1 + DOUBTS_COUNT * doubt for doubt in doubts]))
     for index in range(len(known)):
         coverage.add(index)
     before = coverage.share
@@ -61,18 +58,12 @@ def reason(advice: Advice) -> str:
     return f"new: {advice.part} of {advice.char}; {waits} for it: {told}"
 
 
-def _weight(check: CheckedGlyph | None) -> float:
-    return 1 + DOUBTS_COUNT * check.doubt if check and check.flags else 1.0
-
-
 def lacking_chars(source: GlyphSource, drawn: Sequence[str], charset: str) -> list[str]:
     """Characters of the charset that the target lacks and the source has.
 
     Raises: DataError if there are none.
     """
-    wanted = charsets.resolve(charset)
-    if wanted is None:
-        wanted = source.coverage(None).present
+    wanted = charsets.resolve(charset) or source.coverage(None).present
     have = set(drawn)
     lacking = [char for char in wanted if char not in have]
     if not lacking:
@@ -85,7 +76,7 @@ def lacking_chars(source: GlyphSource, drawn: Sequence[str], charset: str) -> li
             f"source={source.path}: has none of the {len(lacking)} characters that the target lacks ({shorten(lacking)}). "
             "Give a complete font of the same script."
         )
-    if len(present) < len(lacking):
-        without = [char for char in lacking if char not in set(present)]
+    have.update(present)
+    if without := [char for char in lacking if char not in have]:
         log.warning("the source lacks %d wanted characters, which are left out: %s", len(without), shorten(without))
     return present

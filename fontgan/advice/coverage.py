@@ -28,18 +28,12 @@ _WAITS = 0.5  # a part covered less than this waits for a character
 
 @dataclass(frozen=True)
 class Advice:
-    """A character to draw.
-
-    Args:
-        part: the one of its parts that most characters wait for, of ``KINDS``; of equal ones that which adds most.
-        waiting: characters still to be drawn, itself among them, that had no part like that one yet.
-        coverage: share of the wanted characters' parts covered once this and those before it are drawn, 0 to 1.
-    """
+    """A character to draw."""
 
     char: str
-    part: str
-    waiting: tuple[str, ...]
-    coverage: float
+    part: str  # the one of its parts that most characters wait for, of ``KINDS``; of equal ones that which adds most
+    waiting: tuple[str, ...]  # those still to be drawn, itself among them, that had no part like that one yet
+    coverage: float  # share of the wanted characters' parts covered once this and those before are drawn, 0 to 1
 
 
 class Coverage:

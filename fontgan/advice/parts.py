@@ -27,13 +27,11 @@ def describe(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         of its glyph, (kinds, N) float32, 1 where the cut meets no ink, down to 0 where it cuts as much as the glyph
         has in a row or column on average. A part without ink has 0.
     """
-    ink = 1 - images.astype(np.float32) / 255
-    descriptors = np.zeros((len(KINDS), len(ink), FEATURES), dtype=np.float32)
-    clear = np.zeros((len(KINDS), len(ink)), dtype=np.float32)
-    for n, glyph in enumerate(ink):
+    descriptors = np.zeros((len(KINDS), len(images), FEATURES), dtype=np.float32)
+    clear = np.zeros((len(KINDS), len(images)), dtype=np.float32)
+    for n, glyph in enumerate(1 - images.astype(np.float32) / 255):
         for kind, (part, clarity) in enumerate(_parts(glyph)):
-            found = _describe(part)
-            if found is not None:
+            if (found := _describe(part)) is not None:
                 descriptors[kind, n], clear[kind, n] = found, clarity
     return descriptors, clear
 
@@ -45,9 +43,9 @@ def _parts(ink: np.ndarray) -> list[tuple[np.ndarray, float]]:
     edge = round(SIDE * _ENCLOSED)
     inside = np.zeros_like(ink)
     inside[edge:-edge, edge:-edge] = 1
-    border = ink[edge : SIDE - edge, edge : SIDE - edge]
+    border = ink[edge:-edge, edge:-edge]
     rim = (border[0].sum() + border[-1].sum() + border[:, 0].sum() + border[:, -1].sum()) / 4
-    apart = _clarity(float(rim), ink)
+    apart = _clarity(rim, ink.sum(axis=0))
     columns, rows = np.arange(SIDE)[None, :], np.arange(SIDE)[:, None]
     return [
         (ink * (columns < x), clear_x), (ink * (columns >= x), clear_x),
@@ -62,15 +60,12 @@ def _cut(profile: np.ndarray) -> tuple[int, float]:
     smooth = ndimage.uniform_filter1d(profile, 3)
     away = np.abs(np.arange(SIDE) - SIDE / 2)
     place = int(np.argmin((smooth + 0.02 * away)[_CUTS])) + _CUTS.start
+    return place, _clarity(smooth[place], profile)
+
+
+def _clarity(ink_at_cut: np.floating, profile: np.ndarray) -> float:
     filled = profile[profile > 0.5]
-    mean = float(filled.mean()) if len(filled) else 1.0
-    return place, max(0.0, 1 - float(smooth[place]) / mean)
-
-
-def _clarity(ink_at_cut: float, ink: np.ndarray) -> float:
-    filled = ink.sum(axis=0)
-    filled = filled[filled > 0.5]
-    return max(0.0, 1 - ink_at_cut / float(filled.mean())) if len(filled) else 0.0
+    return max(0.0, 1 - float(ink_at_cut) / float(filled.mean())) if len(filled) else 0.0
 
 
 def _describe(part: np.ndarray) -> np.ndarray | None:
@@ -78,13 +73,14 @@ def _describe(part: np.ndarray) -> np.ndarray | None:
 
     Pooling with wide, overlapping windows forgives a component that is drawn a little elsewhere or narrower.
     """
-    rows, columns = np.flatnonzero(part.max(axis=1) > 0.5), np.flatnonzero(part.max(axis=0) > 0.5)
-    if not len(rows) or not len(columns):
+    rows, columns = (np.flatnonzero(part.max(axis=axis) > 0.5) for axis in (1, 0))
+    if not len(rows):
         return None
     box = np.pad(part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 2)
     dy, dx = np.gradient(box)
     length, angle = np.hypot(dx, dy), np.arctan2(dy, dx) % np.pi * (_DIRECTIONS / np.pi)
-    pooled = [_pool(length * _near(angle, direction)) for direction in range(_DIRECTIONS)]
+    down, across = map(_windows, box.shape)
+    pooled = [down @ (length * _near(angle, direction)) @ across.T for direction in range(_DIRECTIONS)]
     edges = np.sqrt(np.stack(pooled).ravel())  # roots: a few long strokes must not drown the short ones
     edges /= np.linalg.norm(edges) + 1e-9
     size = _SHAPE * np.array([len(columns), len(rows)]) / SIDE
@@ -96,11 +92,6 @@ def _near(angle: np.ndarray, direction: int) -> np.ndarray:
     """How much an angle belongs to a direction, 0 to 1; neighbouring directions share what lies between them."""
     apart = np.abs(angle - direction)
     return np.maximum(0, 1 - np.minimum(apart, _DIRECTIONS - apart))
-
-
-def _pool(map_: np.ndarray) -> np.ndarray:
-    """(H, W) -> (6, 6): sums under overlapping triangles along both sides."""
-    return _windows(map_.shape[0]) @ map_ @ _windows(map_.shape[1]).T
 
 
 def _windows(length: int) -> np.ndarray:

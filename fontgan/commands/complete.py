@@ -81,12 +81,11 @@ def main(cfg: DictConfig) -> int:
 
     Returns: 0; or what the training returned where it was stopped, and the same command goes on.
     """
-    from fontgan.complete.check import check
-    from fontgan.complete.draw import draw, open_run
+    from fontgan.complete.draw import check, draw, open_run
     from fontgan.complete.font import build, guard_target, prove, say_result
     from fontgan.complete.outlines import outline
     from fontgan.complete.plan import plan_completion, say_plan, warn_of_clipped
-    from fontgan.complete.work import find_places, learn_as_before, open_work
+    from fontgan.complete.work import Work, find_places, learn_as_before
     from fontgan.fontfile.names import check_name
     from fontgan.metrics.recognition import find_ocr
     from fontgan.runtime.files import locked
@@ -95,13 +94,13 @@ def main(cfg: DictConfig) -> int:
     reader = find_ocr(cfg.ocr)
     check_name("family", cfg.family)
     plan = plan_completion(cfg.target, cfg.source, cfg.charset, learns=cfg.run is None)
-    work = open_work(places, plan.identity | {"run": str(cfg.run)})
+    work = Work(*places, plan.identity | {"run": str(cfg.run)})
     if cfg.run is None:
         learn_as_before(plan, work)
     say_plan(plan, cfg.charset, learns=cfg.run is None)
     if cfg.run is None and cfg.init_from is None:
         warn_of_clipped(plan, cfg.data.size, cfg.data.margin)
-    guard_target(plan, places.font, confirm_ownership=cfg.confirm_ownership, family=cfg.family)
+    guard_target(plan, work.font, confirm_ownership=cfg.confirm_ownership, family=cfg.family)
     computing = {"device": cfg.trainer.device, "precision": cfg.trainer.precision}
     if cfg.run is not None:
         run, style = open_run(cfg.run, cfg.style, **computing)
@@ -116,11 +115,11 @@ def main(cfg: DictConfig) -> int:
         checks = check(plan, work, run, style, drawn_as, reader=reader)
         redrawn = outline(plan, work, checks, drawn_as, family=cfg.family, tolerance=cfg.tolerance, speck=cfg.speck)
         added = build(
-            plan, work, places, checks, redrawn, run=run, drop_doubtful=cfg.doubtful == "drop", family=cfg.family,
+            plan, work, checks, redrawn, run=run, drop_doubtful=cfg.doubtful == "drop", family=cfg.family,
             tolerance=cfg.tolerance,
         )  # fmt: skip
-        prove(plan, work, places)
-    say_result(places, checks, added, redrawn)
+        prove(plan, work)
+    say_result(work, checks, added, redrawn)
     return 0
 
 

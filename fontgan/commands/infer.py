@@ -38,8 +38,8 @@ class Config:
     style_images: str | None = MISSING
     style_images_max: int | None = limited(1)
     style_path: Any = MISSING
-    frames: int | None = MISSING
-    extrapolate: float | None = MISSING
+    frames: int | None = limited(2)
+    extrapolate: float | None = limited(0, 100)  # with more, weights of very different size would no longer sum to 1
     out: str = MISSING
     input: str | None = MISSING
     font: str | None = MISSING

@@ -41,7 +41,7 @@ def main(cfg: DictConfig) -> int:
         user_path(cfg.font), out, target=cfg.target, source=cfg.source, checks=cfg.checks, text=cfg.text
     )
     flagged = f", {len(proof.flagged)} of them doubtful: {shorten(proof.flagged)}" if proof.flagged else ""
-    log.info("%s (%.1f MB): %d made glyphs%s", out, proof.page_bytes / 1e6, proof.made, flagged)
+    log.info("%s (%.1f MB): %d made glyphs%s", out, out.stat().st_size / 1e6, proof.made, flagged)
     if proof.missing:
         log.warning("%d characters are not in the font: %s", len(proof.missing), shorten(proof.missing))
     return 0

@@ -31,7 +31,7 @@ MADE_BY_US = b'name="generator" content="fontgan'  # in the head of every report
 class Config:
     runs: str = MISSING
     out: str = MISSING
-    which: str = MISSING
+    which: str = limited(choices=("last", "best"))
     ocr: str = MISSING
     replicates: int = limited(100)
     seed: int = limited(0)
@@ -50,8 +50,7 @@ def main(cfg: DictConfig) -> int:
     from fontgan.report.collect import collect
     from fontgan.report.content import content_of, to_csv
     from fontgan.report.measure import Settings, compare, measure
-    from fontgan.report.page import render_page
-    from fontgan.report.pictures import draw_pictures, open_first_runs
+    from fontgan.report.page import draw_pictures, open_first_runs, render_page
     from fontgan.runtime.device import describe, pick_device, pick_precision
     from fontgan.runtime.log_setup import say
 

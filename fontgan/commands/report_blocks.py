@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -74,7 +74,7 @@ def main(cfg: DictConfig) -> int:
         **{key: cfg[key] for key in ("size", "batch_size", "ngf", "seed")},
         "rounds": ROUNDS,
     }
-    numbers = {"made": made, "baseline": base.as_dict(), "rows": [row.as_dict() for row in rows]}
+    numbers = {"made": made, "baseline": asdict(base), "rows": [asdict(row) for row in rows]}
     atomic_write(out, to_markdown(base, rows, made))  # first: it says whose the other is
     text = json.dumps(numbers, ensure_ascii=False, indent=1, allow_nan=False)
     atomic_write(out.with_suffix(".json"), text + "\n")

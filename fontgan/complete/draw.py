@@ -1,4 +1,4 @@
-"""The glyphs that a typeface lacks, drawn by a trained run."""
+"""The glyphs that a typeface lacks: drawn by a trained run, and checked."""
 
 from __future__ import annotations
 
@@ -8,16 +8,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fontgan.complete.plan import Plan
 from fontgan.complete.work import Work, key_of, say_stage
-from fontgan.data.image_source import name_from_char
+from fontgan.data.frame import Frame
+from fontgan.data.image_source import read_grey, resample
 from fontgan.errors import ConfigError
+from fontgan.evaluation.checks_file import CheckedGlyph, read_checks, write_checks
+from fontgan.evaluation.glyph_checks import check_glyphs
 from fontgan.generate.folder import draw_folder
 from fontgan.generate.inference import Run, Style, load
 from fontgan.generate.sources import FontInput
 from fontgan.generate.styles import choose_styles
+from fontgan.metrics.recognition import OcrReader
+from fontgan.metrics.structure import MIN_FIT_GLYPHS, fit_gate
+from fontgan.runtime.subsample import subsample_evenly
 
 log = logging.getLogger(__name__)
+
+GATE_GLYPHS = 240  # true glyphs that the structure gate is fitted on, at most
+GATE_SEED = 1
+AT_ONCE = 256  # glyphs checked together
 
 
 def open_run(
@@ -41,6 +53,38 @@ def draw(plan: Plan, work: Work, run: Run, style: Style) -> str:
             log.info("%s: is of other weights or another style and is made anew", work.glyphs)
             shutil.rmtree(work.glyphs)
         work.done("draw", key)  # from here on what lies there is of this key
-    if not all((work.glyphs / f"{name_from_char(char)}.png").is_file() for char in plan.lacking):
+    if not all(work.glyph(char).is_file() for char in plan.lacking):
         draw_folder(run, FontInput(run, plan.source, plan.lacking), style, work.glyphs, overwrite=False)
     return key
+
+
+def check(
+    plan: Plan, work: Work, run: Run, style: Style, drawn_as: str, *, reader: OcrReader | None
+) -> list[CheckedGlyph]:
+    """Checks every made glyph and writes ``checks.json``.  Returns: what it holds."""
+    say_stage(3, "checking every glyph")
+    key = key_of(drawn_as, plan.lacking, plan.learned_from, reader.name if reader else None)
+    work.once("check", key, work.checks, lambda: _check_all(plan, work, run, style, reader))
+    return list(read_checks(work.checks).values())
+
+
+def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader | None) -> None:
+    canvas = Frame.from_dict(run.manifest["cell_to_canvas"])
+    aligned = run.style_align(style).compose(canvas)
+    learned = subsample_evenly(plan.learned_from, GATE_GLYPHS)
+    gate = None
+    if len(learned) >= MIN_FIT_GLYPHS:
+        true = np.stack([plan.target.rasterize(char, aligned, run.size) for char in learned])
+        gate = fit_gate(run.source_pixels(plan.source, learned), true, seed=GATE_SEED)
+        log.info(
+            "the check of strokes flags %.0f %% of the target's own glyphs, and %.0f %% of those with a component lost",
+            100 * gate.calibration.right_flagged, 100 * gate.calibration.missing_caught,
+        )  # fmt: skip
+    found: list[CheckedGlyph] = []
+    move = canvas.inverse().compose(aligned)
+    for start in range(0, len(plan.lacking), AT_ONCE):
+        chars = plan.lacking[start : start + AT_ONCE]
+        drawn = np.stack([resample(read_grey(work.glyph(char))[0], move, run.size) for char in chars])
+        found += check_glyphs(chars, run.source_pixels(plan.source, chars), drawn, gate=gate, reader=reader)
+    ocr, structure = reader.name if reader else None, vars(gate.calibration) if gate else None
+    write_checks(work.checks, found, ocr=ocr, structure=structure)

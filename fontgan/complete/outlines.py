@@ -8,15 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from fontgan.complete.plan import Plan
-from fontgan.complete.work import Stage, Work, key_of, say_stage, sha256_of
+from fontgan.complete.work import Work, key_of, say_stage
 from fontgan.data.font_source import FontGlyphs
-from fontgan.data.image_source import FolderGlyphs, image_files, name_from_char
+from fontgan.data.image_source import FolderGlyphs, image_files
 from fontgan.errors import shorten
 from fontgan.evaluation.checks_file import CheckedGlyph
-from fontgan.fontfile.metrics import Layout, choose_layout, drawn_baseline, scaled_glyphs
+from fontgan.fontfile.metrics import choose_layout, drawn_baseline, scaled_glyphs
 from fontgan.fontfile.outline import DrawnGlyph
 from fontgan.fontfile.ufo import UfoFont, read_ufo, write_ufo
 from fontgan.fontfile.vectorize import vectorize_folder
+from fontgan.runtime.checksums import sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -36,50 +37,38 @@ def outline(
     Returns: the characters that the user drew anew.
     """
     trace = partial(vectorize_folder, tolerance=tolerance, speck=speck, none_is_error=False)  # all may be specks
-    layout = layout_of(plan, work)
+    target, source = (glyphs if isinstance(glyphs, FontGlyphs) else None for glyphs in (plan.target, plan.source))
+    # Glyphs drawn after a folder lie in that folder's own cells, whatever manifest stands beside them.
+    layout = choose_layout(work.glyphs if target else plan.target.path, target=target, source=source)
     em, baseline, family = layout.units_per_em, layout.baseline, family or plan.target.path.resolve().stem
+    write = partial(write_ufo, units_per_em=em, baseline=baseline, family=family)
     redrawn = redrawn_chars(work, plan.lacking)
     blank = {one.char for one in checks if "blank" in one.flags}
     how = key_of(drawn_as, tolerance, speck)
-    files = {char: work.glyphs / f"{name_from_char(char)}.png" for char in plan.lacking if char not in blank} | redrawn
+    files = {char: work.glyph(char) for char in plan.lacking if char not in blank} | redrawn
     images = {char: key_of(how, char in redrawn, sha256_of(file)) for char, file in files.items()}
     there = work.facts.get("traced", {}) if work.outlines.is_dir() else {}
     todo = [char for char, key in images.items() if there.get(char) != key]
     say_stage(4, f"tracing {len(todo)} outlines")
     if todo:
-        kept = read_ufo(work.outlines) if there else None
-        glyphs = {glyph.char: glyph for glyph in scaled_to(kept, em)} if kept else {}
+        kept = scaled_to(read_ufo(work.outlines), em) if there else []
+        glyphs = {glyph.char: glyph for glyph in kept}
+        for char in todo:
+            glyphs.pop(char, None)
         redraw_baseline = drawn_baseline(work.redraw)
         own_cells = replace(layout, baseline=baseline if redraw_baseline is None else redraw_baseline * em)
-        for folder, cells, chars in (
-            (work.glyphs, layout, [char for char in todo if char not in redrawn]),
-            (work.redraw, own_cells, [char for char in todo if char in redrawn]),
-        ):
-            if chars:
-                for char in chars:
-                    glyphs.pop(char, None)
+        for folder, cells, by_hand in ((work.glyphs, layout, False), (work.redraw, own_cells, True)):
+            if chars := [char for char in todo if (char in redrawn) == by_hand]:
                 found = trace(folder, layout=cells, chars=chars)
                 glyphs |= {glyph.char: glyph for glyph in found.glyphs}
                 images = {char: key for char, key in images.items() if char not in found.unreadable}  # tried again
-        write_ufo(work.outlines, list(glyphs.values()), units_per_em=em, baseline=baseline, family=family)
+        write(work.outlines, list(glyphs.values()))
         work.facts["traced"] = there | images
         work.save()
     if plan.from_images:
-
-        def trace_own() -> None:
-            own = trace(plan.target.path, layout=layout, chars=plan.has)
-            write_ufo(work.own_outlines, own.glyphs, units_per_em=em, baseline=baseline, family=family)
-
-        work.once(Stage("own", how, work.own_outlines, trace_own))
+        trace_own = partial(trace, plan.target.path, layout=layout, chars=plan.has)
+        work.once("own", how, work.own_outlines, lambda: write(work.own_outlines, trace_own().glyphs))
     return set(redrawn)
-
-
-def layout_of(plan: Plan, work: Work) -> Layout:
-    """Where the made glyphs lie in font units."""
-    target = plan.target if isinstance(plan.target, FontGlyphs) else None
-    source = plan.source if isinstance(plan.source, FontGlyphs) else None
-    # Glyphs drawn after a folder lie in that folder's own cells, whatever manifest stands beside them.
-    return choose_layout(work.glyphs if target else plan.target.path, target=target, source=source)
 
 
 def scaled_to(ufo: UfoFont, em: int) -> list[DrawnGlyph]:
@@ -95,11 +84,9 @@ def redrawn_chars(work: Work, lacking: list[str]) -> dict[str, Path]:
     coverage = drawings.coverage(None)
     for finding in coverage.diagnostics:
         log.log(logging.WARNING if finding.level != "note" else logging.INFO, "%s", finding)
-    wanted = set(lacking)
-    strange = [char for char in coverage.present if char not in wanted]
-    if strange:
+    wanted, present = set(lacking), set(coverage.present)
+    if strange := [char for char in coverage.present if char not in wanted]:
         log.warning(
             "%s: %d drawings are of no character that is made here: %s", work.redraw, len(strange), shorten(strange)
         )
-    present = set(coverage.present)
     return {char: drawings.files[char] for char in lacking if char in present}

@@ -21,24 +21,17 @@ MIN_KNOWN_CHARS = 10  # characters to learn a style from
 
 @dataclass
 class Plan:
-    """A typeface to complete.
-
-    Args:
-        has: characters that the target has, of all.
-        lacking: characters to make: wanted, not in the target, in the source.
-        undrawable: wanted characters that the source lacks too.
-        learned_from: characters of both, of the scripts that are lacking.
-    """
+    """A typeface to complete."""
 
     target: GlyphSource
     source: GlyphSource
-    has: list[str]
-    lacking: list[str]
-    undrawable: list[str]
-    learned_from: list[str]
-    style: str = "target"
-    target_spec: str = ""  # as asked for
-    source_spec: str = ""
+    has: list[str]  # characters that the target has, of all
+    lacking: list[str]  # characters to make: wanted, not in the target, in the source
+    undrawable: list[str]  # wanted characters that the source lacks too
+    learned_from: list[str]  # characters of both, of the scripts that are lacking
+    style: str
+    target_spec: str  # as asked for
+    source_spec: str
 
     @property
     def from_images(self) -> bool:
@@ -49,10 +42,8 @@ class Plan:
     def identity(self) -> dict[str, str]:
         """What one completion is known by."""
         from_images = isinstance(self.source, FolderGlyphs)
-        return {
-            "target": self.target.fingerprint(self.has),
-            "source": str(self.source.path) if from_images else self.source.fingerprint([]),
-        }
+        source = str(self.source.path) if from_images else self.source.fingerprint([])
+        return {"target": self.target.fingerprint(self.has), "source": source}
 
 
 def plan_completion(target: str, source: str, charset: str, *, learns: bool = True) -> Plan:
@@ -70,7 +61,8 @@ def plan_completion(target: str, source: str, charset: str, *, learns: bool = Tr
     has = drawn.coverage(None).present
     there = set(has)
     lacking = [char for char in drawable if char not in there]
-    undrawable = [char for char in wanted or [] if char not in there | set(drawable)]
+    there.update(drawable)
+    undrawable = [char for char in wanted or [] if char not in there]
     if not lacking and undrawable:
         raise DataError(
             f"{source}: lacks all {len(undrawable)} characters that {target} lacks of charset={charset} ({shorten(undrawable)}). "
@@ -103,14 +95,13 @@ def _style_name(target: str) -> str:
 
 
 def say_plan(plan: Plan, charset: str, *, learns: bool) -> None:
+    source = plan.source.path.name
     log.info("%s: %d characters to make: %s", plan.target.path.name, len(plan.lacking), shorten(plan.lacking, 30))
     if learns:
-        log.info("learned from the %d characters that it shares with %s", len(plan.learned_from), plan.source.path.name)
+        log.info("learned from the %d characters that it shares with %s", len(plan.learned_from), source)
     if plan.undrawable:
-        log.warning(
-            "%s lacks %d characters of charset=%s too, and they stay out: %s",
-            plan.source.path.name, len(plan.undrawable), charset, shorten(plan.undrawable),
-        )  # fmt: skip
+        lacks = len(plan.undrawable), charset, shorten(plan.undrawable)
+        log.warning("%s lacks %d characters of charset=%s too, and they stay out: %s", source, *lacks)
 
 
 def warn_of_clipped(plan: Plan, size: int, margin: float) -> None:

@@ -6,15 +6,16 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from fontgan.complete.plan import Plan
+from fontgan.data.image_source import name_from_char
 from fontgan.errors import ConfigError, RunError, shorten
 from fontgan.fontfile.target import check_writable
+from fontgan.runtime.checksums import sha256_of
 from fontgan.runtime.files import atomic_write, out_file, user_path
 from fontgan.untrusted.plain_json import convert, read_json
 
@@ -37,67 +38,41 @@ class State(Struct, frozen=True, forbid_unknown_fields=True):
     learned_from: str | None = None
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A step of the work.
+class Work:
+    """The folder in which a typeface is completed, the files that go out of it, and what was done: ``complete.json``.
+
+    Nothing is written before the first stage.
 
     Args:
-        key: a hash of what its result follows from.
-        makes: the file or folder that it leaves.
-        do: makes it.
+        identity: what one completion is known by: a folder that was begun with another is refused.
+    Raises: RunError if the folder holds something else; ConfigError if the files to write are not of this completion.
     """
 
-    name: str
-    key: str
-    makes: Path
-    do: Callable[[], object]
+    def __init__(self, font: Path, proof: Path, folder: Path, identity: dict[str, str]):
+        self.font, self.proof, self.folder = font, proof, folder
+        self.facts = read_state(folder, identity)
+        self.run = folder / "run"
+        self.glyphs = folder / "glyphs"
+        self.redraw = folder / "redraw"  # the user's own drawings, which replace made glyphs
+        self.reject = folder / "reject.txt"  # characters that do not go into the font
+        self.checks = folder / "checks.json"
+        self.outlines = folder / "outlines.ufo"
+        self.own_outlines = folder / "own.ufo"  # of a target that is a folder: its own images' outlines
+        for key, file in (("out", font), ("proof", proof)):
+            if file.is_file() and sha256_of(file) not in self.facts.get("wrote", {}).get(key, []):
+                raise ConfigError(
+                    f"{key}={file}: is there already, and not from this work. Name another file, or take it away."
+                )
 
+    def glyph(self, char: str) -> Path:
+        """The image of a made glyph."""
+        return self.glyphs / f"{name_from_char(char)}.png"
 
-@dataclass
-class Work:
-    """The folder in which a typeface is completed, and what was done there: file names and ``complete.json``."""
-
-    folder: Path
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def run(self) -> Path:
-        return self.folder / "run"
-
-    @property
-    def glyphs(self) -> Path:
-        """The made glyphs as images."""
-        return self.folder / "glyphs"
-
-    @property
-    def redraw(self) -> Path:
-        """The user's own drawings, which replace made glyphs."""
-        return self.folder / "redraw"
-
-    @property
-    def reject(self) -> Path:
-        """A text file of characters that do not go into the font."""
-        return self.folder / "reject.txt"
-
-    @property
-    def checks(self) -> Path:
-        return self.folder / "checks.json"
-
-    @property
-    def outlines(self) -> Path:
-        return self.folder / "outlines.ufo"
-
-    @property
-    def own_outlines(self) -> Path:
-        """Of a target that is a folder: its own images' outlines."""
-        return self.folder / "own.ufo"
-
-    def once(self, stage: Stage) -> None:
+    def once(self, stage: str, key: str, makes: Path, do: Callable[[], object]) -> None:
         """Does a stage, unless it was done with the same key and what it made is still there."""
-        if self.facts["stages"].get(stage.name) == stage.key and stage.makes.exists():
-            return
-        stage.do()
-        self.done(stage.name, stage.key)
+        if self.facts["stages"].get(stage) != key or not makes.exists():
+            do()
+            self.done(stage, key)
 
     def done(self, stage: str, key: str) -> None:
         self.facts["stages"][stage] = key
@@ -106,21 +81,16 @@ class Work:
     def save(self) -> None:
         atomic_write(self.folder / STATE, json.dumps(self.facts, ensure_ascii=False, indent=1) + "\n")
 
+    def place(self, key: str, made: Path, file: Path) -> None:
+        """Moves a finished file to where it was asked for, and remembers it as this completion's own.
 
-def open_work(places: Places, identity: dict[str, str]) -> Work:
-    """Takes a folder to work in; nothing is written yet.
-
-    Args:
-        identity: what one completion is known by: a folder that was begun with another is refused.
-    Raises: RunError if the folder holds something else; ConfigError if the files to write are not of this completion.
-    """
-    work = Work(places.work, read_state(places.work, identity))
-    for key, file in (("out", places.font), ("proof", places.proof)):
-        if file.is_file() and sha256_of(file) not in work.facts.get("wrote", {}).get(key, []):
-            raise ConfigError(
-                f"{key}={file}: is there already, and not from this work. Name another file, or take it away."
-            )
-    return work
+        It is remembered first, beside the one that it replaces: whenever this is stopped, the file there is known.
+        """
+        there = [sha256_of(file)] if file.is_file() else []
+        self.facts.setdefault("wrote", {})[key] = [*there, sha256_of(made)]
+        self.save()
+        atomic_write(file, made.read_bytes())
+        made.unlink()
 
 
 def read_state(folder: Path, identity: dict[str, str]) -> dict[str, Any]:
@@ -157,18 +127,17 @@ def learn_as_before(plan: Plan, work: Work) -> None:
     if before is None:
         work.facts["learned_from"] = "".join(plan.learned_from)
         return
-    there = set(before)
-    more = [char for char in plan.learned_from if char not in there]
+    more = [char for char in plan.learned_from if char not in before]
     if more:
         log.warning(
             "%s: its training does not learn from the %d characters of scripts that were not lacking when it began: %s. "
             "Name another work= to train with them.", work.run, len(more), shorten(more),
         )  # fmt: skip
-    shared = set(plan.source.coverage(list(before)).present) & set(plan.has)
-    if there - shared:
+    unshared = set(before) - (set(plan.source.coverage(list(before)).present) & set(plan.has))
+    if unshared:
         raise RunError(
             f"{work.folder / STATE}: its training learned from characters that target and source do not share "
-            f"({shorten(sorted(there - shared))}). Name another work=, or take the folder away to begin anew."
+            f"({shorten(sorted(unshared))}). Name another work=, or take the folder away to begin anew."
         )
     plan.learned_from = list(before)
 
@@ -182,18 +151,10 @@ def key_of(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
 
-@dataclass(frozen=True)
-class Places:
-    """The files asked for and the folder to work in."""
-
-    font: Path
-    proof: Path
-    work: Path
-
-
-def find_places(*, out: str, proof: str | None, work: str | None, target: str) -> Places:
+def find_places(*, out: str, proof: str | None, work: str | None, target: str) -> tuple[Path, Path, Path]:
     """Where things go; ``proof`` and ``work`` lie beside ``out`` where they are None.
 
+    Returns: the font, its page, and the folder to work in.
     Raises: ConfigError where something cannot be written.
     """
     font = out_file("out", out, ".ttf", ".otf")
@@ -203,21 +164,4 @@ def find_places(*, out: str, proof: str | None, work: str | None, target: str) -
         check_writable(place, key)
     if font.exists() and user_path(target).exists() and font.samefile(user_path(target)):
         raise ConfigError(f"out={font}: is the target itself, which stays as it is. Name another file.")
-    return Places(font, page, folder)
-
-
-def sha256_of(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def place(work: Work, key: str, made: Path, file: Path) -> None:
-    """Moves a finished file to where it was asked for, and remembers it as this completion's own.
-
-    It is remembered first, beside the one that it replaces: whenever this is stopped, the file there is known.
-    """
-    there = [sha256_of(file)] if file.is_file() else []
-    work.facts.setdefault("wrote", {})[key] = [*there, sha256_of(made)]
-    work.save()
-    atomic_write(file, made.read_bytes())
-    made.unlink()
+    return font, page, folder

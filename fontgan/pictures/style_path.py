@@ -18,7 +18,6 @@ from fontgan.errors import ConfigError
 from fontgan.pictures.contact_sheet import SHEET_GREY, scaled
 from fontgan.runtime.files import atomic_write
 
-MAX_EXTRAPOLATION = 100  # legs beyond the ends of a path; weights of very different size would no longer sum to 1
 _GAP = 4  # pixels between glyphs
 _ROW_OF_FRAME = 8  # glyphs side by side in the animation
 _FRAME_MS, _END_MS = 80, 640  # GIF counts in hundredths of a second; the ends are held longer
@@ -30,21 +29,15 @@ def path_weights(styles: Sequence[str], frames: int, extrapolate: float = 0.0) -
     Args:
         styles: two or more, no style twice in a row.
         frames: how many mixtures, both ends included; 2 or more.
-        extrapolate: how far the path goes on beyond both ends, 0 to ``MAX_EXTRAPOLATION`` legs. There one weight is negative.
+        extrapolate: how far the path goes on beyond both ends, 0 to 100 legs. There one weight is negative.
     Returns: style -> weight, of the two styles of the leg; their sum is 1.
-    Raises: ConfigError where one of them is not so.
+    Raises: ConfigError for styles that are no path.
     """
     if len(styles) < 2:
         raise ConfigError(f"style_path: {len(styles)} style given; a path needs 2 or more: style_path=[kai, brush].")
     for one, next_one in pairwise(styles):
         if one == next_one:
             raise ConfigError(f"style_path: {one} twice in a row; a leg goes from one style to another. Take one out.")
-    if frames < 2:
-        raise ConfigError(f"frames={frames}: 2 or more are needed, both ends included.")
-    if not 0 <= extrapolate <= MAX_EXTRAPOLATION:
-        raise ConfigError(
-            f"extrapolate={extrapolate:g}: 0 to {MAX_EXTRAPOLATION} is needed, in parts of the way between two styles."
-        )
     legs = len(styles) - 1
     found = []
     for place in np.linspace(-extrapolate, legs + extrapolate, frames).tolist():
@@ -78,11 +71,9 @@ def strip_picture(
     head = round(1.8 * font.size)
     step = cell_px + _GAP
     strip = Image.new("L", ((1 + len(labels)) * step + 3 * _GAP, head + len(source) * step + _GAP), SHEET_GREY)
-    draw = ImageDraw.Draw(strip)
     for column, (label, glyphs) in enumerate(zip(["source", *labels], [source, *frames], strict=True)):
         left = _GAP + column * step + (2 * _GAP if column else 0)  # the source stands a little apart
-        text = _shortened(label, font, cell_px)
-        draw.text((left + cell_px // 2, _GAP + head // 2), text, fill=0, font=font, anchor="mm")
+        _write(strip, label, (left + cell_px // 2, _GAP + head // 2), font, cell_px, fill=0)
         for row, glyph in enumerate(glyphs):
             strip.paste(scaled(glyph, cell_px), (left, head + _GAP + row * step))
     return strip
@@ -90,33 +81,27 @@ def strip_picture(
 
 def animation_frames(frames: Sequence[np.ndarray], labels: Sequence[str], *, cell_px: int) -> list[Image.Image]:
     """The characters of each frame side by side on paper, the frame's label below."""
-    count = len(frames[0])
-    columns = min(count, _ROW_OF_FRAME)
-    rows = math.ceil(count / columns)
-    font = _font_that_fits(labels, columns * cell_px)
+    columns = min(len(frames[0]), _ROW_OF_FRAME)
+    width, height = columns * cell_px, math.ceil(len(frames[0]) / columns) * cell_px
+    font = _font_that_fits(labels, width)
     foot = round(1.8 * font.size)
     pictures = []
     for glyphs, label in zip(frames, labels, strict=True):
-        picture = Image.new("L", (columns * cell_px, rows * cell_px + foot), PAPER)
+        picture = Image.new("L", (width, height + foot), PAPER)
         for place, glyph in enumerate(glyphs):
             row, column = divmod(place, columns)
             picture.paste(scaled(glyph, cell_px), (column * cell_px, row * cell_px))
-        text = _shortened(label, font, columns * cell_px)
-        ImageDraw.Draw(picture).text(
-            (columns * cell_px // 2, rows * cell_px + foot // 2), text, fill=96, font=font, anchor="mm"
-        )
+        _write(picture, label, (width // 2, height + foot // 2), font, width, fill=96)
         pictures.append(picture)
     return pictures
 
 
 def save_gif(pictures: Sequence[Image.Image], file: Path) -> None:
     """Writes an endless animation there and back, whole or not there. Raises: OSError."""
-    there_and_back = [*pictures, *pictures[-2:0:-1]]
-    durations = [_END_MS if place in (0, len(pictures) - 1) else _FRAME_MS for place in range(len(there_and_back))]
+    rest = [*pictures[1:], *pictures[-2:0:-1]]
+    durations = [_END_MS if place in (0, len(pictures) - 1) else _FRAME_MS for place in range(1 + len(rest))]
     buffer = io.BytesIO()
-    there_and_back[0].save(
-        buffer, format="GIF", save_all=True, append_images=there_and_back[1:], duration=durations, loop=0
-    )
+    pictures[0].save(buffer, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0)
     atomic_write(file, buffer.getvalue())
 
 
@@ -128,11 +113,12 @@ def _font_that_fits(labels: Sequence[str], width: int) -> ImageFont.FreeTypeFont
     return ImageFont.truetype(path, next(fitting, sizes[-1]))
 
 
-def _shortened(label: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """The label with its name cut short where it is too long: ``ZCOOLXi.. 27 %``."""
+def _write(
+    picture: Image.Image, label: str, middle: tuple[int, int], font: ImageFont.FreeTypeFont, width: int, *, fill: int
+) -> None:
+    """The label, with its name cut short where it is too long: ``ZCOOLXi.. 27 %``."""
     name, part = re.fullmatch(r"(.*?)( \d+ %)?", label, re.DOTALL).groups(default="")  # type: ignore[union-attr]
-    text = label
-    while len(name) > 1 and font.getlength(text) > width:
+    while len(name) > 1 and font.getlength(label) > width:
         name = name[:-1]
-        text = f"{name}..{part}"
-    return text
+        label = f"{name}..{part}"
+    ImageDraw.Draw(picture).text(middle, label, fill=fill, font=font, anchor="mm")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -33,17 +33,13 @@ Field = int | Literal["all"]
 
 @dataclass(frozen=True)
 class Choice:
-    """One thing to swap into the baseline: a variant of a config group, or a key of the generator.
-
-    Attributes:
-        source, use: the paper, and a sentence on when to take it; those of a variant stand at the head of its file.
-    """
+    """One thing to swap into the baseline: a variant of a config group, or a key of the generator."""
 
     group: str
     name: str
     overrides: tuple[str, ...]
-    source: str
-    use: str
+    source: str  # the paper; of a variant as the head of its file says, as is the next
+    use: str  # a sentence on when to take it
 
 
 BASELINE = Choice("", "baseline", (), "", "")
@@ -51,52 +47,30 @@ BASELINE = Choice("", "baseline", (), "", "")
 
 @dataclass(frozen=True)
 class Candidate:
-    """The generator with a choice in it.
+    """The generator with a choice in it."""
 
-    Attributes:
-        key: the same for two choices that come to the same generator.
-        build: (ngf, or None for the width to be measured) -> the generator of ``STYLES`` styles, its weights freshly
-            drawn.
-        block: module and name of the class that the choice puts in, ``fontgan.models.up.UpBlock``; None where it puts
-            in no block.
-    """
-
-    key: str
+    key: str  # the same for two choices that come to the same generator
+    # (ngf, or None for the width to be measured) -> the generator of ``STYLES`` styles, its weights freshly drawn.
     build: Callable[[int | None], UnetGenerator]
-    block: str | None
+    block: str | None  # module and name of the class of block that the choice puts in, ``fontgan.models.up.UpBlock``
 
 
 @dataclass
 class Row:
-    """A choice and what was measured of the whole generator with it.
-
-    Attributes:
-        flops: of drawing one glyph.
-        memory: bytes that autograd keeps of one batch's forward pass, in full precision, weights not counted.
-        seconds: of a forward and a backward pass over one batch, by round; of the baseline the median over the rounds
-            beside each choice.
-        time: ``seconds`` over the baseline's in the same round, the median over rounds; ``low`` and ``high`` the
-            extremes.
-        block_field: pixels a side of the block's own input that one output pixel depends on; None where the choice is
-            no block.
-        encoder_field: pixels a side of the glyph that one place of the innermost map depends on.
-        grid: ``phase_bias`` of the logits of an untrained generator on blank paper.
-    """
+    """A choice and what was measured of the whole generator with it."""
 
     choice: Choice
     parameters: int
-    flops: int
-    memory: int
-    block_field: Field | None
-    encoder_field: Field
-    grid: float
+    flops: int  # of drawing one glyph
+    memory: int  # bytes that autograd keeps of one batch's forward pass, in full precision, weights not counted
+    block_field: Field | None  # pixels a side of a block's own input that an output pixel depends on; None: no block
+    encoder_field: Field  # pixels a side of the glyph that one place of the innermost map depends on
+    grid: float  # ``phase_bias`` of the logits of an untrained generator on blank paper
+    # Of a forward and a backward pass, by round; of the baseline the median over the rounds beside each choice.
     seconds: list[float] = field(default_factory=list)
-    time: float = 1.0
+    time: float = 1.0  # seconds over the baseline's in the same round: the median over rounds, and the extremes
     low: float = 1.0
     high: float = 1.0
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 # -- measuring ------------------------------------------------------------------------------
@@ -127,22 +101,18 @@ def measure_blocks(
     where = pick_device(device)
     context = autocast(where, pick_precision(precision, where))
 
+    def time_passes(**passes: Callable[[], None]) -> dict[str, list[float]]:
+        return time_interleaved(passes, partial(wait_for, where), **TIMING, show=False)
+
     def count(candidate: Candidate, choice: Choice) -> tuple[Row, Callable[[], None]]:
         """All but times, and what is to be timed."""
         torch.manual_seed(seed)
         generator = candidate.build(None).to(where).to(memory_format=torch.channels_last)
-        row = Row(
-            choice,
-            parameters=parameters(generator),
-            flops=forward_flops(generator, size),
-            memory=saved_bytes(generator, size, batch_size),
-            block_field=None,
-            encoder_field=encoder_receptive_field(candidate.build(PROBE_NGF).eval()) or "all",
-            grid=grid_at_start(candidate, base_candidate, seed),
-        )
+        counts = parameters(generator), forward_flops(generator, size), saved_bytes(generator, size, batch_size)
+        seen: Field = encoder_receptive_field(candidate.build(PROBE_NGF).eval()) or "all"
+        row = Row(choice, *counts, None, seen, grid_at_start(candidate, base_candidate, seed))
         return row, one_pass(generator, size, batch_size, context)
 
-    time_passes = partial(_time_passes, where)
     with memory_error(f"ngf={ngf} batch_size={batch_size}: do not fit in memory. Lower one of them."):
         base_candidate = prepare(BASELINE)
         base, base_pass = count(base_candidate, BASELINE)
@@ -161,10 +131,6 @@ def measure_blocks(
                 measured[candidate.key] = row
             rows.append(replace(measured[candidate.key], choice=choice, block_field=block_field(candidate)))
     return base, rows
-
-
-def _time_passes(where: torch.device, **passes: Callable[[], None]) -> dict[str, list[float]]:
-    return time_interleaved(passes, partial(wait_for, where), **TIMING, show=False)
 
 
 def one_pass(
@@ -256,12 +222,12 @@ def block_field(candidate: Candidate) -> Field | None:
     if candidate.block is None:
         return None
     generator = candidate.build(PROBE_NGF).eval()
+    size = 2 ** (generator.depth + 1)
     calls: list[tuple[torch.nn.Module, tuple[Any, ...]]] = []
     for module in generator.modules():
         if f"{type(module).__module__}.{type(module).__qualname__}" == candidate.block:
             module.register_forward_pre_hook(lambda module, inputs: calls.append((module, inputs)))
     with torch.no_grad():
-        size = 2 ** (generator.depth + 1)
         generator(torch.rand(1, 1, size, size), torch.eye(STYLES)[:1])
     for module, _ in calls:
         module._forward_pre_hooks.clear()
@@ -301,6 +267,7 @@ def to_markdown(base: Row, rows: Sequence[Row], made: dict[str, Any]) -> str:
     Args:
         made: how it was made: device, date, command, size, batch_size, ngf, rounds, fontgan and torch.
     """
+    milliseconds = statistics.median(base.seconds) * 1000
     parts = [
         MADE_BY_US,
         "# The blocks of the generator",
@@ -308,11 +275,12 @@ def to_markdown(base: Row, rows: Sequence[Row], made: dict[str, Any]) -> str:
         f"Measured {made['date']} on {made['device']}, torch {made['torch']}, fontgan {made['fontgan']}: "
         f"{made['size']} px, batches of {made['batch_size']}, `generator.ngf={made['ngf']}`." + _busy(base),
         f"```sh\n{made['command']}\n```",
-        f"The baseline has {_numbers(base)}.",
+        f"The baseline has {base.parameters:,} parameters, {base.flops / 1e9:.3f} GFLOP, "
+        f"{base.memory / 2**20:.1f} MiB, {milliseconds:.0f} ms, grid {base.grid:.3f}.",
     ]
     for group in dict.fromkeys(row.choice.group for row in rows):
         title = group.capitalize() if " " in group else f"`{group}`"
-        parts += [f"## {title}", _table([row for row in rows if row.choice.group == group])]
+        parts += [f"## {title}", _table(COLUMNS, (_cells(row) for row in rows if row.choice.group == group))]
     parts += ["## What a place of the innermost map sees", _encoder_fields(base, rows)]
     return "\n\n".join(parts) + "\n"
 
@@ -328,44 +296,29 @@ def _busy(base: Row) -> str:
     )
 
 
-def _numbers(row: Row) -> str:
+def _cells(row: Row) -> tuple[str, ...]:
     return (
-        f"{row.parameters:,} parameters, {row.flops / 1e9:.3f} GFLOP, {row.memory / 2**20:.1f} MiB, "
-        f"{statistics.median(row.seconds) * 1000:.0f} ms, grid {row.grid:.3f}"
+        f"`{row.choice.name}`",
+        f"{row.parameters / 1e6:.2f} M",
+        f"{row.flops / 1e9:.3f}",
+        f"{row.memory / 2**20:.1f} MiB",
+        "1" if row.low == row.high == 1 else f"{row.time:.2f} ({row.low:.2f}-{row.high:.2f})",
+        "" if row.block_field is None else str(row.block_field),
+        f"{row.grid:.3f}",
+        row.choice.use,
+        row.choice.source,
     )
 
 
-def _table(rows: Sequence[Row]) -> str:
-    lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
-    for row in rows:
-        cells = (
-            f"`{row.choice.name}`",
-            f"{row.parameters / 1e6:.2f} M",
-            f"{row.flops / 1e9:.3f}",
-            f"{row.memory / 2**20:.1f} MiB",
-            "1" if row.low == row.high == 1 else f"{row.time:.2f} ({row.low:.2f}-{row.high:.2f})",
-            "" if row.block_field is None else str(row.block_field),
-            f"{row.grid:.3f}",
-            _cell(row.choice.use),
-            _cell(row.choice.source),
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|")
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    first, *lines = (" | ".join(cell.replace("|", r"\|") for cell in cells) for cells in [head, *rows])
+    return "\n".join([f"| {first} |", f"|{'---|' * len(head)}", *(f"| {line} |" for line in lines)])
 
 
 def _encoder_fields(base: Row, rows: Sequence[Row]) -> str:
     """Which choices change how much of the glyph the innermost map sees."""
-    different = [row for row in rows if row.encoder_field != base.encoder_field]
-    lines = [
-        "Pixels a side of the glyph that one place of the innermost map depends on, by its gradients.",
-        "",
-        "| choice | pixels |",
-        "|---|---|",
-        f"| baseline, and all that is not named here | {base.encoder_field} |",
-        *(f"| `{' '.join(row.choice.overrides)}` | {row.encoder_field} |" for row in different),
-    ]
-    return "\n".join(lines)
+    found = {f"`{' '.join(row.choice.overrides)}`": row.encoder_field for row in rows}
+    other = [(name, str(sees)) for name, sees in found.items() if sees != base.encoder_field]
+    all_else = ("baseline, and all that is not named here", str(base.encoder_field))
+    said = "Pixels a side of the glyph that one place of the innermost map depends on, by its gradients."
+    return f"{said}\n\n{_table(('choice', 'pixels'), [all_else, *other])}"

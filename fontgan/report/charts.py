@@ -6,16 +6,17 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
+
+from fontgan.report.html import decimal
 
 WIDTH, HEIGHT = 420, 280
-LEFT, RIGHT, TOP, BOTTOM = 48, 12, 14, 40
+LEFT, RIGHT, TOP, BOTTOM = 48, WIDTH - 12, 14, HEIGHT - 40
 LINE_HEIGHT = 13  # of labels beside points
 COLOURS = 8  # in report.css
 
 
-@dataclass
-class Axis:
+class Axis(NamedTuple):
     """A scale from values to pixels, with its ticks."""
 
     place: Callable[[float], float]
@@ -34,8 +35,7 @@ class Point:
     colour: int
 
 
-@dataclass
-class Line:
+class Line(NamedTuple):
     path: str
     label: str
     colour: int
@@ -45,7 +45,6 @@ class Line:
 
 @dataclass
 class Chart:
-    title: str
     x_title: str
     y_title: str
     x: Axis
@@ -55,20 +54,19 @@ class Chart:
     level: tuple[float, str] | None = None  # pixel and name of a level to compare with
 
     width, height = WIDTH, HEIGHT
-    left, right, top, bottom = LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
+    left, right, bottom = LEFT, RIGHT, BOTTOM
 
 
 def colour_of(place: int) -> int:
     return place % COLOURS
 
 
-def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """About ``count`` round numbers from at or above ``low`` to at or below ``high``."""
-    rough = (high - low) / max(1, count - 1)
+def ticks(low: float, high: float) -> list[float]:
+    """About five round numbers from at or above ``low`` to at or below ``high``."""
+    rough = (high - low) / 4
     magnitude = 10 ** math.floor(math.log10(rough))
     step = min((m * magnitude for m in (1, 2, 2.5, 5, 10)), key=lambda step: abs(math.log(step / rough)))
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(i * step, 12) for i in range(first, last + 1)]
 
 
@@ -77,79 +75,53 @@ def axis(values: Sequence[float], start: float, end: float, *, from_zero: bool =
 
     Args:
         start, end: the pixels of its ends.
+        from_zero: whether it begins at zero; no value is below.
     """
     low, high = min(values), max(values)
-    if from_zero:
-        low = min(0.0, low)
     room = 0.08 * (high - low) or abs(high) * 0.1 or 1.0
-    low, high = (low if from_zero and low == 0 else low - room), high + room
+    low, high = (0.0 if from_zero else low - room), high + room
     marks = ticks(low, high)
-    decimals = max(_decimals(b - a) for a, b in pairwise(marks)) if len(marks) > 1 else 2
+    steps = [f"{b - a:.6f}".rstrip("0").partition(".")[2] for a, b in pairwise(marks)]
+    digits = max(map(len, steps), default=2)  # after the point, that tell the marks apart
 
     def place(value: float) -> float:
         return round(start + (value - low) / (high - low) * (end - start), 1)
 
-    return Axis(place, [(place(mark), _on_axis(mark, decimals)) for mark in marks])
-
-
-def _decimals(step: float) -> int:
-    """Digits after the point that tell marks ``step`` apart."""
-    digits = 0
-    while digits < 6 and abs(step * 10**digits - round(step * 10**digits)) > 1e-6:
-        digits += 1
-    return digits
-
-
-def _on_axis(value: float, decimals: int) -> str:
-    if abs(value) >= 1e5:
-        return short(value, ".3g")
-    return f"{value:,.{decimals}f}".replace(",", "\N{NARROW NO-BREAK SPACE}").replace("-", "\N{MINUS SIGN}")
+    return Axis(place, [(place(m), short(m, ".3g") if abs(m) >= 1e5 else decimal(m, digits)) for m in marks])
 
 
 def short(value: float, form: str = "#.3g") -> str:
     """12 345 678 -> 12.3 M."""
-    for limit, unit in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (0, "")):
-        if abs(value) >= limit:
-            return f"{value / (limit or 1):{form}}".rstrip(".") + unit
-    raise AssertionError(value)
+    units = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"))
+    scale, unit = next((each for each in units if abs(value) >= each[0]), (1, ""))
+    return f"{value / scale:{form}}".rstrip(".") + unit
 
 
-def quality_against(
-    content: dict[str, Any], title: str, cost: Callable[[dict[str, Any]], float | None]
-) -> Chart | None:
-    """The ranking score of each variant over one of its costs; None where that was not measured."""
-    main = content["main"]
-    variants = content["variants"]
-    costs = [cost(variant) for variant in variants]
-    if any(value is None for value in costs):
-        return None
-    scores = [variant["scores"][main]["mean"] for variant in variants]
-    spans = [[run["scores"][main] for run in variant["runs"]] + [score] for variant, score in zip(variants, scores, strict=True)]  # fmt: skip
-    chart = Chart(
-        title,
-        title,
-        content["metrics"][main]["title"],
-        axis([c for c in costs if c is not None], LEFT, WIDTH - RIGHT),
-        axis([value for span in spans for value in span], HEIGHT - BOTTOM, TOP),
-    )
-    for place, (variant, value, score, span) in enumerate(zip(variants, costs, scores, spans, strict=True)):
-        assert value is not None
-        x, y = chart.x.place(value), chart.y.place(score)
-        beyond = x > (LEFT + WIDTH - RIGHT) * 0.6
-        chart.points.append(
-            Point(
-                x,
-                y,
-                variant["label"],
-                y,
-                "end" if beyond else "start",
-                chart.y.place(min(span)),
-                chart.y.place(max(span)),
-                colour_of(place),
-            )
-        )
-    _part_labels(chart.points)
-    return chart
+def cost_charts(content: dict[str, Any]) -> list[Chart]:
+    """The ranking score of each variant over each cost that is known of all."""
+    main, variants = content["main"], content["variants"]
+    costs = [variant["cost"] for variant in variants]
+    wanted: dict[str, list[Any]] = {
+        "parameters": [cost["parameters"] for cost in costs],
+        "FLOPs of drawing a glyph": [cost["flops"] for cost in costs],
+        "glyphs a second, training": [(cost["training"] or {}).get("glyphs_per_second") for cost in costs],
+        "glyphs a second, drawing": [(cost["inference"] or {}).get("glyphs_per_second") for cost in costs],
+    }
+    spans = [[v["scores"][main]["mean"], *(run["scores"][main] for run in v["runs"])] for v in variants]
+    y_title, y_axis = content["metrics"][main]["title"], axis([value for span in spans for value in span], BOTTOM, TOP)
+    charts = []
+    for title, values in wanted.items():
+        if None in values:
+            continue
+        chart = Chart(title, y_title, axis(values, LEFT, RIGHT), y_axis)
+        for place, (variant, value, span) in enumerate(zip(variants, values, spans, strict=True)):
+            x = chart.x.place(value)
+            y, low, high = map(y_axis.place, (span[0], min(span), max(span)))
+            anchor = "end" if x > (LEFT + RIGHT) * 0.6 else "start"
+            chart.points.append(Point(x, y, variant["label"], y, anchor, low, high, colour_of(place)))
+        _part_labels(chart.points)
+        charts.append(chart)
+    return charts
 
 
 def _part_labels(points: Sequence[Point]) -> None:
@@ -159,52 +131,45 @@ def _part_labels(points: Sequence[Point]) -> None:
         for upper, lower in pairwise(there):
             if abs(upper.x - lower.x) < WIDTH / 3:
                 lower.label_y = max(lower.label_y, upper.label_y + LINE_HEIGHT)
-        overflow = max((p.label_y for p in there), default=0.0) - (HEIGHT - BOTTOM - 4)
-        if overflow > 0:
-            for p in there:
-                p.label_y -= overflow
+        overflow = max(0.0, max((p.label_y for p in there), default=0.0) - (BOTTOM - 4))
+        for p in there:
+            p.label_y -= overflow
 
 
-def learning_curves(content: dict[str, Any], score: str, title: str) -> Chart | None:
-    """A score over the training steps: each run thin, each variant's mean bold; None if no run noted any."""
-    curves = content["curves"][score]
-    runs = [points for variant in curves["variants"] for points in variant["runs"] if points]
-    if not runs:
-        return None
-    baseline = curves["baseline"]
-    values = [value for points in runs for _, value in points] + ([baseline["value"]] if baseline else [])
-    chart = Chart(
-        title,
-        "training step",
-        title,
-        axis([0.0, *(step for points in runs for step, _ in points)], LEFT, WIDTH - RIGHT, from_zero=True),
-        axis(values, HEIGHT - BOTTOM, TOP),
-    )
-    for place, variant in enumerate(curves["variants"]):
-        known = [points for points in variant["runs"] if points]
-        colour, dashed = colour_of(place), place >= COLOURS
-        if len(known) > 1:
-            chart.lines += [Line(_path(chart, points), variant["label"], colour, dashed, False) for points in known]
-        if known:
-            chart.lines.append(Line(_path(chart, _mean_of(known)), variant["label"], colour, dashed, True))
-    chart.lines.sort(key=lambda line: line.bold)
-    if baseline:
-        chart.level = (chart.y.place(baseline["value"]), f"best baseline: {baseline['name']}")
-    return chart
+def learning_curves(content: dict[str, Any]) -> list[Chart]:
+    """Each score over the training steps: each run thin, each variant's mean bold; those that no run noted are left
+    out."""
+    charts = []
+    for score, curves in content["curves"].items():
+        drawn = [[points for points in variant["runs"] if points] for variant in curves["variants"]]
+        known = [point for runs in drawn for points in runs for point in points]
+        if not known:
+            continue
+        baseline = curves["baseline"]
+        x_axis = axis([0.0, *(step for step, _ in known)], LEFT, RIGHT, from_zero=True)
+        y_axis = axis([value for _, value in known] + ([baseline["value"]] if baseline else []), BOTTOM, TOP)
+        chart = Chart("training step", score.upper(), x_axis, y_axis)
+        for place, (variant, runs) in enumerate(zip(curves["variants"], drawn, strict=True)):
+            look = variant["label"], colour_of(place), place >= COLOURS
+            chart.lines += [Line(_path(chart, points), *look, False) for points in runs if len(runs) > 1]
+            chart.lines += [Line(_path(chart, _mean_of(runs)), *look, True)] if runs else []
+        chart.lines.sort(key=lambda line: line.bold)
+        if baseline:
+            chart.level = (y_axis.place(baseline["value"]), f"best baseline: {baseline['name']}")
+        charts.append(chart)
+    return charts
 
 
-def _mean_of(runs: Sequence[Sequence[Sequence[float]]]) -> list[tuple[float, float]]:
+def _mean_of(runs: Sequence[Any]) -> list[tuple[float, float]]:
     """The mean over runs at the steps that all of them have."""
-    by_step: list[dict[float, float]] = [{points[0]: points[1] for points in run} for run in runs]
+    by_step: list[dict[float, float]] = [dict(points) for points in runs]
     shared = sorted(set.intersection(*map(set, by_step)))
     return [(step, sum(points[step] for points in by_step) / len(by_step)) for step in shared]
 
 
 def _path(chart: Chart, points: Sequence[Sequence[float]]) -> str:
-    return " ".join(
-        f"{'M' if place == 0 else 'L'}{chart.x.place(step)} {chart.y.place(value)}"
-        for place, (step, value) in enumerate(points)
-    )
+    places = [f"{chart.x.place(step)} {chart.y.place(value)}" for step, value in points]
+    return f"M{' L'.join(places)}" if places else ""
 
 
 @dataclass
@@ -221,9 +186,8 @@ class Bar:
 
 def interval_bars(behind: Sequence[dict[str, float] | None]) -> list[Bar]:
     """Differences to the winner, which stands at zero itself."""
-    known = [each for each in behind if each is not None]
-    if not known:
+    spans = [(each["low"], each["mean"], each["high"]) if each else (0.0, 0.0, 0.0) for each in behind]
+    if not any(behind):
         return []
-    scale = axis([0.0, *(v for each in known for v in (each["low"], each["high"]))], 2, Bar.width - 2).place
-    none = {"mean": 0.0, "low": 0.0, "high": 0.0}
-    return [Bar(scale(d["low"]), scale(d["mean"]), scale(d["high"]), scale(0)) for each in behind for d in [each or none]]  # fmt: skip
+    scale = axis([0.0, *(value for low, _, high in spans for value in (low, high))], 2, Bar.width - 2).place
+    return [Bar(scale(low), scale(mean), scale(high), scale(0)) for low, mean, high in spans]

@@ -5,13 +5,13 @@ The made glyphs and the text are drawn by the font itself, which the page holds;
 
 from __future__ import annotations
 
-import base64
 import importlib.util
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from fontTools import subset
@@ -29,7 +29,7 @@ from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError
 from fontgan.evaluation.checks_file import REASONS, CheckedGlyph, read_checks
 from fontgan.report import specimens
-from fontgan.report.html import asset_text, render_template, spaced
+from fontgan.report.html import asset_text, data_uri, render_template
 from fontgan.report.specimens import Specimen
 from fontgan.runtime.files import atomic_write, user_path
 
@@ -41,54 +41,22 @@ LEVELS = 16  # grey levels of the source pictures: half the bytes of 256, and no
 
 
 @dataclass
-class ProofGlyph:
-    """One made glyph on the page."""
-
-    char: str
-    check: CheckedGlyph | None
-
-    @property
-    def code(self) -> str:
-        return f"U+{ord(self.char):04X}"
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        return self.check.flags if self.check else ()
-
-    @property
-    def reasons(self) -> str:
-        """Why the glyph is doubtful, in words."""
-        said = [REASONS.get(flag, flag) for flag in self.flags]
-        return "; ".join(said)
-
-    @property
-    def scores(self) -> str:
-        if self.check is None:
-            return ""
-        known = {"structure": self.check.structure, "legibility": self.check.legibility}
-        return ", ".join(f"{name} {value:.2f}" for name, value in known.items() if value is not None)
-
-
-@dataclass
 class Group:
     """Cells whose source glyphs share a sheet."""
 
     number: int
     first: int  # place of its first cell in its section, from 1
-    cells: list[ProofGlyph]
+    cells: list[CheckedGlyph]
     sources: set[str] = field(default_factory=set)  # characters that the source has
     sheet: bytes = b""  # PNG; empty without a source
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(NamedTuple):
     """What was written: how many glyphs are shown, and which are flagged or not in the font."""
 
     made: int
     flagged: list[str]
-    kept: int
     missing: list[str]
-    page_bytes: int
 
 
 def write_proof(
@@ -103,52 +71,51 @@ def write_proof(
     """Writes the page, over what may be there.
 
     Args:
-        font: TTF, OTF or WOFF file.
-        out: the page, .html.
+        font: TTF, OTF or WOFF file.   out: the page, .html.
         target: the font before its glyphs were made, or the folder; what it has counts as the font's own. None: all
             glyphs count as made.
         source: font or glyph folder whose glyphs are shown beside the made ones.
         checks: checks.json of ``fontgan complete``.
         text: a text to set, or a .txt file; None: some that the font can set.
-    Raises: DataError if an input cannot be read or nothing is to be shown; ConfigError if ``out`` is no page's name.
+    Raises: DataError if an input cannot be read or nothing is to be shown.
     """
     checked = read_checks(user_path(checks)) if checks else {}
     said = read_text(text)
     glyphs = _open_font(font)
     before = open_glyphs(str(target)) if target else None
     beside = open_glyphs(str(source)) if source else None
-
     made, kept, missing = _sort_glyphs(font, glyphs, before, checked, target)
     present = {*made, *kept}
-    cells = [ProofGlyph(char, checked.get(char)) for char in made]
-    doubtful = sorted((c for c in cells if c.flags), key=lambda c: (-_doubt(c), c.char))
+    cells = [checked.get(char) or CheckedGlyph(char, None, None, (), 0.0) for char in made]
+    doubtful = sorted((cell for cell in cells if cell.flags), key=lambda cell: (-cell.doubt, cell.char))
     groups = _grouped(doubtful, 0)
     others = _grouped([cell for cell in cells if not cell.flags], len(groups))
-    if beside is not None:
+    if beside:
         _draw_sheets([*groups, *others], beside)
-    page = _render(
+    page = render_template(
+        "proof",
+        FILTERS | {"runs": lambda text: runs(text, set(made), present)},
+        style=_style(glyphs.to_cell(), _embedded(font, {*present, *visible(said or "")}), [*groups, *others]),
         font=font,
         facts=_facts(glyphs),
-        metrics=glyphs.to_cell(),
-        data=_embedded(font, present if said is None else {*present, *visible(said)}),
         doubtful=groups,
         others=others,
         counts={"made": len(made), "doubtful": len(doubtful), "kept": len(kept)},
         missing=missing,
         reasons=list(dict.fromkeys(flag for cell in doubtful for flag in cell.flags)),
+        why=REASONS,
         texts=_texts(said, sorted(present)),
         given=said is not None,
         lacks=[char for char in visible(said or "") if char not in present],
         line=specimens.alternating(made, kept) if kept else "",
-        context=specimens.in_context([c.char for c in doubtful or cells], kept),
-        made=set(made),
-        present=present,
+        context=specimens.in_context([cell.char for cell in doubtful or cells], kept),
         checked=bool(checked),
-        source=_name(beside) if beside else "",
-        target=_name(before) if before else "",
+        source=_name(beside),
+        target=_name(before),
+        version=__version__,
     )
     atomic_write(out, page)
-    return Proof(len(made), [c.char for c in doubtful], len(kept), missing, len(page.encode()))
+    return Proof(len(made), [cell.char for cell in doubtful], missing)
 
 
 def _sort_glyphs(
@@ -194,24 +161,18 @@ def _open_font(font: Path) -> FontGlyphs:
     return FontGlyphs(font)
 
 
-def _doubt(cell: ProofGlyph) -> float:
-    return cell.check.doubt if cell.check else 0.0
-
-
-def _name(glyphs: GlyphSource) -> str:
+def _name(glyphs: GlyphSource | None) -> str:
+    if glyphs is None:
+        return ""
     facts = glyphs.describe()
     return f"{facts.get('family') or ''} {facts.get('style') or ''}".strip() or glyphs.path.name
 
 
 def _facts(glyphs: FontGlyphs) -> dict[str, str]:
-    facts = glyphs.describe()
-    name = glyphs._tables.get("name")
-    note = (name.getDebugName(10) or "") if name is not None else ""
-    wanted = {
-        "Family": facts["family"], "Style": facts["style"], "Version": facts["version"],
-        "Copyright": facts["copyright"], "Licence": facts["licence"], "Licence at": facts["licence_url"], "Note": note,
-    }  # fmt: skip
-    return {key: value for key, value in wanted.items() if value}
+    facts, names = glyphs.describe(), glyphs._tables.get("name")
+    found = {title: facts[title.lower()] for title in ("Family", "Style", "Version", "Copyright", "Licence")}
+    found |= {"Licence at": facts["licence_url"], "Note": "" if names is None else names.getDebugName(10)}
+    return {title: said for title, said in found.items() if said}
 
 
 def _texts(said: str | None, chars: Sequence[str]) -> list[Specimen]:
@@ -225,7 +186,7 @@ def _texts(said: str | None, chars: Sequence[str]) -> list[Specimen]:
 # -- the source's glyphs --------------------------------------------------------------------
 
 
-def _grouped(cells: list[ProofGlyph], from_number: int) -> list[Group]:
+def _grouped(cells: list[CheckedGlyph], from_number: int) -> list[Group]:
     return [Group(from_number + k // GROUP, k + 1, cells[k : k + GROUP]) for k in range(0, len(cells), GROUP)]
 
 
@@ -233,23 +194,22 @@ def _draw_sheets(groups: list[Group], source: GlyphSource) -> None:
     has = set(source.coverage([cell.char for group in groups for cell in group.cells]).present)
     for group in tqdm(groups, unit="sheet", desc="drawing the source"):
         group.sources = {cell.char for cell in group.cells} & has
-        group.sheet = _sheet([c.char for c in group.cells], source, has)
+        group.sheet = _sheet([cell.char if cell.char in has else "" for cell in group.cells], source)
 
 
-def _sheet(chars: list[str], source: GlyphSource, has: set[str]) -> bytes:
-    """A sheet of ten cells a row. Returns: PNG of 16 grey levels."""
+def _sheet(chars: list[str], source: GlyphSource) -> bytes:
+    """A sheet of ten cells a row, empty where no character is named. Returns: PNG of 16 grey levels."""
     sheet = np.full((CELL_PX * GROUP // 10, CELL_PX * 10), 255, dtype=np.uint8)
     em = CELL_PX * EM_IN_CELL
     for place, char in enumerate(chars):
-        if char not in has:
+        if not char:
             continue
         box = source.ink_box(char)
         # Wide characters fill their em; others are centred, as the page centres the made ones.
         left = (CELL_PX - em) / 2 if specimens.is_wide(char) else CELL_PX / 2 - em * (box.x0 + box.x1) / 2
-        row, column = divmod(place, 10)
-        sheet[row * CELL_PX : (row + 1) * CELL_PX, column * CELL_PX : (column + 1) * CELL_PX] = source.rasterize(
-            char, Frame(em, left, (CELL_PX - em) / 2), CELL_PX
-        )
+        y, x = (CELL_PX * part for part in divmod(place, 10))
+        cell = source.rasterize(char, Frame(em, left, (CELL_PX - em) / 2), CELL_PX)
+        sheet[y : y + CELL_PX, x : x + CELL_PX] = cell
     picture = Image.fromarray(np.rint(sheet / 255 * (LEVELS - 1)).astype(np.uint8), mode="P")
     picture.putpalette([level * 255 // (LEVELS - 1) for level in range(LEVELS) for _ in range(3)])
     buffer = io.BytesIO()
@@ -285,48 +245,37 @@ def _embedded(file: Path, chars: set[str]) -> bytes:
     return buffer.getvalue()
 
 
-# -- the page -------------------------------------------------------------------------------
-
-
-def _render(**content: Any) -> str:
-    filters: dict[str, Callable[..., Any]] = {
-        "runs": lambda text: runs(text, content["made"], content["present"]),
-        "count": spaced,
-    }
-    return render_template(
-        "proof.html.j2", filters, style=_style(content), script=asset_text("proof.js"), **content, version=__version__,
-        why=REASONS,
-    )  # fmt: skip
+FILTERS: dict[str, Callable[..., Any]] = {
+    "code": lambda char: f"U+{ord(char):04X}",
+    "reasons": lambda cell: "; ".join(REASONS.get(flag, flag) for flag in cell.flags),  # of a doubt, in words
+    "scores": lambda cell: ", ".join(
+        f"{name} {getattr(cell, name):.2f}" for name in ("structure", "legibility") if getattr(cell, name) is not None
+    ),
+}
 
 
 def runs(text: str, made: set[str], present: set[str]) -> list[tuple[str, str]]:
     """A text in pieces of one kind: "made", "own", or "lacks" where the font has no such character."""
-    pieces: list[tuple[str, str]] = []
-    for char in text:
-        kind = "made" if char in made else "own" if char in present or not visible(char) else "lacks"
-        if pieces and pieces[-1][0] == kind:
-            pieces[-1] = kind, pieces[-1][1] + char
-        else:
-            pieces.append((kind, char))
-    return pieces
+
+    def kind(char: str) -> str:
+        return "made" if char in made else "own" if char in present or not visible(char) else "lacks"
+
+    return [(key, "".join(chars)) for key, chars in groupby(text, kind)]
 
 
-def _style(content: dict[str, Any]) -> Markup:
+def _style(metrics: dict[str, Any], data: bytes, groups: list[Group]) -> Markup:
     """The house's styles, the page's own, and what depends on the font: itself, and where the sheets' glyphs lie."""
-    metrics = content["metrics"]
     ascent = 100 * metrics["baseline"] / metrics["units_per_em"]
-    font = base64.b64encode(content["data"]).decode()
     # The em square is the line, wherever the font's tables would have a browser put its baseline.
     parts = [
         asset_text("report.css"),
         asset_text("proof.css"),
-        f'@font-face {{ font-family: "in proof"; src: url(data:font/sfnt;base64,{font}); font-weight: 1 999; '
+        f'@font-face {{ font-family: "in proof"; src: url({data_uri(data, "font/sfnt")}); font-weight: 1 999; '
         f"ascent-override: {ascent:.3f}%; descent-override: {100 - ascent:.3f}%; line-gap-override: 0%; }}",
     ]
-    for group in (*content["doubtful"], *content["others"]):
+    for group in groups:
         if group.sheet:
-            sheet = base64.b64encode(group.sheet).decode()
-            parts.append(f"#g{group.number} .src {{ background-image: url(data:image/png;base64,{sheet}); }}")
+            parts.append(f"#g{group.number} .src {{ background-image: url({data_uri(group.sheet)}); }}")
     for place in range(GROUP):
         row, column = divmod(place, 10)
         parts.append(f".p{place} {{ background-position: {column / 9:.4%} {row / (GROUP / 10 - 1):.4%}; }}")

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fontgan.metrics.intervals import Interval, PairedBootstrap
-
-PERCENTILES = (2.5, 97.5)
+from fontgan.report.html import decimal
 
 
 @dataclass(frozen=True)
@@ -46,21 +45,16 @@ def rank(values: Sequence[np.ndarray], bootstrap: PairedBootstrap, *, higher_is_
     drawn = np.stack([bootstrap.means(of_runs, variant) for variant, of_runs in enumerate(values)])  # (V, B)
     best = drawn == (sign * drawn).max(axis=0) * sign
     best_in = (best / best.sum(axis=0)).mean(axis=1)  # equals share a resampling
-    order = np.argsort(-sign * means, kind="stable")
-    winner = order[0]
-    return [
-        Standing(
-            variant=int(variant),
-            score=interval(means[variant], drawn[variant]),
-            behind=None if variant == winner else interval(means[variant] - means[winner], drawn[variant] - drawn[winner]),
-            best_in=float(best_in[variant]),
-        )
-        for variant in order
-    ]  # fmt: skip
+    order = np.argsort(-sign * means, kind="stable").tolist()
+    first, found = order[0], []
+    for place in order:
+        behind = None if place == first else interval(means[place] - means[first], drawn[place] - drawn[first])
+        found.append(Standing(place, interval(means[place], drawn[place]), behind, float(best_in[place])))
+    return found
 
 
 def interval(mean: float, drawn: np.ndarray) -> Interval:
-    low, high = np.percentile(drawn, PERCENTILES)
+    low, high = np.percentile(drawn, (2.5, 97.5))
     return Interval(float(mean), float(low), float(high))
 
 
@@ -69,19 +63,19 @@ def answer(
 ) -> str:
     """The comparison in one sentence: which variant, by how much, how sure; or that there is no clear winner."""
     first, *others = standings
-    name = labels[first.variant]
+    name, score = labels[first.variant], f"{title} {first.score.mean:.3f}"
     if not others:
         return (
-            f"{name} draws held-out characters with {title} {first.score.mean:.3f} "
-            f"({say_interval(first.score)}); there is no other variant to compare it with."
+            f"{name} draws held-out characters with {score} ({say_interval(first.score)}); "
+            "there is no other variant to compare it with."
         )
     level = [labels[standing.variant] for standing in others if standing.level_with_winner]
-    second = others[0]
-    assert second.behind is not None
-    lead = _lead(second.behind, higher_is_better)
+    behind = others[0].behind
+    assert behind is not None
+    lead = Interval(-behind.mean, -behind.high, -behind.low) if higher_is_better else behind
     digits = min(6, max(3, 1 - math.floor(math.log10(abs(lead.mean) or 1))))  # two that count
     by_how_much = (
-        f"{say(lead.mean, digits)} {'above' if higher_is_better else 'below'} {labels[second.variant]} "
+        f"{decimal(lead.mean, digits)} {'above' if higher_is_better else 'below'} {labels[others[0].variant]} "
         f"({say_interval(lead, digits)})"
     )
     how_often = f"it is best in {say_share(first.best_in)} of {replicates} resamplings"
@@ -90,25 +84,11 @@ def answer(
             f"No clear winner: {name} has the best {title}, {first.score.mean:.3f}, {by_how_much}; "
             f"resampling cannot tell it from {say_list(level)}, and {how_often}."
         )
-    return (
-        f"{name} draws held-out characters closest to the truth: {title} {first.score.mean:.3f}, {by_how_much}; "
-        f"{how_often}."
-    )
-
-
-def _lead(behind: Interval, higher_is_better: bool) -> Interval:
-    """How far the winner's score lies above the other's, or below it where less is better."""
-    if higher_is_better:
-        return Interval(-behind.mean, -behind.high, -behind.low)
-    return behind
-
-
-def say(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return f"{name} draws held-out characters closest to the truth: {score}, {by_how_much}; {how_often}."
 
 
 def say_interval(interval: Interval, digits: int = 3) -> str:
-    return f"95 % interval {say(interval.low, digits)} to {say(interval.high, digits)}"
+    return f"95 % interval {decimal(interval.low, digits)} to {decimal(interval.high, digits)}"
 
 
 def say_share(share: float) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from itertools import cycle
+from typing import NamedTuple
 
 from fontgan.data.charset import visible
 from fontgan.runtime.subsample import subsample_evenly
@@ -26,8 +27,7 @@ _PUNCTUATION = "，。、,.;·"
 _AMONG = 24  # made characters shown among the font's own
 
 
-@dataclass(frozen=True)
-class Specimen:
+class Specimen(NamedTuple):
     """A text with its language, for the page's ``lang``; ``vertical`` if it may be set in columns too."""
 
     lang: str
@@ -36,14 +36,15 @@ class Specimen:
 
 
 def sentences(chars: Collection[str]) -> list[Specimen]:
-    """Those of our sentences that a font with these characters can set."""
+    """Those of our sentences that a font with these characters can set; if none, sixty characters from all over it."""
     have = set(chars)
     found = []
     for lang, text in SENTENCES:
         fitted = " ".join("".join(c if c in have or c not in _PUNCTUATION else " " for c in text).split())
         if set(visible(fitted)) <= have:
             found.append(Specimen(lang, fitted, is_cjk(fitted)))
-    return found or [some_characters(chars)]
+    some = "".join(subsample_evenly(sorted(chars), 60))
+    return found or [Specimen("", some, is_cjk(some))]
 
 
 def mixed_with_latin(specimens: Sequence[Specimen], chars: Collection[str]) -> Specimen | None:
@@ -55,15 +56,9 @@ def mixed_with_latin(specimens: Sequence[Specimen], chars: Collection[str]) -> S
     return Specimen(wide[0].lang, f"{wide[0].text[:8]} {latin} {wide[0].text[8:16]}", False)
 
 
-def some_characters(chars: Collection[str]) -> Specimen:
-    """Sixty characters, spread over the font."""
-    text = "".join(subsample_evenly(sorted(chars), 60))
-    return Specimen("", text, is_cjk(text))
-
-
-def is_cjk(text: str) -> bool:
+def is_cjk(chars: Sequence[str]) -> bool:
     """True for a text that is mostly of wide characters, which may be set in columns."""
-    return 2 * sum(map(is_wide, text)) > len(text)
+    return 2 * sum(map(is_wide, chars)) > len(chars)
 
 
 def is_wide(char: str) -> bool:
@@ -77,15 +72,12 @@ def alternating(made: Sequence[str], own: Sequence[str]) -> str:
 
 def in_context(doubtful: Sequence[str], own: Sequence[str]) -> list[str]:
     """Each of the first doubtful characters between two of the font's own; none if the font has none of its own."""
-    own = _alike(own, doubtful)
-    shown = list(doubtful[:_AMONG])
-    return (
-        [f"{own[2 * k % len(own)]}{char}{own[(2 * k + 1) % len(own)]}" for k, char in enumerate(shown)] if own else []
-    )
+    sides = cycle(_alike(own, doubtful))
+    return [f"{before}{char}{after}" for char, before, after in zip(doubtful[:_AMONG], sides, sides, strict=False)]
 
 
 def _alike(own: Sequence[str], made: Sequence[str]) -> list[str]:
     """The font's own characters of the made ones' kind: wide letters beside wide ones; else any letters there are."""
-    wide = sum(map(is_wide, made)) * 2 > len(made)
+    wide = is_cjk(made)
     letters = [char for char in own if unicodedata.category(char)[0] == "L"]
     return subsample_evenly([char for char in letters if is_wide(char) == wide] or letters, 2 * _AMONG)

@@ -54,3 +54,8 @@ def _sum_of(content: Mapping[str, Any]) -> str:
 def file_sum(data: bytes) -> dict[str, Any]:
     """What a description says of a file."""
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def sha256_of(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

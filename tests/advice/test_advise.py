@@ -100,7 +100,7 @@ def covered() -> tuple[list[str], list[str], list[str]]:
     """Drawn, lacking and advised of the bundled source font."""
     shuffled = random.Random(0).sample(SOME, len(SOME))
     drawn, lacking = shuffled[:100], sorted(shuffled[100:])
-    return drawn, lacking, [each.char for each in advise(open_glyphs(str(SOURCE)), drawn, lacking, N)[0]]
+    return drawn, lacking, [each.char for each in advise(open_glyphs(str(SOURCE)), drawn, lacking, N, {})[0]]
 
 
 def shares(covered: tuple[list[str], list[str], list[str]], choices: list[list[str]]) -> list[float]:
@@ -154,12 +154,12 @@ def test_advised_characters_cover_more_than_random_ones_by_its_own_and_by_anothe
 @pytest.mark.slow
 def test_the_order_is_the_greedy_one_and_the_same_again(covered):
     drawn, lacking, advised = covered
-    again, before = advise(open_glyphs(str(SOURCE)), drawn, lacking, N)
+    again, before = advise(open_glyphs(str(SOURCE)), drawn, lacking, N, {})
     assert [each.char for each in again] == advised
     reached = [before, *(each.coverage for each in again)]
     steps = np.diff(reached)
     assert (steps[1:] <= steps[:-1] + 1e-6).all()  # each adds no more than the one before it
-    (first,) = advise(open_glyphs(str(SOURCE)), drawn, lacking, 1)[0]
+    (first,) = advise(open_glyphs(str(SOURCE)), drawn, lacking, 1, {})[0]
     alone = shares(covered, [[char] for char in lacking])
     assert first.char == lacking[int(np.argmax(alone))]
 

@@ -23,12 +23,12 @@ from fontgan.cli import main
 from fontgan.errors import RunError
 from fontgan.metrics.intervals import Interval, PairedBootstrap, few_weights
 from fontgan.report import charts, collect, cost, measure
+from fontgan.report.collect import TrainedRun, Variant
 from fontgan.report.content import sample_grid_chars
-from fontgan.report.measure import Measured, MeasuredVariant, Settings, compare
-from fontgan.report.page import breakable, number, render_page
-from fontgan.report.pictures import Pictures, wall_pairs
+from fontgan.report.measure import Settings, compare
+from fontgan.report.page import Pictures, breakable, number, render_page, wall_pairs
 from fontgan.report.ranking import answer, rank, say_share
-from fontgan.runtime.checksums import read_sealed, sealed
+from fontgan.runtime.checksums import read_sealed, sealed, sha256_of
 from fontgan.runtime.timing import time_interleaved
 from fontgan.training.checkpoint import Checkpoint
 from tests.helpers import BRUSH, KAI, TINY, fontgan, open_page, reseal
@@ -130,26 +130,27 @@ def test_a_share_is_never_rounded_to_certainty(share, said):
 # -- comparing ------------------------------------------------------------------------------
 
 
-def planted(name: str, ssim: dict[tuple[str, str], float | None], *, size: int = 64, truth: str = "t") -> Measured:
+def planted(name: str, ssim: dict[tuple[str, str], float | None], *, size: int = 64, truth: str = "t") -> TrainedRun:
     """A run with these scores, as an evaluation would give them."""
     glyphs = [{"style": style, "char": char, "ssim": value} for (style, char), value in ssim.items()]
     evaluation = {
         "size": size,
         "styles": list(dict.fromkeys(style for style, _ in ssim)),
         "metrics": {
-            "ssim": {"title": "SSIM", "better": "higher", "of": "glyph", "how": "", "mean": 0.5, "baselines": {}},
-            "spread": {"title": "spread", "better": "lower", "of": "set", "how": "", "mean": size / 100, "low": 0.1, "high": 0.9, "baselines": {"blank_page": None}},
+            "ssim": {"title": "SSIM", "better": "higher", "of": "glyph", "how": "", "mean": 0.5, "baselines": {}, "blank_wins": False},
+            "spread": {"title": "spread", "better": "lower", "of": "set", "how": "", "mean": size / 100, "low": 0.1, "high": 0.9, "baselines": {"blank_page": None}, "blank_wins": False},
         },
         "glyphs": glyphs,
     }  # fmt: skip
     metadata = {"data": {"held_out": list(dict.fromkeys(char for _, char in ssim))}, "styles": ["kai"]}
     config = OmegaConf.create({"trainer": {"seed": 1}})
-    run = collect.TrainedRun(Path(name), name, config, Checkpoint(Path(name), 1, metadata), 1, True)
-    return Measured(run, evaluation, dict.fromkeys(ssim, truth))
+    checkpoint = Checkpoint(Path(name), 1, metadata)
+    found = {"evaluation": evaluation, "truth": dict.fromkeys(ssim, truth)}
+    return TrainedRun(Path(name), name, config, checkpoint, 1, True, **found)
 
 
-def of(*runs: Measured) -> list[MeasuredVariant]:
-    return [MeasuredVariant(measured.run.name, [measured]) for measured in runs]
+def of(*runs: TrainedRun) -> list[Variant]:
+    return [Variant(run.name, [run]) for run in runs]
 
 
 def test_variants_are_compared_on_the_glyphs_they_share():
@@ -171,7 +172,7 @@ def test_a_glyph_without_a_score_in_one_run_counts_in_none():
 def test_scores_of_sets_are_the_mean_of_the_runs_and_the_widest_interval():
     found = compare(of(planted("one", {("kai", "永"): 0.5})), Settings(replicates=100))
     assert found.metrics["spread"].of_sets == [Interval(0.64, 0.1, 0.9)]
-    assert found.metrics["spread"].baselines == {}
+    assert found.metrics["spread"].about["baselines"] == {}
     assert found.metrics["spread"].of_runs == [[0.64]]
 
 
@@ -183,7 +184,8 @@ def test_where_runs_share_only_some_glyphs_nothing_is_said_of_whole_sets():
     assert not found.whole
     assert list(found.metrics) == ["ssim"]
     ssim = found.metrics["ssim"]
-    assert (ssim.baselines, ssim.ceiling, ssim.blank_wins, ssim.of_runs) == ({}, None, False, [[0.5], [0.4]])
+    assert [ssim.about[key] for key in ("baselines", "ceiling", "blank_wins")] == [{}, None, False]
+    assert ssim.of_runs == [[0.5], [0.4]]
 
 
 @pytest.mark.parametrize(
@@ -438,7 +440,7 @@ def kept_of(run: Path) -> Path:
     """Where the evaluation of a run's last checkpoint is kept."""
     last = max((run / "checkpoints").iterdir())
     return measure.kept_file(
-        {"weights": measure._sum_of(last / "generator.safetensors"), "config": measure._sum_of(last / "config.yaml")}
+        {"weights": sha256_of(last / "generator.safetensors"), "config": sha256_of(last / "config.yaml")}
     )
 
 
@@ -567,7 +569,7 @@ def test_folders_and_errors_of_strangers_are_escaped(sweep, tmp_path, here):
         (("runs=EMPTY", "out=report.pdf"), "Name a file that ends in .html"),
         (("runs=EMPTY", "replicates=10"), "replicates=10: 100 or more is needed"),
         (("runs=EMPTY", "batch_size=0"), "batch_size=0: 1 or more is needed"),
-        (("runs=EMPTY", "which=newest"), "which=newest: choose last or best"),
+        (("runs=EMPTY", "which=newest"), "which=newest: choose one of last, best"),
         (("runs=EMPTY", "ocr=typo"), "ocr=typo: choose one of"),
         (("runs=EMPTY", "precision=fp8"), "precision=fp8: choose one of"),
     ],

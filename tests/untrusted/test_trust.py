@@ -659,8 +659,7 @@ def test_no_name_runs_in_a_report(
     assert HOSTILE[0] in text
     assert HOSTILE[1] in text
 
-    from fontgan.report.page import render_page
-    from fontgan.report.pictures import Pictures
+    from fontgan.report.page import Pictures, render_page
 
     content = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
     content = spread_hostile(content, hostile_names()) | {"wall": {}}
