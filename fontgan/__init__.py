@@ -1,7 +1,5 @@
 """fontgan: font style transfer you can train yourself."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"

@@ -1,7 +1,5 @@
 """Config -> networks, optimisers, data and the training step.  What it builds takes plain arguments."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 from collections.abc import Sequence
@@ -10,7 +8,7 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
-from torch import nn
+from torch import Tensor, nn
 
 from fontgan.config.compose import find_pretrained
 from fontgan.config.data_plan import checked_plan
@@ -33,20 +31,12 @@ log = logging.getLogger(__name__)
 
 
 def build_loggers(cfg: DictConfig, run: Path) -> list[Logger]:
-    """The loggers of ``logger=``, none of which has written anything yet.
-
-    Raises: ConfigError if one needs a package that is not installed.
-    """
+    """The loggers of ``logger=``, which have written nothing yet. Raises: ConfigError if a package is not there."""
     return [build(node, f"logger.{name}", run=run) for name, node in (cfg.get("logger") or {}).items()]
 
 
 def check_single_pixels(cfg: DictConfig, generator: UnetGenerator) -> None:
     """Raises: ConfigError if a norm would see a single value, of which it leaves nothing but its own bias."""
-    import torch
-    from torch import Tensor, nn
-
-    from fontgan.runtime import distributed
-
     size, shots = cfg.data.size, generator.style.shots
     batch = cfg.trainer.batch_size // (1 if cfg.trainer.sync_batch_norm else distributed.world_size())
     kinds = nn.GroupNorm | nn.InstanceNorm2d | nn.BatchNorm2d
@@ -93,7 +83,8 @@ def build_parts(
     styles = pretrained.model_styles(targets) if pretrained else targets
     torch.manual_seed(cfg.trainer.seed)
     layout = torch.channels_last if cfg.trainer.channels_last else torch.contiguous_format
-    _warn_of_no_style(cfg, len(styles))
+    if len(styles) > 1 and cfg.generator.style.get("_target_", "").endswith("NoStyle"):
+        log.warning("generator/style=none with %d styles: all of them will be drawn alike.", len(styles))
     generator = build_generator(cfg, len(styles))
     if pretrained is not None and pretrained.checkpoint is not None:
         load_pretrained(generator, pretrained, styles)
@@ -109,72 +100,47 @@ def build_parts(
         optimiser_d = _optimiser(cfg, discriminator, cfg.optim.discriminator_lr)
     compiled = wants_compile(cfg, device)
     train_step = TrainStep(
-        generator,
-        discriminator,
-        objective,
-        optimiser_g=_optimiser(cfg, generator, cfg.optim.lr),
-        optimiser_d=optimiser_d,
-        autocast=autocast(device, precision),
+        generator, discriminator, objective,
+        optimiser_g=_optimiser(cfg, generator, cfg.optim.lr), optimiser_d=optimiser_d,
+        autocast=autocast(device, precision), ema_decay=cfg.trainer.ema_decay, grad_clip=cfg.trainer.grad_clip,
         forward=torch.compile(EncodeDecode(generator)) if compiled else None,
         forward_d=torch.compile(discriminator) if compiled and discriminator is not None else None,
-        ema_decay=cfg.trainer.ema_decay,
-        grad_clip=cfg.trainer.grad_clip,
-        frozen_parts=frozen_parts,
-        num_frozen_styles=num_frozen_styles,
-    )
+        frozen_parts=frozen_parts, num_frozen_styles=num_frozen_styles,
+    )  # fmt: skip
     pack = make_pack(plan, cache_folder(cfg.data.cache), workers=cfg.data.workers).for_model(styles)
     sampler = PairSampler(
-        pack,
-        batch_size=cfg.trainer.batch_size,
-        seed=cfg.trainer.seed,
-        augment=augment,
-        shots=generator.style.shots,
-        device=device,
-        layout=layout,
-        rank=distributed.rank(),
-        world_size=distributed.world_size(),
-    )
+        pack, batch_size=cfg.trainer.batch_size, seed=cfg.trainer.seed, augment=augment, shots=generator.style.shots,
+        device=device, layout=layout, rank=distributed.rank(), world_size=distributed.world_size(),
+    )  # fmt: skip
     return pack, train_step, sampler
-
-
-def _warn_of_no_style(cfg: DictConfig, styles: int) -> None:
-    if styles > 1 and cfg.generator.style.get("_target_", "").endswith("NoStyle"):
-        log.warning("generator/style=none with %d styles: all of them will be drawn alike.", styles)
 
 
 def resolve_batch_size(cfg: DictConfig, begun: DictConfig | None, device: torch.device) -> None:
     """Puts a number where ``trainer.batch_size`` is auto: that of the run which is there already, or the largest that fits."""
     if cfg.trainer.batch_size != "auto":
         return
+    number: Any = 0
     with distributed.main_first():
         if distributed.is_main():
-            number = begun.trainer.batch_size if begun is not None else None
-            if not isinstance(number, int):
+            number = begun.trainer.batch_size if begun is not None else "auto"
+            if number == "auto":
                 number = _fitting_batch_size(cfg, device)
                 log.info("trainer.batch_size=auto: %d pairs fit into the memory that is free", number)
-            cfg.trainer.batch_size = number
-    number = cfg.trainer.batch_size if distributed.is_main() else 0
     cfg.trainer.batch_size = int(distributed.all_reduce_max([number])[0])
 
 
 def validate_on(cfg: DictConfig, device: torch.device) -> None:
     """The rules that depend on the machine. Raises: ConfigError with all that are broken."""
-    faults = Faults()
-    with faults.gather():
-        share_evenly(cfg.trainer.batch_size)
-    with faults.gather():
-        wants_compile(cfg, device)
-    faults.raise_all()
-
-
-def share_evenly(batch_size: int | str) -> None:
-    processes = distributed.world_size()
-    if isinstance(batch_size, int) and batch_size % processes:
+    faults, batch_size, processes = Faults(), cfg.trainer.batch_size, distributed.world_size()
+    if batch_size % processes:
         below, above = batch_size // processes * processes, -(-batch_size // processes) * processes
-        raise ConfigError(
+        faults.found.append(
             f"trainer.batch_size={batch_size}: cannot be shared out evenly among {processes} processes. "
             f"Use {f'{below} or ' if below else ''}{above}."
         )
+    with faults.gather():
+        wants_compile(cfg, device)
+    faults.raise_all()
 
 
 def _fitting_batch_size(cfg: DictConfig, device: torch.device) -> int:
@@ -183,10 +149,9 @@ def _fitting_batch_size(cfg: DictConfig, device: torch.device) -> int:
     tried = cfg.copy()
     tried.trainer.batch_size, tried.trainer.compile = 2 * processes, False
     tried.trainer.sync_batch_norm = False  # one process alone measures, and the others would not answer
+    precision = pick_precision(cfg.trainer.precision, device)
     with quiet("fontgan"):
-        _, step, sampler = build_parts(
-            tried, device, pick_precision(cfg.trainer.precision, device), find_pretrained(cfg, None)
-        )
+        _, step, sampler = build_parts(tried, device, precision, find_pretrained(cfg))
     most = max(1, len(sampler.pairs) // processes)
     sampler.close()
     return processes * largest_batch(step, cfg.data.size, device, most=most)
@@ -234,11 +199,8 @@ def _freeze(
             ", ".join(stale),
         )
     if frozen:
-        moving = sum(
-            p[num_frozen_styles:].numel() if num_frozen_styles else p.numel()
-            for p in generator.parameters()
-            if p.requires_grad
-        )
+        trained = [p for p in generator.parameters() if p.requires_grad]
+        moving = sum((p[num_frozen_styles:] if num_frozen_styles else p).numel() for p in trained)
         log.info("trained: %s of %s parameters", f"{moving:,}", f"{parameters(generator):,}")
     return frozen, num_frozen_styles
 
@@ -246,17 +208,13 @@ def _freeze(
 def _optimiser(cfg: DictConfig, network: nn.Module, lr: float) -> torch.optim.Optimizer:
     make = build(cfg.optim.algorithm, "optim.algorithm")
     try:
-        optimiser: torch.optim.Optimizer = make([p for p in network.parameters() if p.requires_grad], lr=lr)
+        return make([p for p in network.parameters() if p.requires_grad], lr=lr)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"optim.algorithm: {error}.") from error
-    return optimiser
 
 
 def wants_compile(cfg: DictConfig, device: torch.device) -> bool:
-    """auto compiles on CUDA where there is a C compiler.
-
-    Raises: ConfigError where compiling is asked for and there is no C++ compiler, or what cannot be compiled.
-    """
+    """auto compiles on CUDA where there is a C compiler. Raises: ConfigError where true is asked for and cannot be."""
     setting, recompute = cfg.trainer.compile, cfg.trainer.gradient_checkpointing
     if setting == "auto":
         has_compiler = any(map(shutil.which, ("cc", "gcc", "clang")))  # Triton needs one
@@ -267,7 +225,5 @@ def wants_compile(cfg: DictConfig, device: torch.device) -> bool:
             "computes again. Leave one of them out."
         )
     if setting and device.type == "cpu" and not (shutil.which("g++") or shutil.which("clang++")):
-        raise ConfigError(
-            "trainer.compile=true: torch needs a C++ compiler for the CPU. Install g++ or use compile=false."
-        )
+        raise ConfigError("trainer.compile=true: torch needs a C++ compiler on CPUs. Install g++ or use compile=false.")
     return bool(setting)

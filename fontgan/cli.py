@@ -3,8 +3,6 @@
 Only what a verb needs is imported, so that ``fontgan --help`` answers at once; verbs describe themselves.
 """
 
-from __future__ import annotations
-
 import errno
 import logging
 import re
@@ -14,7 +12,7 @@ from pathlib import Path
 
 from fontgan import __version__
 from fontgan.config.verbs import file_name, verbs
-from fontgan.errors import one_line
+from fontgan.errors import UserError, one_line
 from fontgan.runtime.log_setup import set_up_logging
 
 
@@ -36,29 +34,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_verb(verb: str, arguments: Sequence[str]) -> int:
     """Runs a verb with its overrides and turns what users can mend into one line."""
-    module = verbs()[verb]
-    flags = {a for a in arguments if a.startswith("-")}
+    module, flags = verbs()[verb], {a for a in arguments if a.startswith("-")}
     overrides = [a for a in arguments if not a.startswith("-")]
-    if flags & {"-h", "--help"}:
-        return print_help(verb, overrides)
-    sweep, verbose, show = flags & {"-m", "--multirun"}, "--verbose" in flags, "--cfg" in flags
-    unknown = flags - {"-m", "--multirun", "--verbose", "--cfg"}
-    if unknown:
-        return refuse(f"fontgan {verb}: {min(unknown)}: no such flag. There are --help, --cfg, --verbose, -m; settings are written key=value.")  # fmt: skip
-    if sweep and show:
-        return refuse(f"fontgan {verb}: --cfg: shows one run, and -m asks for several. Leave one of them out.")
-    if sweep and verb != "train":
-        return refuse(f"fontgan {verb}: -m: only fontgan train sweeps.")
+    show_help, verbose, show = flags & {"-h", "--help"}, "--verbose" in flags, "--cfg" in flags
     if hasattr(module, "FIRST_WORD") and overrides and "=" not in overrides[0] and not overrides[0].startswith("~"):
         overrides[0] = f"{module.FIRST_WORD}={overrides[0]}"
-    wrong = [o for o in overrides if "=" not in o and not o.startswith("~")]
-    if wrong:
-        return refuse(f"fontgan {verb}: {wrong[0]}: settings are written key=value; see fontgan {verb} --help.")
-    from fontgan.errors import UserError
-
+    if not show_help and (wrong := misuse(verb, flags, overrides)):
+        return refuse(f"fontgan {verb}: {wrong}")
     set_up_logging(verbose)
     try:
-        if sweep:
+        if show_help:
+            from fontgan.config.plugins import activate, typed_plugins
+
+            activate(typed_plugins(overrides))  # whose variants it lists too
+            print(verb_help(verb))
+            return 0
+        if flags & {"-m", "--multirun"}:
             from fontgan.sweep.launcher import launch
 
             return launch(overrides)
@@ -80,6 +71,20 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
         return 141  # who reads our output has gone away
     except OSError as error:
         return tell(verb, explain_os_error(error), error, verbose)
+
+
+def misuse(verb: str, flags: set[str], overrides: list[str]) -> str:
+    """What is wrong with the command line itself, empty if nothing is."""
+    sweep = flags & {"-m", "--multirun"}
+    if unknown := flags - {"-m", "--multirun", "--verbose", "--cfg"}:
+        known = "There are --help, --cfg, --verbose, -m; settings are written key=value."
+        return f"{min(unknown)}: no such flag. {known}"
+    if sweep and "--cfg" in flags:
+        return "--cfg: shows one run, and -m asks for several. Leave one of them out."
+    if sweep and verb != "train":
+        return "-m: only fontgan train sweeps."
+    wrong = [o for o in overrides if "=" not in o and not o.startswith("~")]
+    return f"{wrong[0]}: settings are written key=value; see fontgan {verb} --help." if wrong else ""
 
 
 def tell(verb: str, message: str, error: Exception, verbose: bool) -> int:
@@ -119,19 +124,6 @@ def help_text() -> str:
     )
 
 
-def print_help(verb: str, overrides: Sequence[str]) -> int:
-    """Prints a verb's help, with the variants of plugins that were typed with it."""
-    from fontgan.config.plugins import activate, typed_plugins
-    from fontgan.errors import UserError
-
-    try:
-        activate(typed_plugins(overrides))
-        print(verb_help(verb))
-    except UserError as error:
-        return refuse(f"fontgan {verb}: error: {error}")
-    return 0
-
-
 def verb_help(verb: str) -> str:
     """Usage, examples, the groups with their variants, and the config file with its comments."""
     from fontgan.config.groups import choices, config_folder, groups
@@ -140,26 +132,22 @@ def verb_help(verb: str) -> str:
     first = f" [{module.FIRST_WORD}]" if hasattr(module, "FIRST_WORD") else ""
     parts = [f"fontgan {verb}: {module.SUMMARY}", f"usage: fontgan {verb}{first} [key=value ...]", "examples:"]
     parts[-1] += "".join(f"\n  {example}" for example in module.EXAMPLES)
-    own = (config_folder() / f"{file_name(verb)}.yaml").read_text(encoding="utf-8")
-    shown = [group for group in groups() if f"- {group.partition('/')[0]}:" in own]
-    if shown:
-        parts.append("groups (group=variant):" + "".join(f"\n  {g:<22} {', '.join(choices(g))}" for g in shown))
     files = [config_folder() / f"{file_name(verb)}.yaml"]
+    own = files[0].read_text(encoding="utf-8")
+    if shown := [group for group in groups() if f"- {group.partition('/')[0]}:" in own]:
+        parts.append("groups (group=variant):" + "".join(f"\n  {g:<22} {', '.join(choices(g))}" for g in shown))
     if "- data:" in own:
         files.append(config_folder() / "data" / "_shared.yaml")
     files += [config_folder() / file for file in getattr(module, "HELP_FILES", ())]
-    for file in files:
-        parts.append(_settings(file))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *map(_settings, files)])
 
 
 def _settings(file: Path) -> str:
     """A config file without its composition, as ``key: value  # meaning`` lines."""
     from fontgan.config.groups import config_folder
 
-    lines = file.read_text(encoding="utf-8").splitlines()
     kept, skipping = [], False
-    for line in lines:
+    for line in file.read_text(encoding="utf-8").splitlines():
         if line.startswith(("defaults:", "hydra:")):
             skipping = True
         elif line and not line.startswith((" ", "#")):
@@ -167,15 +155,10 @@ def _settings(file: Path) -> str:
         if line.startswith("#") or not line or skipping or re.match(r"\s+(_target_|_partial_|<<:|&)", line):
             continue
         kept.append(f"  {line}")
-    group = (
-        "" if file.parent.name == "configs" else file.parent.relative_to(config_folder()).as_posix().replace("/", ".")
-    )
-    if not group:
-        title = "settings:"
-    elif file.stem.startswith("_"):
-        title = f"{group} settings (written {group}.key=value):"
-    else:
-        title = f"{group} settings (written {group}.key=value), here of {file.stem}:"
+    title, group = "settings:", ".".join(file.parent.relative_to(config_folder()).parts)
+    if group:
+        of = "" if file.stem.startswith("_") else f", here of {file.stem}"
+        title = f"{group} settings (written {group}.key=value){of}:"
     return "\n".join([title, *kept])
 
 

@@ -1,7 +1,5 @@
 """What users are told when something of theirs does not fit: one line with where, what, the rule, the remedy."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -16,8 +16,6 @@ A function is minimised by the generator, or, if it takes ``d_real_with_grad``, 
 two methods, ``generator`` and ``discriminator``, has a side for each.  All return a scalar, the mean over the batch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
@@ -173,12 +171,7 @@ GAN_LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
 
 
 class GanLoss:
-    """Adversarial loss: one side that the discriminator minimises, and one for the generator.
-
-    Args:
-        kind: a name in ``GAN_LOSSES``.
-    Raises: ValueError if there is no such kind.
-    """
+    """Adversarial loss of a ``kind`` in ``GAN_LOSSES``: a side for each network. Raises: ValueError for others."""
 
     def __init__(self, *, kind: str = "hinge"):
         if kind not in GAN_LOSSES:
@@ -201,10 +194,7 @@ class CategoryLoss:
 
 
 def category(output: DiscriminatorOutput, style: Tensor) -> Tensor:
-    """Cross-entropy between the category head's logits and the style weights.
-
-    Raises: ValueError if the discriminator has no category head.
-    """
+    """Cross-entropy of the category head's logits to the style weights. Raises: ValueError if there is no such head."""
     if output.class_logits is None:
         raise ValueError(
             "the discriminator has no category head. Use discriminator=zi2zi, or discriminator=patch "

@@ -1,20 +1,18 @@
 """What a run's folder holds, and whether a training may go on with it."""
 
-from __future__ import annotations
-
 import logging
 import platform
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
 from fontgan import __version__
-from fontgan.config.limits import free_keys
 from fontgan.config.saved import differences, load_config
+from fontgan.config.schema import settings
 from fontgan.config.verbs import verb_module
 from fontgan.data.pack import Pack
 from fontgan.errors import RunError, UserError
@@ -27,15 +25,13 @@ from fontgan.training.schedule import Schedule, TrainingPlan
 
 log = logging.getLogger(__name__)
 
-
-_FREE = (*free_keys(verb_module("train").Config), "generator.match_params")
-
 Settings = dict[str, str | int | float | bool]
 
 
 def free_on_resume(key: str) -> bool:
     """Whether a key may differ when a run is resumed; ``generator.match_params`` is resolved to the width it chose."""
-    return any(key == free or key.startswith(f"{free}.") for free in _FREE)
+    free = [where for where, field in settings(verb_module("train").Config) if field.metadata.get("free")]
+    return any(f"{key}.".startswith(f"{one}.") for one in (*free, "generator.match_params"))
 
 
 def is_finished(cfg: DictConfig, last: checkpoints.Checkpoint) -> bool:
@@ -54,47 +50,29 @@ def plan_of(cfg: DictConfig) -> TrainingPlan:
 
 def settings_to_compare(cfg: DictConfig) -> Settings:
     """The settings of a run that people compare, flat."""
+    up = ("generator.up", "generator.up.resize", "generator.up.fusion", "generator.up.refine")
     parts = {
         key: str(node.get("_target_")).rpartition(".")[2]
-        for key in (
-            "generator.up",
-            "generator.up.resize",
-            "generator.up.fusion",
-            "generator.up.refine",
-            "generator.style",
-            "generator.norm",
-            "discriminator",
-        )
+        for key in (*up, "generator.style", "generator.norm", "discriminator")
         if (node := OmegaConf.select(cfg, key)) is not None  # a hybrid has parts for each level instead
     }
     numbers = (
-        "generator.ngf",
-        "generator.depth",
-        "data.size",
-        "loss.adversarial.weight",
-        "optim.lr",
-        "trainer.batch_size",
-        "trainer.max_steps",
-        "trainer.seed",
-    )
+        "generator.ngf", "generator.depth", "data.size", "loss.adversarial.weight", "optim.lr",
+        "trainer.batch_size", "trainer.max_steps", "trainer.seed",
+    )  # fmt: skip
     return parts | {key: OmegaConf.select(cfg, key) for key in numbers}
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """What the folder of a run holds: nothing yet, or a run that a training may go on with.
-
-    Args:
-        last: its newest intact checkpoint; None before the first.
-        config: what it was begun with; None if there is no run.
-    """
+    """What the folder of a run holds: nothing yet, or a run that a training may go on with."""
 
     path: Path
-    last: checkpoints.Checkpoint | None
-    config: DictConfig | None
+    last: checkpoints.Checkpoint | None  # its newest intact one; None before the first
+    config: DictConfig | None  # what it was begun with; None if there is no run
 
     @classmethod
-    def open(cls, path: Path) -> RunFolder:
+    def open(cls, path: Path) -> Self:
         """Looks into a folder. Raises: RunError if it holds files of another kind; UserError if it cannot be read."""
         if path.exists() and not path.is_dir():
             raise RunError(f"out={path}: is a file. Name a folder.")
@@ -108,9 +86,7 @@ class RunFolder:
             ours = (".lock", "train.log", ".config.yaml-*")
             others = [p.name for p in path.iterdir() if not any(fnmatch(p.name, pattern) for pattern in ours)]
             if others:
-                raise RunError(
-                    f"out={path}: holds files that are no run ({others[0]}, ...). Name a new or empty folder."
-                )
+                raise RunError(f"out={path}: holds files that are no run ({others[0]}, ...). Name a new or empty one.")
         return cls(path, last, config)
 
     def check_same_run(self, cfg: DictConfig) -> None:
@@ -118,9 +94,9 @@ class RunFolder:
         if self.config is None:
             return
         changed = differences(self.config, cfg)
-        forbidden = {key: pair for key, pair in changed.items() if not free_on_resume(key)}
+        forbidden = [f"{key} {old} -> {new}" for key, (old, new) in changed.items() if not free_on_resume(key)]
         if forbidden:
-            shown = ", ".join(f"{key} {old} -> {new}" for key, (old, new) in list(forbidden.items())[:5])
+            shown = ", ".join(forbidden[:5])
             more = f" and {len(forbidden) - 5} more" if len(forbidden) > 5 else ""
             raise RunError(
                 f"out={self.path}: holds a different run ({shown}{more}). Name another out=, "
@@ -151,12 +127,7 @@ class RunFolder:
 
 
 def _begun_with(out: Path, last: checkpoints.Checkpoint | None) -> DictConfig | None:
-    """The config of the run that ``out`` holds, None if there is none.
-
-    That of its newest intact checkpoint, whose checksum is known; ``config.yaml`` counts where nothing was saved yet.
-
-    Raises: UserError if it cannot be read.
-    """
+    """The config of the run in ``out``: of its newest intact checkpoint, whose checksum is known, else config.yaml."""
     file = out / "config.yaml"
     if last is None:
         return load_config(file) if file.is_file() else None

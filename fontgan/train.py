@@ -1,7 +1,5 @@
 """A training from its config: open the run folder, build the parts, fit, or go on with a run that was stopped."""
 
-from __future__ import annotations
-
 import logging
 from contextlib import ExitStack
 from functools import partial
@@ -34,9 +32,7 @@ log = logging.getLogger(__name__)
 def train(cfg: DictConfig, swept: Settings | None = None) -> int:
     """Trains in ``cfg.out``, from the start or from its last checkpoint; a finished run is left as it is.
 
-    Args:
-        swept: settings that tell this run from the others of its sweep, for TensorBoard's HParams.
-    Returns: exit code.
+    ``swept``: what tells this run from the others of its sweep, for TensorBoard's HParams.   Returns: exit code.
     """
     if cfg.sweep.over:
         over = ", ".join(map(str, cfg.sweep.over)) if isinstance(cfg.sweep.over, DictConfig) else cfg.sweep.over
@@ -89,36 +85,25 @@ def _run(cfg: DictConfig, out: Path, device: torch.device, swept: Settings) -> i
                 atomic_write(out / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
         _check_same_everywhere(run)
         average_over_processes(train_step, cfg.data.size)
-        state = TrainingState(
-            out,
-            train_step,
-            sampler,
-            device=device,
-            metadata=run_metadata(pack, pretrained, device, precision),
-            config_yaml=OmegaConf.to_yaml(cfg, resolve=True),
-        )
+        metadata, config_yaml = run_metadata(pack, pretrained, device, precision), OmegaConf.to_yaml(cfg, resolve=True)
+        state = TrainingState(out, train_step, sampler, device=device, metadata=metadata, config_yaml=config_yaml)
         _begin(cfg, state, run.last, precision)
         draw = partial(draw_glyphs, train_step.generator_ema, device=device, autocast=train_step.autocast)
-        trainer = Trainer(
-            state,
-            plan_of(cfg),
-            evaluator=Evaluator(pack, train_step.generator_ema, draw, cfg.trainer.sheet_chars),
-            logger=RunLogger(out, loggers, from_step=state.step),
-            profiler=StepProfiler(out, device) if cfg.trainer.profile and distributed.is_main() else None,
-        )
-        return _fit(cfg, trainer, swept)
+        evaluator = Evaluator(pack, train_step.generator_ema, draw, cfg.trainer.sheet_chars)
+        logger = RunLogger(out, loggers, from_step=state.step)
+        profiler = StepProfiler(out, device) if cfg.trainer.profile and distributed.is_main() else None
+        return _fit(cfg, Trainer(state, plan_of(cfg), evaluator=evaluator, logger=logger, profiler=profiler), swept)
 
 
 def _check_same_everywhere(run: RunFolder) -> None:
     """Raises: RunError, in all processes alike, if they see different checkpoints."""
     seen = distributed.all_gather(run.last.step if run.last else 0)
     if len(set(seen)) > 1:
-        raise distributed.raise_on_main(
-            RunError(
-                f"out={run.path}: the processes see different checkpoints there (of steps {', '.join(map(str, seen))}). "
-                "A shared folder may need a moment; start again, or see that all of them have the same one."
-            )
+        error = RunError(
+            f"out={run.path}: the processes see different checkpoints there (of steps {', '.join(map(str, seen))}). "
+            "A shared folder may need a moment; start again, or see that all of them have the same one."
         )
+        raise distributed.raise_on_main(error)
 
 
 def _begin(cfg: DictConfig, state: TrainingState, last: checkpoints.Checkpoint | None, precision: str) -> None:

@@ -6,8 +6,6 @@ ink     float, 0 paper .. 1 ink: what metrics and most losses take
 logits  float, unbounded; sigmoid(logits) is ink: what a generator gives
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

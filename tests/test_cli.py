@@ -54,7 +54,7 @@ GREET = '''"""fontgan greet-font: says hello."""
 
 from dataclasses import dataclass
 
-from fontgan.config.limits import MISSING, limited
+from fontgan.config.schema import MISSING, limited
 
 SUMMARY = "say hello to a font"
 EXAMPLES = ("fontgan greet-font font=A.ttf times=3",)

@@ -4,7 +4,7 @@ A verb is two files: a module here and a file of the same name in configs/. ``fo
 
     SUMMARY     one line, for ``fontgan --help``
     EXAMPLES    commands, for its own help
-    Config      the dataclass of its keys, with their limits (``fontgan.config.limits.limited``)
+    Config      the dataclass of its keys, with their limits (``fontgan.config.schema.limited``)
     main(cfg)   does it and returns the exit code, 0 only if all was done
 
 and may hold

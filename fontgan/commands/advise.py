@@ -1,16 +1,10 @@
 """fontgan advise: which characters to draw next."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from fontgan.config.limits import MISSING, limited
+from fontgan.config.schema import MISSING, limited
 from fontgan.runtime.files import atomic_write, out_file, user_path
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +28,7 @@ class Config:
 PICTURE_PX = 144
 
 
-def main(cfg: DictConfig) -> int:
+def main(cfg: Config) -> int:
     """Prints the characters, the most useful first, with a reason each. Returns: 0."""
     from fontgan.advice.advise import advise, lacking_chars, reason
     from fontgan.advice.picture import picture

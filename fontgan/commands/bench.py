@@ -1,14 +1,9 @@
 """fontgan bench: how fast this machine trains, draws, reads data and makes fonts, as JSON and as a page."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-from fontgan.config.limits import MISSING, limited
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from fontgan.config.schema import MISSING, ComputingConfig, limited
 
 ORDER = 160
 SUMMARY = "measure how fast this machine trains, draws, reads data and makes fonts, beside what it is compared to"
@@ -22,12 +17,11 @@ FIRST_WORD = "what"
 
 
 @dataclass
-class Config:
+class Config(ComputingConfig):
     what: str = MISSING
     out: str = MISSING
     page: str | None = MISSING
     training: str = MISSING
-    batch_size: int = limited(1)
     overrides: list[str] = MISSING
     compile: bool = MISSING
     rounds: int = limited(3)
@@ -37,13 +31,10 @@ class Config:
     traced: int = limited(1, 500)  # which the bundled fonts share
     glyphs: int = limited(1, 20992)  # the characters of a Unicode block
     seed: int = limited(0)
-    device: str = MISSING
-    precision: str = MISSING
     threads: int | None = limited(1)
-    plugins: list[str] = MISSING
 
 
-def main(cfg: DictConfig) -> int:
+def main(cfg: Any) -> int:
     """Measures what is asked for, prints it, and writes the figures and the page. Returns: 0."""
     from fontgan.bench.run import run_bench
 

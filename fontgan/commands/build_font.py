@@ -1,18 +1,11 @@
 """fontgan build-font: a font file of a UFO or of glyph images, new or added to another."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from fontgan.config.limits import MISSING, limited
-from fontgan.config.schema import TracingConfig
+from fontgan.config.schema import MISSING, OutConfig, TracingConfig, limited
 from fontgan.errors import ConfigError, shorten
 from fontgan.runtime.files import user_path
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
@@ -25,39 +18,36 @@ EXAMPLES = (
 
 
 @dataclass
-class Config(TracingConfig):
+class Config(OutConfig, TracingConfig):
     input: str = MISSING
-    out: str = MISSING
     target: str | None = MISSING
     family: str | None = MISSING
     style_name: str | None = MISSING
     note: str | None = MISSING
     confirm_ownership: bool = MISSING
     workers: int | None = limited(1)
-    overwrite: bool = MISSING
 
 
-def conflicts(cfg: DictConfig, typed: set[str]) -> None:
+def conflicts(cfg: Config, typed: set[str]) -> None:
     """Raises: ConfigError for settings of tracing where nothing is traced."""
     if str(cfg.input).lower().endswith((".ufo", ".ufoz")):
         for key in sorted(typed & {"speck", "workers"}):
-            raise ConfigError(
-                f"{key}={cfg[key]}: is about tracing images, and input={cfg.input} is a UFO. Leave it out."
-            )
+            written = f"{key}={getattr(cfg, key)}"
+            raise ConfigError(f"{written}: is about tracing images, and input={cfg.input} is a UFO. Leave it out.")
 
 
-def main(cfg: DictConfig) -> int:
+def main(cfg: Config) -> int:
     """Builds the font. Returns: 0, or 1 if some images could not be read."""
-    from fontgan.fontfile import names
     from fontgan.fontfile.build_input import from_images, from_ufo, open_ufo, what_lacks
     from fontgan.fontfile.create import create_font
     from fontgan.fontfile.extend import extend_font
     from fontgan.fontfile.licence import check_licence
+    from fontgan.fontfile.names import check_name
     from fontgan.fontfile.target import check_limits, check_out, open_target
     from fontgan.fontfile.vectorize import open_images
 
-    for key in ("family", "style_name"):
-        names.check_name(key, cfg[key])
+    check_name("family", cfg.family)
+    check_name("style_name", cfg.style_name)
     source, out = user_path(cfg.input), user_path(cfg.out)
     target = open_target(cfg.target) if cfg.target is not None else None
     read = (source, target.glyphs.path) if target else (source,)
@@ -77,8 +67,7 @@ def main(cfg: DictConfig) -> int:
     if ufo:
         drawn = from_ufo(ufo, target, chars)
     else:
-        tracing = {key: cfg[key] for key in ("tolerance", "speck", "workers")}
-        drawn = from_images(source, target, chars, **tracing)
+        drawn = from_images(source, target, chars, tolerance=cfg.tolerance, speck=cfg.speck, workers=cfg.workers)
     if target:
         if target.changes_first:
             log.info("%s", target.changes_first)

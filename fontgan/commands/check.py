@@ -1,16 +1,10 @@
 """fontgan check: what is wrong with the data, in seconds, before any training."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any
 
-from fontgan.config.limits import MISSING
-from fontgan.config.schema import DataConfig
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from fontgan.config.schema import MISSING, DataConfig
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +24,7 @@ class Config:
     plugins: list[str] = MISSING
 
 
-def main(cfg: DictConfig) -> int:
+def main(cfg: Any) -> int:
     """Prints findings, the worst first. Returns: 0, or 1 if training could not start."""
     from fontgan.config.compose import find_pretrained
     from fontgan.config.data_plan import LEVELS, open_plan, summary
@@ -38,10 +32,8 @@ def main(cfg: DictConfig) -> int:
 
     plan = open_plan(cfg, find_pretrained(cfg))
     diagnostics = plan.diagnostics
-    for level in LEVELS:
-        for finding in diagnostics:
-            if finding.level == level:
-                log.log(LEVELS[level], "%s", finding)
+    for finding in sorted(diagnostics, key=lambda finding: -LEVELS[finding.level]):
+        log.log(LEVELS[finding.level], "%s", finding)
     say(summary(plan))
     errors = sum(finding.level == "error" for finding in diagnostics)
     warnings = sum(finding.level == "warning" for finding in diagnostics)

@@ -1,19 +1,14 @@
 """fontgan complete: draw the characters that a typeface lacks, and build the font."""
 
-from __future__ import annotations
-
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from fontgan.config.limits import MISSING, free, limited
-from fontgan.config.schema import DataConfig, OptimConfig, TracingConfig, TrainerConfig
+from fontgan.config.schema import MISSING, TracingConfig, TrainingConfig, limited
 from fontgan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from fontgan.complete.plan import Plan
     from fontgan.complete.work import Work
 
@@ -29,40 +24,29 @@ EXAMPLES = (
 
 
 @dataclass
-class Config(TracingConfig):
+class Config(TrainingConfig, TracingConfig):
     target: str = MISSING
     source: str = MISSING
     charset: str = MISSING
     out: str = MISSING
     run: str | None = MISSING
     style: Any = MISSING
-    init_from: str | None = MISSING
     work: str | None = MISSING
     proof: str | None = MISSING
     family: str | None = MISSING
     confirm_ownership: bool = MISSING
     doubtful: str = limited(choices=("keep", "drop"))
     ocr: str = MISSING
-    data: DataConfig = field(default_factory=DataConfig)
-    generator: Any = MISSING
-    discriminator: Any = MISSING
-    loss: Any = MISSING
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    logger: Any = free()
-    name: str = MISSING
-    plugins: list[str] = MISSING
 
 
 # What it sets of its training, and the setting of its own for each.
 SETS = {"data.source": "source", "data.targets": "target", "data.charset": "charset"}
-SHAPES_TRAINING = (
-    "data", "generator", "discriminator", "loss", "optim", "trainer", "logger", "experiment", "init_from", "name",
-)  # fmt: skip
+TRAINING = [key.name for key in fields(TrainingConfig)]
+SHAPES_TRAINING = {*TRAINING, "experiment"} - {"plugins"}
 SHAPES_DRAWING = ("trainer.device", "trainer.precision")
 
 
-def conflicts(cfg: DictConfig, typed: set[str]) -> None:
+def conflicts(cfg: Config, typed: set[str]) -> None:
     """Raises: ConfigError where a typed setting would be replaced, or never read."""
     for key in sorted(typed):
         plain = key.lstrip("+~")
@@ -76,11 +60,8 @@ def conflicts(cfg: DictConfig, typed: set[str]) -> None:
         raise ConfigError("style: chooses among the styles of run=RUN. Add run=RUN, or leave it out.")
 
 
-def main(cfg: DictConfig) -> int:
-    """Does what is not done yet, stage by stage.
-
-    Returns: 0; or what the training returned where it was stopped, and the same command goes on.
-    """
+def main(cfg: Any) -> int:
+    """Does what is not done yet, stage by stage. Returns: 0, or what the training returned where it was stopped."""
     from fontgan.complete.draw import check, draw, open_run
     from fontgan.complete.font import build, guard_target, prove, say_result
     from fontgan.complete.outlines import outline
@@ -123,7 +104,7 @@ def main(cfg: DictConfig) -> int:
     return 0
 
 
-def train(cfg: DictConfig, plan: Plan, work: Work) -> int | None:
+def train(cfg: Any, plan: "Plan", work: "Work") -> int | None:
     """Trains, or goes on.  Returns: None when it is finished, else the exit code."""
     from omegaconf import OmegaConf
 
@@ -135,8 +116,7 @@ def train(cfg: DictConfig, plan: Plan, work: Work) -> int | None:
 
     say_stage(1, f"training in {work.run}")
     config = compose_config("train", ["experiment=complete"])
-    keys = "generator discriminator loss optim trainer logger data init_from name plugins"
-    for key in keys.split():
+    for key in TRAINING:
         OmegaConf.update(config, key, cfg[key], merge=False)
     config.data.source = str(cfg.source)
     config.data.targets = {plan.style: str(cfg.target)}

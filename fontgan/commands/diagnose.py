@@ -1,19 +1,12 @@
 """fontgan diagnose: how much of a run's glyphs is artefact, and which stage of its decoder brings it in."""
 
-from __future__ import annotations
-
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fontgan import __version__
-from fontgan.config.limits import MISSING, limited
-from fontgan.runtime.files import atomic_write, out_file, user_path
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from fontgan.config.schema import MISSING, ComputingConfig, limited
+from fontgan.runtime.files import out_file, user_path, write_json
 
 log = logging.getLogger(__name__)
 
@@ -23,19 +16,15 @@ EXAMPLES = ("fontgan diagnose checkpoint=runs/quickstart out=diagnosis.json pict
 
 
 @dataclass
-class Config:
+class Config(ComputingConfig):
     checkpoint: str = MISSING
     which: str = MISSING
     out: str | None = MISSING
     picture: str | None = MISSING
     glyphs: int = limited(1)
-    batch_size: int = limited(1)
-    device: str = MISSING
-    precision: str = MISSING
-    plugins: list[str] = MISSING
 
 
-def main(cfg: DictConfig) -> int:
+def main(cfg: Config) -> int:
     """Prints the tables, and writes ``out`` and ``picture`` if they are given. Returns: exit code."""
     from fontgan.config.saved import load_config
     from fontgan.evaluation.artefact_picture import picture
@@ -49,19 +38,14 @@ def main(cfg: DictConfig) -> int:
     out = out_file("out", cfg.out, ".json") if cfg.out is not None else None
     picture_file = out_file("picture", cfg.picture, ".png") if cfg.picture is not None else None
     found, glyphs = diagnose(
-        user_path(cfg.checkpoint),
-        which=cfg.which,
-        glyphs=cfg.glyphs,
-        batch_size=cfg.batch_size,
-        device=cfg.device,
-        precision=cfg.precision,
-    )
+        user_path(cfg.checkpoint), which=cfg.which, glyphs=cfg.glyphs,
+        batch_size=cfg.batch_size, device=cfg.device, precision=cfg.precision,
+    )  # fmt: skip
     found["findings"] = findings(found, load_config(Path(found["checkpoint"]) / "config.yaml"))
     say("\n".join([score_table(found), "", stage_table(found), "", *found["findings"]]))
     if out is not None:
-        settings = {key: cfg[key] for key in ("which", "glyphs", "precision")}
-        content = {"fontgan": __version__, "settings": settings, **found}
-        atomic_write(out, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+        settings = {"which": cfg.which, "glyphs": cfg.glyphs, "precision": cfg.precision}
+        write_json(out, {"fontgan": __version__, "settings": settings, **found})
         log.info("every number, of every glyph and stage too: %s", out)
     if picture_file is not None:
         save_png(picture(found, glyphs), picture_file)

@@ -1,19 +1,12 @@
 """fontgan evaluate: measure a run on its held-out characters, or a folder of glyphs against the true ones."""
 
-from __future__ import annotations
-
-import json
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fontgan import __version__
-from fontgan.config.limits import MISSING, limited
+from fontgan.config.schema import MISSING, ComputingConfig, limited
 from fontgan.errors import ConfigError
-from fontgan.runtime.files import atomic_write, out_file, user_path
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from fontgan.runtime.files import out_file, user_path, write_json
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +19,7 @@ EXAMPLES = (
 
 
 @dataclass
-class Config:
+class Config(ComputingConfig):
     run: str | None = MISSING
     which: str = MISSING
     pred: str | None = MISSING
@@ -37,13 +30,9 @@ class Config:
     ocr: str = MISSING
     replicates: int = limited(1)
     seed: int = limited(0)
-    batch_size: int = limited(1)
-    device: str = MISSING
-    precision: str = MISSING
-    plugins: list[str] = MISSING
 
 
-def main(cfg: DictConfig) -> int:
+def main(cfg: Config) -> int:
     """Prints the table, and writes ``out`` and ``sheet`` if they are given. Returns: exit code."""
     from fontgan.evaluation.evaluate import evaluate
     from fontgan.evaluation.folder_pairs import glyph_set_of_folders
@@ -55,38 +44,27 @@ def main(cfg: DictConfig) -> int:
 
     out = out_file("out", cfg.out, ".json") if cfg.out is not None else None
     sheet = out_file("sheet", cfg.sheet, ".png") if cfg.sheet is not None else None
-    check_what_to_measure(cfg)
     find_ocr(cfg.ocr)  # refused before anything is drawn
     if cfg.run is not None:
+        if (cfg.pred, cfg.truth, cfg.source) != (None, None, None):
+            raise ConfigError("run and pred/truth/source: measure either a run or two folders. Leave one of them out.")
+        if not user_path(cfg.run).is_dir():
+            raise ConfigError(f"run={cfg.run}: no such folder. Give a run's folder, such as runs/quickstart.")
         glyphs = glyph_set_of_run(
-            user_path(cfg.run),
-            which=cfg.which,
-            batch_size=cfg.batch_size,
-            device=cfg.device,
-            precision=cfg.precision,
-            seed=cfg.seed,
-        )
+            user_path(cfg.run), which=cfg.which, seed=cfg.seed,
+            batch_size=cfg.batch_size, device=cfg.device, precision=cfg.precision,
+        )  # fmt: skip
+    elif cfg.pred is None or cfg.truth is None:
+        raise ConfigError("evaluate: needs run=RUN, or both pred=DIR and truth=DIR; see fontgan evaluate --help.")
     else:
         glyphs = glyph_set_of_folders(user_path(cfg.pred), user_path(cfg.truth), cfg.source, seed=cfg.seed)
     found = evaluate(glyphs, ocr=cfg.ocr, replicates=cfg.replicates, seed=cfg.seed)
     say(table(found))
     if out is not None:
-        measured = {key: cfg[key] for key in ("run", "which", "pred", "truth", "source", "replicates", "seed")}
-        content = {"fontgan": __version__, "measured": measured, **found}
-        atomic_write(out, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+        asked = ("run", "which", "pred", "truth", "source", "replicates", "seed")
+        write_json(out, {"fontgan": __version__, "measured": {key: getattr(cfg, key) for key in asked}, **found})
         log.info("every number, of every glyph too: %s", out)
     if sheet is not None:
         save_png(worst_sheet(glyphs, found["glyphs"]), sheet)
         log.info("the most doubtful glyphs: %s", sheet)
     return 0
-
-
-def check_what_to_measure(cfg: DictConfig) -> None:
-    """Raises: ConfigError where it is not clear."""
-    folders = cfg.pred is not None or cfg.truth is not None
-    if cfg.run is not None and (folders or cfg.source is not None):
-        raise ConfigError("run and pred/truth/source: measure either a run or two folders. Leave one of them out.")
-    if cfg.run is not None and not user_path(cfg.run).is_dir():
-        raise ConfigError(f"run={cfg.run}: no such folder. Give a run's folder, such as runs/quickstart.")
-    if cfg.run is None and (cfg.pred is None or cfg.truth is None):
-        raise ConfigError("evaluate: needs run=RUN, or both pred=DIR and truth=DIR; see fontgan evaluate --help.")

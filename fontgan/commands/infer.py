@@ -1,19 +1,15 @@
 """fontgan infer: draw glyphs of a folder or a font in a trained style."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fontgan.config.limits import MISSING, limited
+from fontgan.config.schema import MISSING, ComputingConfig, OutConfig, limited
 from fontgan.errors import ConfigError
 from fontgan.runtime.files import user_path
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from fontgan.generate.inference import Run, Style
     from fontgan.generate.sources import GlyphInput
 
@@ -31,7 +27,7 @@ EXAMPLES = (
 
 
 @dataclass
-class Config:
+class Config(OutConfig, ComputingConfig):
     checkpoint: str = MISSING
     which: str = MISSING
     style: Any = MISSING
@@ -40,41 +36,32 @@ class Config:
     style_path: Any = MISSING
     frames: int | None = limited(2)
     extrapolate: float | None = limited(0, 100)  # with more, weights of very different size would no longer sum to 1
-    out: str = MISSING
     input: str | None = MISSING
     font: str | None = MISSING
     text: str | None = MISSING
     charset: str | None = MISSING
-    overwrite: bool = MISSING
-    batch_size: int = limited(1)
-    device: str = MISSING
-    precision: str = MISSING
-    plugins: list[str] = MISSING
 
 
-def check_settings(cfg: DictConfig) -> None:
+def check_settings(cfg: Config) -> None:
     """Raises: ConfigError for settings that contradict each other or would be ignored."""
     if cfg.style is not None and cfg.style_path is not None:
         raise ConfigError("style and style_path: draw either a style or a path between styles. Leave one of them out.")
     for key, needed in (("style_images_max", "style_images"), ("frames", "style_path"), ("extrapolate", "style_path")):
-        if cfg[key] is not None and cfg[needed] is None:
-            raise ConfigError(f"{key}={cfg[key]}: belongs to {needed}, which is not given. Add it, or leave {key} out.")
-    from_font = [key for key in ("font", "text", "charset") if cfg[key] is not None]
+        if (value := getattr(cfg, key)) is not None and getattr(cfg, needed) is None:
+            raise ConfigError(f"{key}={value}: belongs to {needed}, which is not given. Add it, or leave {key} out.")
+    from_font = [key for key in ("font", "text", "charset") if getattr(cfg, key) is not None]
     if cfg.input is not None and from_font:
         raise ConfigError(f"input and {from_font[0]}: give either a folder of images or a font with text or charset.")
     if cfg.text is not None and cfg.charset is not None:
         raise ConfigError("text and charset: give one of them.")
     if cfg.input is None and not from_font:
         raise ConfigError(
-            "input: what to draw? Add input=FOLDER, or text=... or charset=... (with font=A.ttf for another font)."
+            "input: what to draw? Add input=FOLDER, or text= or charset= (of font=A.ttf for another font)."
         )
 
 
-def main(cfg: DictConfig) -> int:
-    """Draws what is asked for, each process that torchrun started its share of it.
-
-    Returns: 0, or 1 if some sources could not be read (the rest is done).
-    """
+def main(cfg: Config) -> int:
+    """Draws what is asked for, each process its share. Returns: 0, or 1 if some sources could not be read."""
     import torch
 
     from fontgan.generate.folder import draw_folder
@@ -97,22 +84,18 @@ def main(cfg: DictConfig) -> int:
         return 0 if say_how_read(run, sources) else 1
 
 
-def prepare(cfg: DictConfig) -> tuple[Run, GlyphInput, list[tuple[Style, Path]], list[dict[str, float]], Path]:
-    """The run, what to draw from, the styles with their folders, the mixtures of a path, and ``out``.
-
-    Raises: UserError if something asked for is not there or does not fit; nothing is written before all is checked.
-    """
+def prepare(cfg: Config) -> "tuple[Run, GlyphInput, list[tuple[Style, Path]], list[dict[str, float]], Path]":
+    """The run, its sources, styles with their folders, mixtures of a path, ``out``; all checked, nothing written."""
+    from fontgan.generate.folder import choose_styles
     from fontgan.generate.inference import REFERENCES, load
     from fontgan.generate.path import choose_path
     from fontgan.generate.sources import open_input
-    from fontgan.generate.styles import choose_styles
 
     check_settings(cfg)
     run = load(cfg.checkpoint, which=cfg.which, device=cfg.device, precision=cfg.precision, batch_size=cfg.batch_size)
     log.info("step %d of %s", run.checkpoint.step, run.checkpoint.folder)
-    added = None
-    if cfg.style_images is not None:
-        added = run.add_style(cfg.style_images, most=cfg.style_images_max or REFERENCES)
+    images, most = cfg.style_images, cfg.style_images_max or REFERENCES
+    added = None if images is None else run.add_style(images, most=most)
     out = user_path(cfg.out)
     path = choose_path(run, cfg.style_path, frames=cfg.frames, extrapolate=cfg.extrapolate or 0.0)
     jobs = [] if path else choose_styles(run, added if cfg.style is None else cfg.style, out)
@@ -127,7 +110,5 @@ def prepare(cfg: DictConfig) -> tuple[Run, GlyphInput, list[tuple[Style, Path]],
     sources = open_input(run, folder=cfg.input, font=cfg.font, text=cfg.text, charset=cfg.charset)
     folders = [folder for _, folder in jobs] or [out]
     if cfg.input is not None and any(f.resolve() == user_path(cfg.input).resolve() for f in folders):
-        raise ConfigError(
-            f"out={cfg.out}: is the input folder; results would take the place of sources. Name another out=."
-        )
+        raise ConfigError(f"out={cfg.out}: is the input folder; results would replace sources. Name another out=.")
     return run, sources, jobs, path, out

@@ -1,18 +1,12 @@
 """fontgan render: a font's characters as a glyph folder."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from fontgan.config.limits import MISSING, limited
+from fontgan.config.schema import MISSING, OutConfig, limited
 from fontgan.data.frame import SIZES
 from fontgan.errors import DataError, shorten
 from fontgan.runtime.files import user_path
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
@@ -22,16 +16,14 @@ EXAMPLES = ("fontgan render font=A.ttf out=DIR charset=gb2312-1 size=256",)
 
 
 @dataclass
-class Config:
+class Config(OutConfig):
     font: str = MISSING
-    out: str = MISSING
     charset: str = MISSING
     size: int = limited(choices=SIZES)
     margin: float = limited(0, below=0.25)
-    overwrite: bool = MISSING
 
 
-def main(cfg: DictConfig) -> int:
+def main(cfg: Config) -> int:
     """Draws every character of the charset that the font has. Returns: 0."""
     from tqdm import tqdm
 

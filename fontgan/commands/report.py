@@ -1,34 +1,27 @@
 """fontgan report: compare runs in one page, with the same content as CSV and JSON beside it."""
 
-from __future__ import annotations
-
-import json
 import logging
 import platform
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fontgan import __version__
-from fontgan.config.limits import MISSING, limited
-from fontgan.errors import ConfigError, RunError
-from fontgan.runtime.files import atomic_write, make_folder_of, out_file, user_path
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from fontgan.config.schema import MISSING, ComputingConfig, limited
+from fontgan.errors import RunError
+from fontgan.runtime.files import atomic_write, make_folder_of, page_file, user_path, write_json
 
 log = logging.getLogger(__name__)
 
 ORDER = 80
 SUMMARY = "compare runs in one page: which variant wins, by how much, at what cost"
 EXAMPLES = ("fontgan report runs=runs/sweep out=report.html",)
-MADE_BY_US = b'name="generator" content="fontgan'  # in the head of every report
+MADE_BY_US = 'name="generator" content="fontgan'  # in the head of every report
+BESIDE = (".csv", ".json")
 
 
 @dataclass
-class Config:
+class Config(ComputingConfig):
     runs: str = MISSING
     out: str = MISSING
     which: str = limited(choices=("last", "best"))
@@ -36,15 +29,11 @@ class Config:
     replicates: int = limited(100)
     seed: int = limited(0)
     rates: bool = MISSING
-    batch_size: int = limited(1)
-    device: str = MISSING
-    precision: str = MISSING
-    plugins: list[str] = MISSING
 
 
-def main(cfg: DictConfig) -> int:
+def main(cfg: Config) -> int:
     """Measures the runs below ``cfg.runs`` and writes the report. Returns: 0."""
-    from fontgan.config.command_line import command_of
+    from fontgan.config.compose import command_of
     from fontgan.metrics.recognition import find_ocr
     from fontgan.report import cost
     from fontgan.report.collect import collect
@@ -57,10 +46,11 @@ def main(cfg: DictConfig) -> int:
     device = pick_device(cfg.device)
     precision = pick_precision(cfg.precision, device)
     find_ocr(cfg.ocr)
-    root, out = user_path(cfg.runs), check_out(cfg.out)
-    asked = {key: cfg[key] for key in ("ocr", "replicates", "seed", "batch_size")}
-    computing = {"device": cfg.device, "precision": cfg.precision}
-    settings = Settings(**asked, **computing)
+    root = user_path(cfg.runs)
+    out = page_file(cfg.out, "fontgan report", MADE_BY_US, ".html", ".htm", beside=BESIDE)
+    beside = [out.with_suffix(ending).name for ending in BESIDE]
+    asked = {"ocr": cfg.ocr, "replicates": cfg.replicates, "seed": cfg.seed, "batch_size": cfg.batch_size}
+    settings = Settings(cfg.ocr, cfg.replicates, cfg.seed, cfg.batch_size, cfg.device, cfg.precision)
     collection = collect(root, cfg.which)
     make_folder_of(out)
     variants, not_measured = measure(collection.variants, settings)
@@ -68,7 +58,8 @@ def main(cfg: DictConfig) -> int:
         raise RunError(f"runs={root}: no run could be measured. {not_measured[0].name}: {not_measured[0].reason}")
     comparison = compare(variants, settings)
     opened, notes = open_first_runs(variants, settings)
-    costs = cost.costs_of(variants, opened if cfg.rates else (), **computing, batch_size=cfg.batch_size)
+    timed = opened if cfg.rates else ()
+    costs = cost.costs_of(variants, timed, device=cfg.device, precision=cfg.precision, batch_size=cfg.batch_size)
     made = {
         "fontgan": __version__,
         "runs": str(root),
@@ -84,14 +75,13 @@ def main(cfg: DictConfig) -> int:
             "Python": platform.python_version(),
         },
         "command": command_of("report", cfg, "runs"),
-        "files": beside(out),
+        "files": beside,
     }
     left_out = [*collection.left_out, *not_measured]
     content = content_of(collection, variants, comparison, costs, left_out, notes, made)
     page = render_page(content, draw_pictures(opened, content))
-    numbers = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
     atomic_write(out, page)  # first: it says whose the others are, so that a report cut short here can be made again
-    atomic_write(out.with_suffix(".json"), numbers + "\n")
+    write_json(out.with_suffix(".json"), content, allow_nan=False)
     atomic_write(out.with_suffix(".csv"), to_csv(content))
     for entry in content["left_out"]:
         log.info("left out: %s: %s (%s)", entry["name"], entry["reason"], entry["status"])
@@ -99,20 +89,5 @@ def main(cfg: DictConfig) -> int:
         log.info("%s", note)
     say(content["answer"])
     log.info("%s", " ".join(content["how_sure"]))
-    log.info("%s (%.1f MB), with %s beside it", out, len(page) / 1e6, " and ".join(beside(out)))
+    log.info("%s (%.1f MB), with %s beside it", out, len(page) / 1e6, " and ".join(beside))
     return 0
-
-
-def check_out(asked: str) -> Path:
-    """The page's file. Raises: ConfigError for a name that is no page's or is taken."""
-    out = out_file("out", asked, ".html", ".htm", make_folder=True)
-    if out.is_file() and MADE_BY_US not in out.read_bytes()[:4096]:
-        raise ConfigError(f"out={out}: is a page that fontgan report did not make. Name another file.")
-    taken = [] if out.is_file() else [name for name in beside(out) if (out.parent / name).exists()]
-    if taken:
-        raise ConfigError(f"out={out}: {taken[0]} is there already and would be written too. Name another file.")
-    return out
-
-
-def beside(out: Path) -> list[str]:
-    return [out.with_suffix(suffix).name for suffix in (".csv", ".json")]

@@ -1,18 +1,13 @@
 """fontgan scan: scanned or photographed template pages -> a folder of glyph images."""
 
-from __future__ import annotations
-
 import logging
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fontgan.config.limits import MISSING, limited
+from fontgan.config.schema import MISSING, OutConfig, limited
 from fontgan.data.frame import SIZES
 from fontgan.runtime.files import user_path
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
@@ -22,15 +17,13 @@ EXAMPLES = ("fontgan scan 'pages=photos/*.jpg' out=my-glyphs",)
 
 
 @dataclass
-class Config:
+class Config(OutConfig):
     pages: Any = MISSING
-    out: str = MISSING
     size: int = limited(choices=SIZES)
     report: str | None = MISSING
-    overwrite: bool = MISSING
 
 
-def main(cfg: DictConfig) -> int:
+def main(cfg: Config) -> int:
     """Cuts the pages. Returns: 0, or 1 if some pictures could not be read (the rest is done)."""
     from fontgan.handwriting.sheet import need_opencv
 

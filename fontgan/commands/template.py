@@ -1,17 +1,11 @@
 """fontgan template: pages to print and write characters on."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from fontgan.config.limits import MISSING
+from fontgan.config.schema import MISSING, OutConfig
 from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.runtime.files import atomic_write, out_file
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
@@ -24,17 +18,15 @@ EXAMPLES = (
 
 
 @dataclass
-class Config:
+class Config(OutConfig):
     chars: str = MISSING
-    out: str = MISSING
     paper: str = MISSING
     cell_mm: float = MISSING
     font: str | None = MISSING
     ghost: bool = MISSING
-    overwrite: bool = MISSING
 
 
-def main(cfg: DictConfig) -> int:
+def main(cfg: Config) -> int:
     """Writes the pages. Returns: 0."""
     from fontgan.data import charset as charsets
     from fontgan.data.font_source import FontGlyphs

@@ -1,15 +1,9 @@
 """fontgan train: fit a generator to glyph pairs, or go on with a run that was stopped."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fontgan.config.limits import MISSING, free
-from fontgan.config.schema import DataConfig, OptimConfig, SweepConfig, TrainerConfig
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
+from fontgan.config.schema import SweepConfig, TrainingConfig, limited
 
 ORDER = 20
 SUMMARY = "fit a generator to a source and target styles, or go on with a stopped run"
@@ -30,22 +24,12 @@ HELP_FILES = (
 
 
 @dataclass
-class Config:
-    data: DataConfig = field(default_factory=DataConfig)
-    generator: Any = MISSING
-    discriminator: Any = MISSING
-    loss: Any = MISSING
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    logger: Any = free()
+class Config(TrainingConfig):
     sweep: SweepConfig = field(default_factory=SweepConfig)
-    init_from: str | None = MISSING
-    name: str = MISSING
-    out: str = free()
-    plugins: list[str] = MISSING
+    out: str = limited(free=True)
 
 
-def main(cfg: DictConfig) -> int:
+def main(cfg: Any) -> int:
     """Trains, or goes on. Returns: exit code."""
     from fontgan.train import train
 

@@ -1,18 +1,11 @@
 """fontgan vectorize: a folder of glyph images as a UFO."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from fontgan.config.limits import MISSING, limited
-from fontgan.config.schema import TracingConfig
+from fontgan.config.schema import MISSING, OutConfig, TracingConfig, limited
 from fontgan.errors import shorten
 from fontgan.runtime.files import user_path
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
@@ -25,19 +18,17 @@ EXAMPLES = (
 
 
 @dataclass
-class Config(TracingConfig):
+class Config(OutConfig, TracingConfig):
     input: str = MISSING
-    out: str = MISSING
     target: str | None = MISSING
     charset: str | None = MISSING
     units_per_em: int | None = MISSING
     baseline: float | None = MISSING
     curves: str = limited(choices=("cubic", "quadratic", "auto"))
     workers: int | None = limited(1)
-    overwrite: bool = MISSING
 
 
-def main(cfg: DictConfig) -> int:
+def main(cfg: Config) -> int:
     """Traces the images. Returns: 0, or 1 if some could not be read."""
     from fontgan.data import charset as charsets
     from fontgan.fontfile import names
@@ -52,25 +43,18 @@ def main(cfg: DictConfig) -> int:
     chars = charsets.resolve(cfg.charset) if cfg.charset is not None else None
     open_images(folder, chars)
     target = open_target(cfg.target) if cfg.target is not None else None
-    layout = choose_layout(
-        folder, target=target.glyphs if target else None, units_per_em=cfg.units_per_em, baseline=cfg.baseline
-    )
+    own = target.glyphs if target else None
+    layout = choose_layout(folder, target=own, units_per_em=cfg.units_per_em, baseline=cfg.baseline)
     found = vectorize_folder(
         folder, chars=chars, layout=layout, tolerance=cfg.tolerance, speck=cfg.speck, workers=cfg.workers
     )
     glyphs = found.glyphs
-    quadratic = cfg.curves == "quadratic" or (cfg.curves == "auto" and target is not None and target.outlines == "glyf")
+    quadratic = cfg.curves == "quadratic" or (cfg.curves == "auto" and target and target.outlines == "glyf")
     if quadratic:
         most = cfg.tolerance * layout.units_per_em / 1000
         glyphs = [replace(glyph, outline=to_quadratic(glyph.outline, most)) for glyph in glyphs]
-    write_ufo(
-        out,
-        glyphs,
-        units_per_em=layout.units_per_em,
-        baseline=layout.baseline,
-        family=names.family_of(target.font) if target else "",
-        style=names.style_of(target.font) if target else "Regular",
-    )
+    family, style = (names.family_of(target.font), names.style_of(target.font)) if target else ("", "Regular")
+    write_ufo(out, glyphs, units_per_em=layout.units_per_em, baseline=layout.baseline, family=family, style=style)
     log.info(
         "%d glyphs in %s: %s curves, %d units per em, baseline %g below the top",
         *(len(glyphs), out, "quadratic" if quadratic else "cubic", layout.units_per_em, layout.baseline),

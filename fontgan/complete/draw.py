@@ -17,10 +17,9 @@ from fontgan.data.image_source import read_grey, resample
 from fontgan.errors import ConfigError
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks, write_checks
 from fontgan.evaluation.glyph_checks import check_glyphs
-from fontgan.generate.folder import draw_folder
+from fontgan.generate.folder import choose_styles, draw_folder
 from fontgan.generate.inference import Run, Style, load
 from fontgan.generate.sources import FontInput
-from fontgan.generate.styles import choose_styles
 from fontgan.metrics.recognition import OcrReader
 from fontgan.metrics.structure import MIN_FIT_GLYPHS, fit_gate
 from fontgan.runtime.subsample import subsample_evenly

@@ -1,7 +1,5 @@
 """Config keys and values against the schema and the signatures of the classes they configure."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
@@ -13,7 +11,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 from fontgan.config.explain import unknown_key
 from fontgan.config.groups import SPECIAL_KEYS
 from fontgan.config.overrides import unescape_all
-from fontgan.config.schema import LossTermConfig, objects_in_signature, signature_schema
+from fontgan.config.schema import LossTermConfig, objects_in_signature, settings, signature_schema
 from fontgan.config.targets import ALLOWED_TARGETS, NOT_FOR_CONFIGS, locate
 from fontgan.config.verbs import verb_module
 from fontgan.errors import ConfigError, Faults, first_line
@@ -23,66 +21,54 @@ NAMED_PRESETS = {"generator.up": ("inner", "outer", "levels")}  # by node: keys 
 
 
 def check_config(verb: str, cfg: DictConfig) -> DictConfig:
-    """Checks keys and types against ``fontgan.config.schema`` and each target's signature; resolves interpolations.
-
-    Args:
-        cfg: of overrides that ``escape_overrides`` made.
-    Raises: ConfigError.
-    """
+    """Checks a composed config's keys and types against the schema and the targets' signatures, and resolves it."""
     return check_and_resolve(verb, OmegaConf.create(unescape_all(OmegaConf.to_container(cfg, resolve=False))))
 
 
 def check_and_resolve(verb: str, cfg: DictConfig) -> DictConfig:
     try:
-        return _checked_and_resolved(verb, cfg)
+        _check_loss_terms(cfg)  # first: interpolations point into them
+        hints = {"checkpoint": "checkpoint=RUN", "out": "out=DIR", "font": "font=FONT.ttf"}
+        missing = {key: hints.get(key, f"{key}=...") for key in sorted(OmegaConf.missing_keys(cfg))}
+        if missing:
+            raise ConfigError(
+                *(f"{key}: needs a value. Add {missing[key]}; see fontgan {verb} --help." for key in missing)
+            )
+        schema, faults = verb_module(verb).Config, Faults()
+        faults.found += _lacking(schema, cfg)
+        with faults.gather():
+            _merge(OmegaConf.structured(schema), cfg, "")
+        with faults.gather():
+            _check_places(cfg)
+        for path, node in target_nodes(cfg):
+            with faults.gather():
+                _check_target(path, node)
+        faults.raise_all()
+        OmegaConf.resolve(cfg)
     except OmegaConfBaseException as error:  # interpolations that lead nowhere, or round in a circle
         raise ConfigError(f"{error.full_key or 'config'}: {first_line(error)}.") from error
-
-
-def _checked_and_resolved(verb: str, cfg: DictConfig) -> DictConfig:
-    _check_loss_terms(cfg)  # first: interpolations point into them
-    hints = {"checkpoint": "checkpoint=RUN", "out": "out=DIR", "font": "font=FONT.ttf"}
-    missing = sorted(OmegaConf.missing_keys(cfg))
-    if missing:
-        needed = (
-            f"{key}: needs a value. Add {hints.get(key, key + '=...')}; see fontgan {verb} --help." for key in missing
-        )
-        raise ConfigError(*needed)
-    faults = Faults()
-    faults.found += _lacking(verb_module(verb).Config, cfg)
-    with faults.gather():
-        _merge(OmegaConf.structured(verb_module(verb).Config), cfg, "")
-    with faults.gather():
-        _check_places(cfg)
-    for path, node in target_nodes(cfg):
-        with faults.gather():
-            _check_target(path, node)
-    faults.raise_all()
-    OmegaConf.resolve(cfg)
     _check_numbers(OmegaConf.to_container(cfg))
     return cfg
 
 
-def _lacking(schema: type, cfg: DictConfig, path: str = "") -> list[str]:
+def _lacking(schema: type, cfg: DictConfig) -> list[str]:
     """The keys that a config lacks, as only a saved one can: what is composed has all of ``configs/``.
 
     Those that may differ when a run is resumed may lack too: they do not make the run what it is.
     """
     found = []
-    for key in fields(schema):
-        where = f"{path}.{key.name}".lstrip(".")
-        if key.name not in cfg and not key.metadata.get("free"):
+    for where, key in settings(schema):
+        parent = OmegaConf.select(cfg, where.rpartition(".")[0])
+        if isinstance(parent, DictConfig) and key.name not in parent and not key.metadata.get("free"):
             found.append(f"lacks {where}.")
-        elif is_dataclass(key.default_factory) and isinstance(cfg.get(key.name), DictConfig):
-            found += _lacking(key.default_factory, cfg[key.name], where)  # type: ignore[arg-type]
     return found
 
 
 def _check_places(cfg: DictConfig) -> None:
     """Raises: ConfigError where a config has no class in a place that needs one."""
     for place in ALLOWED_TARGETS:
-        parent = OmegaConf.select(cfg, place.path.rpartition(".")[0]) if "." in place.path else cfg
-        name = place.path.rpartition(".")[2]
+        above, _, name = place.path.rpartition(".")
+        parent = OmegaConf.select(cfg, above)
         if not isinstance(parent, DictConfig) or name not in parent:
             continue  # of another verb, or said by the signature of what it belongs to
         node = parent._get_node(name)
@@ -93,7 +79,6 @@ def _check_places(cfg: DictConfig) -> None:
 
 
 def _check_loss_terms(cfg: DictConfig) -> None:
-    """Raises: ConfigError where the loss has something else than terms."""
     terms = cfg.get("loss")
     if terms is None:
         return  # another verb's config
@@ -118,7 +103,6 @@ def _check_numbers(value: Any, path: str = "") -> None:
 
 
 def _check_target(path: str, node: DictConfig) -> None:
-    """Checks a node's keys and types against the signature of its target."""
     target = locate(path, node["_target_"])
     if not isinstance(node.get("_partial_", False), bool):
         raise ConfigError(f"{path}._partial_={node['_partial_']}: choose true or false.")
@@ -140,7 +124,7 @@ def _check_target(path: str, node: DictConfig) -> None:
     keys = [key for key in parameter_keys(node) if key not in (*SPECIAL_KEYS, *settled)]
     _check_keys(schema, keys, path, also=settled)
     # Nested nodes are checked on their own; their place in the signature takes the object made of them.
-    nested = [key for key in keys if _is_map(node._get_node(key))]
+    nested = [key for key in keys if isinstance(node._get_node(key), DictConfig) and node[key] is not None]
     for key in nested:
         if types[key] is not Any:
             raise ConfigError(f"{path}.{key}={node[key]}: one value is needed, not a map.")
@@ -148,10 +132,6 @@ def _check_target(path: str, node: DictConfig) -> None:
     _merge(schema, typed, path)
     for key in parameter_keys(typed):
         node[key] = typed._get_node(key)
-
-
-def _is_map(node: Any) -> bool:
-    return isinstance(node, DictConfig) and not node._is_none()
 
 
 def parameter_keys(node: DictConfig) -> list[str]:
@@ -166,10 +146,7 @@ def _check_keys(schema: DictConfig, keys: Iterable[str], path: str, also: Iterab
 
 
 def _merge(schema: DictConfig, node: DictConfig, path: str) -> None:
-    """Checks a node and takes over its values as the schema reads them: ``off`` is False, 2024 as a name is "2024".
-
-    Raises: ConfigError where a key or type of ``node`` is not in the schema.
-    """
+    """Checks a node and takes over its values as the schema reads them: ``off`` is False, 2024 as a name is "2024"."""
     _check_keys(schema, parameter_keys(node), path)
     try:
         merged = OmegaConf.merge(schema, node)
@@ -177,9 +154,7 @@ def _merge(schema: DictConfig, node: DictConfig, path: str) -> None:
         key = str(error.full_key or "")
         if isinstance(error, ConfigKeyError) and isinstance(error.parent_node, DictConfig):
             raise unknown_key(f"{path}.{key}".lstrip("."), parameter_keys(error.parent_node)) from error
-        raise ConfigError(
-            _wrong_type(f"{path}.{key}".strip("."), OmegaConf.select(node, key) if key else node, error)
-        ) from error
+        raise ConfigError(_wrong_type(f"{path}.{key}".strip("."), OmegaConf.select(node, key), error)) from error
     _take_over(node, merged)
 
 

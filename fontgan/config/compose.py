@@ -1,26 +1,24 @@
 """Verb and overrides -> checked, resolved config."""
 
-from __future__ import annotations
-
 import logging
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hydra import compose
-from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from fontgan.config.check import check_config, parameter_keys, target_nodes
 from fontgan.config.conflicts import validate
-from fontgan.config.explain import did_you_mean, explain
-from fontgan.config.groups import choices, groups, hydra_here
+from fontgan.config.explain import COMPOSING_RAISES, did_you_mean, explain_all
+from fontgan.config.groups import choices, hydra_here
 from fontgan.config.instantiate import build_objective, build_on_meta, target_specs, try_losses
 from fontgan.config.overrides import escape_overrides, unescape
 from fontgan.config.plugins import activate, active, refuse_inactive, typed_plugins
 from fontgan.config.saved import check_fits, load_config
-from fontgan.errors import ConfigError, Faults
+from fontgan.config.verbs import file_name, verbs
+from fontgan.errors import ConfigError
 from fontgan.runtime.files import user_path
 
 if TYPE_CHECKING:
@@ -29,11 +27,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-COMPOSING_RAISES = (HydraException, OmegaConfBaseException, ValueError, RecursionError)  # ValueError: of long numbers
+_COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)")
 
 
-def compose_config(verb: str, overrides: list[str]) -> DictConfig:
-    """Composes, checks and settles the config of a verb from overrides as typed.
+def compose_config(verb: str, overrides: list[str]) -> Any:
+    """Composes, checks and settles a verb's config, a DictConfig with the keys of its ``Config``, from typed overrides.
 
     Raises: ConfigError, in one line, for an unknown key, choice or type, or what only a sweep can use.
     """
@@ -48,6 +46,14 @@ def compose_config(verb: str, overrides: list[str]) -> DictConfig:
     return cfg
 
 
+def command_of(verb: str, cfg: Any, *needed: str) -> str:
+    """The command that repeats what was asked for: what differs from the defaults, and the keys that have none."""
+    default = compose_config(verb, [f"{key}={cfg[key]}" for key in needed])
+    changed = [f"{key!s}={value}" for key, value in cfg.items() if key in needed or value != default[key]]
+    typed = next(each for each in verbs() if file_name(each) == verb)
+    return shlex.join(["fontgan", *typed.split(), *changed])
+
+
 def compose_escaped(verb: str, overrides: list[str]) -> DictConfig:
     """Keys and types are checked, values not yet. Args: overrides: as ``escape_overrides`` made them."""
     activate(typed_plugins(overrides))
@@ -55,57 +61,26 @@ def compose_escaped(verb: str, overrides: list[str]) -> DictConfig:
         with hydra_here():
             cfg = compose(verb, overrides)
     except COMPOSING_RAISES as error:
-        raise _explain_all(verb, overrides, error) from error
+        raise explain_all(verb, overrides, error) from error
     return check_config(verb, cfg)
-
-
-def _explain_all(verb: str, overrides: list[str], error: Exception) -> ConfigError:
-    """Every override that cannot be composed, where Hydra names the first alone."""
-    faults = Faults()
-    known = {group: choices(group) for group in groups()}
-    chosen = []  # the variants that there are, also of lists such as logger=[csv,wandb]
-    for override in overrides:
-        group, _, value = override.partition("=")
-        if set(value.strip("[]").replace(" ", "").split(",")) <= set(known.get(group, ())):
-            chosen.append(override)
-    for override in [] if len(overrides) == 1 else overrides:
-        alone = [choice for choice in chosen if choice != override] + [override]
-        try:
-            with hydra_here():
-                compose(verb, alone)
-        except COMPOSING_RAISES as wrong:
-            with faults.gather():
-                raise explain(verb, alone, wrong) from wrong
-    found = faults.found or explain(verb, overrides, error).faults
-    return ConfigError(*map(unescape, found))
-
-
-_COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)")
 
 
 def resolve(verb: str, cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
     """Validates a config and puts in place what settings ask for: init_from brings a run's ``generator`` and ``data``,
     generator.match_params scales ``generator.ngf``, sweep.budget sets ``trainer.max_steps`` and ``trainer.max_minutes``.
 
-    For a config as composed; a saved one is settled, and its checkpoint fits no other width.
-    Args:
-        overrides: as ``escape_overrides`` made them.
-    Returns: what was chosen, in sentences.
-    Raises: ConfigError for values that do not fit, or where that is impossible.
+    For a config as composed of escaped overrides; a saved one is settled, and its checkpoint fits no other width.
+    Returns: what was chosen, in sentences.   Raises: ConfigError for values that do not fit.
     """
     _expand_presets(cfg)
     inherited = _inherit(cfg, overrides)
     validate(verb, cfg, [override.partition("=")[0] for override in overrides])
-    _record_plugins(cfg)
-    return [*inherited, *_match_params(cfg), *_apply_budget(cfg)]
-
-
-def _record_plugins(cfg: DictConfig) -> None:
-    """Leaves in ``plugins`` those whose classes the training uses, typed or installed: they make the run what it is."""
     if "trainer" in cfg:
         refuse_inactive(cfg.plugins)  # of a file of configs/, which imports nothing by itself
+        # Those whose classes the training uses, typed or installed, make the run what it is.
         used = {node["_target_"].partition(".")[0] for _, node in target_nodes(cfg)}
         cfg.plugins = sorted(used & set(active()))
+    return [*inherited, *_match_params(cfg), *_apply_budget(cfg)]
 
 
 def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
@@ -117,15 +92,12 @@ def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
         key, _, value = override.partition("=")
         typed[key.lstrip("+~").replace("/", ".")] = unescape(value)
     if typed.get("generator.match_params", "null") != "null":
-        raise ConfigError(
-            "generator.match_params: the network comes from init_from, and so does its width. Leave it out."
-        )
-    old = _config_to_inherit(cfg)
+        raise ConfigError("generator.match_params: the network comes from init_from, with its width. Leave it out.")
+    old, init_from = _config_to_inherit(cfg), f"init_from={cfg.init_from}"
     for key in ("size", "margin"):
         if f"data.{key}" in typed and cfg.data[key] != old.data[key]:
-            raise ConfigError(
-                f"data.{key}={cfg.data[key]}: the network of init_from={cfg.init_from} knows {old.data[key]}. Leave it out."
-            )
+            known = f"the network of {init_from} knows {old.data[key]}"
+            raise ConfigError(f"data.{key}={cfg.data[key]}: {known}. Leave it out.")
     for key in typed:
         if key.startswith("generator."):
             _refuse_other_targets(cfg, old, key, typed[key])
@@ -145,7 +117,7 @@ def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
             OmegaConf.update(old, name, OmegaConf.select(cfg, name), merge=False, force_add=True)
         cfg.data[key] = old.data[key]
         brought.append(f"data.{key}")
-    return [f"init_from={cfg.init_from}: brings {', '.join(brought)}"]
+    return [f"{init_from}: brings {', '.join(brought)}"]
 
 
 def _config_to_inherit(cfg: DictConfig) -> DictConfig:
@@ -153,8 +125,7 @@ def _config_to_inherit(cfg: DictConfig) -> DictConfig:
     old run may be gone."""
     from fontgan.training.checkpoint import find
 
-    own = _own_config(cfg)
-    if own is not None:
+    if (own := _own_config(cfg)) is not None:
         return own
     checkpoint = find(user_path(cfg.init_from), "best", key="init_from")
     old = load_config(checkpoint.folder / "config.yaml")
@@ -171,11 +142,9 @@ def _own_config(cfg: DictConfig) -> DictConfig | None:
     return there if there.get("init_from") == cfg.init_from else None
 
 
-def find_pretrained(cfg: DictConfig, last: Checkpoint | None = None) -> PretrainedRun | None:
-    """The run that ``init_from`` names, or None.
+def find_pretrained(cfg: DictConfig, last: "Checkpoint | None" = None) -> "PretrainedRun | None":
+    """The run that ``init_from`` names, or None; of a run with a ``last`` checkpoint nothing of it is read any more.
 
-    Args:
-        last: a checkpoint of the run that started from it; with it nothing of the old run is needed any more.
     Raises: RunError if there is no usable checkpoint.
     """
     if cfg.get("init_from") is None:
@@ -225,17 +194,13 @@ def _expand_presets(cfg: DictConfig) -> None:
 
 
 def _preset(name: Any, where: str) -> DictConfig:
-    """The preset of generator/up of that name, or the node itself where it is one already.
-
-    Raises: ConfigError if there is none of that name, or it is a hybrid itself.
-    """
+    """The preset of generator/up of that name, or the node itself where it is one already."""
     if isinstance(name, DictConfig) and "fusion" in name:
         return name
     known = [preset for preset in choices("generator/up") if preset != "hybrid"]
     if name not in known:
-        raise ConfigError(
-            f"{where}={name}: no such preset.{did_you_mean(str(name), known)} Choose one of {', '.join(known)}."
-        )
+        remedy = f"{did_you_mean(str(name), known)} Choose one of {', '.join(known)}."
+        raise ConfigError(f"{where}={name}: no such preset.{remedy}")
     with hydra_here():
         return compose("train", [f"generator/up={name}"]).generator.up
 
@@ -254,32 +219,31 @@ def _match_params(cfg: DictConfig) -> list[str]:
         with hydra_here():
             other = compose("train", [f"generator/up={wanted}"])
         _expand_presets(other)
-        count = _count_parameters(cfg, cfg.generator.ngf, up=other.generator.up)
+        count = _count_parameters(cfg, up=other.generator.up)
     else:
         raise ConfigError(
             f"generator.match_params={wanted}: cannot be read. Write a count (8M, 800k, 8000000), or a preset of "
             f"generator/up: {', '.join(presets)}."
         )
     for ngf, beyond in ((1, count.__lt__), (MAX_WIDTH, count.__gt__)):
-        if beyond(there := _count_parameters(cfg, ngf)):
+        if beyond(there := _count_parameters(cfg, ngf=ngf)):
             raise ConfigError(
                 f"generator.match_params={wanted}: generator.ngf={ngf} has {there:,} parameters, and ngf goes from "
                 f"1 to {MAX_WIDTH}. Ask for another count, or change generator.depth."
             )
-    cfg.generator.ngf = closest_width(lambda ngf: _count_parameters(cfg, ngf), count)
-    found = _count_parameters(cfg, cfg.generator.ngf)
+    cfg.generator.ngf = closest_width(lambda ngf: _count_parameters(cfg, ngf=ngf), count)
+    found = _count_parameters(cfg)
     return [
         f"generator.match_params={wanted}: {count:,} parameters asked for; generator.ngf={cfg.generator.ngf} "
         f"gives {found:,} ({found / count - 1:+.1%})"
     ]
 
 
-def _count_parameters(cfg: DictConfig, ngf: int, up: DictConfig | None = None) -> int:
+def _count_parameters(cfg: DictConfig, **changed: Any) -> int:
     from fontgan.models.cost import parameters
 
-    changed: dict[str, Any] = {"ngf": ngf} if up is None else {"ngf": ngf, "up": up}
-    targets = target_specs(cfg)
-    return parameters(build_on_meta(cfg, "generator", {**cfg.generator, **changed}, max(1, len(targets or ()))))
+    styles = max(1, len(target_specs(cfg) or ()))
+    return parameters(build_on_meta("generator", {**cfg.generator, **changed}, styles))
 
 
 def _apply_budget(cfg: DictConfig) -> list[str]:
@@ -287,26 +251,23 @@ def _apply_budget(cfg: DictConfig) -> list[str]:
         return []
     from fontgan.training.budget import NO_END, parse_budget
 
-    budget = parse_budget(cfg.sweep.budget)
+    budget, asked = parse_budget(cfg.sweep.budget), f"sweep.budget={cfg.sweep.budget}"
     if budget.unit == "minutes":
         cfg.trainer.max_steps, cfg.trainer.max_minutes = NO_END, budget.amount
-        return [f"sweep.budget={cfg.sweep.budget}: trainer.max_minutes={budget.amount:g}, however many steps"]
-    if budget.unit == "steps":
-        cfg.trainer.max_steps, cfg.trainer.max_minutes = int(budget.amount), None
-        return [f"sweep.budget={cfg.sweep.budget}: trainer.max_steps={cfg.trainer.max_steps}"]
-    if not isinstance(cfg.trainer.batch_size, int):
-        raise ConfigError(
-            f"sweep.budget={cfg.sweep.budget}: operations are counted of a batch of known size, and trainer.batch_size="
-            f"{cfg.trainer.batch_size} is none. Give it a number, or the budget in steps or minutes."
-        )
-    a_step = _flops_of_a_step(cfg)
-    steps = round(budget.amount / a_step)
-    if steps < 1:
-        raise ConfigError(
-            f"sweep.budget={cfg.sweep.budget}: a step of this training takes {a_step:.3g} FLOP. Allow more."
-        )
+        return [f"{asked}: trainer.max_minutes={budget.amount:g}, however many steps"]
+    steps, each = int(budget.amount), ""
+    if budget.unit != "steps":
+        if not isinstance(cfg.trainer.batch_size, int):
+            raise ConfigError(
+                f"{asked}: operations are counted of a batch of known size, and trainer.batch_size="
+                f"{cfg.trainer.batch_size} is none. Give it a number, or the budget in steps or minutes."
+            )
+        a_step = _flops_of_a_step(cfg)
+        steps, each = round(budget.amount / a_step), f", of {a_step:.4g} FLOP each"
+        if steps < 1:
+            raise ConfigError(f"{asked}: a step of this training takes {a_step:.3g} FLOP. Allow more.")
     cfg.trainer.max_steps, cfg.trainer.max_minutes = steps, None
-    return [f"sweep.budget={cfg.sweep.budget}: trainer.max_steps={steps}, of {a_step:.4g} FLOP each"]
+    return [f"{asked}: trainer.max_steps={steps}{each}"]
 
 
 def _flops_of_a_step(cfg: DictConfig) -> float:
@@ -322,18 +283,14 @@ def _flops_of_a_step(cfg: DictConfig) -> float:
     started = all_checkpoints(user_path(cfg.out)) if cfg.init_from and _own_config(cfg) is not None else []
     pretrained = find_pretrained(cfg, started[-1] if started else None)
     styles = len(pretrained.model_styles(targets) if pretrained else targets)
-    generator = build_on_meta(cfg, "generator", cfg.generator, styles)
+    generator = build_on_meta("generator", cfg.generator, styles)
+    discriminator = build_on_meta("discriminator", cfg.discriminator, styles)
     frozen: list[Any] = []
     if pretrained is not None:
         frozen, _ = freeze_parts(
             generator, pretrained, targets, frozen=cfg.trainer.freeze or [], train_only=cfg.trainer.train_only
         )
     return step_flops(
-        generator,
-        build_on_meta(cfg, "discriminator", cfg.discriminator, styles),
-        objective,
-        size=cfg.data.size,
-        batch_size=cfg.trainer.batch_size,
-        accumulate=cfg.trainer.accumulate,
-        frozen_parts=frozen,
-    )
+        generator, discriminator, objective, size=cfg.data.size, batch_size=cfg.trainer.batch_size,
+        accumulate=cfg.trainer.accumulate, frozen_parts=frozen,
+    )  # fmt: skip

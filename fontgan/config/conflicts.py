@@ -1,14 +1,11 @@
 """Settings that contradict each other, or would never be used."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from omegaconf import DictConfig
 
 from fontgan.config.groups import choices
-from fontgan.config.limits import check_limits
-from fontgan.config.schema import LossTermConfig
+from fontgan.config.schema import LossTermConfig, check_limits
 from fontgan.config.verbs import verb_module
 from fontgan.errors import ConfigError, Faults
 
@@ -16,40 +13,33 @@ from fontgan.errors import ConfigError, Faults
 def validate(verb: str, cfg: DictConfig, typed: Collection[str] = ()) -> None:
     """Every rule on the values of a config whose keys and types are right; each rule is checked here and nowhere else.
 
-    Args:
-        typed: keys of the overrides, for settings that would be replaced or never used; none for a saved config.
-    Raises: ConfigError with all faults, one line each.
+    Of keys that were ``typed`` also whether they would be replaced or never used.   Raises: ConfigError of all faults.
     """
     faults = Faults()
     faults.found += check_limits(verb_module(verb).Config, cfg)
     for name, term in (cfg.get("loss") or {}).items():
         faults.found += check_limits(LossTermConfig, term, f"loss.{name}")
     if not faults.found:  # what follows reckons with the numbers
-        for rule in RULES:
+        for rule in (*RULES, getattr(verb_module(verb), "conflicts", None)):
             with faults.gather():
-                rule(verb, cfg, set(typed))
+                if rule:
+                    rule(cfg, set(typed))
     faults.raise_all()
 
 
-def _budget_sets_steps(verb: str, cfg: DictConfig, typed: set[str]) -> None:
+def _budget_sets_steps(cfg: DictConfig, typed: set[str]) -> None:
     if cfg.get("sweep") and cfg.sweep.budget is not None:
         for key in sorted(typed & {"trainer.max_steps", "trainer.max_minutes"}):
             raise ConfigError(f"{key}: sweep.budget={cfg.sweep.budget} sets it. Leave one of the two out.")
 
 
-def _match_params_sets_width(verb: str, cfg: DictConfig, typed: set[str]) -> None:
+def _match_params_sets_width(cfg: DictConfig, typed: set[str]) -> None:
     wanted = cfg.get("generator") and cfg.generator.get("match_params")
     if wanted is not None and str(wanted) not in choices("generator/up") and "generator.ngf" in typed:
         raise ConfigError(f"generator.ngf: generator.match_params={wanted} chooses it. Leave one of the two out.")
 
 
-def _rules_of_the_verb(verb: str, cfg: DictConfig, typed: set[str]) -> None:
-    if own := getattr(verb_module(verb), "conflicts", None):
-        own(cfg, typed)
-
-
-def _refuse_idle_parts(verb: str, cfg: DictConfig, typed: set[str]) -> None:
-    """Raises: ConfigError where a typed part of the generator has no level to be at, or typed levels no part."""
+def _refuse_idle_parts(cfg: DictConfig, typed: set[str]) -> None:
     generator = cfg.get("generator")
     if not generator:
         return
@@ -65,8 +55,8 @@ def _refuse_idle_parts(verb: str, cfg: DictConfig, typed: set[str]) -> None:
         )
 
 
-def _refuse_idle_losses(verb: str, cfg: DictConfig, typed: set[str]) -> None:
-    """Raises: ConfigError where a typed setting of the loss shapes a term whose weight is 0; a preset may hold such."""
+def _refuse_idle_losses(cfg: DictConfig, typed: set[str]) -> None:
+    """Of a term whose weight is 0; a preset may hold such."""
     for key in sorted(typed):
         group, _, rest = key.partition(".")
         name, _, option = rest.partition(".")
@@ -77,8 +67,7 @@ def _refuse_idle_losses(verb: str, cfg: DictConfig, typed: set[str]) -> None:
             )
 
 
-def _depth_fits_size(verb: str, cfg: DictConfig, typed: set[str]) -> None:
-    """Raises: ConfigError if the images are too small to be halved as often as the generator halves them."""
+def _depth_fits_size(cfg: DictConfig, typed: set[str]) -> None:
     if not cfg.get("generator"):
         return
     size, depth = int(cfg.data.size), cfg.generator.depth
@@ -92,8 +81,7 @@ def _depth_fits_size(verb: str, cfg: DictConfig, typed: set[str]) -> None:
         )
 
 
-def _freeze_needs_weights(verb: str, cfg: DictConfig, typed: set[str]) -> None:
-    """Raises: ConfigError where there are no trained weights to freeze, or both ways of freezing are asked for."""
+def _freeze_needs_weights(cfg: DictConfig, typed: set[str]) -> None:
     if not cfg.get("trainer"):
         return
     parts, only = cfg.trainer.freeze, cfg.trainer.train_only
@@ -107,8 +95,7 @@ def _freeze_needs_weights(verb: str, cfg: DictConfig, typed: set[str]) -> None:
         raise ConfigError(f"trainer.{key}: holds a trained network still, and none is given. Add init_from=RUN.")
 
 
-def _discriminator_fits_loss(verb: str, cfg: DictConfig, typed: set[str]) -> None:
-    """Raises: ConfigError where loss and discriminator do not go together, or one would be ignored."""
+def _discriminator_fits_loss(cfg: DictConfig, typed: set[str]) -> None:
     if not cfg.get("loss"):
         return
     from fontgan.config.instantiate import build_objective
@@ -128,7 +115,7 @@ def _discriminator_fits_loss(verb: str, cfg: DictConfig, typed: set[str]) -> Non
         )
 
 
-def _batch_size_is_a_number(verb: str, cfg: DictConfig, typed: set[str]) -> None:
+def _batch_size_is_a_number(cfg: DictConfig, typed: set[str]) -> None:
     size = cfg.trainer.batch_size if cfg.get("trainer") else "auto"
     if size != "auto" and (isinstance(size, bool) or not isinstance(size, int)):
         raise ConfigError(f"trainer.batch_size={size}: a whole number of pairs is needed, or auto.")
@@ -138,7 +125,6 @@ RULES = (
     _batch_size_is_a_number,
     _budget_sets_steps,
     _match_params_sets_width,
-    _rules_of_the_verb,
     _refuse_idle_losses,
     _refuse_idle_parts,
     _depth_fits_size,

@@ -1,14 +1,12 @@
 """``cfg.data`` -> the pairs of glyphs to train on, with what is wrong with them."""
 
-from __future__ import annotations
-
 import logging
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
 from fontgan.config.instantiate import target_specs
-from fontgan.data.pairs import PairPlan, find_duplicates, find_too_few
+from fontgan.data.pairs import PairPlan, find_duplicates, find_too_few, plan_pairs
 from fontgan.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -18,14 +16,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def build_plan(cfg: DictConfig, canvas: Frame | None = None) -> PairPlan:
-    """Opens the data that ``cfg.data`` names.
-
-    Args:
-        canvas: that of the network the glyphs are for; None fits one to them.
-    """
-    from fontgan.data.pairs import plan_pairs
-
+def build_plan(cfg: DictConfig, canvas: "Frame | None" = None) -> PairPlan:
+    """Opens the data that ``cfg.data`` names, for the canvas of a network; None fits one to them."""
     data = cfg.data
     if not data.source:
         raise ConfigError("data.source: needs a font or a glyph folder. Add data.source=A.ttf.")
@@ -34,40 +26,25 @@ def build_plan(cfg: DictConfig, canvas: Frame | None = None) -> PairPlan:
         raise ConfigError(
             "data.targets: needs at least one style. Add data.targets=[B.ttf] or data.targets={mine: DIR}."
         )
-    return plan_pairs(
-        str(data.source),
-        targets,
-        charset=data.charset,
-        size=data.size,
-        margin=data.margin,
-        align=data.align,
-        holdout=data.holdout,
-        holdout_chars=data.holdout_chars,
-        canvas=canvas,
-    )
+    keys = ("charset", "size", "margin", "align", "holdout", "holdout_chars")
+    return plan_pairs(str(data.source), targets, canvas=canvas, **{key: data[key] for key in keys})
 
 
 LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
 
 
-def checked_plan(cfg: DictConfig, pretrained: PretrainedRun | None = None) -> PairPlan:
-    """The plan that training uses, after the same checks.
-
-    Args:
-        pretrained: the run that the training starts from.
-    Raises: DataError with the first error found; warnings and notes go to the log.
-    """
+def checked_plan(cfg: DictConfig, pretrained: "PretrainedRun | None" = None) -> PairPlan:
+    """The plan that a training uses; warnings and notes go to the log. Raises: DataError with the first error found."""
     plan = open_plan(cfg, pretrained)
     for finding in plan.diagnostics:
         log.log(LEVELS[finding.level], "%s", finding)
-    errors = [finding for finding in plan.diagnostics if finding.level == "error"]
-    if errors:
+    if errors := [finding for finding in plan.diagnostics if finding.level == "error"]:
         raise DataError(f"{errors[0].message} {errors[0].remedy}")
     log.info("%s", summary(plan).replace("\n", "; "))
     return plan
 
 
-def open_plan(cfg: DictConfig, pretrained: PretrainedRun | None) -> PairPlan:
+def open_plan(cfg: DictConfig, pretrained: "PretrainedRun | None") -> PairPlan:
     """The plan with everything that was found."""
     plan = build_plan(cfg, pretrained.canvas if pretrained else None)
     plan.diagnostics += find_duplicates(plan)

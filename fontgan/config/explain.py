@@ -1,7 +1,5 @@
 """Hydra's errors -> one line with the choices."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from typing import Any
@@ -10,12 +8,33 @@ from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from fontgan.config.groups import SPECIAL_KEYS, choices, groups, hydra_here
 from fontgan.config.overrides import unescape
-from fontgan.errors import ConfigError, first_line
+from fontgan.errors import ConfigError, Faults, first_line
 
+COMPOSING_RAISES = (HydraException, OmegaConfBaseException, ValueError, RecursionError)  # ValueError: of long numbers
 EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray", "optuna": "optuna"}
+
+
+def explain_all(verb: str, overrides: list[str], error: Exception) -> ConfigError:
+    """Every override that cannot be composed, where Hydra names the first alone."""
+    known, faults = {group: choices(group) for group in groups()}, Faults()
+
+    def exists(override: str) -> bool:  # a variant, or a list of them such as logger=[csv,wandb]
+        group, _, value = override.partition("=")
+        return set(value.strip("[]").replace(" ", "").split(",")) <= set(known.get(group, ()))
+
+    chosen = list(filter(exists, overrides))
+    for override in [] if len(overrides) == 1 else overrides:
+        alone = [choice for choice in chosen if choice != override] + [override]
+        try:
+            with hydra_here():
+                compose(verb, alone)
+        except COMPOSING_RAISES as wrong:
+            faults.found += [fault for fault in explain(verb, alone, wrong).faults if fault not in faults.found]
+    return ConfigError(*map(unescape, faults.found or explain(verb, overrides, error).faults))
 
 
 def explain(verb: str, overrides: list[str], error: Exception) -> ConfigError:
@@ -23,76 +42,51 @@ def explain(verb: str, overrides: list[str], error: Exception) -> ConfigError:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         if group.startswith("hydra/") and name in EXTRAS:
-            return ConfigError(
-                f"{group}={name}: its Hydra plugin is not installed. pip install 'fontgan[{EXTRAS[name]}]' installs it."
-            )
-        known = choices(group) if group else []
-        if known:
-            return ConfigError(
-                f"{group}={name}: no such variant.{did_you_mean(name, known)} Choose one of {', '.join(known)}."
-            )
-    text = str(error)
-    match = re.search(r"Could not override '([^']+)'|Could not delete from config. '?([\w.]+)'?", text)
-    if match:
-        return _unknown_override(verb, match[1] or match[2], overrides)
-    match = re.search(r"No match in the defaults list|Could not override '([^']+)'. No match", text)
-    key_match = re.search(r"'([\w./]+)=", text)
-    if match and key_match:
-        known = groups()
-        return ConfigError(
-            f"{key_match[1]}: no such config group.{did_you_mean(key_match[1], known)} Groups: {', '.join(known)}."
-        )
+            remedy = f"pip install 'fontgan[{EXTRAS[name]}]' installs it."
+            return ConfigError(f"{group}={name}: its Hydra plugin is not installed. {remedy}")
+        if known := choices(group) if group else []:
+            remedy = f"{did_you_mean(name, known)} Choose one of {', '.join(known)}."
+            return ConfigError(f"{group}={name}: no such variant.{remedy}")
+    if match := re.search(r"Could not (?:override|delete)(?: from config\.)? '([^'=]+)", str(error)):
+        return _unknown_override(verb, match[1], overrides)
     for override in overrides:
-        if not _parses(override):
+        try:
+            OverridesParser.create().parse_override(override)
+        except COMPOSING_RAISES:
             return ConfigError(f"{unescape(override)}: cannot be read. Put the value in quotes: 'key=\"value\"'.")
     return ConfigError(f"config: {first_line(error)}")
 
 
-def _parses(override: str) -> bool:
-    try:
-        OverridesParser.create().parse_override(override)
-    except (HydraException, ValueError, RecursionError):
-        return False
-    return True
-
-
 def _unknown_override(verb: str, key: str, overrides: list[str]) -> ConfigError:
     """Names the keys that exist where the user looked for ``key``."""
-    group = key.replace(".", "/")
-    if "/" in key or group in groups():
-        known = groups()
+    known = groups()
+    if "/" in key or key in known:
+        parent = key.rpartition("/")[0]
+        if key in known and not parent:
+            return ConfigError(f"{key}: fontgan {verb} has no such group. Leave it out.")
         if key in known:
-            parent = key.rpartition("/")[0]
-            taken = next(
-                (unescape(o.partition("=")[2]) for o in overrides if o.startswith(f"{parent}=")), "the default"
-            )
-            return ConfigError(
-                f"{key}: {parent}={taken} has no {key} of its own. Choose another {parent}, or leave it out."
-            )
+            now = next((unescape(o.partition("=")[2]) for o in overrides if o.startswith(f"{parent}=")), "the default")
+            remedy = f"Choose another {parent}, or leave it out."
+            return ConfigError(f"{key}: {parent}={now} has no {key} of its own. {remedy}")
         return ConfigError(f"{key}: no such config group.{did_you_mean(key, known)} Groups: {', '.join(known)}.")
-    chosen = [o for o in overrides if "=" in o and o.partition("=")[0].lstrip("+~") in groups()]
+    chosen = [o for o in overrides if "=" in o and o.partition("=")[0].lstrip("+~") in known]
     try:
         with hydra_here():
             node: Any = compose(verb, chosen, return_hydra_config=key.startswith("hydra."))
     except HydraException:
         return ConfigError(f"{key}: no such config key.")
-    path: list[str] = []
     for part in key.split("."):
-        child = node._get_node(part) if isinstance(node, DictConfig) and part in node else None
+        child = node._get_node(part) if part in node else None
         if not isinstance(child, DictConfig):
             break
         node = child
-        path.append(part)
-    known = [str(k) for k in node if k not in (*SPECIAL_KEYS, "hydra")]
-    return unknown_key(key, known)
+    return unknown_key(key, [str(k) for k in node if k != "hydra"])
 
 
 def unknown_key(key: str, known: list[str]) -> ConfigError:
-    name = key.rpartition(".")[2]
     known = [k for k in known if k not in SPECIAL_KEYS]
-    return ConfigError(
-        f"{key}: no such config key.{did_you_mean(name, known)} Keys here: {', '.join(known) or 'none'}."
-    )
+    close = did_you_mean(key.rpartition(".")[2], known)
+    return ConfigError(f"{key}: no such config key.{close} Keys here: {', '.join(known) or 'none'}.")
 
 
 def did_you_mean(name: str, known: list[str]) -> str:

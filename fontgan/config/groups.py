@@ -1,7 +1,5 @@
 """``configs/`` on disk: groups, variants, and Hydra over them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,25 +24,23 @@ def config_folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "configs"
 
 
-def config_folders() -> list[Path]:
-    """``configs/`` of fontgan and of each plugin."""
+def _folders() -> list[Path]:
     return [config_folder(), *(plugin.configs for plugin in active().values())]
 
 
 def variants(group: str) -> dict[str, Path]:
     """The variants of a config group with their files, read from its folders."""
-    files = (file for root in config_folders() for file in (root / SAME_VARIANTS.get(group, group)).glob("*.yaml"))
+    files = (file for root in _folders() for file in (root / SAME_VARIANTS.get(group, group)).glob("*.yaml"))
     return {file.stem: file for file in sorted(files) if not file.stem.startswith("_")}
 
 
 def choices(group: str) -> list[str]:
-    """The names of a config group's variants."""
     return sorted(variants(group))
 
 
 def groups() -> list[str]:
     """Every config group, read from the folders."""
-    found = {file.rpartition("/")[0] for root in config_folders() for file in _files_below(root) if "/" in file}
+    found = {file.rpartition("/")[0] for root in _folders() for file in _files_below(root) if "/" in file}
     return sorted({*found, *SAME_VARIANTS})
 
 
@@ -62,16 +58,12 @@ def hydra_here() -> Iterator[Hydra]:
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
             _add_plugins(hydra)
-            _store_same_variants()
+            for group, like in SAME_VARIANTS.items():
+                for name in choices(like):
+                    ConfigStore.instance().store(name, {"defaults": [{f"/{like}@_here_": name}]}, group=group)
             yield hydra
     finally:
         GlobalHydra.instance().hydra = before
-
-
-def _store_same_variants() -> None:
-    for group, like in SAME_VARIANTS.items():
-        for name in choices(like):
-            ConfigStore.instance().store(name, {"defaults": [{f"/{like}@_here_": name}]}, group=group)
 
 
 def _add_plugins(hydra: Hydra) -> None:

@@ -1,7 +1,5 @@
 """``_target_`` -> object."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Callable
@@ -26,10 +24,7 @@ WHAT_PARTS_RAISE = (ValueError, TypeError, RuntimeError, ArithmeticError, Attrib
 
 
 def build(cfg: Any, path: str, **supplied: Any) -> Any:
-    """Instantiates a checked node, or gives None where its target is null.
-
-    Raises: ConfigError with the part's own words if it refuses its arguments.
-    """
+    """Instantiates a checked node; None where its target is null. Raises: ConfigError in the part's own words."""
     if cfg.get("_target_") is None:
         return None
     try:
@@ -67,7 +62,7 @@ def _call(target: Callable[..., Any], path: str, settings: dict[str, Any], *args
         raise  # of what it was made in, perhaps
 
 
-def build_objective(loss: DictConfig) -> Objective:
+def build_objective(loss: DictConfig) -> "Objective":
     """The loss terms of weight above 0, in the order of the config. Raises: ConfigError."""
     from fontgan.training.objective import Objective, Term
 
@@ -88,9 +83,9 @@ def build_objective(loss: DictConfig) -> Objective:
         raise ConfigError(str(error)) from error
 
 
-def try_losses(cfg: DictConfig, objective: Objective) -> None:
+def try_losses(cfg: DictConfig, objective: "Objective") -> None:
     """Raises: ConfigError where a loss term refuses its options or the discriminator, or that the size of the images."""
-    discriminator = build_on_meta(cfg, "discriminator", cfg.discriminator, styles=2)
+    discriminator = build_on_meta("discriminator", cfg.discriminator, styles=2)
     try:
         objective.try_out(discriminator, cfg.data.size, styles=2)
     except ValueError as error:
@@ -102,13 +97,13 @@ def try_losses(cfg: DictConfig, objective: Objective) -> None:
         ) from error
 
 
-def build_generator(cfg: DictConfig, styles: int) -> UnetGenerator:
+def build_generator(cfg: DictConfig, styles: int) -> "UnetGenerator":
     """A generator of ``styles`` styles, its weights freshly drawn. Raises: ConfigError."""
     return build(cfg.generator, "generator", styles=styles)
 
 
-def build_on_meta(cfg: DictConfig, path: str, node: Any, styles: int) -> Any:
-    """A network of ``cfg`` whose weights take no memory, to count with."""
+def build_on_meta(path: str, node: Any, styles: int) -> Any:
+    """A network whose weights take no memory, to count with."""
     from fontgan.models.meta import on_meta_device
 
     with on_meta_device():

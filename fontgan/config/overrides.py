@@ -1,11 +1,10 @@
 """Overrides as typed -> Hydra's grammar; names of a sweep's job folders."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import sys
 from collections.abc import Collection, Iterable
+from itertools import accumulate
 from typing import Any
 
 from omegaconf import ListConfig, OmegaConf
@@ -29,11 +28,8 @@ def unescape(text: str) -> str:
 
 
 def escape_overrides(overrides: Iterable[str], *, sweep: bool = False) -> list[str]:
-    """Makes what users type fit Hydra's grammar.
-
-    Characters that it refuses are escaped (``check_config`` brings them back), a comma in a plain value is a
-    comma unless this is a sweep, and ``data.targets=`` replaces the styles there are, where Hydra by itself would
-    add a map's entries to them.
+    """Makes what users type fit Hydra's grammar: what it refuses is escaped (``check_config`` brings it back), a
+    comma in a plain value is a comma unless this is a sweep, and ``data.targets=`` replaces the styles there are.
 
     Raises: ConfigError for a value without a key, and brackets nested beyond ``MAX_DEPTH``.
     """
@@ -58,11 +54,8 @@ def escape_overrides(overrides: Iterable[str], *, sweep: bool = False) -> list[s
 
 def _depth(text: str) -> int:
     """How many brackets are open at once; with hundreds Hydra's parser runs out of stack."""
-    deepest = depth = 0
-    for char in text:
-        depth = depth + 1 if char in "[{(" else max(0, depth - 1) if char in "]})" else depth
-        deepest = max(deepest, depth)
-    return deepest
+    steps = ((char in "[{(") - (char in "]})") for char in text)
+    return max(accumulate(steps, lambda depth, step: max(0, depth + step), initial=0))
 
 
 def unescape_all(value: Any) -> Any:

@@ -5,8 +5,6 @@ Trusted is what was typed (``plugins=[my_package]``) and what was installed as a
 imports nothing; a module of it is imported when a class of it is.
 """
 
-from __future__ import annotations
-
 import importlib
 import logging
 import re
@@ -37,11 +35,7 @@ class Plugin:
 
     name: str
     spec: ModuleSpec
-    folder: Path
-
-    @property
-    def configs(self) -> Path:
-        return self.folder / "configs"
+    configs: Path
 
     def module(self, name: str) -> ModuleType:
         """Imports a module of this package. Raises: ConfigError with the reason if that fails."""
@@ -50,10 +44,8 @@ class Plugin:
                 _import_package(self.spec)
             return importlib.import_module(name)
         except Exception as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError(
-                f"plugins=[{self.name}]: {name} cannot be imported ({type(error).__name__}: {reason})."
-            ) from error
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise ConfigError(f"plugins=[{self.name}]: {name} cannot be imported ({reason}).") from error
 
 
 def _import_package(spec: ModuleSpec) -> None:
@@ -101,17 +93,13 @@ def typed_plugins(overrides: Iterable[str]) -> list[str]:
             except HydraException:
                 continue  # composing says what is wrong with it
             if not isinstance(names, list):
-                raise ConfigError(
-                    f"plugins={unescape(str(names))}: a list is needed. Write plugins=[{unescape(str(names))}]."
-                )
+                typed = unescape(str(names))
+                raise ConfigError(f"plugins={typed}: a list is needed. Write plugins=[{typed}].")
     return [unescape(str(name)) for name in names]
 
 
 def find(name: str) -> Plugin:
-    """An installed package, or else one in the folder that the command was started in; nothing is imported.
-
-    Raises: ConfigError if there is none, or it is no plugin.
-    """
+    """An installed package, else one in the current folder; imports nothing. Raises: ConfigError if it is no plugin."""
     where = f"plugins=[{printable(name, 80)}]"
     if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
         raise ConfigError(f"{where}: is no name of a package. Write it as in Python's import, without dots.")
@@ -121,15 +109,12 @@ def find(name: str) -> Plugin:
         spec = None
     spec = spec or PathFinder.find_spec(name, [str(Path.cwd())])
     if spec is None:
-        raise ConfigError(
-            f"{where}: there is no such package. Install it, or start the command in the folder that holds {name}/."
-        )
-    folder = Path(spec.origin or "").parent
-    if not spec.submodule_search_locations or not spec.origin or not (folder / "configs").is_dir():
-        raise ConfigError(
-            f"{where}: a plugin is a package (a folder with __init__.py) that has a folder configs/ in it."
-        )
-    return Plugin(name, spec, folder.resolve())
+        remedy = f"Install it, or start the command in the folder that holds {name}/."
+        raise ConfigError(f"{where}: there is no such package. {remedy}")
+    configs = Path(spec.origin or "").parent / "configs"
+    if not spec.submodule_search_locations or not spec.origin or not configs.is_dir():
+        raise ConfigError(f"{where}: a plugin is a package (a folder with __init__.py) that has a folder configs/.")
+    return Plugin(name, spec, configs.resolve())
 
 
 def refuse_inactive(names: Iterable[str]) -> None:

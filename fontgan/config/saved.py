@@ -1,7 +1,5 @@
 """A run's saved config.yaml: read, checked and compared."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +22,7 @@ if TYPE_CHECKING:
 def load_config(file: Path) -> DictConfig:
     """Reads a run's saved config, which a stranger may have written, and checks it like a typed one and more strictly.
 
-    Raises: ConfigError, in one line, also for what no saved config holds: interpolations, references, numbers out of
-        any range.
+    Raises: ConfigError, also for what no saved config holds: interpolations, references, numbers out of any range.
     """
     try:
         loaded = read_yaml(file)
@@ -35,7 +32,10 @@ def load_config(file: Path) -> DictConfig:
         named = loaded.get("plugins")
         refuse_inactive([str(name) for name in named] if isinstance(named, list) else [])
         cfg = check_and_resolve("train", cfg)
-        _check_sources(cfg)
+        targets = target_specs(cfg)
+        specs = list(targets.values()) if isinstance(targets, dict) else targets
+        if not isinstance(specs, list) or not all(isinstance(spec, str) for spec in (cfg.data.source, *specs)):
+            raise ConfigError("data.source or data.targets: names no font or folder.")
         validate("train", cfg)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}).") from error
@@ -46,21 +46,11 @@ def load_config(file: Path) -> DictConfig:
     return cfg
 
 
-def _check_sources(cfg: DictConfig) -> None:
-    """Raises: ConfigError where a run's data are no names of fonts or folders."""
-    targets = target_specs(cfg)
-    specs = list(targets.values()) if isinstance(targets, dict) else targets
-    if not isinstance(specs, list) or not all(isinstance(spec, str) for spec in (cfg.data.source, *specs)):
-        raise ConfigError("data.source or data.targets: names no font or folder.")
-
-
-def check_fits(cfg: DictConfig, checkpoint: Checkpoint, names: Iterable[str] = ("generator",)) -> None:
+def check_fits(cfg: DictConfig, checkpoint: "Checkpoint", names: Iterable[str] = ("generator",)) -> None:
     """Compares the networks that a saved config asks for with what its checkpoint holds, before memory is taken for them.
 
     They are made without weights (on torch's meta device), and no further than the file's own number of tensors.
 
-    Args:
-        names: of ``generator`` and ``discriminator``, where the config has one.
     Raises: RunError if they differ; ConfigError if a network cannot be built so.
     """
     styles = len(checkpoint.metadata["styles"])
@@ -69,13 +59,12 @@ def check_fits(cfg: DictConfig, checkpoint: Checkpoint, names: Iterable[str] = (
             continue
         theirs, file = checkpoint.shapes(name), checkpoint.folder / f"{name}.safetensors"
         with _no_more_parameters_than(len(theirs), file):
-            network = build_on_meta(cfg, name, cfg[name], styles)
+            network = build_on_meta(name, cfg[name], styles)
         ours = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
         if ours != theirs:
             key = next(key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key))
-            raise _other_architecture(
-                file, f"{key} is {theirs.get(key, 'absent')} there and {ours.get(key, 'absent')} here"
-            )
+            there, here = theirs.get(key, "absent"), ours.get(key, "absent")
+            raise _other_architecture(file, f"{key} is {there} there and {here} here")
 
 
 def _other_architecture(file: Path, reason: str) -> RunError:
@@ -110,16 +99,14 @@ def _no_more_parameters_than(count: int, file: Path) -> Iterator[None]:
 
 def differences(old: DictConfig, new: DictConfig) -> dict[str, tuple[Any, Any]]:
     """Dotted key -> (old value, new value) wherever two configs differ; a key that an older run lacks is null."""
-    before, after = dict(_leaves(old)), dict(_leaves(new))
-    return {
-        key: (before.get(key), after.get(key)) for key in sorted({*before, *after}) if before.get(key) != after.get(key)
-    }
+    before, after = (dict(_leaves(OmegaConf.to_container(cfg, resolve=True))) for cfg in (old, new))
+    pairs = {key: (before.get(key), after.get(key)) for key in sorted({*before, *after})}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    container = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-    if isinstance(container, dict):
-        for key, value in container.items():
-            yield from _leaves(value, f"{path}.{key!s}".lstrip("."))
+    if not isinstance(node, dict):
+        yield path, node
     else:
-        yield path, container
+        for key, value in node.items():
+            yield from _leaves(value, f"{path}.{key!s}".lstrip("."))

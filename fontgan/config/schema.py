@@ -4,17 +4,43 @@ Values and their meaning stand in ``configs/``; nothing is set here.  A node wit
 and types are those of the target's own signature.
 """
 
-from __future__ import annotations
-
 import inspect
+import operator
 import typing
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, make_dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, is_dataclass, make_dataclass
 from functools import cache
 from typing import Any
 
-from fontgan.config.limits import MISSING, free, limited
 from fontgan.data.frame import SIZES
+
+MISSING: Any = "???"  # as OmegaConf writes a key without a value; without it ``fontgan --help`` starts sooner
+_BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "minimum": (operator.ge, "{:g} or more"),
+    "above": (operator.gt, "more than {:g}"),
+    "maximum": (operator.le, "{:g} at most"),
+    "below": (operator.lt, "below {:g}"),
+}
+
+
+def limited(
+    minimum: float | None = None,
+    maximum: float | None = None,
+    *,
+    choices: Sequence[Any] = (),
+    free: bool = False,
+    **bounds: float,
+) -> Any:
+    """A key of a config's dataclass with the limits of its value; None is right wherever the key's type allows it.
+
+    Args:
+        bounds: ``above`` and ``below``, for open ends.
+        choices: of a value, or of each item of a list; none allow all.
+        free: whether it may differ when a run is resumed: it changes where, how long or how often, not what is learned.
+    """
+    closed = {"minimum": minimum, "maximum": maximum}
+    given = {name: bound for name, bound in closed.items() if bound is not None} | bounds
+    return field(default=MISSING, metadata={"bounds": given, "choices": choices, "free": free})
 
 
 @dataclass
@@ -27,7 +53,7 @@ class DataConfig:
     align: bool = MISSING
     holdout: float = limited(0, below=1)
     holdout_chars: str = MISSING
-    cache: str | None = free()
+    cache: str | None = limited(free=True)
     workers: int | None = limited(1, 1024, free=True)
     augment: Any = MISSING
 
@@ -54,11 +80,11 @@ class OptimConfig:
 
 @dataclass
 class TrainerConfig:
-    device: str = free()
+    device: str = limited(free=True)
     precision: str = MISSING
     channels_last: bool = MISSING
     compile: Any = limited(choices=("auto", True, False), free=True)
-    gradient_checkpointing: bool = free()
+    gradient_checkpointing: bool = limited(free=True)
     sync_batch_norm: bool = MISSING
     threads: int | None = limited(1, 1024, free=True)
     batch_size: Any = limited(1, 65_536)  # a number of pairs, or auto
@@ -76,13 +102,47 @@ class TrainerConfig:
     eval_every: int = limited(1, free=True)
     save_every: int = limited(1, free=True)
     sheet_chars: int = limited(0, 10_000, free=True)
-    profile: bool = free()
+    profile: bool = limited(free=True)
 
 
 @dataclass
 class SweepConfig:
     over: Any = MISSING
-    budget: str | None = free()
+    budget: str | None = limited(free=True)
+
+
+@dataclass
+class TrainingConfig:
+    """Keys of the verbs that train."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    generator: Any = MISSING
+    discriminator: Any = MISSING
+    loss: Any = MISSING
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    logger: Any = limited(free=True)
+    init_from: str | None = MISSING
+    name: str = MISSING
+    plugins: list[str] = MISSING
+
+
+@dataclass
+class ComputingConfig:
+    """Keys of the verbs that run networks."""
+
+    batch_size: int = limited(1)
+    device: str = MISSING
+    precision: str = MISSING
+    plugins: list[str] = MISSING
+
+
+@dataclass
+class OutConfig:
+    """Keys of the verbs that make something of a font or of glyphs."""
+
+    out: str = MISSING
+    overwrite: bool = MISSING
 
 
 @dataclass
@@ -93,6 +153,40 @@ class TracingConfig:
     speck: float = limited(0, below=0.1)
 
 
+def settings(schema: type, path: str = "") -> Iterator[tuple[str, Field[Any]]]:
+    """The keys of a config's dataclass, dotted, those of dataclasses in it too."""
+    for key in fields(schema):
+        where = f"{path}.{key.name}".lstrip(".")
+        yield where, key
+        if isinstance(key.default_factory, type) and is_dataclass(key.default_factory):
+            yield from settings(key.default_factory, where)
+
+
+def check_limits(schema: type, cfg: Any, path: str = "") -> list[str]:
+    """What is out of the limits that a dataclass sets for its keys, one line each."""
+    from omegaconf import DictConfig, OmegaConf
+
+    found = []
+    for where, key in settings(schema):
+        node = OmegaConf.select(cfg, where.rpartition(".")[0])
+        if key.metadata and isinstance(node, DictConfig) and key.name in node:
+            found.append(_fault(f"{path}.{where}".lstrip("."), node[key.name], **key.metadata))
+    return list(filter(None, found))
+
+
+def _fault(key: str, value: Any, *, bounds: Mapping[str, float], choices: Sequence[Any], **_: Any) -> str | None:
+    items = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    wrong = [one for one in items if one not in (None, *choices)]
+    if choices and wrong:
+        known = (str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in choices)
+        return f"{key}={wrong[0]}: choose one of {', '.join(known)}."
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)  # not a word such as auto
+    if is_number and not all(_BOUNDS[name][0](value, bound) for name, bound in bounds.items()):
+        rule = " and ".join(_BOUNDS[name][1].format(bound) for name, bound in bounds.items())
+        return f"{key}={value}: {rule} is needed."
+    return None
+
+
 @cache
 def signature_schema(target: Callable[..., Any], beside: type | None = None) -> type:
     """A dataclass of the target's keyword parameters, typed where OmegaConf knows the type, else Any.
@@ -101,22 +195,20 @@ def signature_schema(target: Callable[..., Any], beside: type | None = None) -> 
         beside: a dataclass of keys that are not the target's, which a training step calls: only its keyword-only
             parameters are for a config then.
     """
-    function = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
-    hints = _hints(function)
-    fields: list[Any] = [
+    hints = _hints(target)
+    keys: list[Any] = [
         (name, _omegaconf_type(hints.get(name, Any)), field(default=MISSING))
         for name, parameter in inspect.signature(target).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
         or (beside is None and parameter.kind is parameter.POSITIONAL_OR_KEYWORD)
     ]
-    return make_dataclass("Keys", fields, bases=(beside,) if beside else ())
+    return make_dataclass("Keys", keys, bases=(beside,) if beside else ())
 
 
 @cache
 def objects_in_signature(target: Callable[..., Any]) -> dict[str, bool]:
     """The parameters that take an object or what makes one, which a config gives as a node -> whether None will do."""
-    function = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
-    hints = {name: hint for name, hint in _hints(function).items() if name in inspect.signature(target).parameters}
+    hints = {name: hint for name, hint in _hints(target).items() if name in inspect.signature(target).parameters}
     return {name: type(None) in typing.get_args(hint) for name, hint in hints.items() if _is_object(hint)}
 
 
@@ -124,15 +216,14 @@ def _is_object(hint: Any) -> bool:
     """Whether a type is one of ours, or a callable; of a union or a mapping, one of its parts."""
     if typing.get_origin(hint) is Callable:
         return True
-    arguments = typing.get_args(hint)
-    if arguments:
+    if arguments := typing.get_args(hint):
         return any(map(_is_object, arguments))
     return inspect.isclass(hint) and hint.__module__.split(".")[0] == "fontgan"
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+def _hints(target: Callable[..., Any]) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(function)
+        return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)  # type: ignore[misc]
     except NameError:
         return {}  # names that exist for type checkers only: such keys stay unchecked here
 

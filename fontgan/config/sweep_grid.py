@@ -1,7 +1,5 @@
 """The jobs of a sweep: what ``fontgan train -m`` was asked to vary, one run for each combination."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection
 from typing import Any
@@ -27,17 +25,13 @@ def ready_made(cfg: DictConfig, typed: list[str]) -> list[str]:
         raise ConfigError(
             f"sweep.over={said}: settings with their values are needed, such as {{trainer.seed: [1, 2]}}."
         )
+
+    def as_typed(value: Any) -> str:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
     lists: Any = OmegaConf.to_container(over)
-    ready = [
-        f"{key!s}={','.join(map(_as_typed, values)) if isinstance(values, list) else _as_typed(values)}"
-        for key, values in lists.items()
-        if key not in known
-    ]
-    return escape_overrides(ready, sweep=True)
-
-
-def _as_typed(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    lists = {key: values if isinstance(values, list) else [values] for key, values in lists.items() if key not in known}
+    return escape_overrides((f"{key!s}={','.join(map(as_typed, values))}" for key, values in lists.items()), sweep=True)
 
 
 def parse_override(prepared: list[str]) -> list[Override]:
@@ -48,15 +42,13 @@ def parse_override(prepared: list[str]) -> list[Override]:
         try:
             override = parser.parse_override(line)
             names = override.value()
-            if isinstance(names, Glob):  # listed here, since not every sweeper can
-                variants = names.filter(choices(override.key_or_group))
-                if not variants:
-                    raise ConfigError(f"{unescape(line)}: there is no such variant of {override.key_or_group}.")
-                override = parser.parse_override(f"{override.get_key_element()}=choice({','.join(variants)})")
-        except ConfigError:
-            raise
         except (HydraException, ValueError, RecursionError) as error:  # ValueError: of numbers of thousands of digits
             raise ConfigError(f"{unescape(line)[:200]}: cannot be read. Put the value in quotes.") from error
+        if isinstance(names, Glob):  # listed here, since not every sweeper can
+            variants = names.filter(choices(override.key_or_group))
+            if not variants:
+                raise ConfigError(f"{unescape(line)}: there is no such variant of {override.key_or_group}.")
+            override = parser.parse_override(f"{override.get_key_element()}=choice({','.join(variants)})")
         parsed.append(override)
     return parsed
 
@@ -77,8 +69,8 @@ def choices_of_override(override: Override) -> list[str]:
     return lines
 
 
-def check_every_choice(parsed: list[Override]) -> None:
-    """Composes the first job, and one more for each further choice, since Hydra itself would stop half-way."""
+def check_every_choice(parsed: list[Override]) -> list[str]:
+    """Composes a job with each choice, since Hydra itself would stop half-way. Returns: the overrides of the first."""
     options = [choices_of_override(override) for override in parsed]
     first = [lines[0] for lines in options]
     resolve("train", compose_escaped("train", first), first)
@@ -86,6 +78,7 @@ def check_every_choice(parsed: list[Override]) -> None:
         for line in lines[1:]:
             job = [*first[:place], line, *first[place + 1 :]]
             resolve("train", compose_escaped("train", job), job)
+    return first
 
 
 def shared_keys(parsed: list[Override]) -> list[str]:
@@ -95,10 +88,7 @@ def shared_keys(parsed: list[Override]) -> list[str]:
 
 
 def grid_jobs(parsed: list[Override], shared: Collection[str]) -> dict[str, dict[str, str]]:
-    """The jobs that Hydra's own sweeper makes of the overrides, in its order: folder -> settings of its own.
-
-    Raises: ConfigError for an interval, which only a search can sweep over.
-    """
+    """The jobs of Hydra's own sweeper: folder -> settings of its own. Raises: ConfigError for an interval."""
     try:
         (combinations,) = BasicSweeper.split_arguments(parsed, None)
     except HydraException as error:
@@ -106,11 +96,3 @@ def grid_jobs(parsed: list[Override], shared: Collection[str]) -> dict[str, dict
         raise ConfigError(f"{' '.join(swept)}: an interval is swept over by a search. Add sweep=optuna.") from error
     settings = [own_settings(lines, shared) for lines in combinations]
     return {job_folder(own): own for own in settings}
-
-
-def quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def plain_value(value: Any) -> str | int | float | bool:
-    return value if isinstance(value, int | float | bool) else unescape(str(value))

@@ -3,8 +3,6 @@
 A config may come from a stranger, in a checkpoint for one, so a name in it must not be able to call anything else.
 """
 
-from __future__ import annotations
-
 import inspect
 import re
 import sys
@@ -18,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fontgan.config.plugins import active
-from fontgan.errors import ConfigError
+from fontgan.errors import ConfigError, printable
 
 PACKAGE = Path(__file__).parents[1].resolve()
 TORCH_NORMS = tuple(f"torch.nn.modules.{name}" for name in ("batchnorm", "instancenorm", "normalization"))
@@ -26,25 +24,18 @@ TORCH_NORMS = tuple(f"torch.nn.modules.{name}" for name in ("batchnorm", "instan
 
 @dataclass(frozen=True)
 class AllowedTarget:
-    """What one place of a config takes.
+    """What one place of a config takes."""
 
-    Args:
-        path: the node, and with ``below`` every node in it.
-        ours: module of fontgan, with all in it, whose classes may be named there.
-        torch: modules of torch whose classes may be, by their short names such as ``torch.nn.BatchNorm2d``.
-        base: dotted name of the class that torch's and plugins' ones descend from; no plugin's may be named without.
-        optional: whether null may stand there.
-    """
-
-    path: str
-    ours: str = ""
-    torch: tuple[str, ...] = ()
-    base: str = ""
+    path: str  # the node, and with ``below`` every node in it
+    ours: str = ""  # module of fontgan, with all in it, whose classes may be named there
+    torch: tuple[
+        str, ...
+    ] = ()  # modules of torch whose classes may be, by short names such as ``torch.nn.BatchNorm2d``
+    base: str = ""  # the class that torch's and plugins' ones descend from; without one no plugin's may be named
     below: bool = False
-    optional: bool = False
+    optional: bool = False  # whether null may stand there
 
     def takes(self) -> str:
-        """In words."""
         said = [f"classes of {self.ours}"] if self.ours else []
         if self.torch:
             said.append("torch.nn's norm layers" if self.torch == TORCH_NORMS else "torch.optim's optimisers")
@@ -80,10 +71,10 @@ def locate(path: str, target: Any) -> Callable[..., Any]:
 
     Raises: ConfigError if there is no such class, or it is not one for that place.
     """
-    place = allowed_at(path)
+    written, place = f"{path}._target_={printable(str(target), 80)}", allowed_at(path)
     if place is None:
-        raise ConfigError(f"{path}._target_={_short(target)}: no class can be named there. Leave it out.")
-    refusal = ConfigError(f"{path}._target_={_short(target)}: only {place.takes()} may be named there.")
+        raise ConfigError(f"{written}: no class can be named there. Leave it out.")
+    refusal = ConfigError(f"{written}: only {place.takes()} may be named there.")
     if not isinstance(target, str) or not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", target, re.ASCII):
         raise refusal
     module_name, _, name = target.rpartition(".")
@@ -92,19 +83,19 @@ def locate(path: str, target: Any) -> Callable[..., Any]:
     plugin = active().get(module_name.partition(".")[0]) if place.base and "._" not in target else None
     if not ours and plugin is None and module_name not in short:
         raise refusal
-    missing = ConfigError(
-        f"{path}._target_={_short(target)}: there is no such class. {place.takes()} may be named there."
-    )
     module = plugin.module(module_name) if plugin else _our_module(module_name) if ours else _import(module_name)
     found = getattr(module, name, None)
     if found is None:
-        raise missing
-    written_there = plugin and f"{getattr(found, '__module__', '')}.".startswith(f"{plugin.name}.")
+        raise ConfigError(f"{written}: there is no such class. {place.takes()} may be named there.")
+    homes = [plugin.name] if plugin else [place.ours] if ours else place.torch
+    written_there = any(f"{getattr(found, '__module__', '')}.".startswith(f"{home}.") for home in homes)
     if plugin and not (written_there and _makes(found, place.base)):
-        raise ConfigError(
-            f"{path}._target_={_short(target)}: of a plugin, only what makes a {place.base} may be named there."
-        )
-    if not (plugin or (_is_ours(found, place) if ours else _is_torchs(found, place))):
+        raise ConfigError(f"{written}: of a plugin, only what makes a {place.base} may be named there.")
+    if ours:  # a class, or a function that says it returns a layer, or of a loss term a tensor
+        fits = isinstance(found, type) or _makes(found, "torch.Tensor" if place.path == "loss" else "torch.nn.Module")
+    else:
+        fits = plugin is not None or (isinstance(found, type) and _makes(found, place.base))
+    if not (written_there and fits):
         raise refusal
     return found  # type: ignore[no-any-return]
 
@@ -128,19 +119,6 @@ def _import(name: str) -> types.ModuleType:
     return sys.modules.get(name) or import_module(name)
 
 
-def _is_ours(found: Any, place: AllowedTarget) -> bool:
-    """A class written there, or a function written there that says it returns a layer, or of a loss term a tensor."""
-    if not f"{getattr(found, '__module__', '')}.".startswith(f"{place.ours}."):
-        return False
-    return isinstance(found, type) or _makes(found, "torch.Tensor" if place.path == "loss" else "torch.nn.Module")
-
-
-def _is_torchs(found: Any, place: AllowedTarget) -> bool:
-    where = f"{getattr(found, '__module__', '')}."
-    known = any(where.startswith(f"{module}.") for module in place.torch)
-    return known and isinstance(found, type) and _makes(found, place.base)
-
-
 def _makes(found: Any, base: str) -> bool:
     """Whether it is a class below ``base``, or a function that says it returns one."""
     module, _, name = base.rpartition(".")
@@ -150,8 +128,3 @@ def _makes(found: Any, base: str) -> bool:
         except NameError:  # names that exist for type checkers only
             return False
     return isinstance(found, type) and issubclass(found, getattr(_import(module), name))
-
-
-def _short(value: Any, limit: int = 80) -> str:
-    text = str(value)
-    return text if len(text) <= limit else f"{text[:limit]}..."

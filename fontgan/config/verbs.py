@@ -1,7 +1,5 @@
 """The verbs of the command line: each is a module of fontgan/commands, found by its file's name."""
 
-from __future__ import annotations
-
 import importlib
 from functools import cache
 from pathlib import Path

@@ -1,12 +1,12 @@
-"""Drawing a folder of glyphs, and its contact sheet."""
-
-from __future__ import annotations
+"""Which styles to draw, each into a folder of glyphs with its contact sheet."""
 
 import logging
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from fontgan.data.glyphs import PAPER
 from fontgan.data.image_source import SHEET
-from fontgan.errors import shorten
+from fontgan.errors import ConfigError, shorten
 from fontgan.generate.inference import Run, Style
 from fontgan.generate.results import SAME, describe_results, prepare_folder
 from fontgan.generate.sources import GlyphInput, batches, computes_alone
@@ -24,8 +24,24 @@ from fontgan.runtime.threads import ordered_map
 
 log = logging.getLogger(__name__)
 
-
 SHEET_COLUMNS, SHEET_GLYPHS = 16, 64
+
+
+def choose_styles(run: Run, asked: str | Mapping[str, Any] | None, out: Path) -> list[tuple[Style, Path]]:
+    """The styles of a name, weights, ``all`` or None (the only one), and the folder of each. Raises: UserError."""
+    if asked is None:
+        if len(run.styles) > 1:
+            raise ConfigError(f"style: which one? The run knows {', '.join(run.styles)}; or style=all.")
+        return [(run.styles[0], out)]
+    if asked == "all":
+        return [(name, out / name) for name in run.styles]
+    if isinstance(asked, Mapping):
+        for name, value in asked.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise ConfigError(f"style: the weight of {name} is {value!r}; a number is needed.")
+        return [({str(name): float(value) for name, value in asked.items()}, out)]
+    run.check_known([str(asked)], also=" (or all)")
+    return [(str(asked), out)]
 
 
 def draw_folder(run: Run, sources: GlyphInput, style: Style, out: Path, *, overwrite: bool) -> None:
@@ -70,18 +86,13 @@ def draw_glyph_files(run: Run, sources: GlyphInput, names: Sequence[str], style:
         save_png(image, out / f"{name}.png")
         return name, bool(image.min() > PAPER // 2 >= source.min())
 
-    blank = []
     with (
         closing(batches(run, sources, names)) as read,
         closing(run.draw_batches(((batch, batch[1]) for batch in read), style)) as drawn,
         closing(ordered_map(write, one_by_one(drawn), max_in_flight=run.batch_size, overlap=overlap)) as written,
-        tqdm(total=len(names), unit="glyph", desc=f"drawing {style}", disable=not is_main()) as bar,
     ):
-        for name, is_blank in written:
-            if is_blank:
-                blank.append(name)
-            bar.update()
-    return blank
+        bar = tqdm(written, total=len(names), unit="glyph", desc=f"drawing {style}", disable=not is_main())
+        return [name for name, is_blank in bar if is_blank]
 
 
 def draw_sheet(run: Run, sources: GlyphInput, out: Path) -> None:

@@ -6,11 +6,10 @@ images = run.draw("永字八法", style="kai")            # list of PIL images
 images = run.draw_images([picture], style={"kai": 0.6, "brush": 0.4})
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,7 +52,7 @@ def load(
     precision: str = "auto",
     batch_size: int = 32,
     plugins: Sequence[str] = (),
-) -> Run:
+) -> "Run":
     """Loads a trained run.
 
     Args:
@@ -79,17 +78,9 @@ def load(
     generator = build_generator(config, len(styles))
     found.load_network(generator, "generator")
     _check_that_it_draws(generator, found)
-    return Run(
-        found,
-        generator.to(where).to(memory_format=torch.channels_last).eval(),
-        styles=styles,
-        manifest=manifest,
-        source_spec=str(config.data.source),
-        align=config.data.align,
-        device=where,
-        precision=pick_precision(precision, where),
-        batch_size=batch_size,
-    )
+    generator = generator.to(where).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    source, align, precision = str(config.data.source), config.data.align, pick_precision(precision, where)
+    return Run(found, generator, styles, manifest, source, align, where, precision, batch_size)
 
 
 def _check_that_it_draws(generator: UnetGenerator, found: Checkpoint) -> None:
@@ -97,11 +88,9 @@ def _check_that_it_draws(generator: UnetGenerator, found: Checkpoint) -> None:
     file, side = found.folder / "generator.safetensors", 2 ** (generator.depth + 1)
     if not all(bool(t.isfinite().all()) for t in generator.state_dict().values()):
         raise RunError(f"{file}: holds weights that are no numbers. Use another checkpoint of the run.")
-    style = torch.zeros(1, generator.styles)
-    style[:, 0] = 1
     try:
         with torch.inference_mode():
-            logits = generator.eval()(torch.ones(1, 1, side, side), style)
+            logits = generator.eval()(torch.ones(1, 1, side, side), torch.eye(1, generator.styles))
     except (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
         raise RunError(
             f"{found.folder / 'config.yaml'}: its network cannot draw ({' '.join(str(error).split())[:200]}). "
@@ -111,31 +100,19 @@ def _check_that_it_draws(generator: UnetGenerator, found: Checkpoint) -> None:
         raise RunError(f"{file}: its network draws no glyphs. Use another checkpoint of the run.")
 
 
+@dataclass(eq=False, repr=False)
 class Run:
     """A trained generator with the preprocessing it was trained with.  Made by ``load``."""
 
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        generator: UnetGenerator,
-        *,
-        styles: list[str],
-        manifest: dict[str, Any],
-        source_spec: str,
-        align: bool,
-        device: torch.device,
-        precision: str,
-        batch_size: int,
-    ):
-        self.checkpoint = checkpoint
-        self.generator = generator
-        self.styles = styles
-        self.manifest = manifest
-        self.source_spec = source_spec
-        self.align = align  # whether styles are brought onto the source's ink box
-        self.device = device
-        self.precision = precision
-        self.batch_size = batch_size
+    checkpoint: Checkpoint
+    generator: UnetGenerator
+    styles: list[str]
+    manifest: dict[str, Any]
+    source_spec: str
+    align: bool  # whether styles are brought onto the source's ink box
+    device: torch.device
+    precision: str
+    batch_size: int
 
     @property
     def size(self) -> int:
@@ -160,12 +137,9 @@ class Run:
         glyphs = open_glyphs(font or self.source_spec)
         chars = list(chars)
         there = set(glyphs.coverage(chars).present)
-        lacking = [char for char in chars if char not in there]
-        if lacking:
+        if lacking := [char for char in chars if char not in there]:
             raise DataError(f"{glyphs.path}: lacks {' '.join(lacking)}. Leave them out or use another font.")
-        if not chars:
-            return []
-        return [Image.fromarray(p) for p in self.stylise(self.source_pixels(glyphs, chars), style)]
+        return [Image.fromarray(p) for p in self.stylise(self.source_pixels(glyphs, chars), style)] if chars else []
 
     def draw_images(self, images: Sequence[Image.Image], style: Style) -> list[Image.Image]:
         """Draws from pictures of source glyphs, of any mode and size; each is taken as one em cell."""
@@ -194,17 +168,9 @@ class Run:
     def draw_batches(
         self, batches: Iterable[tuple[Tag, np.ndarray]], style: Style
     ) -> Generator[tuple[Tag, np.ndarray], None, None]:
-        """Draws batches of source glyphs one after the other, as ``fontgan.models.predict.draw_pixels`` says.
-
-        Their alignment is still to be undone, see ``undo_alignment``.
-        """
-        return draw_pixels(
-            self.drawing,
-            batches,
-            self.weights(style),
-            device=self.device,
-            autocast=autocast(self.device, self.precision),
-        )
+        """Draws batches of source glyphs as ``draw_pixels`` does; ``undo_alignment`` is still to be applied."""
+        context = autocast(self.device, self.precision)
+        return draw_pixels(self.drawing, batches, self.weights(style), device=self.device, autocast=context)
 
     def undo_alignment(self, style: Style) -> Callable[[np.ndarray], np.ndarray]:
         """What brings a drawn glyph, (size, size) uint8, to where the style itself has it."""
@@ -251,9 +217,7 @@ class Run:
         name = name or style_name(spec)
         check_style_name(name, f"style {spec}", "Rename the folder or font.")
         if name in self.styles:
-            raise DataError(
-                f"{spec}: a style cannot be called {name} here, as that is taken. Rename the folder or font."
-            )
+            raise DataError(f"{spec}: a style cannot be called {name} here, as it is taken. Rename the folder or font.")
         references = read_references(spec, list(self.manifest["trained"]), most)
         align = self._fit_to_source(references) if self.align else Frame()
         frame = align.compose(Frame.from_dict(self.manifest["cell_to_canvas"]))
@@ -292,10 +256,7 @@ class Run:
                 raise DataError(f"{key}={name}: the run knows {', '.join(self.styles)}{also}.")
 
     def weights(self, style: Style) -> Tensor:
-        """A style or mixture as (1, styles) weights that sum to 1.
-
-        Raises: DataError for an unknown style or weights that sum to 0 or less.
-        """
+        """A style or mixture as (1, styles) weights that sum to 1. Raises: DataError for an unknown style or no sum."""
         mixture = {style: 1.0} if isinstance(style, str) else dict(style)
         self.check_known(mixture)
         total = sum(mixture.values())
@@ -307,15 +268,13 @@ class Run:
         """The style's own cell -> the source's; for a mixture the weighted mean."""
         weights = self.weights(style)[0].tolist()
         frames = [Frame.from_dict(e["align"]) for name in self.styles for e in self._entries(name)]
-        scale = sum(w * frame.scale for w, frame in zip(weights, frames, strict=True))
-        if not scale > 0:
+
+        def mean(key: str) -> float:
+            return sum(w * getattr(frame, key) for w, frame in zip(weights, frames, strict=True))
+
+        if not mean("scale") > 0:
             raise DataError(f"style={style}: lies so far beyond the styles that its glyphs would have no size left.")
-        return Frame(
-            *(
-                sum(w * getattr(frame, key) for w, frame in zip(weights, frames, strict=True))
-                for key in ("scale", "dx", "dy")
-            )
-        )
+        return Frame(mean("scale"), mean("dx"), mean("dy"))
 
     @property
     def references(self) -> dict[str, str]:

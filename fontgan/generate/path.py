@@ -1,7 +1,5 @@
 """Glyphs drawn along a path from style to style."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,10 +22,7 @@ FRAMES, PATH_GLYPHS = 12, 16  # of a path, where frames is not given; and how ma
 
 
 def choose_path(run: Run, style_path: Any, *, frames: int | None, extrapolate: float) -> list[dict[str, float]]:
-    """The mixtures along ``style_path``, a list of styles; none if there is no path.
-
-    Raises: ConfigError or DataError if there is no such path.
-    """
+    """The mixtures along ``style_path``, a list of styles; none where it is None. Raises: ConfigError or DataError."""
     if style_path is None:
         return []
     if isinstance(style_path, str) or not isinstance(style_path, Sequence):
@@ -35,14 +30,12 @@ def choose_path(run: Run, style_path: Any, *, frames: int | None, extrapolate: f
     styles = [str(name) for name in style_path]
     run.check_known(styles, "style_path")
     path = path_weights(styles, FRAMES if frames is None else frames, extrapolate)
-    for mixture in path:
-        try:
+    try:
+        for mixture in path:
             run.style_align(mixture)
-        except DataError as error:  # the styles are known and the weights sum to 1, so it is the distance
-            raise ConfigError(
-                f"extrapolate={extrapolate:g}: goes so far beyond the styles that their glyphs would have no size "
-                "left. Lower it."
-            ) from error
+    except DataError as error:  # the styles are known and the weights sum to 1, so it is the distance
+        reach = "goes so far beyond the styles that their glyphs would have no size left"
+        raise ConfigError(f"extrapolate={extrapolate:g}: {reach}. Lower it.") from error
     return path
 
 
@@ -51,8 +44,7 @@ def draw_path(
 ) -> None:
     """Draws the first sources at every place of a path into ``strip.png`` and ``path.gif``, with a manifest.
 
-    Args:
-        asked: ``style_path`` and ``extrapolate``, for the manifest.
+    The manifest says what was ``asked`` too: ``style_path`` and ``extrapolate``.
     Raises: DataError if ``out`` holds results of something else, or no source can be read.
     """
     names = sources.names[:PATH_GLYPHS]

@@ -1,10 +1,9 @@
 """A folder of drawn glyphs, and the manifest that says how they were made."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,7 @@ SAME = (  # what results in one folder have in common
 
 def describe_results(run: Run, style: Style | None, drawn_from: str) -> dict[str, Any]:
     """What the manifest says, and what a later start must agree with to add to these results."""
-    # A mixture is no member.
-    drawn_as: dict[str, Any] = next((m for m in run.manifest["members"] if m["name"] == style), {})
-    facts = {"to_cell": drawn_as["to_cell"]} if "to_cell" in drawn_as else {}  # a font's: the way back to its units
+    member: dict[str, Any] = next((m for m in run.manifest["members"] if m["name"] == style), {})  # none of a mixture
     return {
         "made_by": "fontgan infer",
         "checkpoint": f"{run.checkpoint.folder.resolve().parent.parent.name}/{run.checkpoint.folder.name}",
@@ -35,7 +32,7 @@ def describe_results(run: Run, style: Style | None, drawn_from: str) -> dict[str
         "drawn_from": drawn_from,
         "size": run.size,
         "cell_to_canvas": run.manifest["cell_to_canvas"],
-        **facts,
+        **{key: value for key, value in member.items() if key == "to_cell"},  # a font's: the way back to its units
     }
 
 
@@ -55,14 +52,12 @@ def prepare_folder(
         raise DataError(f"out={out}: is a file. Name a folder.")
     file = out / MANIFEST
     if file.is_file():
-        try:
+        there: Any = {}
+        with suppress(OSError, ValueError):
             there = read_json(file)
-        except (OSError, ValueError):
-            there = {}
         there = there if isinstance(there, dict) else {}
-        other = [key for key in same if there.get(key) != facts.get(key)]
         # A path has no style and a style no path; what is there says more than what is not.
-        other.sort(key=lambda key: there.get(key) is None)
+        other = sorted((k for k in same if there.get(k) != facts.get(k)), key=lambda k: there.get(k) is None)
         if other and not overwrite:
             value = there.get(other[0])
             said = shorten(value) if isinstance(value, list) else value
@@ -76,7 +71,7 @@ def prepare_folder(
             staying = [image.name for image in image_files(out) if image.stem not in set(names)]
             if staying:
                 log.warning("%s: held results of another %s, and these stay there: %s", out, other[0], shorten(staying))
-    if not file.is_file() and not overwrite and out.is_dir() and image_files(out):
+    elif not overwrite and out.is_dir() and image_files(out):
         raise DataError(f"out={out}: holds images that fontgan did not make. Name another out=, or overwrite=true.")
     out.mkdir(parents=True, exist_ok=True)
     atomic_write(file, json.dumps(facts, ensure_ascii=False, indent=1))

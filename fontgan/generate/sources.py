@@ -1,7 +1,5 @@
 """The glyphs that ``fontgan infer`` reads: characters of a font, or a folder of images."""
 
-from __future__ import annotations
-
 import logging
 import math
 import threading
@@ -28,8 +26,6 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class ReadImage:
-    """What reading an image showed."""
-
     file: str
     problem: str = ""  # why it cannot be read
     inverted: bool = False
@@ -59,10 +55,7 @@ class FontInput:
 
 
 class FolderInput:
-    """Every image of a folder, whatever it is called; attributes as of ``FontInput``.
-
-    Raises: DataError if there is none, or two would have results of one name.
-    """
+    """Every image of a folder, as ``FontInput``. Raises: DataError if there is none, or two have one name."""
 
     def __init__(self, run: Run, folder: Path):
         if not folder.is_dir():
@@ -70,15 +63,11 @@ class FolderInput:
         self._files: dict[str, Path] = {}
         for file in image_files(folder):
             if file.stem in self._files:
-                raise DataError(
-                    f"{file}: has the same name as {self._files[file.stem].name}, and their results would collide. "
-                    "Rename one."
-                )
+                other = self._files[file.stem].name
+                raise DataError(f"{file}: has the same name as {other}, and their results would collide. Rename one.")
             self._files[file.stem] = file
         if not self._files:
-            raise DataError(
-                f"input={folder}: holds no images. Give a folder of glyph images (PNG or what Pillow reads)."
-            )
+            raise DataError(f"input={folder}: holds no images. Give a folder of images (PNG or what Pillow reads).")
         self.names = list(self._files)
         self.drawn_from = str(folder.resolve())
         self.read: dict[str, ReadImage] = {}
@@ -102,19 +91,13 @@ GlyphInput = FontInput | FolderInput
 
 
 def open_input(run: Run, *, folder: str | None, font: str | None, text: str | None, charset: str | None) -> GlyphInput:
-    """What to draw from: a folder of images, or ``text`` or ``charset`` of a font, where None is the run's own.
-
-    Raises: ConfigError or DataError if there is nothing to draw.
-    """
+    """A folder of images, or characters of a font or else of the run's own. Raises: UserError if there are none."""
     if folder is not None:
         return FolderInput(run, user_path(folder))
     glyphs = open_glyphs(font or run.source_spec)
-    if text is not None:
-        wanted: list[str] | None = charsets.visible(text)
-        if not wanted:
-            raise DataError("text: holds no visible character.")
-    else:
-        wanted = charsets.resolve(charset or charsets.FONT)
+    wanted = charsets.resolve(charset or charsets.FONT) if text is None else charsets.visible(text)
+    if wanted == []:
+        raise DataError("text: holds no visible character.")
     coverage = glyphs.coverage(wanted)
     for finding in coverage.diagnostics:
         log.log(logging.WARNING if text is not None else logging.INFO, "%s", finding)
@@ -140,14 +123,9 @@ def batches(run: Run, sources: GlyphInput, names: Sequence[str]) -> Generator[tu
 def say_how_read(run: Run, sources: GlyphInput) -> bool:
     """Tells of images that were inverted, sit otherwise in their cells or could not be read. Returns: whether all could."""
     read = [sources.read[name] for name in sources.names if name in sources.read]
-    inverted = [image.file for image in read if image.inverted]
-    if inverted:
-        log.info(
-            "%d of %d images are light on dark and were inverted: %s",
-            len(inverted),
-            len(sources.names),
-            shorten(inverted),
-        )
+    if inverted := [image.file for image in read if image.inverted]:
+        of, listed = len(sources.names), shorten(inverted)
+        log.info("%d of %d images are light on dark and were inverted: %s", len(inverted), of, listed)
     _warn_of_other_framing(run, [image.box for image in read if image.box is not None])
     failed = [image.problem for image in read if image.problem]
     for message in failed:
@@ -164,10 +142,8 @@ def _warn_of_other_framing(run: Run, boxes: list[Box]) -> None:
         return
     here = median_box(boxes)
     scale = math.sqrt(here.width * here.height / (trained.width * trained.height))
-    shift = max(
-        abs((here.x0 + here.x1) - (trained.x0 + trained.x1)) / 2,
-        abs((here.y0 + here.y1) - (trained.y0 + trained.y1)) / 2,
-    )
+    right, down = (here.x0 + here.x1) - (trained.x0 + trained.x1), (here.y0 + here.y1) - (trained.y0 + trained.y1)
+    shift = max(abs(right) / 2, abs(down) / 2)
     if not 0.85 < scale < 1.18 or shift > 0.08:
         log.warning(
             "these glyphs fill their cells otherwise than those trained on (%.2f times the size, moved by %.2f em); "

@@ -7,12 +7,14 @@ import ctypes
 import errno
 import fcntl
 import glob
+import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from fontgan.errors import ConfigError, RunError
 
@@ -36,6 +38,11 @@ def atomic_write(file: Path, content: bytes | str) -> None:
         stream.flush()
         os.fsync(handle)
         _name(handle, file)
+
+
+def write_json(file: Path, content: Any, *, allow_nan: bool = True) -> None:
+    """Writes JSON that people read too, as ``atomic_write`` does."""
+    atomic_write(file, json.dumps(content, ensure_ascii=False, indent=1, allow_nan=allow_nan) + "\n")
 
 
 def _open_nameless(folder: Path) -> int | None:
@@ -190,6 +197,17 @@ def out_file(key: str, value: str | Path, *endings: str, overwrite: bool = True,
     if not make_folder and not file.absolute().parent.is_dir():
         raise ConfigError(f"{key}={value}: its folder does not exist. Make it, or name another file.")
     return file
+
+
+def page_file(value: str, verb: str, mark: str, *endings: str, beside: Sequence[str]) -> Path:
+    """The page that a verb writes, over its own alone, with files of other endings beside it. Raises: ConfigError."""
+    out = out_file("out", value, *endings, make_folder=True)
+    if out.is_file() and mark.encode() not in out.read_bytes()[:4096]:
+        raise ConfigError(f"out={out}: is a page that {verb} did not make. Name another file.")
+    taken = [file.name for ending in beside if (file := out.with_suffix(ending)).exists()]
+    if taken and not out.is_file():
+        raise ConfigError(f"out={out}: {taken[0]} is there already and would be written too. Name another file.")
+    return out
 
 
 def make_folder_of(out: Path) -> None:

@@ -9,8 +9,6 @@ It holds {"format": 1, "jobs": [job, ...]} with, of each job,
     starts      how often it was started
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 from collections.abc import Iterator
@@ -29,14 +27,11 @@ FILE = "sweep.json"
 FORMAT = 1
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 
-
 # As it can be written; the second halves of a pair are left over from a name that is no UTF-8.
 Typed = Annotated[str, Meta(pattern=r"^[^\ud800-\udbff]*\Z")]
 
 
 class Job(Struct, frozen=True, forbid_unknown_fields=True):
-    """One job as listed."""
-
     folder: FileName
     overrides: dict[Typed, Typed] = {}
     status: Annotated[str, Meta(pattern=rf"^({WAITING}|{RUNNING}|{DONE}|{FAILED})\Z")] = WAITING
@@ -64,31 +59,26 @@ def read_jobs(folder: Path) -> list[Job]:
 
 def record(folder: Path, job: Job, *, status: str, error: str | None = None) -> None:
     """Writes a job's status into the list; jobs of other processes may do so at the same moment."""
-    with _alone(folder):
-        jobs = {known.folder: known for known in read_jobs(folder)}
-        starts = jobs.get(job.folder, job).starts + (status == RUNNING)
-        jobs[job.folder] = Job(job.folder, job.overrides, status, error, starts)
-        _write(folder, list(jobs.values()))
+    with _listed(folder) as listed:
+        starts = listed.get(job.folder, job).starts + (status == RUNNING)
+        listed[job.folder] = Job(job.folder, job.overrides, status, error, starts)
 
 
 def list_jobs(folder: Path, jobs: list[Job]) -> list[Job]:
     """Writes the jobs to come into the list, where finished ones and those of other sweeps stay. Returns: the list."""
-    with _alone(folder):
-        listed = {known.folder: known for known in read_jobs(folder)}
+    with _listed(folder) as listed:
         for job in jobs:
             there = listed.get(job.folder, job)
             listed[job.folder] = there if there.status == DONE else replace(job, starts=there.starts)
-        _write(folder, list(listed.values()))
     return list(listed.values())
 
 
-def _write(folder: Path, jobs: list[Job]) -> None:
-    content = {"format": FORMAT, "jobs": [asdict(job) for job in jobs]}
-    atomic_write(folder / FILE, json.dumps(content, ensure_ascii=False, indent=1))
-
-
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _listed(folder: Path) -> Iterator[dict[str, Job]]:
+    """The list by the jobs' folders, held for this process and written anew at the end."""
     with (folder / ".sweep.lock").open("a") as lock:  # "w" would empty what a link of that name leads to
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        jobs = {job.folder: job for job in read_jobs(folder)}
+        yield jobs
+        content = {"format": FORMAT, "jobs": [asdict(job) for job in jobs.values()]}
+        atomic_write(folder / FILE, json.dumps(content, ensure_ascii=False, indent=1))

@@ -3,8 +3,6 @@
 The sweep's folder holds a folder for each job, and ``sweep.json``, which fontgan/sweep/jobs.py describes.
 """
 
-from __future__ import annotations
-
 import logging
 from contextlib import suppress
 from pathlib import Path
@@ -13,22 +11,13 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from fontgan.config import sweep_grid
 from fontgan.config.check import check_config
 from fontgan.config.compose import compose_escaped, find_pretrained, resolve
 from fontgan.config.data_plan import build_plan
 from fontgan.config.groups import hydra_choices, hydra_here
-from fontgan.config.overrides import escape_overrides, own_settings
+from fontgan.config.overrides import escape_overrides, own_settings, unescape
 from fontgan.config.plugins import activate, typed_plugins
-from fontgan.config.sweep_grid import (
-    check_every_choice,
-    choices_of_override,
-    grid_jobs,
-    parse_override,
-    plain_value,
-    quoted,
-    ready_made,
-    shared_keys,
-)
 from fontgan.data.pack import make_pack
 from fontgan.errors import ConfigError, RunError, UserError
 from fontgan.run_folder import is_finished
@@ -49,21 +38,17 @@ def launch(overrides: list[str]) -> int:
     Raises: ConfigError, before any job starts, if a setting does not exist or fit.
     """
     if asked_processes() > 1:
-        raise ConfigError(
-            "-m: a sweep starts its runs itself. Start it without torchrun; launcher= runs several at once."
-        )
+        raise ConfigError("-m: a sweep starts its runs itself. Start it without torchrun; launcher= runs several.")
     typed = escape_overrides(overrides, sweep=True)
-    first = compose_escaped("train", [choices_of_override(override)[0] for override in parse_override(typed)])
-    parsed = parse_override([*ready_made(first, typed), *typed])
-    check_every_choice(parsed)
-    some_job = [choices_of_override(override)[0] for override in parsed]
+    some_job = [sweep_grid.choices_of_override(override)[0] for override in sweep_grid.parse_override(typed)]
+    first = compose_escaped("train", some_job)
+    parsed = sweep_grid.parse_override([*sweep_grid.ready_made(first, typed), *typed])
+    some_job, shared = sweep_grid.check_every_choice(parsed), sweep_grid.shared_keys(parsed)
     chosen = hydra_choices("train", some_job)
-    shared = shared_keys(parsed)
-    grid = grid_jobs(parsed, shared) if chosen["hydra/sweeper"] == "basic" else {}
+    grid = sweep_grid.grid_jobs(parsed, shared) if chosen["hydra/sweeper"] == "basic" else {}
     jobs = [Job(folder, own) for folder, own in grid.items()]
     if not jobs and not first.data.holdout and not first.data.holdout_chars:
         raise ConfigError("data.holdout=0: a search needs held-out characters to score its trials by. Hold some out.")
-
     out = user_path(first.out).absolute()
     if chosen["hydra/launcher"] != "basic":
         # Here once, where the jobs would each begin with it. One whose data is bad says so itself.
@@ -78,30 +63,22 @@ def launch(overrides: list[str]) -> int:
         before = {job.folder: job.starts for job in list_jobs(out, jobs)}
         log.info("sweep: %s", f"{len(jobs)} jobs in {out}" if jobs else f"a search in {out}")
         lines = [override.input_line or "" for override in parsed]
-        lines += [
-            f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]",
-            f"hydra.sweep.dir={quoted(str(out))}",
-        ]
+        lines.append(f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]")
+        quoted = str(out).replace("\\", "\\\\").replace('"', '\\"')
+        lines.append(f'hydra.sweep.dir="{quoted}"')
         try:
             with hydra_here() as hydra:
                 hydra.multirun("train", run_job, lines, with_log_configuration=False)
         except Exception as error:
             # A job keeps its errors to itself, so these are words of the launcher or the search.
             _say_how_it_went(out, before)
-            words = " ".join(str(error).split()).rstrip(".")
-            raise RunError(
-                f"sweep: stopped ({type(error).__name__}: {words}). The same command goes on; finished jobs are kept."
-            ) from error
+            words = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(".")
+            raise RunError(f"sweep: stopped ({words}). The same command goes on; finished jobs are kept.") from error
     return 1 if _say_how_it_went(out, before) else 0
 
 
 def _say_how_it_went(folder: Path, before: dict[str, int]) -> list[Job]:
-    """Counts the jobs that have been started since, and lists the failed ones.
-
-    Args:
-        before: how often each job had been started before; a search cannot tell its jobs beforehand.
-    Returns: the failed ones.
-    """
+    """Of the jobs started more often than ``before`` says; a search cannot list its own. Returns: the failed ones."""
     ran = [job for job in read_jobs(folder) if job.starts > before.get(job.folder, 0)]
     failed = [job for job in ran if job.status == FAILED]
     done = sum(job.status == DONE for job in ran)
@@ -112,10 +89,7 @@ def _say_how_it_went(folder: Path, before: dict[str, int]) -> list[Job]:
 
 
 def run_job(cfg: DictConfig) -> float | None:
-    """One job, in whatever process or machine its launcher starts it.
-
-    Returns: the score of its best checkpoint, which a search maximises; None if it failed or has none.
-    """
+    """One job, wherever its launcher starts it. Returns: its best score, if any, which a search maximises."""
     if not logging.getLogger("fontgan").handlers:
         set_up_logging(verbose=False)  # in a process of its own
     hydra = HydraConfig.get()
@@ -133,8 +107,12 @@ def run_job(cfg: DictConfig) -> float | None:
         cfg = check_config("train", cfg)
         for sentence in resolve("train", cfg, overrides):
             log.info("%s", sentence)
-        values = {override.get_key_element().lstrip("+"): override.value() for override in parse_override(overrides)}
-        code = train(cfg, {key: plain_value(values[key]) for key in own})
+        parsed = sweep_grid.parse_override(overrides)
+        values: dict[str, Any] = {override.get_key_element().lstrip("+"): override.value() for override in parsed}
+        plain = {
+            key: value if isinstance(value, int | float) else unescape(str(value)) for key, value in values.items()
+        }
+        code = train(cfg, {key: plain[key] for key in own})
     except (UserError, OSError) as problem:
         error = " ".join(str(problem).split())
         log.error("%s: error: %s", out.name, error)
