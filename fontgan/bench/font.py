@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 from tqdm import tqdm
 
-from fontgan.bench.figures import Figure, Setup, exact
+from fontgan.bench.figures import Figure, Setup, rates
 from fontgan.bench.outlines import FONTS
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
@@ -20,19 +21,15 @@ from fontgan.fontfile.create import create_font
 from fontgan.fontfile.metrics import Layout
 from fontgan.fontfile.vectorize import vectorize_folder
 from fontgan.runtime.log_setup import quiet
-from fontgan.runtime.timing import Task, ratio, summarize
+from fontgan.runtime.timing import ratio, summarize
 
 SIZE = 256  # of the images in pixels
 FIRST = 0x4E00  # the images stand for characters from here on, whatever they show
 COMPARED = 400  # images that one process and two are compared on
 
 
-def measure_font(glyphs: int, setup: Setup) -> list[Figure]:
-    """Images in a folder -> a new TrueType font.
-
-    Args:
-        glyphs: how many images.
-    """
+def measure(setup: Setup, glyphs: int) -> list[Figure]:
+    """So many images in a folder -> a new TrueType font."""
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder, quiet():
         images = Path(folder) / "images"
@@ -44,20 +41,20 @@ def measure_font(glyphs: int, setup: Setup) -> list[Figure]:
         create_font(traced, Path(folder) / "font.ttf", family="Bench")
         whole_s = time.perf_counter() - started
         some = chars[:COMPARED]
-        tasks = {"1 process": _tracing(images, some, 1)}
-        if cores > 1:
-            tasks["2 processes"] = _tracing(images, some, 2)
+        trace = partial(vectorize_folder, images, chars=some, layout=Layout())
+        tasks = {"1 process": partial(trace, workers=1), "2 processes": partial(trace, workers=2)}
+        if cores == 1:
+            del tasks["2 processes"]
         seconds = setup.time(tasks, "tracing", once=True, show=False)
     title = f"font of {glyphs:,} glyphs"
     how = f"images at {SIZE} px, the Han characters of the four bundled fonts over and over; {cores} cores"
     figures = [
-        Figure(f"{title}: images to file", exact(whole_s), "s", how),
-        Figure(f"{title}: tracing", exact(tracing_s), "s", how),
-        Figure(f"{title}: building", exact(whole_s - tracing_s), "s", f"{how}; built and verified"),
+        Figure(f"{title}: images to file", summarize([whole_s]), "s", how),
+        Figure(f"{title}: tracing", summarize([tracing_s]), "s", how),
+        Figure(f"{title}: building", summarize([whole_s - tracing_s]), "s", f"{how}; built and verified"),
     ]
     how = f"{len(some)} of these images, read and traced, with the start of the processes"
-    for name, taken in seconds.items():
-        figures.append(Figure(f"tracing, {name}", summarize([len(some) / t for t in taken]), "glyphs/s", how))
+    figures += rates("tracing, ", len(some), seconds, how)
     if cores > 1:
         gain = ratio(seconds["1 process"], seconds["2 processes"])
         figures.append(Figure("tracing, 2 processes over 1", gain, "x", how))
@@ -66,10 +63,8 @@ def measure_font(glyphs: int, setup: Setup) -> list[Figure]:
 
 def draw_images(folder: Path, glyphs: int) -> list[str]:
     """Draws so many images. Returns: the characters that they stand for."""
-    known = []
-    for font in FONTS:
-        source = FontGlyphs(asset(font))
-        known.append((source, [char for char in source.coverage(None).present if ord(char) >= FIRST]))
+    fonts = [FontGlyphs(asset(font)) for font in FONTS]
+    known = [(font, [char for char in font.coverage(None).present if ord(char) >= FIRST]) for font in fonts]
     frame = Frame(SIZE, 0, 0)
     chars = []
     for i in tqdm(range(glyphs), unit="glyph", desc="drawing images", leave=False):
@@ -78,7 +73,3 @@ def draw_images(folder: Path, glyphs: int) -> list[str]:
         grey = source.rasterize(drawn[i // len(known) % len(drawn)], frame, SIZE)
         Image.fromarray(grey).save(folder / f"{name_from_char(chars[-1])}.png", compress_level=1)
     return chars
-
-
-def _tracing(images: Path, chars: list[str], workers: int) -> Task:
-    return lambda: vectorize_folder(images, chars=chars, layout=Layout(), workers=workers)

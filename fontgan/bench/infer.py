@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from omegaconf import OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
-from fontgan.bench.figures import Figure, Setup
+from fontgan.bench.figures import Figure, Setup, rates
 from fontgan.commands import render
 from fontgan.config.compose import compose_config
 from fontgan.config.instantiate import build_generator
@@ -24,7 +25,7 @@ from fontgan.models.predict import draw_glyphs
 from fontgan.models.unet import UnetGenerator
 from fontgan.runtime.device import autocast
 from fontgan.runtime.log_setup import quiet
-from fontgan.runtime.timing import ratio, summarize
+from fontgan.runtime.timing import Task, ratio
 from fontgan.training import checkpoint as checkpoints
 from fontgan.values import image_from_pixels
 
@@ -35,20 +36,24 @@ GLYPHS = {"cpu": 96, "cuda": 960}
 GLYPHS_SMALL = {"cpu": 256, "cuda": 960}
 
 
-def measure_inference(experiment: str, batch_size: int, overrides: Sequence[str], setup: Setup) -> list[Figure]:
-    """Times generators with fresh weights: what they draw does not change how long drawing takes.
+def measure(setup: Setup, training: str, batch_size: int, overrides: Sequence[str]) -> list[Figure]:
+    """Times generators with fresh weights, of which drawing does not take longer.
 
-    It does change how long writing takes: they draw faint grey noise, whose PNGs take about as long to pack as those of
-    glyphs at 96 px and 1.4 times as long at 256 px, so that a trained run loses no more than is measured here.
+    Writing does: they draw faint grey noise, whose PNGs take about as long to pack as those of glyphs at 96 px and 1.4
+    times as long at 256 px, so that a trained run loses no more than is measured here.
     """
     figures: list[Figure] = []
-    for name in dict.fromkeys((experiment, SMALL)):
-        settings = [f"experiment={name}", f"trainer.seed={setup.seed}", *(overrides if name == experiment else ())]
+    for name in dict.fromkeys((training, SMALL)):
+        settings = [f"experiment={name}", f"trainer.seed={setup.seed}", *(overrides if name == training else ())]
         with tempfile.TemporaryDirectory() as folder:
             run = untrained_run(Path(folder) / "run", settings, batch_size, setup)
             images = Path(folder) / "glyphs"
+            asked = [f"font={run.source_spec}", f"out={images}", f"size={run.size}", "charset=gb2312-1"]
+            with quiet():
+                render.main(compose_config("render", asked))
             count = (GLYPHS_SMALL if name == SMALL else GLYPHS)[setup.device.type]
-            _render_glyphs(run, images, count)
+            for file in sorted(images.glob("*.png"))[count:]:
+                file.unlink()
             column, how = f"{name}, {run.size} px", f"batches of {batch_size}, {count} glyphs"
             figures += _precisions(run, count, column, how, setup)
             figures += _whole(run, images, Path(folder) / "drawn", column, how, setup)
@@ -60,21 +65,14 @@ def _precisions(run: Run, count: int, column: str, how: str, setup: Setup) -> li
     source = torch.rand(count, 1, run.size, run.size, generator=torch.Generator().manual_seed(0)).mul(2).sub(1)
     ready = fuse_conv_bn(run.generator)
     cast_convolutions(ready, torch.bfloat16)
-    seconds = setup.time(
-        {
-            "fp32": lambda: _draw(run, run.generator, source, "fp32"),
-            "bf16": lambda: _draw(run, run.generator, source, "bf16"),
-            "as infer draws": lambda: _draw(run, ready, source, "bf16"),
-        },
-        "drawing",
-    )
+    ways = {"fp32": (run.generator, "fp32"), "bf16": (run.generator, "bf16"), "as infer draws": (ready, "bf16")}
+    seconds = setup.time({name: partial(_draw, run, source, *way) for name, way in ways.items()}, "drawing")
     how = f"{how}, random images in memory; as infer draws: bf16, batch norms folded, convolutions cast beforehand"
-    rates = [
-        Figure(f"generator, {which}", summarize([count / took for took in taken]), "glyphs/s", how, column)
-        for which, taken in seconds.items()
-    ]
     gain = ratio(seconds["fp32"], seconds["as infer draws"])
-    return [*rates, Figure("generator, as infer draws over fp32", gain, "x", how, column)]
+    return [
+        *rates("generator, ", count, seconds, how, column),
+        Figure("generator, as infer draws over fp32", gain, "x", how, column),
+    ]
 
 
 def _whole(run: Run, images: Path, out: Path, column: str, how: str, setup: Setup) -> list[Figure]:
@@ -83,38 +81,31 @@ def _whole(run: Run, images: Path, out: Path, column: str, how: str, setup: Setu
         sources = FolderInput(run, images)
         pixels = [drawn for name in sources.names if (drawn := sources.pixels(name)) is not None]
         source = image_from_pixels(np.stack(pixels))[:, None]
-        generator = run.drawing  # made ready once, before anything is timed
-        seconds = setup.time(
-            {
-                "generator": lambda: _draw(run, generator, source, run.precision),
-                "folder": lambda: draw_folder(run, FolderInput(run, images), run.styles[0], out, overwrite=True),
-            },
-            "drawing a folder",
-        )
-    rates = summarize([len(source) / took for took in seconds["folder"]])
+        tasks: dict[str, Task] = {
+            "generator": partial(_draw, run, source, run.drawing, run.precision),  # made ready before it is timed
+            "folder": lambda: draw_folder(run, FolderInput(run, images), run.styles[0], out, overwrite=True),
+        }
+        seconds = setup.time(tasks, "drawing a folder")
     share = ratio(seconds["generator"], seconds["folder"])
     how = f"{how}, {run.precision}, the run loaded before; fresh weights draw faint grey noise, not glyphs"
     return [
-        Figure("folder in, folder out", rates, "glyphs/s", how, column),
+        *rates("", len(source), {"folder in, folder out": seconds["folder"]}, how, column),
         Figure("folder over generator alone", share, "x", how, column),
     ]
 
 
-def _draw(run: Run, generator: UnetGenerator, source: Tensor, precision: str) -> None:
+def _draw(run: Run, source: Tensor, generator: UnetGenerator, precision: str) -> None:
     style = run.weights(run.styles[0]).expand(len(source), -1)
     compute = autocast(run.device, precision)
     draw_glyphs(generator, source, style, device=run.device, autocast=compute, batch_size=run.batch_size)
 
 
 def untrained_run(out: Path, settings: Sequence[str], batch_size: int, setup: Setup) -> Run:
-    """A run of the bundled fonts that has made no step: saved and loaded as any other.
-
-    Raises: ConfigError for settings that do not fit.
-    """
+    """A run of the bundled fonts that has made no step: saved and loaded as any other."""
     cfg = compose_config("train", list(settings))
     styles = list(cfg.data.targets)
     torch.manual_seed(cfg.trainer.seed)
-    generator: UnetGenerator = build_generator(cfg, len(styles))
+    generator = build_generator(cfg, len(styles))
     still = {"scale": 1.0, "dx": 0.0, "dy": 0.0}
     manifest = {
         "size": cfg.data.size,
@@ -124,22 +115,8 @@ def untrained_run(out: Path, settings: Sequence[str], batch_size: int, setup: Se
         "members": [{"name": name, "align": still} for name in (SOURCE, *styles)],
     }
     config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
-    checkpoints.save(
-        out,
-        step=0,
-        metadata={"minutes": 0.0, "scores": {}, "styles": styles, "pack": "", "data": manifest},
-        config_yaml=config_yaml,
-        networks={"generator": generator},
-        training={},
-    )
+    metadata = {"minutes": 0.0, "scores": {}, "styles": styles, "pack": "", "data": manifest}
+    networks: dict[str, nn.Module] = {"generator": generator}
+    checkpoints.save(out, step=0, metadata=metadata, config_yaml=config_yaml, networks=networks, training={})
     (out / "config.yaml").write_text(config_yaml, encoding="utf-8")
     return load(out, which="last", device=setup.device.type, precision=setup.precision, batch_size=batch_size)
-
-
-def _render_glyphs(run: Run, folder: Path, count: int) -> None:
-    """Draws the first characters of the run's own source font as PNGs of the run's size."""
-    asked = [f"font={run.source_spec}", f"out={folder}", f"size={run.size}", "charset=gb2312-1"]
-    with quiet():
-        render.main(compose_config("render", asked))
-    for file in sorted(folder.glob("*.png"))[count:]:
-        file.unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,15 +28,17 @@ COPIED = {"cpu": 2**28, "cuda": 2**31}  # bytes, far more than any cache holds
 def describe_machine(device: torch.device) -> dict[str, Any]:
     """CPU, cores, threads, memory, GPU (None on a CPU), capabilities and versions."""
     gpu = torch.cuda.get_device_properties(device) if device.type == "cuda" else None
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # of an older torch: none
+    sets = sorted(name for name, there in known.items() if there is True and any(part in name for part in RELEVANT))
     return {
         "device": device.type,
         "cpu": cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "gpu": gpu.name if gpu else None,
         "gpu_memory_gib": round(gpu.total_memory / 2**30) if gpu else None,
-        "capabilities": [f"sm_{gpu.major}{gpu.minor}"] if gpu else cpu_capabilities(),
+        "capabilities": [f"sm_{gpu.major}{gpu.minor}"] if gpu else sets,
         "system": platform.system(),
         "fontgan": __version__,
         "torch": torch.__version__,
@@ -47,43 +50,24 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
 
 def cpu_name() -> str:
     """As the kernel names it, else the architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def cpu_capabilities() -> list[str]:
-    """The relevant instruction sets that torch finds; [] where it cannot tell."""
-    if not hasattr(torch.cpu, "get_capabilities"):
-        return []
-    found = torch.cpu.get_capabilities()
-    return sorted(name for name, there in found.items() if there is True and any(part in name for part in RELEVANT))
+    file = Path("/proc/cpuinfo")
+    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+    named = re.search(r"^model name\s*:(.*)", text, re.MULTILINE)
+    return named[1].strip() if named else platform.machine()
 
 
 @dataclass(frozen=True)
 class Peaks:
-    """The best of ``ROUNDS`` rounds each: what disturbs a machine makes it slower, never faster.
+    """The best of ``ROUNDS`` rounds each: what disturbs a machine makes it slower, never faster."""
 
-    Attributes:
-        bf16_gflops, fp32_gflops: 1e9 operations a second of a matrix product, a multiply-add counted as two.
-        copy_gb_s: 1e9 bytes a second, those read and those written both counted.
-    """
-
-    bf16_gflops: float
+    bf16_gflops: float  # 1e9 operations a second of a matrix product, a multiply-add counted as two
     fp32_gflops: float
-    copy_gb_s: float
+    copy_gb_s: float  # 1e9 bytes a second, those read and those written both counted
 
 
-def measure_peaks(device: torch.device, *, side: int | None = None, copied: int | None = None) -> Peaks:
-    """Peak rates of a device in this process, with the threads and settings that it has now.
-
-    Args:
-        side: of the square matrices.   copied: bytes copied at once.
-    """
-    side, copied = side or SIDE[device.type], copied or COPIED[device.type]
+def measure_peaks(device: torch.device) -> Peaks:
+    """Peak rates of a device in this process, with the threads and settings that it has now."""
+    side, copied = SIDE[device.type], COPIED[device.type]
     matrix = torch.randn(side, side, device=device)
     # Where the device has no bf16, a product of it takes a thousand times as long.
     side_bf16 = side if pick_precision("auto", device) == "bf16" else min(side, SIDE_WITHOUT_BF16)

@@ -9,11 +9,23 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
+import pathops
+from fontTools.pens.basePen import decomposeQuadraticSegment
+from fontTools.pens.recordingPen import RecordingPen
+from fontTools.pens.transformPen import TransformPen
+from fontTools.svgLib.path import parse_path
+from fontTools.ttLib import TTFont
+from PIL import Image
+from scipy.interpolate import BPoly
+from scipy.ndimage import gaussian_filter
+from scipy.spatial import KDTree
+from skimage.measure import find_contours
 
-from fontgan.bench.figures import Figure, Setup, exact
+from fontgan.bench.figures import Figure, Setup
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
 from fontgan.data.sources import asset
@@ -25,14 +37,11 @@ FONTS = ("NotoSansSC-Regular.ttf", "LXGWWenKai.ttf", "MaShanZheng-Regular.ttf", 
 SIZES = (128, 256)
 UPSAMPLED = 4  # times, for tracers of black and white images; bicubic, then cut at the middle grey
 STEP = 2.0  # units between places at which outlines are compared
-TOLERANCE, SPECK = 0.6, 0.0001  # as in configs/vectorize.yaml
 
 Tracer = Callable[[np.ndarray, PixelsToUnits], Outline]
-Calls = list[tuple[str, list[tuple[float, float]]]]  # of a pen, in pixels
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """A glyph with its own outline, and an image of it."""
 
     char: str
@@ -43,31 +52,28 @@ class Sample:
 
 def samples(font: str, chars: Sequence[str], size: int) -> list[Sample]:
     """Characters of a bundled font at a size in pixels; their overlaps are removed, as no image shows them."""
-    import pathops
-    from fontTools.pens.recordingPen import RecordingPen
-    from fontTools.ttLib import TTFont
-
     file = asset(font)
     glyphs, tables = FontGlyphs(file), TTFont(file)
+    glyph_set, cmap = tables.getGlyphSet(), tables.getBestCmap()
     frame = Frame(0.9 * size, 0.05 * size, 0.05 * size)
     to_units = PixelsToUnits.from_frame(frame, **glyphs.to_cell())
     found = []
     for char in chars:
-        path, drawn = pathops.Path(), RecordingPen()
-        glyph_set = tables.getGlyphSet()
-        glyph_set[tables.getBestCmap()[ord(char)]].draw(path.getPen(glyphSet=glyph_set))
+        path = pathops.Path()
+        glyph_set[cmap[ord(char)]].draw(path.getPen(glyphSet=glyph_set))
         path.simplify(fix_winding=True)
-        path.draw(drawn)
-        truth = Outline(tuple((name, tuple(points)) for name, points in drawn.value))
-        found.append(Sample(char, truth, glyphs.rasterize(char, frame, size), to_units))
+        found.append(Sample(char, _recorded(path.draw), glyphs.rasterize(char, frame, size), to_units))
     return found
+
+
+def _recorded(draw: Callable[[Any], object]) -> Outline:
+    pen = RecordingPen()
+    draw(pen)
+    return Outline(tuple((name, tuple(points)) for name, points in pen.value))
 
 
 def spoil(grey: np.ndarray) -> np.ndarray:
     """Blurred by 0.7 px, with noise of 6 grey levels, through JPEG: rather worse than a trained generator draws."""
-    from PIL import Image
-    from scipy.ndimage import gaussian_filter
-
     noise = np.random.default_rng(0).normal(0, 6, grey.shape)
     file = io.BytesIO()
     blurred = gaussian_filter(grey.astype(float), 0.7) + noise
@@ -81,79 +87,63 @@ def spoil(grey: np.ndarray) -> np.ndarray:
 
 def tracers() -> tuple[dict[str, Tracer], list[str]]:
     """Those that are installed, ours first, and the names of those that are not."""
-    there = {
-        "potrace": shutil.which("potrace") is not None,
-        "vtracer": importlib.util.find_spec("vtracer") is not None,
+    ours = partial(trace, em=1000, tolerance=0.6, speck=0.0001)  # as in configs/vectorize.yaml
+    others = {
+        "marching squares": (_marching_squares, True),
+        "potrace": (_potrace, shutil.which("potrace")),
+        "vtracer": (_vtracer, importlib.util.find_spec("vtracer")),
     }
-    others = {"potrace": _potrace, "vtracer": _vtracer}
-    found: dict[str, Tracer] = {"ours": _ours, "marching squares": _marching_squares}
-    found |= {name: others[name] for name in others if there[name]}
-    return found, [name for name in others if not there[name]]
+    found = {name: partial(_in_units, draw) for name, (draw, there) in others.items() if there}
+    return {"ours": ours, **found}, [name for name in others if name not in found]
 
 
-def _ours(grey: np.ndarray, to_units: PixelsToUnits) -> Outline:
-    return trace(grey, to_units, em=1000, tolerance=TOLERANCE, speck=SPECK)
+def _in_units(draw: Callable[[np.ndarray, Any], None], grey: np.ndarray, to_units: PixelsToUnits) -> Outline:
+    """The outline that one of the functions below draws of an image with a pen, in pixels."""
+    turn = (to_units.scale, 0, 0, -to_units.scale, to_units.dx, to_units.dy)
+    return _recorded(lambda pen: draw(grey, TransformPen(pen, turn)))
 
 
-def _marching_squares(grey: np.ndarray, to_units: PixelsToUnits) -> Outline:
+def _marching_squares(grey: np.ndarray, pen: Any) -> None:
     """The polygon at half of the interpolated coverage, every point of it."""
-    from skimage import measure
-
-    calls: Calls = []
-    for rows in measure.find_contours(np.pad(grey, 1, constant_values=255), 127.5):  # type: ignore[no-untyped-call]
-        points = [(x - 0.5, y - 0.5) for y, x in rows[:-1]]
-        calls += [("moveTo", points[:1]), *(("lineTo", [point]) for point in points[1:]), ("closePath", [])]
-    return _in_units(calls, to_units)
+    for rows in find_contours(np.pad(grey, 1, constant_values=255), 127.5):  # type: ignore[no-untyped-call]
+        _draw_polygon(rows[:-1, ::-1] - 0.5, pen)
 
 
-def _potrace(grey: np.ndarray, to_units: PixelsToUnits) -> Outline:
+def _potrace(grey: np.ndarray, pen: Any) -> None:
     ink = _black_and_white(grey)
     bitmap = f"P4\n{ink.shape[1]} {ink.shape[0]}\n".encode() + np.packbits(ink, axis=1).tobytes()
-    unit = 10  # to a pixel
-    command = ["potrace", "--backend", "svg", "--unit", str(unit), "--turdsize", "8", "-"]
+    command = ["potrace", "--backend", "svg", "--unit", "10", "--turdsize", "8", "-"]  # 10 units to a pixel
     svg = subprocess.run(command, input=bitmap, capture_output=True, check=True).stdout.decode()
-    calls: Calls = []
-    for path in re.findall(r'<path d="([^"]+)"', svg):
-        calls += _svg_calls(path, 1 / (unit * UPSAMPLED), -1 / (unit * UPSAMPLED), 0, grey.shape[0])
-    return _in_units(calls, to_units)
+    _draw_svg(svg, TransformPen(pen, (0.1 / UPSAMPLED, 0, 0, -0.1 / UPSAMPLED, 0, grey.shape[0])))
 
 
-def _vtracer(grey: np.ndarray, to_units: PixelsToUnits) -> Outline:
+def _vtracer(grey: np.ndarray, pen: Any) -> None:
     import vtracer
-    from PIL import Image
 
     file = io.BytesIO()
     Image.fromarray(np.where(_black_and_white(grey), 0, 255).astype(np.uint8)).convert("RGB").save(file, "PNG")
     svg = vtracer.convert_raw_image_to_svg(file.getvalue(), img_format="png", colormode="binary", filter_speckle=4)
-    scale = 1 / UPSAMPLED
-    calls: Calls = []
-    for path, left, top in re.findall(r'<path d="([^"]+)"[^>]*translate\(([-\d.]+),([-\d.]+)\)', svg):
-        calls += _svg_calls(path, scale, scale, scale * float(left), scale * float(top))
-    return _in_units(calls, to_units)
+    _draw_svg(svg, TransformPen(pen, (1 / UPSAMPLED, 0, 0, 1 / UPSAMPLED, 0, 0)))
 
 
 def _black_and_white(grey: np.ndarray) -> np.ndarray:
     """True for ink, upsampled."""
-    from PIL import Image
-
     height, width = grey.shape
     large = Image.fromarray(grey).resize((UPSAMPLED * width, UPSAMPLED * height), Image.Resampling.BICUBIC)
     return np.asarray(large) < 128
 
 
-def _svg_calls(path: str, scale_x: float, scale_y: float, left: float, top: float) -> Calls:
-    """The pen calls of an SVG path, in pixels."""
-    from fontTools.pens.recordingPen import RecordingPen
-    from fontTools.svgLib.path import parse_path
-
-    pen = RecordingPen()
-    parse_path(path, pen)
-    return [(name, [(left + scale_x * x, top + scale_y * y) for x, y in points]) for name, points in pen.value]
+def _draw_svg(svg: str, pen: Any) -> None:
+    """The paths of an SVG, each moved by its own translation; a group's transform is left to the pen."""
+    for path, left, top in re.findall(r'<path d="([^"]+)"(?:[^>]*translate\(([-\d.]+),([-\d.]+)\))?', svg):
+        parse_path(path, TransformPen(pen, (1, 0, 0, 1, float(left or 0), float(top or 0))))
 
 
-def _in_units(calls: Calls, to_units: PixelsToUnits) -> Outline:
-    scale, dx, dy = to_units.scale, to_units.dx, to_units.dy
-    return Outline(tuple((name, tuple((dx + scale * x, dy - scale * y) for x, y in points)) for name, points in calls))
+def _draw_polygon(polygon: np.ndarray, pen: Any) -> None:
+    pen.moveTo(polygon[0])
+    for point in polygon[1:]:
+        pen.lineTo(point)
+    pen.closePath()
 
 
 # -- comparison -------------------------------------------------------------------------------
@@ -161,50 +151,34 @@ def _in_units(calls: Calls, to_units: PixelsToUnits) -> Outline:
 
 def flatten(outline: Outline, steps: int = 12) -> list[np.ndarray]:
     """Each contour as a polygon (N, 2), a curve as so many lines."""
-    from fontTools.pens.basePen import decomposeQuadraticSegment
-
-    share = np.arange(1, steps + 1)[:, None] / steps
-    rest = 1 - share
-    found, parts = [], [np.zeros((1, 2))]
+    found: list[np.ndarray] = []
+    share, line = np.arange(1, steps + 1) / steps, [(0.0, 0.0)]
     for name, points in outline.calls:
         if name == "moveTo":
-            parts = [np.array(points, float)]
+            line = [points[0]]
         elif name == "lineTo":
-            parts.append(np.array(points, float))
-        elif name == "curveTo":
-            at, (one, two, end) = parts[-1][-1], np.array(points, float)
-            parts.append(rest**3 * at + 3 * rest**2 * share * one + 3 * rest * share**2 * two + share**3 * end)
-        elif name == "qCurveTo":
-            for one, end in decomposeQuadraticSegment(points):
-                at = parts[-1][-1]
-                parts.append(rest**2 * at + 2 * rest * share * np.array(one) + share**2 * np.array(end))
+            line.append(points[0])
+        elif name in ("curveTo", "qCurveTo"):
+            for curve in decomposeQuadraticSegment(points) if name == "qCurveTo" else [points]:
+                line += list(BPoly(np.array([line[-1], *curve], float)[:, None], [0, 1])(share))
         else:
-            found.append(np.concatenate(parts))
+            found.append(np.array(line, float))
     return found
 
 
-@dataclass(frozen=True)
-class Deviation:
-    """An outline's deviation from the true one.
+class Deviation(NamedTuple):
+    """An outline's deviation from the true one: distances from places on either outline to the other, in units."""
 
-    Attributes:
-        iou: of the areas.
-        farthest: the largest distance from a place on either outline to the other, in units (Hausdorff).
-        mean: the mean distance, in units.
-        points: on and off curve.
-    """
-
-    iou: float
-    farthest: float
+    iou: float  # of the areas
+    farthest: float  # Hausdorff distance
     mean: float
-    points: int
 
 
 def compare(outline: Outline, truth: Outline) -> Deviation:
     """Areas by Skia's path operations on flattened outlines, distances between places every ``STEP`` units."""
     polygons, true_polygons = flatten(outline), flatten(truth)
     away = np.concatenate([_distances(polygons, true_polygons), _distances(true_polygons, polygons)])
-    return Deviation(_iou(polygons, true_polygons), float(away.max()), float(away.mean()), count_points(outline))
+    return Deviation(_iou(polygons, true_polygons), float(away.max()), float(away.mean()))
 
 
 def count_points(outline: Outline) -> int:
@@ -212,18 +186,12 @@ def count_points(outline: Outline) -> int:
     return sum(len(points) for _, points in outline.calls)
 
 
-def _iou(one: list[np.ndarray], two: list[np.ndarray]) -> float:
-    import pathops
-
+def _iou(*outlines: list[np.ndarray]) -> float:
     paths = []
-    for polygons in (one, two):
+    for polygons in outlines:
         path = pathops.Path()
-        pen = path.getPen(glyphSet=None)
         for polygon in polygons:
-            pen.moveTo(polygon[0])
-            for point in polygon[1:]:
-                pen.lineTo(point)
-            pen.closePath()
+            _draw_polygon(polygon, path.getPen(glyphSet=None))
         path.simplify(fix_winding=True)
         paths.append(path)
     both = abs(pathops.op(*paths, pathops.PathOp.INTERSECTION).area)
@@ -232,13 +200,10 @@ def _iou(one: list[np.ndarray], two: list[np.ndarray]) -> float:
 
 def _distances(of: list[np.ndarray], to: list[np.ndarray]) -> np.ndarray:
     """From places on some polygons to the nearest edge of others."""
-    from scipy.spatial import KDTree
-
     places, ahead = _places(to)
-    _, near = KDTree(places).query(_places(of)[0], k=4)
-    asked = _places(of)[0][:, None]
-    start, end = places[near], ahead[near]
-    edge = end - start
+    asked = _places(of)[0]
+    _, near = KDTree(places).query(asked, k=4)
+    start, edge, asked = places[near], ahead[near] - places[near], asked[:, None]
     length = np.maximum((edge**2).sum(-1), 1e-12)
     share = (((asked - start) * edge).sum(-1) / length).clip(0, 1)
     return np.hypot(*np.moveaxis(start + share[..., None] * edge - asked, -1, 0)).min(1)
@@ -256,20 +221,13 @@ def _places(polygons: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(found), np.concatenate(ahead)
 
 
-# -- figures ----------------------------------------------------------------------------------
-
-
-def measure_outlines(glyphs: int, setup: Setup) -> list[Figure]:
-    """Every tracer that is installed on the same images.
-
-    Args:
-        glyphs: of each of the bundled fonts, chosen at random.
-    """
-    chars = random.Random(setup.seed).sample(shared_chars(), glyphs)
+def measure(setup: Setup, traced: int) -> list[Figure]:
+    """Every tracer that is installed on the same images: ``traced`` glyphs of each bundled font, chosen at random."""
+    chars = random.Random(setup.seed).sample(shared_chars(), traced)
     found, missing = tracers()
     images = {f"{size} px": [s for font in FONTS for s in samples(font, chars, size)] for size in SIZES}
     small = f"{SIZES[0]} px"
-    degraded = [Sample(s.char, s.truth, spoil(s.grey), s.to_units) for s in images[small]]
+    degraded = [sample._replace(grey=spoil(sample.grey)) for sample in images[small]]
     absent = f"; not installed here: {', '.join(missing)}" if missing else ""
     how = f"{len(degraded)} glyphs of the four bundled fonts, chosen at random; the spread is over glyphs{absent}"
     figures = []
@@ -279,7 +237,7 @@ def measure_outlines(glyphs: int, setup: Setup) -> list[Figure]:
         points = summarize([float(count_points(sample.truth)) for sample in some])
         figures.append(Figure(f"{title}, the fonts themselves", points, "", how, "points"))
     for title, some in images.items():
-        tasks = {name: _all(tracer, some) for name, tracer in found.items()}
+        tasks = {name: partial(_trace_all, tracer, some) for name, tracer in found.items()}
         for name, taken in setup.time(tasks, f"tracing at {title}", once=True).items():
             each = summarize([1000 * took / len(some) for took in taken])
             how = f"{len(some)} glyphs traced one after another by one process"
@@ -293,17 +251,22 @@ def shared_chars() -> list[str]:
     return sorted(char for char in set.intersection(*have) if char >= "\u4e00")
 
 
-def _all(tracer: Tracer, images: list[Sample]) -> Callable[[], object]:
-    return lambda: [tracer(image.grey, image.to_units) for image in images]
+def _trace_all(tracer: Tracer, images: list[Sample]) -> list[Outline]:
+    return [tracer(image.grey, image.to_units) for image in images]
 
 
 def _compare_all(row: str, tracer: Tracer, images: list[Sample], how: str) -> list[Figure]:
-    found = [compare(tracer(image.grey, image.to_units), image.truth) for image in images]
+    outlines = _trace_all(tracer, images)
+    found = [compare(outline, image.truth) for outline, image in zip(outlines, images, strict=True)]
+    farthest = [each.farthest for each in found]
     columns = {
-        "differing area": (summarize([100 * (1 - each.iou) for each in found]), "%"),
-        "mean deviation": (summarize([each.mean for each in found]), ""),
-        "largest": (summarize([each.farthest for each in found]), ""),
-        "largest of 95 % of glyphs": (exact(float(np.percentile([each.farthest for each in found], 95))), ""),
-        "points": (summarize([float(each.points) for each in found]), ""),
+        "differing area": summarize([100 * (1 - each.iou) for each in found]),
+        "mean deviation": summarize([each.mean for each in found]),
+        "largest": summarize(farthest),
+        "largest of 95 % of glyphs": summarize([float(np.percentile(farthest, 95))]),
+        "points": summarize([float(count_points(outline)) for outline in outlines]),
     }
-    return [Figure(row, spread, unit, how, column) for column, (spread, unit) in columns.items()]
+    return [
+        Figure(row, spread, "%" if column == "differing area" else "", how, column)
+        for column, spread in columns.items()
+    ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,36 +43,32 @@ def read_figures(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
     """The files in a folder that ``fontgan bench`` wrote, by name; others are none of ours."""
     found = []
     for file in sorted(folder.glob("*.json")):
-        try:
+        with suppress(OSError, ValueError):
             content = read_json(file)
-        except (OSError, ValueError):
-            continue
-        if isinstance(content, dict) and content.get("made_by") == "fontgan bench" and content.get("format") == FORMAT:
-            found.append((file, content))
+            marks = isinstance(content, dict) and (content.get("made_by"), content.get("format"))
+            if marks == ("fontgan bench", FORMAT):
+                found.append((file, content))
     return found
 
 
 def to_markdown(found: Sequence[tuple[Path, dict[str, Any]]], page: Path) -> str:
-    """The page.
+    """The page of what ``read_figures`` found, with links to the files from where ``page`` will lie.
 
-    Args:
-        found: of ``read_figures``.
-        page: where it will lie, for its links to the files.
     Raises: RunError if a file's figures cannot be read.
     """
-    tables: dict[str, list[str]] = {}
+    tables: dict[str, list[str]] = defaultdict(list)
     for file, content in found:
+        link = os.path.relpath(file.resolve(), page.resolve().parent)
         try:
             for section in dict.fromkeys(figure["section"] for figure in content["figures"]):
-                link = os.path.relpath(file.resolve(), page.resolve().parent)
-                tables.setdefault(section, []).extend(_section(section, content, link))
+                tables[section] += _section(section, content, link)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(
                 f"{file}: its figures cannot be read ({type(error).__name__}: {error}). Measure them again, or take it away."
             ) from error
     parts = [MADE_BY_US, "# Benchmarks", INTRODUCTION]
     for heading, sections, note in TABLES:
-        if there := [part for section in sections for part in tables.get(section, [])]:
+        if there := [part for section in sections for part in tables[section]]:
             parts += [f"## {heading}", note, *there]
     return "\n\n".join(parts) + "\n"
 
@@ -78,12 +76,14 @@ def to_markdown(found: Sequence[tuple[Path, dict[str, Any]]], page: Path) -> str
 def _section(section: str, content: dict[str, Any], link: str) -> list[str]:
     """Machine and command, the table, and the most expensive operations where there is a profile."""
     machine = {key: _plain(value) for key, value in content["machine"].items()}
-    gpu = f"{machine['gpu']} ({machine['gpu_memory_gib']} GiB, CUDA {machine['cuda']}), " if machine["gpu"] else ""
+    has_gpu = content["machine"]["gpu"]
+    gpu = f"{machine['gpu']} ({machine['gpu_memory_gib']} GiB, CUDA {machine['cuda']}), " if has_gpu else ""
     figures = [figure for figure in content["figures"] if figure["section"] == section]
+    link = re.sub(r"[<>\\\s]", lambda mark: f"%{ord(mark[0]):02X}", link)  # within angle brackets
     parts = [
         f"{_plain(content['date'])}, `{_code(content['command'])}`: {gpu}{machine['cpu']}, {machine['cores']} cores, "
         f"torch threads: {machine['threads']}, {machine['memory_gib']} GiB; torch {machine['torch']}, fontgan "
-        f"{machine['fontgan']} ([JSON](<{_link(link)}>)).",
+        f"{machine['fontgan']} ([JSON](<{link}>)).",
         _table(figures),
     ]
     if section == "step" and content["profile"]:
@@ -108,15 +108,6 @@ def _code(text: str) -> str:
     return " ".join(str(text).split()).replace("`", "'")
 
 
-def _link(path: str) -> str:
-    """A path as the target of a link in angle brackets."""
-    return re.sub(r"[<>\\\s]", lambda mark: f"%{ord(mark[0]):02X}", Path(path).as_posix())
-
-
-def _plain(value: Any) -> Any:
-    """A value of a file as Markdown shows it: one line, in which nothing is markup. What is no text stays as it is."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if not isinstance(value, str):
-        return value
-    return re.sub(r"[<>`|\[\]\\]", lambda mark: f"&#{ord(mark[0])};", " ".join(value.split()))
+def _plain(value: Any) -> str:
+    """A value of a file as Markdown shows it: one line, in which nothing is markup."""
+    return re.sub(r"[<>`|\[\]\\]", lambda mark: f"&#{ord(mark[0])};", " ".join(str(value).split()))

@@ -4,37 +4,53 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import shlex
+import time
+from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
-from fontgan.bench.page import MADE_BY_US, read_figures, to_markdown
-from fontgan.bench.sections import READ_BY, SECTIONS, measure, plain
+from fontgan.bench.figures import Figure, Setup, show_figure
+from fontgan.bench.machine import Peaks, describe_machine, measure_peaks
+from fontgan.bench.page import FORMAT, MADE_BY_US, read_figures, to_markdown
 from fontgan.config.compose import compose_config
 from fontgan.config.data_plan import build_plan
 from fontgan.config.groups import choices
 from fontgan.errors import ConfigError
-from fontgan.runtime.device import pick_device, pick_precision
+from fontgan.runtime.device import describe, memory_error, pick_device, pick_precision
 from fontgan.runtime.files import atomic_write, out_file
 from fontgan.runtime.log_setup import quiet
 
 log = logging.getLogger(__name__)
 
+SECTIONS = ("step", "infer", "data", "outlines", "font")
 WORDS = (*SECTIONS, "all", "page")
+# The sections that read a setting, which their ``measure`` takes by name; those not named here are read by all.
+READ_BY = {
+    "training": ("step", "infer"),
+    "batch_size": ("step", "infer"),
+    "overrides": ("step", "infer"),
+    "compile": ("step",),
+    "fonts": ("data",),
+    "pairs": ("data",),
+    "traced": ("outlines",),
+    "glyphs": ("font",),
+    "seed": ("step", "infer", "data", "outlines"),
+}
 # Settings of a training that fontgan bench sets itself, and the key of its own for each.
 OWN = {
     "experiment": "training",
-    "trainer.batch_size": "batch_size",
-    "trainer.precision": "precision",
-    "trainer.device": "device",
-    "trainer.seed": "seed",
-    "trainer.compile": "compile",
+    **{f"trainer.{key}": key for key in ("batch_size", "precision", "device", "seed", "compile")},
 }
 
 
 def run_bench(cfg: DictConfig) -> int:
-    """Measures what is asked for, prints it, and writes the figures and the page. Returns: 0."""
+    """What the command does. Returns: 0."""
     _check(cfg)
     out, page = _files(cfg)
     if cfg.threads:
@@ -56,10 +72,9 @@ def run_bench(cfg: DictConfig) -> int:
 
 def _check(cfg: DictConfig) -> None:
     """Raises: ConfigError for a word or setting that does not fit."""
-    if cfg.what not in WORDS:
-        raise ConfigError(f"what={cfg.what}: choose one of {', '.join(WORDS)}.")
-    if cfg.training not in choices("experiment"):
-        raise ConfigError(f"training={cfg.training}: choose one of {', '.join(choices('experiment'))}.")
+    for key, known in (("what", WORDS), ("training", choices("experiment"))):
+        if cfg[key] not in known:
+            raise ConfigError(f"{key}={cfg[key]}: choose one of {', '.join(known)}.")
     default = compose_config("bench", [])
     for key, sections in READ_BY.items():
         if cfg.what not in ("all", *sections) and cfg[key] != default[key]:
@@ -92,3 +107,70 @@ def _files(cfg: DictConfig) -> tuple[Path, Path | None]:
     if page.is_file() and not page.read_bytes().startswith(MADE_BY_US.encode()):
         raise ConfigError(f"page={page}: is a page that fontgan bench did not make. Name another file.")
     return out, page
+
+
+def measure(cfg: DictConfig) -> dict[str, Any]:
+    """The figures of the sections asked for, each printed as soon as its section is done.
+
+    Raises: RunError where memory is full.
+    """
+    device = pick_device(cfg.device)
+    print(f"{describe(device, pick_precision(cfg.precision, device))}, torch {torch.__version__}", flush=True)
+    with memory_error(f"device={device}: memory is full. Use a device with more, or end what else fills it."):
+        peaks = measure_peaks(device)
+    products = f"bf16 {peaks.bf16_gflops:,.0f}, fp32 {peaks.fp32_gflops:,.0f} GFLOP/s"
+    print(f"matrix product: {products}; copy: {peaks.copy_gb_s:,.1f} GB/s", flush=True)
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "made_by": "fontgan bench",
+        "command": command(cfg),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": describe_machine(device),
+        "peaks": asdict(peaks),
+        "figures": [],
+        "profile": [],
+    }
+    setup = Setup(device, cfg.precision, cfg.rounds, cfg.minutes, cfg.seed)
+    for section in SECTIONS if cfg.what == "all" else (cfg.what,):
+        says = f"what={section}: memory is full. Use a device with more, or leave this section out."
+        if section in READ_BY["batch_size"]:
+            says = f"batch_size={cfg.batch_size}: does not fit in memory. Lower it."
+        with memory_error(says):
+            figures, profile = measure_section(section, cfg, setup, peaks)
+        content["profile"] += profile
+        for figure in figures:
+            content["figures"].append({"section": section, **figure.as_dict()})
+            title = ", ".join(filter(None, (figure.column, figure.name)))
+            print(f"{title}: {show_figure(figure.as_dict())}", flush=True)
+    return content
+
+
+def measure_section(section: str, cfg: DictConfig, setup: Setup, peaks: Peaks) -> tuple[list[Figure], list[Any]]:
+    """The figures of a section, and the operations of the step where it is profiled.
+
+    A section's imports wait for their turn: those of one are seconds that another does not need.
+    """
+    settings = {key: cfg[key] for key, sections in READ_BY.items() if section in sections and key != "seed"}
+    if section == "step":
+        from fontgan.bench.start import measure_start
+        from fontgan.bench.step import measure_step
+
+        figures, profile = measure_step(setup, peaks, **settings)
+        return [*figures, measure_start(setup)], profile
+    return import_module(f"fontgan.bench.{section}").measure(setup, **settings), []
+
+
+def command(cfg: DictConfig) -> str:
+    """The command that measures this, without where it wrote; of files given by a whole path the names alone."""
+    default = compose_config("bench", [])
+    changed = [key for key in cfg if cfg[key] != default[key] and key not in ("out", "page")]
+    settings = [f"{key!s}={plain(cfg[key])}".removeprefix("what=") for key in changed]
+    text = shlex.join(["fontgan", "bench", *settings])
+    return re.sub(r"(?<![\w.])/(?:[^\s/,\]'\"]+/)*(?=[^\s/,\]'\"])", "", text)
+
+
+def plain(value: Any) -> str:
+    """A value as it is typed on the command line."""
+    if isinstance(value, ListConfig):
+        return "[" + ",".join(f"'{item}'" if set("=, ") & set(str(item)) else str(item) for item in value) + "]"
+    return "null" if value is None else str(value)

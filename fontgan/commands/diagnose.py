@@ -30,6 +30,7 @@ def main(cfg: Config) -> int:
     from fontgan.evaluation.artefact_picture import picture
     from fontgan.evaluation.diagnose import diagnose
     from fontgan.evaluation.diagnosis_text import findings, score_table, stage_table
+    from fontgan.generate.inference import load
     from fontgan.pictures.contact_sheet import save_png
     from fontgan.runtime.device import pick_device, pick_precision
     from fontgan.runtime.log_setup import say
@@ -37,10 +38,11 @@ def main(cfg: Config) -> int:
     pick_precision(cfg.precision, pick_device(cfg.device))
     out = out_file("out", cfg.out, ".json") if cfg.out is not None else None
     picture_file = out_file("picture", cfg.picture, ".png") if cfg.picture is not None else None
-    found, glyphs = diagnose(
-        user_path(cfg.checkpoint), which=cfg.which, glyphs=cfg.glyphs,
+    run = load(
+        user_path(cfg.checkpoint), which=cfg.which,
         batch_size=cfg.batch_size, device=cfg.device, precision=cfg.precision,
     )  # fmt: skip
+    found, glyphs = diagnose(run, glyphs=cfg.glyphs)
     found["findings"] = findings(found, load_config(Path(found["checkpoint"]) / "config.yaml"))
     say("\n".join([score_table(found), "", stage_table(found), "", *found["findings"]]))
     if out is not None:

@@ -38,6 +38,7 @@ def main(cfg: Config) -> int:
     from fontgan.evaluation.folder_pairs import glyph_set_of_folders
     from fontgan.evaluation.glyph_set import glyph_set_of_run
     from fontgan.evaluation.tables import table, worst_sheet
+    from fontgan.generate.inference import load
     from fontgan.metrics.recognition import find_ocr
     from fontgan.pictures.contact_sheet import save_png
     from fontgan.runtime.log_setup import say
@@ -50,10 +51,11 @@ def main(cfg: Config) -> int:
             raise ConfigError("run and pred/truth/source: measure either a run or two folders. Leave one of them out.")
         if not user_path(cfg.run).is_dir():
             raise ConfigError(f"run={cfg.run}: no such folder. Give a run's folder, such as runs/quickstart.")
-        glyphs = glyph_set_of_run(
-            user_path(cfg.run), which=cfg.which, seed=cfg.seed,
+        run = load(
+            user_path(cfg.run), which=cfg.which,
             batch_size=cfg.batch_size, device=cfg.device, precision=cfg.precision,
         )  # fmt: skip
+        glyphs = glyph_set_of_run(run, seed=cfg.seed)
     elif cfg.pred is None or cfg.truth is None:
         raise ConfigError("evaluate: needs run=RUN, or both pred=DIR and truth=DIR; see fontgan evaluate --help.")
     else:

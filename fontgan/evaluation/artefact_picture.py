@@ -18,7 +18,7 @@ PAPER, TEXT, FAINT, BAR, LOUD = "white", "black", "#666666", "#4c78a8", "#d62728
 
 
 def picture(found: dict[str, Any], glyphs: GlyphSet) -> Image.Image:
-    """Draws what ``diagnose`` found. Returns: mode "RGB"."""
+    """Draws what ``diagnose`` found, in mode "RGB"."""
     parts = [_spectra(glyphs), _stages(found), *(_worst(score, glyphs) for score in found["scores"].values())]
     sheet = Image.new("RGB", (max(p.width for p in parts), sum(p.height for p in parts)), PAPER)
     top = 0
@@ -43,15 +43,17 @@ def _panel(title: str, note: str, height: int, width: int = WIDTH) -> tuple[Imag
 
 def _spectra(glyphs: GlyphSet) -> Image.Image:
     """The mean amplitude of truth and drawn, and their ratio; slow changes in the middle, the grid's at the rim."""
-    true, drawn = (_amplitudes(images) for images in (glyphs.truth, glyphs.drawn))
+    inks = (1 - images.astype(np.float32) / 255 for images in (glyphs.truth, glyphs.drawn))
+    # Mean amplitudes, (H, W), frequency 0 in the middle.
+    true, drawn = (np.fft.fftshift(np.abs(np.fft.fft2(ink)).mean(axis=0)) + 1e-3 for ink in inks)
     low, high = np.log(true).min(), np.log(true).max()
     ratio = np.clip(np.log2(drawn / true) / OCTAVES, -1, 1)
-    images = {"true": _grey(np.log(true), low, high), "drawn": _grey(np.log(drawn), low, high)}
-    images["drawn over true"] = np.rint(
-        255 * np.stack([1 - np.clip(-ratio, 0, 1), 1 - np.abs(ratio), 1 - np.clip(ratio, 0, 1)], axis=-1)
-    ).astype(np.uint8)
-    factor = -(-SPECTRUM_PX // glyphs.size)
-    side = factor * glyphs.size
+    shares = {
+        "true": (np.log(true) - low) / (high - low + 1e-9),
+        "drawn": (np.log(drawn) - low) / (high - low + 1e-9),
+        "drawn over true": np.stack([1 - np.clip(-ratio, 0, 1), 1 - np.abs(ratio), 1 - np.clip(ratio, 0, 1)], axis=-1),
+    }
+    side = -(-SPECTRUM_PX // glyphs.size) * glyphs.size
     panel, draw, top = _panel(
         "Spectra",
         "mean amplitude, logarithmic; middle: slow changes, rim: from pixel to pixel. "
@@ -59,22 +61,11 @@ def _spectra(glyphs: GlyphSet) -> Image.Image:
         side,
         width=max(WIDTH, 2 * MARGIN + 3 * (side + MARGIN)),
     )
-    for column, (label, image) in enumerate(images.items()):
-        left = MARGIN + column * (side + MARGIN)
+    for column, (label, share) in enumerate(shares.items()):
+        image, left = np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8), MARGIN + column * (side + MARGIN)
         panel.paste(_enlarged(image, side), (left, top))
         draw.text((left, top + side + 2), label, fill=TEXT, font=_font())
     return panel
-
-
-def _amplitudes(images: np.ndarray) -> np.ndarray:
-    """(N, H, W) uint8 -> mean amplitude (H, W), frequency 0 in the middle."""
-    spectra = np.abs(np.fft.fft2(1 - images.astype(np.float32) / 255)).mean(axis=0)
-    return np.fft.fftshift(spectra) + 1e-3
-
-
-def _grey(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    grey = np.rint(255 * np.clip((values - low) / (high - low + 1e-9), 0, 1)).astype(np.uint8)
-    return np.stack([grey] * 3, axis=-1)
 
 
 def _stages(found: dict[str, Any]) -> Image.Image:

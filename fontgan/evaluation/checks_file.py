@@ -24,21 +24,13 @@ REASONS = {
 
 
 class CheckedGlyph(Struct, frozen=True, forbid_unknown_fields=True):
-    """What was found of one glyph.
-
-    Args:
-        structure: confidence that all strokes are there and none too many, 0 to 1; None where it was not measured.
-        legibility: OCR confidence in the right character, 0 to 1; None where no OCR is installed or it does
-            not read the source glyph as that character either.
-        flags: keys of ``REASONS``; none if the glyph passed.
-        doubt: 0 to 1, by which glyphs are sorted, the most doubtful first.
-    """
+    """What was found of one glyph; None where it was not measured."""
 
     char: Char
-    structure: Share | None
-    legibility: Share | None
-    flags: tuple[str, ...]
-    doubt: Share
+    structure: Share | None  # confidence that all strokes are there and none too many
+    legibility: Share | None  # OCR confidence in the right character; None too where OCR does not read the source glyph
+    flags: tuple[str, ...]  # keys of ``REASONS``; none if the glyph passed
+    doubt: Share  # by which glyphs are sorted, the most doubtful first
 
 
 class Checks(Struct, frozen=True):
@@ -57,18 +49,9 @@ def checked(char: str, structure: float | None, legibility: float | None, flags:
 
 
 def write_checks(file: Path, glyphs: Sequence[CheckedGlyph], **facts: Any) -> None:
-    """Writes them whole or not at all.
-
-    Args:
-        facts: how they were found, for whoever reads the file.
-    """
-    content = {
-        "made_by": "fontgan complete",
-        "format": FORMAT,
-        **facts,
-        "reasons": REASONS,
-        "glyphs": list(map(asdict, glyphs)),
-    }
+    """Writes them whole or not at all, with ``facts`` on how they were found, for whoever reads the file."""
+    head = {"made_by": "fontgan complete", "format": FORMAT, **facts, "reasons": REASONS}
+    content = {**head, "glyphs": list(map(asdict, glyphs))}
     atomic_write(file, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fontgan.evaluation.glyph_set import GlyphSet, draw_pairs, held_out_pairs, pack_of
-from fontgan.generate.inference import Run, load
+from fontgan.generate.inference import Run
 from fontgan.metrics.artefacts import (
     MIN_MAP_PX,
     SCORES,
@@ -36,42 +38,32 @@ DEAD = 1e-6  # of the liveliest channel's deviation: a channel with less carries
 WORST = 8  # glyphs
 
 
-def glyphs_to_diagnose(run: Run, count: int) -> GlyphSet:
-    """At most ``count`` held-out pairs of a run, from all its styles, drawn.
-
-    Raises: RunError if nothing is held out, or the glyphs have changed since the training.
-    """
-    pack = pack_of(run)
-    return draw_pairs(run, pack, subsample_evenly(held_out_pairs(run, pack), count))
-
-
-def diagnose(
-    checkpoint: Path,
-    *,
-    which: str = "best",
-    glyphs: int = 96,
-    batch_size: int = 32,
-    device: str = "auto",
-    precision: str = "fp32",
-) -> tuple[dict[str, Any], GlyphSet]:
+def diagnose(run: Run, *, glyphs: int) -> tuple[dict[str, Any], GlyphSet]:
     """Measures the artefacts of a run.
 
     Args:
-        glyphs: how many held-out pairs at most.
+        glyphs: how many held-out pairs at most, from all its styles.
     Returns: what the JSON file holds (``scores``, ``smooth``, ``stages``, ``glyphs``), and the glyphs themselves.
-    Raises: RunError if there is no usable checkpoint, its glyphs have changed, or nothing is held out.
+    Raises: RunError if its glyphs have changed, or nothing is held out.
     """
-    run = load(checkpoint, which=which, batch_size=batch_size, device=device, precision=precision)
-    drawn = glyphs_to_diagnose(run, glyphs)
-    each = _each_glyph(run, drawn)
+    pack = pack_of(run)
+    drawn = draw_pairs(run, pack, subsample_evenly(held_out_pairs(run, pack), glyphs))
+    source, truth = image_from_pixels(drawn.expected)[:, None], _ink(drawn.truth)
+    # What is scored: the drawn glyphs, and as a measure of what wrong shapes alone give, their sources.
+    kinds = {"drawn": _ink(drawn.drawn), "copy_source": _ink(drawn.expected)}
+    weights = torch.cat([run.weights(style) for style, _ in drawn.names])
+    each: dict[str, dict[str, np.ndarray]] = {}  # score -> drawn, and copy_source where a copy can be scored -> (N,)
+    for name, score in SCORES.items():
+        if score.measure is None:
+            each[name] = {"drawn": shift_difference(lambda moved: _draw(run, moved, weights), source, truth).numpy()}
+        else:
+            each[name] = {kind: score.measure(ink, truth).numpy() for kind, ink in kinds.items()}
     on_glyphs, on_smooth = Probe(run.generator), Probe(run.generator)
     smooth = _smooth(run, on_smooth)
     with on_glyphs.listening():
-        _draw(run, image_from_pixels(_known(drawn.source))[:, None], _weights(run, drawn))
+        _draw(run, source, weights)
     scores = {name: _summary(name, drawn, values) for name, values in each.items()}
-    scores["checkerboard_phase"]["together"] = {
-        kind: _together(images, drawn.truth) for kind, images in _kinds(drawn).items()
-    }
+    scores["checkerboard_phase"]["together"] = {kind: _together(ink, truth) for kind, ink in kinds.items()}
     found = {
         "format": FORMAT,
         "checkpoint": str(run.checkpoint.folder),
@@ -81,7 +73,7 @@ def diagnose(
         "styles": drawn.styles,
         "scores": scores,
         "smooth": smooth,
-        "stages": stages(on_glyphs, on_smooth, _ink(drawn.truth)),
+        "stages": stages(on_glyphs, on_smooth, truth),
         "glyphs": [
             {"style": style, "char": char, **{name: float(values["drawn"][row]) for name, values in each.items()}}
             for row, (style, char) in enumerate(drawn.names)
@@ -90,39 +82,9 @@ def diagnose(
     return found, drawn
 
 
-# -- glyphs ---------------------------------------------------------------------------------
-
-
-def _kinds(glyphs: GlyphSet) -> dict[str, np.ndarray]:
-    """What is scored: the drawn glyphs, and as a measure of what wrong shapes alone give, their sources."""
-    return {"drawn": glyphs.drawn, "copy_source": _known(glyphs.source)}
-
-
-def _known(source: np.ndarray | None) -> np.ndarray:
-    assert source is not None, "a run knows what it draws from"
-    return source
-
-
-def _each_glyph(run: Run, glyphs: GlyphSet) -> dict[str, dict[str, np.ndarray]]:
-    """Score -> drawn, and copy_source where a copy can be scored -> (N,)."""
-    truth, weights = _ink(glyphs.truth), _weights(run, glyphs)
-    each = {}
-    for name, score in SCORES.items():
-        if score.measure is None:
-            source = image_from_pixels(_known(glyphs.source))[:, None]
-            each[name] = {"drawn": shift_difference(lambda moved: _draw(run, moved, weights), source, truth).numpy()}
-        else:
-            each[name] = {kind: score.measure(_ink(images), truth).numpy() for kind, images in _kinds(glyphs).items()}
-    return each
-
-
 def _ink(pixels: np.ndarray) -> Tensor:
     """(N, H, W) uint8 -> (N, 1, H, W), 0 paper .. 1 ink."""
     return ink_from_image(image_from_pixels(pixels))[:, None]
-
-
-def _weights(run: Run, glyphs: GlyphSet) -> Tensor:
-    return torch.cat([run.weights(style) for style, _ in glyphs.names])
 
 
 def _draw(run: Run, source: Tensor, weights: Tensor) -> Tensor:
@@ -134,34 +96,26 @@ def _draw(run: Run, source: Tensor, weights: Tensor) -> Tensor:
     return ink_from_image(images)
 
 
-def _together(images: np.ndarray, truth: np.ndarray) -> float:
+def _together(ink: Tensor, truth: Tensor) -> float:
     """``checkerboard_phase`` of all glyphs as one: what a glyph alone shows by chance has averaged out."""
-    ink, true = _ink(images), _ink(truth)
-    return float(peak_to_peak(phase_means(ink - true).mean((0, 1))) / mean_ink(true).mean())
+    return float(peak_to_peak(phase_means(ink - truth).mean((0, 1))) / mean_ink(truth).mean())
 
 
 def _summary(name: str, glyphs: GlyphSet, values: dict[str, np.ndarray]) -> dict[str, Any]:
-    drawn, copied = values["drawn"], values.get("copy_source")
-    rows = {style: [row for row, pair in enumerate(glyphs.names) if pair[0] == style] for style in glyphs.styles}
+    means = {kind: float(np.mean([of[rows].mean() for rows in glyphs.rows.values()])) for kind, of in values.items()}
+    drawn = values["drawn"]
     return {
         "title": SCORES[name].title,
         "unit": SCORES[name].unit,
         "how": SCORES[name].how,
-        "mean": _mean_of_styles(drawn, rows),
-        "copy_source": None if copied is None else _mean_of_styles(copied, rows),
-        "styles": {style: float(drawn[there].mean()) for style, there in rows.items()},
+        "mean": means["drawn"],
+        "copy_source": means.get("copy_source"),
+        "styles": {style: float(drawn[rows].mean()) for style, rows in glyphs.rows.items()},
         "worst": [
             {"style": glyphs.names[row][0], "char": glyphs.names[row][1], "value": float(drawn[row])}
             for row in np.argsort(-drawn, kind="stable")[:WORST]
         ],
     }
-
-
-def _mean_of_styles(values: np.ndarray, rows: dict[str, list[int]]) -> float:
-    return float(np.mean([values[there].mean() for there in rows.values()]))
-
-
-# -- plain inputs ---------------------------------------------------------------------------
 
 
 def smooth_inputs(size: int) -> dict[str, Tensor]:
@@ -223,46 +177,26 @@ class StageStatistics:
         if self.side >= MIN_MAP_PX:
             parts["at"], parts["beside"] = nyquist_energy(maps)
         for name, part in parts.items():
-            total = part.double().sum(0).cpu()
-            self.sums[name] = self.sums[name] + total if name in self.sums else total
+            self.sums[name] = self.sums.get(name, torch.tensor(0.0)) + part.double().sum(0).cpu()
 
-    def _mean(self, name: str) -> Tensor:
-        return self.sums[name] / self.count
+    def readings(self, on_smooth: StageStatistics | None = None) -> dict[str, float | None]:
+        """None where the maps are too small, or dead: no channel carries anything.
 
-    def _alive(self) -> tuple[Tensor, Tensor]:
-        """Standard deviation by channel, and which channels carry anything."""
-        deviation = (self._mean("square") - self._mean("mean").square()).clamp_min(0).sqrt()
-        return deviation, deviation > DEAD * deviation.max()
-
-    @property
-    def by_place(self) -> float | None:
-        """Spread of the four places' means over all maps, in standard deviations of the channel, mean over channels."""
-        deviation, alive = self._alive()
-        if self.side < MIN_MAP_PX or not alive.any():
-            return None
-        return float((peak_to_peak(self._mean("places"))[alive] / deviation[alive]).mean())
-
-    @property
-    def by_frequency(self) -> float | None:
-        """``nyquist_excess`` by channel, its mean over channels, octaves."""
-        _, alive = self._alive()
-        if self.side < MIN_MAP_PX or not alive.any():
-            return None
-        return float((self._mean("at") / self._mean("beside")).log2()[alive].mean())
-
-    @property
-    def on_its_own(self) -> float | None:
-        """Spread of the four places' means in each map, over the maps' mean absolute value: for smooth inputs."""
-        level = float(self._mean("level").mean())
-        if self.side < MIN_MAP_PX or not level > 0:
-            return None
-        return float(self._mean("spread").mean()) / level
-
-
-def _statistics_of(maps: Tensor) -> StageStatistics:
-    statistics = StageStatistics()
-    statistics.add(maps)
-    return statistics
+        by_place: spread of the four places' means over all maps, in standard deviations of the channel.
+        by_frequency: ``nyquist_excess``, in octaves.   Both are means over channels.
+        smooth: spread of the four places' means in each map, over the maps' mean absolute value, on smooth inputs.
+        """
+        found: dict[str, float | None] = {"by_place": None, "by_frequency": None, "smooth": None}
+        mean = {name: total / self.count for name, total in self.sums.items()}
+        deviation = (mean["square"] - mean["mean"].square()).clamp_min(0).sqrt()
+        alive = deviation > DEAD * deviation.max()
+        if self.side >= MIN_MAP_PX and alive.any():
+            found["by_place"] = float((peak_to_peak(mean["places"])[alive] / deviation[alive]).mean())
+            found["by_frequency"] = float((mean["at"] / mean["beside"]).log2()[alive].mean())
+        if on_smooth is not None and on_smooth.side >= MIN_MAP_PX:
+            level, spread = (float((on_smooth.sums[name] / on_smooth.count).mean()) for name in ("level", "spread"))
+            found["smooth"] = spread / level if level > 0 else None
+        return found
 
 
 class Probe:
@@ -274,32 +208,24 @@ class Probe:
 
     def __init__(self, generator: nn.Module):
         self.blocks = [module for module in generator.modules() if isinstance(module, UpBlock | OutputHead)]
-        self.statistics: dict[nn.Module, dict[str, StageStatistics]] = {}
+        self.statistics: dict[nn.Module, dict[str, StageStatistics]] = defaultdict(lambda: defaultdict(StageStatistics))
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        handles = [
-            getattr(block, part).register_forward_hook(self._hook(block, part))
-            for block in self.blocks
-            for part in PARTS
-            if hasattr(block, part)
-        ]
-        try:
+        with ExitStack() as hooks:
+            for block, part in product(self.blocks, PARTS):
+                if hasattr(block, part):
+                    hook = partial(self._hear, block, part)
+                    hooks.enter_context(getattr(block, part).register_forward_hook(hook))
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
-    def _hook(self, block: nn.Module, part: str) -> Any:
-        def hear(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            statistics = self.statistics.setdefault(block, {})
-            if output is inputs[0]:
-                return  # a part that is switched off, such as NoRefine
-            if part == "resize" and inputs[0].shape[-2:] == output.shape[-2:]:
-                statistics.setdefault("input", StageStatistics()).add(inputs[0])
-            statistics.setdefault(part, StageStatistics()).add(output)
-
-        return hear
+    def _hear(self, block: nn.Module, part: str, _: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        statistics = self.statistics[block]
+        if output is inputs[0]:
+            return  # a part that is switched off, such as NoRefine
+        if part == "resize" and inputs[0].shape[-2:] == output.shape[-2:]:
+            statistics["input"].add(inputs[0])
+        statistics[part].add(output)
 
 
 def stages(on_glyphs: Probe, on_smooth: Probe, truth: Tensor) -> list[dict[str, Any]]:
@@ -311,30 +237,25 @@ def stages(on_glyphs: Probe, on_smooth: Probe, truth: Tensor) -> list[dict[str, 
     lines: list[dict[str, Any]] = []
     for place, (block, statistics) in enumerate(on_glyphs.statistics.items()):
         smooth = on_smooth.statistics[block]
-        side = next(iter(statistics.values())).side
-        chance = _statistics_of(F.adaptive_avg_pool2d(truth, side))
-        expected = {"by_place": chance.by_place, "by_frequency": 0.0, "smooth": 0.0}
-        before = _readings(statistics["input"], smooth["input"]) if "input" in statistics else expected
+        shrunk = StageStatistics()
+        shrunk.add(F.adaptive_avg_pool2d(truth, next(iter(statistics.values())).side))
+        chance = shrunk.readings()["by_place"]
+        before: dict[str, float | None] = {"by_place": chance, "by_frequency": 0.0, "smooth": 0.0}
+        if "input" in statistics:
+            before = statistics["input"].readings(smooth["input"])
         for part in (part for part in PARTS if part in statistics):
-            now = _readings(statistics[part], smooth[part])
-            line: dict[str, Any] = {
+            side, now = statistics[part].side, statistics[part].readings(smooth[part])
+            line = {
                 "level": len(on_glyphs.statistics) - place,
                 "part": part,
                 "kind": type(getattr(block, part)).__name__,
-                "side": statistics[part].side,
-                "period_px": 2 * truth.shape[-1] // statistics[part].side,
-                "truth_by_place": chance.by_place,
+                "side": side,
+                "period_px": 2 * truth.shape[-1] // side,
+                "truth_by_place": chance,
             }
             lines.append({**line, **now, "before": before})
             before = now
     return lines
-
-
-READINGS = ("by_place", "by_frequency", "smooth")
-
-
-def _readings(on_glyphs: StageStatistics, on_smooth: StageStatistics) -> dict[str, float | None]:
-    return dict(zip(READINGS, (on_glyphs.by_place, on_glyphs.by_frequency, on_smooth.on_its_own), strict=True))
 
 
 def jump(stage: dict[str, Any], reading: str) -> float:

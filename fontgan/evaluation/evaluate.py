@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from fontgan.evaluation.glyph_set import GlyphSet
 from fontgan.metrics import pixels
-from fontgan.metrics.frechet import frechet_distance
 from fontgan.metrics.intervals import ClusterBootstrap, Interval, mean_of
-from fontgan.metrics.photographic import find_inception, find_lpips
+from fontgan.metrics.photographic import find_inception, find_lpips, frechet_distance
 from fontgan.metrics.recognition import OcrReader, find_ocr, weighted
 from fontgan.models.glyph_encoder import embeddings, perceptual_distance
 from fontgan.values import ink_from_pixels
@@ -25,7 +24,8 @@ FORMAT = 1
 AT_ONCE = 64  # glyphs
 SET_REPLICATES = 200  # at most: a metric of a whole set costs more to resample than a mean
 
-Measure = Callable[[Tensor, Tensor], Tensor]
+Statistic = Callable[[np.ndarray], float]  # of some rows
+Sets = dict[str, np.ndarray]  # the drawn glyphs, and by name each baseline's
 
 
 class MetricInfo(NamedTuple):
@@ -43,8 +43,7 @@ def evaluate(glyphs: GlyphSet, *, ocr: str = "auto", replicates: int = 1000, see
 
     Args:
         ocr: auto, rapidocr or none.
-        replicates: bootstrap samples.
-        seed: of the bootstrap.
+        replicates, seed: of the bootstrap.
     Returns: what the JSON file holds: ``metrics`` (by name: mean, interval, styles, baselines), ``glyphs`` (each
         glyph's values, the most doubtful first), ``structure`` (how the gates were calibrated), ``matrix`` (trained
         and held-out characters by trained and unseen styles; None for folders), ``notes``.
@@ -52,22 +51,17 @@ def evaluate(glyphs: GlyphSet, *, ocr: str = "auto", replicates: int = 1000, see
     """
     reader = find_ocr(ocr)
     sets = {"drawn": glyphs.drawn, **glyphs.baseline}
-    metrics, values, notes = _measure_each(glyphs, sets, reader)
-    if reader is None and ocr == "auto":
-        notes.append(
-            "recognition: no OCR model is installed (pip install 'fontgan[ocr]'), so legibility was not measured."
-        )
+    metrics, values = _measure(glyphs, sets, reader)
     styles = [style for style, _ in glyphs.names]
     bootstrap = ClusterBootstrap(styles, replicates=replicates, seed=seed)
     found: dict[str, Any] = {}
     for name, metric in metrics.items():
-        statistics = {kind: mean_of(of_kind[name]) for kind, of_kind in values.items() if name in of_kind}
-        found[name] = _summary(metric, bootstrap, statistics)
+        found[name] = _summary(metric, bootstrap, {kind: mean_of(each) for kind, each in values[name].items()})
         if name == "recognition":
-            found[name] |= _ceiling(bootstrap, values["drawn"][name], values["truth"][name])
+            found[name] |= _ceiling(bootstrap, values[name])
     few = ClusterBootstrap(styles, replicates=min(replicates, SET_REPLICATES), seed=seed)
-    for name, (metric, of_sets) in _set_measures(glyphs, sets).items():
-        found[name] = _summary(metric, few, of_sets)
+    for name, (metric, statistics) in _set_measures(glyphs, sets).items():
+        found[name] = _summary(metric, few, statistics)
     return {
         "format": FORMAT,
         "size": glyphs.size,
@@ -78,8 +72,8 @@ def evaluate(glyphs: GlyphSet, *, ocr: str = "auto", replicates: int = 1000, see
         "matrix": _matrix(glyphs),
         "missing": glyphs.missing,
         "extra": glyphs.extra,
-        "notes": [*glyphs.notes, *notes],
-        "glyphs": _glyph_lines(glyphs, values["drawn"]),
+        "notes": [*glyphs.notes, *_unread(glyphs, reader, ocr)],
+        "glyphs": _glyph_lines(glyphs, {name: of_sets["drawn"] for name, of_sets in values.items()}),
     }
 
 
@@ -87,38 +81,36 @@ ORDER = ("l1", "l1_per_ink", "rmse", "psnr", "ssim", "ms_ssim", "iou", "glyph_pe
          "phase_spread", "recognition", "structure", "blank")  # fmt: skip
 
 
-# -- metrics of single glyphs ---------------------------------------------------------------
-
-
-def _measure_each(
-    glyphs: GlyphSet, sets: dict[str, np.ndarray], reader: OcrReader | None
-) -> tuple[dict[str, MetricInfo], dict[str, dict[str, np.ndarray]], list[str]]:
-    """Metrics of single glyphs, their values (set -> metric -> (N,)), and notes."""
+def _measure(glyphs: GlyphSet, sets: Sets, reader: OcrReader | None) -> tuple[dict[str, MetricInfo], dict[str, Sets]]:
+    """Metrics of single glyphs, and their values: metric -> set -> (N,)."""
     measures = _pixel_measures(glyphs.size)
     if (lpips := find_lpips()) is not None:
         how = "AlexNet with torchvision's IMAGENET1K_V1 weights, found locally"
         measures["lpips"] = (MetricInfo("LPIPS", "lower", how), lpips)
     metrics = {name: metric for name, (metric, _) in measures.items()}
-    values: dict[str, dict[str, np.ndarray]] = {kind: {} for kind in sets}
-    notes: list[str] = []
-    for name, (_, measure) in tqdm(measures.items(), desc="measuring", unit="metric", leave=False):
-        for kind, images in sets.items():
-            values[kind][name] = _in_parts(measure, images, glyphs.truth)
+    values = {
+        name: {kind: _in_parts(measure, images, glyphs.truth) for kind, images in sets.items()}
+        for name, (_, measure) in tqdm(measures.items(), desc="measuring", unit="metric", leave=False)
+    }
     if reader is not None:
-        metrics["recognition"] = _recognition_metric(reader)
-        notes = _read(reader, glyphs, sets, values)
+        how = f"confidence of {reader.name} where it reads the right character, else 0"
+        metrics["recognition"] = MetricInfo("recognition", "higher", how, top=1.0)
+        chars = [char for _, char in glyphs.names]
+        values["recognition"] = {
+            kind: weighted(reader.read(images), chars, reader.knows)
+            for kind, images in {**sets, "truth": glyphs.truth}.items()
+        }
     if glyphs.gates:
         metrics["structure"] = MetricInfo(
             "structure", "higher",
             "confidence, 0 to 1, that no stroke is wrong or missing, from ink density and skeleton distances to the "
             + ("source" if glyphs.source is not None else "true") + " glyph, calibrated on planted errors", top=1.0,
         )  # fmt: skip
-        for kind, images in sets.items():
-            values[kind]["structure"] = _structure(glyphs, images)
-    return metrics, values, notes
+        values["structure"] = {kind: _structure(glyphs, images) for kind, images in sets.items()}
+    return metrics, values
 
 
-def _pixel_measures(size: int) -> dict[str, tuple[MetricInfo, Measure]]:
+def _pixel_measures(size: int) -> dict[str, tuple[MetricInfo, Callable[[Tensor, Tensor], Tensor]]]:
     scales = pixels.ms_ssim_scales(size)
     return {
         "l1": (MetricInfo("L1", "lower", "mean absolute difference of ink, 0 to 1"), pixels.l1),
@@ -136,128 +128,86 @@ def _pixel_measures(size: int) -> dict[str, tuple[MetricInfo, Measure]]:
     }  # fmt: skip
 
 
-def _in_parts(measure: Measure, drawn: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """A few glyphs at a time, so that memory does not grow with their number."""
-    parts = [
-        measure(*(ink_from_pixels(images[start : start + AT_ONCE])[:, None] for images in (drawn, truth)))
-        for start in range(0, len(drawn), AT_ONCE)
-    ]
-    return torch.cat(parts).double().numpy()
+def _in_parts(measure: Callable[..., Any], *sets: np.ndarray) -> np.ndarray:
+    """A measure of ink, a few glyphs at a time, so that memory does not grow with their number."""
+    parts = (slice(start, start + AT_ONCE) for start in range(0, len(sets[0]), AT_ONCE))
+    found = [measure(*(ink_from_pixels(images[part])[:, None] for images in sets)) for part in parts]
+    return np.concatenate(found, dtype=np.float64)
 
 
 def _structure(glyphs: GlyphSet, images: np.ndarray) -> np.ndarray:
     values = np.full(len(images), np.nan)
     for style, gate in glyphs.gates.items():
-        rows = [row for row, (name, _) in enumerate(glyphs.names) if name == style]
+        rows = glyphs.rows[style]
         values[rows] = gate.confidence(glyphs.expected[rows], images[rows])
     return values
 
 
-def _recognition_metric(reader: OcrReader) -> MetricInfo:
-    return MetricInfo(
-        "recognition", "higher", f"confidence of {reader.name} where it reads the right character, else 0", top=1.0
-    )
-
-
-def _read(
-    reader: OcrReader, glyphs: GlyphSet, sets: dict[str, np.ndarray], each: dict[str, dict[str, np.ndarray]]
-) -> list[str]:
-    """Reads drawn, true and baseline glyphs."""
-    chars = [char for _, char in glyphs.names]
-    unknown = sorted({char for char in chars if char not in reader.knows})
-    for kind, images in {**sets, "truth": glyphs.truth}.items():
-        read = reader.read(images)
-        each.setdefault(kind, {})["recognition"] = weighted(read, chars, reader.knows)
+def _unread(glyphs: GlyphSet, reader: OcrReader | None, ocr: str) -> list[str]:
+    """A note on what OCR says nothing of."""
+    if reader is None:
+        missing = "no OCR model is installed (pip install 'fontgan[ocr]'), so legibility was not measured."
+        return [f"recognition: {missing}"] if ocr == "auto" else []
+    chars = {char for _, char in glyphs.names}
+    unknown = sorted(chars - reader.knows)
     if not unknown:
         return []
     listed = "".join(unknown[:20]) + ("..." if len(unknown) > 20 else "")
     return [
-        f"recognition: {reader.name} does not know {len(unknown)} of the {len(set(chars))} characters ({listed}); "
+        f"recognition: {reader.name} does not know {len(unknown)} of the {len(chars)} characters ({listed}); "
         "they are left out of it."
     ]
 
 
-def _ceiling(bootstrap: ClusterBootstrap, drawn: np.ndarray, truth: np.ndarray) -> dict[str, float | None]:
-    """What the true glyphs reach, and the plain share of right readings of both."""
-    means = {"ceiling": truth, "accuracy": _right(drawn), "ceiling_accuracy": _right(truth)}
-    return {name: finite_or_none(bootstrap.overall(mean_of(values))) for name, values in means.items()}
+def _ceiling(bootstrap: ClusterBootstrap, values: dict[str, np.ndarray]) -> dict[str, float | None]:
+    """What the true glyphs reach, and the plain share of right readings of both; NaN is what OCR does not know."""
+    right = {kind: np.where(np.isnan(values[kind]), np.nan, values[kind] > 0) for kind in ("drawn", "truth")}
+    means = {"ceiling": values["truth"], "accuracy": right["drawn"], "ceiling_accuracy": right["truth"]}
+    return {name: finite_or_none(bootstrap.overall(mean_of(each))) for name, each in means.items()}
 
 
-def _right(values: np.ndarray) -> np.ndarray:
-    """Confidence of right readings -> 1 right, 0 wrong, NaN unknown."""
-    return np.where(np.isnan(values), np.nan, (values > 0).astype(float))
-
-
-# -- metrics of sets ------------------------------------------------------------------------
-
-Statistic = Callable[[np.ndarray], float]
-
-
-def _set_measures(glyphs: GlyphSet, sets: dict[str, np.ndarray]) -> dict[str, tuple[MetricInfo, dict[str, Statistic]]]:
-    """MetricInfo -> for the drawn and each baseline set the statistic of some of its rows."""
-    found = {
+def _set_measures(glyphs: GlyphSet, sets: Sets) -> dict[str, tuple[MetricInfo, dict[str, Statistic]]]:
+    """For the drawn and each baseline set the statistic of some of its rows."""
+    errors = {kind: _in_parts(pixels.error_by_phase, images, glyphs.truth) for kind, images in sets.items()}
+    found: dict[str, tuple[MetricInfo, dict[str, Statistic]]] = {
         "glyph_frechet": (
             MetricInfo("glyph Frechet", "lower", "Frechet distance of the embeddings of fontgan's own glyph encoder (not FID), "
                    "style by style; depends on the number of glyphs", "set"),
-            _frechet(lambda ink: embeddings(ink).double().numpy(), glyphs, sets),
+            _frechet(embeddings, glyphs, sets),
         ),
         "phase_spread": (
             MetricInfo("phase spread", "lower", "how unevenly the error falls on the four places of the 2x2 pixel grid (standard "
                    "deviation over mean): checkerboard and teeth; the baselines show what chance gives", "set"),
-            {kind: _phase_spread(_in_parts(pixels.error_by_phase, images, glyphs.truth)) for kind, images in sets.items()},
+            {kind: partial(_phase_spread, each) for kind, each in errors.items()},
         ),
     }  # fmt: skip
-    inception = find_inception()
-    if inception is not None:
+    if (inception := find_inception()) is not None:
         how = "torch-fidelity's Inception weights of 2015-12-05, found locally; depends on the number of glyphs"
-        found["fid"] = (
-            MetricInfo("FID", "lower", how, "set"),
-            _frechet(inception, glyphs, sets),
-        )
+        found["fid"] = (MetricInfo("FID", "lower", how, "set"), _frechet(inception, glyphs, sets))
     return found
 
 
-def _frechet(
-    embed: Callable[[Tensor], np.ndarray], glyphs: GlyphSet, sets: dict[str, np.ndarray]
-) -> dict[str, Statistic]:
-    def features(images: np.ndarray) -> np.ndarray:
-        return np.concatenate(
-            [
-                embed(ink_from_pixels(images[start : start + AT_ONCE])[:, None])
-                for start in range(0, len(images), AT_ONCE)
-            ]
-        )
+def _frechet(embed: Callable[[Tensor], Any], glyphs: GlyphSet, sets: Sets) -> dict[str, Statistic]:
+    true = _in_parts(embed, glyphs.truth)
 
-    true = features(glyphs.truth)
+    def distance(features: np.ndarray, rows: np.ndarray) -> float:
+        return frechet_distance(features[rows], true[rows])
 
-    def statistic(of: np.ndarray) -> Statistic:
-        return lambda rows: frechet_distance(of[rows], true[rows])
-
-    return {kind: statistic(features(images)) for kind, images in sets.items()}
+    return {kind: partial(distance, _in_parts(embed, images)) for kind, images in sets.items()}
 
 
-def _phase_spread(errors: np.ndarray) -> Statistic:
+def _phase_spread(errors: np.ndarray, rows: np.ndarray) -> float:
     """Of (N, 4) errors by phase; 0 where there is no error at all."""
-
-    def statistic(rows: np.ndarray) -> float:
-        by_phase = errors[rows].mean(axis=0)
-        return float(by_phase.std() / by_phase.mean()) if by_phase.mean() > 0 else 0.0
-
-    return statistic
-
-
-# -- summaries ------------------------------------------------------------------------------
+    by_phase = errors[rows].mean(axis=0)
+    return float(by_phase.std() / by_phase.mean()) if by_phase.mean() > 0 else 0.0
 
 
 def _summary(metric: MetricInfo, bootstrap: ClusterBootstrap, statistics: dict[str, Statistic]) -> dict[str, Any]:
     """A metric's place in the result, from its statistic for the drawn glyphs and for each baseline set."""
     drawn = bootstrap.with_interval(statistics["drawn"])
     styles = {style: _interval(bootstrap.of_style(style, statistics["drawn"]), metric.top) for style in bootstrap.names}
-    baseline = {
-        kind: bootstrap.overall(statistic) for kind, statistic in statistics.items() if kind not in ("drawn", "truth")
-    }
-    blank = baseline.get("blank_page", math.nan)
-    blank_wins = blank < drawn.mean if metric.better == "lower" else blank > drawn.mean
+    baseline = {kind: bootstrap.overall(of) for kind, of in statistics.items() if kind not in ("drawn", "truth")}
+    sign, blank = (1 if metric.better == "lower" else -1), baseline.get("blank_page", math.nan)
     return {
         "title": metric.title,
         "better": metric.better,
@@ -266,7 +216,7 @@ def _summary(metric: MetricInfo, bootstrap: ClusterBootstrap, statistics: dict[s
         **_interval(drawn, metric.top),
         "styles": styles,
         "baselines": {kind: finite_or_none(value) for kind, value in baseline.items()},
-        "blank_wins": bool(blank_wins),
+        "blank_wins": bool(sign * blank < sign * drawn.mean),
     }
 
 
@@ -279,17 +229,15 @@ def finite_or_none(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-SEEN = {"l1": pixels.l1, "ssim": pixels.ssim, "glyph_perceptual": perceptual_distance}
-
-
 def _matrix(glyphs: GlyphSet) -> dict[str, Any] | None:
     """How much is lost on characters that were not trained on; None where training characters are not known."""
     if glyphs.trained is None:
         return None
+    measures = {"l1": pixels.l1, "ssim": pixels.ssim, "glyph_perceptual": perceptual_distance}
     cells = []
     for characters, part in (("trained", glyphs.trained), ("held_out", glyphs)):
         bootstrap = ClusterBootstrap([style for style, _ in part.names], replicates=1, seed=1)
-        values = {name: _in_parts(measure, part.drawn, part.truth) for name, measure in SEEN.items()}
+        values = {name: _in_parts(measure, part.drawn, part.truth) for name, measure in measures.items()}
         means = {name: finite_or_none(bootstrap.overall(mean_of(of))) for name, of in values.items()}
         cells.append({"characters": characters, "styles": "trained", "count": len(part.names), **means})
     return {"cells": cells, "unseen_styles": "none: the model draws only the styles it was trained on"}
@@ -301,9 +249,4 @@ def _glyph_lines(glyphs: GlyphSet, values: dict[str, np.ndarray]) -> list[dict[s
         {"style": style, "char": char, **{name: finite_or_none(of[row]) for name, of in values.items()}}
         for row, (style, char) in enumerate(glyphs.names)
     ]
-
-    def doubt(line: dict[str, Any]) -> tuple[float, float]:
-        structure = line.get("structure")
-        return (1.0 if structure is None else structure, line["ssim"])
-
-    return sorted(lines, key=doubt)
+    return sorted(lines, key=lambda line: (1.0 if line.get("structure") is None else line["structure"], line["ssim"]))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from statistics import mode
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -40,37 +43,44 @@ def glyph_set_of_folders(pred: Path, truth: Path, source: str | None = None, *, 
             raise ConfigError(f"{key}={folder}: no such folder. Name a folder of glyph images.")
     if pred.resolve() == truth.resolve():
         raise ConfigError(f"pred={pred}: is the same folder as truth. Name the folder of drawn glyphs.")
-    found = _Found()
+    notes: list[str] = []
     styles = {
-        style: _Style(_Folder(drawn, found.notes), _Folder(true, found.notes))
-        for style, (drawn, true) in _styles_of(pred, truth, found.notes).items()
+        style: _Style(style, _Folder(drawn, notes), _Folder(true, notes))
+        for style, (drawn, true) in _styles_of(pred, truth, notes).items()
     }
-    pairs = [(style, char) for style in styles for char in _shared(style, styles[style], found)]
+    missing, extra = _unpaired(styles.values(), notes)
+    pairs = [(name, char) for name, style in styles.items() for char in style.true.files if char in style.drawn.files]
     sources = None if source is None else open_glyphs(source)
     if sources is not None:
-        pairs = _with_source(pairs, sources, found.notes)
-    size = _most_common_side([styles[style].true.files[char] for style, char in pairs])
+        pairs = _with_source(pairs, sources, notes)
+    files = (styles[style].true.files[char] for style, char in pairs)
+    sides = _of_readable(files, lambda file: max(header_size(file, GLYPH)))  # from the headers
+    size = min(MAX_SIZE, max(MIN_SIZE, mode(sides or [MIN_SIZE])))
+    images = _Images(size, sources)
     for pair in tqdm(pairs, desc="reading folders", unit="pair", leave=False):
-        _read(pair, styles[pair[0]], size, sources, found)
-    if not found.names:
-        raise DataError(
-            f"pred={pred}: shares no readable character with truth={truth}. Name the images alike, such as U+4E00.png."
-        )
-    found.say_sizes(size)
-    drawn, true = np.stack(found.drawn), np.stack(found.truth)
-    shapes = np.stack(found.source) if found.source else None
-    baseline = {"blank_page": np.full_like(true, 255), "mean_glyph": _means_of_the_others(found.names, true)}
+        style = styles[pair[0]]
+        try:
+            drawn, true = style.drawn.read(pair[1]), style.true.read(pair[1])
+        except DataError as error:
+            notes.append(encodable(str(error)))
+        else:
+            images.add(pair, drawn, true, style)
+    if not images.names:
+        says = f"shares no readable character with truth={truth}. Name the images alike, such as U+4E00.png."
+        raise DataError(f"pred={pred}: {says}")
+    notes += images.resized()
+    drawn, true = np.stack(images.kept["pred"]), np.stack(images.kept["truth"])
+    shapes = np.stack(images.kept["source"]) if sources is not None else None
+    baseline = {"blank_page": np.full_like(true, 255)}
+    glyphs = GlyphSet(size, images.names, drawn, true, shapes, baseline, missing=missing, extra=extra, notes=notes)
+    baseline["mean_glyph"] = _means_of_the_others(glyphs)
     if shapes is not None:
         baseline["copy_source"] = shapes
-    glyphs = GlyphSet(
-        size, found.names, drawn, true, shapes, baseline, missing=found.missing, extra=found.extra, notes=found.notes
-    )
-    for style in glyphs.styles:
-        rows = [row for row, (name, _) in enumerate(glyphs.names) if name == style]
+    for name, rows in glyphs.rows.items():
         right = true[rows] if shapes is not None else varied(true[rows], seed)
-        add_gate(glyphs, style, glyphs.expected[rows], right, seed)
+        add_gate(glyphs, name, glyphs.expected[rows], right, seed)
     if shapes is None:
-        glyphs.notes.append(
+        notes.append(
             "structure: no source= was given, so drawn glyphs are held against the true ones, and the confidence is "
             "calibrated on true glyphs moved a little and made bolder or lighter."
         )
@@ -85,25 +95,18 @@ class _Folder:
         self.cells = CellFinder(path)
         doubled = []
         for file in image_files(path):
-            key = char_from_name(file.stem) or encodable(file.stem)
-            if key in self.files:
-                doubled.append(f"{encodable(file.name)} (also {encodable(self.files[key].name)})")
-            self.files.setdefault(key, file)
+            first = self.files.setdefault(char_from_name(file.stem) or encodable(file.stem), file)
+            if first != file:
+                doubled.append(f"{encodable(file.name)} (also {encodable(first.name)})")
         if doubled:
             notes.append(f"{path}: {len(doubled)} files repeat a character and are left out: {shorten(doubled)}.")
-        self.light_on_dark = self._most_are_light_on_dark()
+        # By their majority: a single image may be black because drawing it failed.
+        votes = _of_readable(
+            subsample_evenly(list(self.files.values()), POLARITY_FROM), lambda file: read_grey(file)[1]
+        )
+        self.light_on_dark = 2 * sum(votes) > len(votes)
         if self.light_on_dark:
             notes.append(f"{path}: light ink on dark paper; all images are inverted.")
-
-    def _most_are_light_on_dark(self) -> bool:
-        """By their majority: a single image may be black because drawing it failed."""
-        votes = []
-        for key in subsample_evenly(list(self.files), POLARITY_FROM):
-            try:
-                votes.append(read_grey(self.files[key])[1])
-            except DataError:
-                continue  # told when its turn comes to be measured
-        return 2 * sum(votes) > len(votes)
 
     def read(self, key: str) -> np.ndarray:
         """(H, W) uint8, 0 ink .. 255 paper. Raises: DataError."""
@@ -111,24 +114,17 @@ class _Folder:
         return grey if inverted == self.light_on_dark else 255 - grey
 
 
-@dataclass
-class _Style:
+class _Style(NamedTuple):
+    name: str
     drawn: _Folder
     true: _Folder
 
-    def frames(self, drawn: np.ndarray, true: np.ndarray, size: int) -> tuple[Frame, Frame]:
-        """Image pixels -> the common canvas.
-
-        Where both folders say how their em squares lie, em square comes on em square; otherwise image on image.
-        """
+    def frames(self, drawn: np.ndarray, true: np.ndarray, size: int) -> list[Frame]:
+        """Image pixels -> the common canvas: em square on em square where both tell theirs, or image on image."""
         if self.drawn.cells.canvas is None or self.true.cells.canvas is None:
-            first, second = (square_cell(grey).inverse().compose(Frame(size)) for grey in (drawn, true))
-            return first, second
-        canvas = self.canvas(size)
-        return (
-            self.drawn.cells.cell_to_image(drawn).inverse().compose(canvas),
-            self.true.cells.cell_to_image(true).inverse().compose(canvas),
-        )
+            return [square_cell(grey).inverse().compose(Frame(size)) for grey in (drawn, true)]
+        cells = self.drawn.cells.cell_to_image(drawn), self.true.cells.cell_to_image(true)
+        return [cell.inverse().compose(self.canvas(size)) for cell in cells]
 
     def canvas(self, size: int) -> Frame:
         """Em square -> the common canvas: as the true glyphs lie."""
@@ -136,48 +132,37 @@ class _Style:
         return Frame(size) if cells.canvas is None else cells.canvas.compose(Frame(size / cells.size))
 
 
-@dataclass
-class _Found:
-    """What has been read so far; images are (size, size) uint8."""
+class _Images:
+    """What has been read so far, as (size, size) uint8: of pred, truth and, if it is known, the source."""
 
-    names: list[Pair] = field(default_factory=list)
-    drawn: list[np.ndarray] = field(default_factory=list)
-    truth: list[np.ndarray] = field(default_factory=list)
-    source: list[np.ndarray] = field(default_factory=list)
-    shapes: dict[str, Counter[tuple[int, ...]]] = field(default_factory=lambda: {"pred": Counter(), "truth": Counter()})
-    missing: dict[str, list[str]] = field(default_factory=dict)
-    extra: dict[str, list[str]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    def __init__(self, size: int, sources: GlyphSource | None):
+        self.size = size
+        self.sources = sources
+        self.names: list[Pair] = []
+        self.kept: dict[str, list[np.ndarray]] = {"pred": [], "truth": [], "source": []}
+        self.shapes: dict[str, Counter[tuple[int, ...]]] = {"pred": Counter(), "truth": Counter()}
 
-    def say_sizes(self, size: int) -> None:
+    def add(self, pair: Pair, drawn: np.ndarray, true: np.ndarray, style: _Style) -> None:
+        self.names.append(pair)
+        frames = style.frames(drawn, true, self.size)
+        for key, grey, frame in zip(self.shapes, (drawn, true), frames, strict=True):
+            self.shapes[key][grey.shape] += 1
+            moved = max(abs(frame.scale - 1) * self.size, abs(frame.dx), abs(frame.dy))
+            stays = grey.shape == (self.size, self.size) and moved < 0.01  # of a pixel
+            self.kept[key].append(grey if stays else resample(grey, frame, self.size))
+        if self.sources is not None:
+            self.kept["source"].append(self.sources.rasterize(pair[1], style.canvas(self.size), self.size))
+
+    def resized(self) -> list[str]:
+        """A note for each folder on its images of other sizes."""
+        notes = []
         for key, shapes in self.shapes.items():
-            other = {shape: count for shape, count in shapes.items() if shape != (size, size)}
+            other = {shape: count for shape, count in shapes.items() if shape != (self.size, self.size)}
             if other:
                 listed = [f"{width}x{height} px ({count})" for (height, width), count in sorted(other.items())]
-                self.notes.append(
-                    f"{key}: {sum(other.values())} images were resized to {size} px to be compared: {shorten(listed, 5)}."
-                )
-
-
-def _read(pair: Pair, style: _Style, size: int, sources: GlyphSource | None, found: _Found) -> None:
-    """Adds a pair, or a note if one of its images cannot be read."""
-    try:
-        drawn, true = style.drawn.read(pair[1]), style.true.read(pair[1])
-    except DataError as error:
-        found.notes.append(encodable(str(error)))
-        return
-    found.names.append(pair)
-    images = (("pred", drawn, found.drawn), ("truth", true, found.truth))
-    for (key, grey, kept), frame in zip(images, style.frames(drawn, true, size), strict=True):
-        found.shapes[key][grey.shape] += 1
-        stays = grey.shape == (size, size) and _moves_nothing(frame, size)
-        kept.append(grey if stays else resample(grey, frame, size))
-    if sources is not None:
-        found.source.append(sources.rasterize(pair[1], style.canvas(size), size))
-
-
-def _moves_nothing(frame: Frame, size: int) -> bool:
-    return max(abs(frame.scale - 1) * size, abs(frame.dx), abs(frame.dy)) < 0.01  # of a pixel
+                says = f"images were resized to {self.size} px to be compared: {shorten(listed, 5)}."
+                notes.append(f"{key}: {sum(other.values())} {says}")
+        return notes
 
 
 def _styles_of(pred: Path, truth: Path, notes: list[str]) -> dict[str, tuple[Path, Path]]:
@@ -193,34 +178,29 @@ def _styles_of(pred: Path, truth: Path, notes: list[str]) -> dict[str, tuple[Pat
         return {encodable(pred.resolve().name): (pred, truth)}
     if not shared:
         empty = truth if not image_files(truth) and not inside["truth"] else pred
-        raise DataError(
-            f"{empty}: holds no images, nor subfolders named as in the other folder. "
-            "Name two folders of images, or two folders with one subfolder a style."
-        )
+        remedy = "Name two folders of images, or two folders with one subfolder a style."
+        raise DataError(f"{empty}: holds no images, nor subfolders named as in the other folder. {remedy}")
     for key, other in (("pred", "truth"), ("truth", "pred")):
         lacking = [name for name in inside[other] if name not in inside[key]]
         if lacking:
-            notes.append(
-                f"{key} lacks {len(lacking)} of the {len(inside[other])} styles of {other}: {shorten(lacking)}."
-            )
+            count = f"{len(lacking)} of the {len(inside[other])} styles"
+            notes.append(f"{key} lacks {count} of {other}: {shorten(lacking)}.")
     return {name: (inside["pred"][name], inside["truth"][name]) for name in shared}
 
 
-def _shared(name: str, style: _Style, found: _Found) -> list[str]:
-    missing = [char for char in style.true.files if char not in style.drawn.files]
-    extra = [char for char in style.drawn.files if char not in style.true.files]
-    if missing:
-        found.missing[name] = missing
-        found.notes.append(
-            f"{name}: {len(missing)} of {len(style.true.files)} characters are not drawn and not counted: "
-            f"{shorten(missing, LISTED)}."
-        )
-    if extra:
-        found.extra[name] = extra
-        found.notes.append(
-            f"{name}: {len(extra)} drawn characters have no true glyph and are not counted: {shorten(extra, LISTED)}."
-        )
-    return [char for char in style.true.files if char in style.drawn.files]
+def _unpaired(styles: Iterable[_Style], notes: list[str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Style -> characters that are not drawn; style -> drawn ones that have no true glyph."""
+    missing, extra = {}, {}
+    for name, drawn, true in styles:
+        if lacking := [char for char in true.files if char not in drawn.files]:
+            missing[name] = lacking
+            count = f"{len(lacking)} of {len(true.files)} characters"
+            notes.append(f"{name}: {count} are not drawn and not counted: {shorten(lacking, LISTED)}.")
+        if more := [char for char in drawn.files if char not in true.files]:
+            extra[name] = more
+            says = f"drawn characters have no true glyph and are not counted: {shorten(more, LISTED)}."
+            notes.append(f"{name}: {len(more)} {says}")
+    return missing, extra
 
 
 def _with_source(pairs: list[Pair], sources: GlyphSource, notes: list[str]) -> list[Pair]:
@@ -232,23 +212,20 @@ def _with_source(pairs: list[Pair], sources: GlyphSource, notes: list[str]) -> l
     return [pair for pair in pairs if pair[1] in there]
 
 
-def _most_common_side(files: list[Path]) -> int:
-    """In pixels, from the images' headers, within what can be compared."""
-    sides: Counter[int] = Counter()
+def _of_readable(files: Iterable[Path], look: Callable[[Path], int]) -> list[int]:
+    found = []
     for file in files:
-        try:
-            sides[max(header_size(file, GLYPH))] += 1
-        except DataError:
-            continue  # told when its turn comes to be read
-    return min(MAX_SIZE, max(MIN_SIZE, sides.most_common(1)[0][0])) if sides else MIN_SIZE
+        with suppress(DataError):  # told when its turn comes to be measured
+            found.append(look(file))
+    return found
 
 
-def _means_of_the_others(names: list[Pair], truth: np.ndarray) -> np.ndarray:
+def _means_of_the_others(glyphs: GlyphSet) -> np.ndarray:
     """For each glyph the mean of its style's other true ones: there are no training characters to take it from."""
+    truth = glyphs.truth
     means = np.full_like(truth, 255)
-    for style in {style for style, _ in names}:
-        rows = [row for row, pair in enumerate(names) if pair[0] == style]
-        total = sum((truth[row].astype(np.int64) for row in rows), np.zeros(truth.shape[1:], np.int64))
-        for row in rows if len(rows) > 1 else ():
-            means[row] = np.rint((total - truth[row]) / (len(rows) - 1))
+    for rows in glyphs.rows.values():
+        if len(rows) > 1:
+            total = truth[rows].sum(axis=0, dtype=np.int64)
+            means[rows] = np.rint((total - truth[rows]) / (len(rows) - 1))
     return means

@@ -23,24 +23,20 @@ def check_glyphs(
 
     Args:
         source, drawn: (N, H, W) uint8, 0 ink .. 255 paper, both on the source's canvas, alignment included.
-        gate: fitted on true glyphs of the style; None to leave their strokes unchecked.
-        reader: None to leave them unread.
+        gate, reader: None to leave their strokes unchecked, or them unread.
     """
     sure = gate.confidence(source, drawn) if gate is not None else [None] * len(chars)
     read = legibilities(chars, source, drawn, reader) if reader is not None else [None] * len(chars)
     found = []
     for char, image, structure, legibility in zip(chars, drawn, sure, read, strict=True):
-        flags = []
-        if image.min() >= INK:
-            flags.append("blank")
-        elif min(image[0].min(), image[-1].min(), image[:, 0].min(), image[:, -1].min()) < INK:
-            flags.append("clipped")
-        if structure is not None and structure < MIN_CONFIDENCE:
-            flags.append("structure")
-        if legibility == 0:
-            flags.append("illegible")
+        wrong = {
+            "blank": image.min() >= INK,
+            "clipped": min(edge.min() for edge in (image[0], image[-1], image[:, 0], image[:, -1])) < INK,
+            "structure": structure is not None and structure < MIN_CONFIDENCE,
+            "illegible": legibility == 0,
+        }
         rounded = None if structure is None else round(float(structure), 4)
-        found.append(checked(char, rounded, legibility, flags))
+        found.append(checked(char, rounded, legibility, [flag for flag, is_so in wrong.items() if is_so]))
     return found
 
 
@@ -51,9 +47,8 @@ def legibilities(chars: Sequence[str], source: np.ndarray, drawn: np.ndarray, re
     """
     rows = [row for row, char in enumerate(chars) if char in reader.knows]
     found: list[float | None] = [None] * len(chars)
-    for row, (as_source, _), (as_drawn, confidence) in zip(
-        rows, reader.read(source[rows]), reader.read(drawn[rows]), strict=True
-    ):
+    known = zip(rows, reader.read(source[rows]), reader.read(drawn[rows]), strict=True)
+    for row, (as_source, _), (as_drawn, confidence) in known:
         if as_source.strip() == chars[row]:
             found[row] = round(confidence, 4) if as_drawn.strip() == chars[row] else 0.0
     return found

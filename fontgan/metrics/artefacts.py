@@ -23,52 +23,38 @@ FLOOR = 1e-4  # of the mean energy: a bin with less counts as this, so that an e
 MIN_MAP_PX = 8  # px: a smaller map has too few bins and places to say anything
 SHIFTS = ((0, 1), (1, 0), (1, 1))  # rows, columns
 
-Measure = Callable[[Tensor, Tensor], Tensor]
-Draw = Callable[[Tensor], Tensor]
-
 
 class Score(NamedTuple):
-    """What a score is called, what it counts in, what it is in a sentence, and how it is computed.
-
-    ``measure`` is None where drawn and true glyphs do not tell, and the generator is needed.
-    """
+    """What a score is called, what it counts in, what it is in a sentence, and how it is computed."""
 
     title: str
     unit: str
     how: str
-    measure: Measure | None
-
-
-# -- the pixel grid -------------------------------------------------------------------------
+    measure: Callable[[Tensor, Tensor], Tensor] | None  # None where the generator is needed to tell
 
 
 def phase_bias(maps: Tensor, border: int = 0, *, tapered: bool = False) -> Tensor:
-    """How differently a map treats the four places of the 2x2 pixel grid: (B, C, H, W) -> scalar, 0 for not at all.
+    """How differently maps treat the four places of the 2x2 pixel grid: (B, C, H, W) -> scalar, 0 for not at all.
 
-    The largest less the smallest of the four means that a channel has at the four places, averaged over the batch
-    and the channels, over the map's mean absolute value.  On a constant input every place should come out alike, so
-    what is left is a checkerboard that the network draws by itself.  A map of zeros has 0.
+    The spread of the four means of each channel, averaged, over the map's mean absolute value.  On a constant input
+    every place should come out alike, so what is left is a checkerboard that the network draws by itself.
 
     Args:
         border: even number of pixels to leave out on each side, where padding treats the places differently.
         tapered: as in ``phase_means``; needed where the input has a slope, or the slope is measured.
     """
-    assert border % 2 == 0, "an odd border would exchange the places"
     if border:
         maps = maps[..., border:-border, border:-border]
     maps = maps.double()
-    level = maps.abs().mean()
-    return torch.where(
-        level > 0, peak_to_peak(phase_means(maps, tapered=tapered)).mean() / level.clamp_min(1e-30), 0.0
-    ).float()
+    level, spread = maps.abs().mean(), peak_to_peak(phase_means(maps, tapered=tapered)).mean()
+    return torch.where(level > 0, spread / level.clamp_min(1e-30), 0.0).float()
 
 
 def phase_means(maps: Tensor, *, tapered: bool = False) -> Tensor:
     """The mean at each place of the 2x2 pixel grid: (..., H, W) -> (..., 4); an odd last row or column is left out.
 
-    Args:
-        tapered: weigh by a Hann window.  The means of a slope or of a padded border then come out alike, which plain
-            means of a small map do not; only what alternates from pixel to pixel is left.
+    With ``tapered``, weighed by a Hann window: the means of a slope or of a padded border then come out alike, which
+    plain means of a small map do not; only what alternates from pixel to pixel is left.
     """
     maps = maps[..., : maps.shape[-2] // 2 * 2, : maps.shape[-1] // 2 * 2]
     if tapered:
@@ -87,54 +73,44 @@ def peak_to_peak(values: Tensor) -> Tensor:
 
 
 def checkerboard_phase(drawn: Tensor, truth: Tensor) -> Tensor:
-    """How unevenly ink too much or too little falls on the four places of the grid, over the true ink.
+    """The spread of the four phase means of drawn less true ink, over the true ink.
 
-    The spread of the four phase means of drawn less true ink.  Signed, so that what blur and wrong strokes add here and
-    take there cancels out, where the same at every other pixel does not.
+    Signed, so that what blur and wrong strokes add here and take there cancels out, where the same at every other pixel
+    does not.
     """
     return peak_to_peak(phase_means(drawn - truth)).flatten(1).mean(1) / mean_ink(truth)
 
 
 def checkerboard_nyquist(drawn: Tensor, truth: Tensor) -> Tensor:
-    """Energy at the Nyquist bins over that of their neighbours, in octaves above the same of the truth.
-
-    1 is twice, 2 four times the ratio that the true glyph has.  See ``nyquist_excess``.
-    """
+    """``nyquist_excess`` above that of the truth: 1 is twice, 2 four times the ratio that the true glyph has."""
     return (nyquist_excess(drawn) - nyquist_excess(truth)).flatten(1).mean(1)
 
 
 def nyquist_excess(maps: Tensor) -> Tensor:
     """How much energy alternates from pixel to pixel beyond what the spectrum beside it leads to expect, in octaves.
 
-    The mean energy of the bins at the Nyquist frequency of rows or columns, over that of the ``NEIGHBOURS`` rows and
-    columns of bins below it: (..., H, W) -> (...), the logarithm to base 2, 0 for a spectrum that goes on smoothly.
+    (..., H, W) -> (...): ``nyquist_energy`` at over beside, the logarithm to base 2; 0 where the spectrum is smooth.
     """
     at, beside = nyquist_energy(maps)
     return (at / beside).log2()
 
 
 def nyquist_energy(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean energy of the Nyquist bins and of the bins beside them: (..., H, W) -> twice (...).
+    """Mean energy at the Nyquist frequency of rows or columns, and of the ``NEIGHBOURS`` rows and columns below it.
 
-    Sides need ``MIN_MAP_PX`` pixels or more; an odd last row or column is left out.
+    (..., H, W) -> twice (...).  Sides need ``MIN_MAP_PX`` pixels or more; an odd last row or column is left out.
     """
     height, width = (side // 2 * 2 for side in maps.shape[-2:])
-    assert min(height, width) >= MIN_MAP_PX, "too few bins"
     energy = torch.fft.fft2(maps[..., :height, :width].float()).abs().square()
     floor = FLOOR * (energy.mean((-2, -1)) - energy[..., 0, 0] / (height * width)) + 1e-12
-    lines = {
-        away: [
-            *(energy[..., y, :] for y in {height // 2 - away, height // 2 + away}),
-            *(energy[..., :, x] for x in {width // 2 - away, width // 2 + away}),
-        ]
-        for away in range(NEIGHBOURS + 1)
-    }
-    at = torch.cat(lines[0], -1).mean(-1)
-    beside = torch.cat([line for away in range(1, NEIGHBOURS + 1) for line in lines[away]], -1).mean(-1)
+
+    def lines(away: int) -> list[Tensor]:
+        rows, columns = ({side // 2 - away, side // 2 + away} for side in (height, width))
+        return [*(energy[..., y, :] for y in rows), *(energy[..., :, x] for x in columns)]
+
+    at = torch.cat(lines(0), -1).mean(-1)
+    beside = torch.cat([line for away in range(1, NEIGHBOURS + 1) for line in lines(away)], -1).mean(-1)
     return at + floor, beside + floor
-
-
-# -- the edge -------------------------------------------------------------------------------
 
 
 def staircase(drawn: Tensor, truth: Tensor) -> Tensor:
@@ -147,24 +123,14 @@ def staircase(drawn: Tensor, truth: Tensor) -> Tensor:
 
 
 def grey_edge(drawn: Tensor, truth: Tensor) -> Tensor:
-    """Pixels that are neither stroke nor paper, beyond the truth's, per pixel of the true outline.
-
-    1 says that the edges are grey one pixel wider than those of the true glyph.
-    """
+    """Pixels that are neither stroke nor paper, beyond the truth's, per pixel of the true outline."""
     lengths = torch.tensor([contour_length(glyph.numpy()) for glyph in truth.squeeze(1)])
-    return (_grey_pixels(drawn) - _grey_pixels(truth)) / lengths.clamp_min(1.0)
-
-
-def _grey_pixels(ink: Tensor) -> Tensor:
-    return ((ink > GREY[0]) & (ink < GREY[1])).flatten(1).sum(1)
+    ours, true = (((ink > GREY[0]) & (ink < GREY[1])).flatten(1).sum(1) for ink in (drawn, truth))
+    return (ours - true) / lengths.clamp_min(1.0)
 
 
 def turning(ink: np.ndarray) -> float:
-    """Absolute turning of the outlines where ink is 0.5 over their length, radians per pixel; 0 without an outline.
-
-    Args:
-        ink: (H, W).
-    """
+    """Absolute turning of the outlines of (H, W) ink over their length, radians per pixel; 0 without an outline."""
     turned, length = 0.0, 0.0
     for contour in contours(ink):
         along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(contour, axis=0).T))])
@@ -181,7 +147,7 @@ def turning(ink: np.ndarray) -> float:
 
 
 def contour_length(ink: np.ndarray) -> float:
-    """Length of the outlines of (H, W) ink, in pixels."""
+    """In pixels, of all outlines of (H, W) ink."""
     return float(sum(np.hypot(*np.diff(contour, axis=0).T).sum() for contour in contours(ink)))
 
 
@@ -195,14 +161,11 @@ def contours(ink: np.ndarray) -> list[np.ndarray]:
     return find_contours(np.pad(ink, 1), 0.5)  # type: ignore[no-untyped-call]
 
 
-# -- shifts ---------------------------------------------------------------------------------
-
-
-def shift_difference(draw: Draw, source: Tensor, truth: Tensor) -> Tensor:
+def shift_difference(draw: Callable[[Tensor], Tensor], source: Tensor, truth: Tensor) -> Tensor:
     """What changes in a drawing beyond its place when the source moves by a pixel, over the true ink.
 
-    The mean absolute difference between the drawing and that of the moved source, moved back; averaged over a shift
-    by a row, by a column and by both.  A network that samples on a grid draws a stroke differently between its lines.
+    The mean absolute difference to the drawing of the moved source, moved back; the mean of a row, a column and both.
+    A network that samples on a grid draws a stroke differently between its lines.
 
     Source: Zhang 2019, arXiv:1904.11486, who asks the same of a classifier.
 

@@ -27,13 +27,11 @@ class ClusterBootstrap:
     differences are those of paired ones.
 
     Args:
-        styles: the style of each glyph, (N,).
-        replicates: how often to draw.
+        styles: the style of each glyph, (N,).   replicates: how often to draw.
     Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap; the two levels are its cluster bootstrap.
 
-    Drawing k styles from k gives means whose variance between styles is too small by (k - 1) / k; the part of a
-    replicate that comes from which styles were drawn is stretched to make up for it.  That makes the variance right,
-    not the shape: with three styles or fewer the intervals still cover less than their 95 % of all styles.
+    The part of a replicate that comes from which styles were drawn has the ``variance_stretch``.  That makes the
+    variance right, not the shape: with three styles or fewer the intervals cover less than their 95 % of all styles.
     """
 
     def __init__(self, styles: Sequence[str], *, replicates: int, seed: int):
@@ -45,12 +43,12 @@ class ClusterBootstrap:
     @cached_property
     def draws(self) -> list[list[tuple[str, np.ndarray]]]:
         """For each replicate the drawn styles, each with its drawn rows."""
-        random = np.random.default_rng(self.seed)
-        return [self._draw(random) for _ in range(self.replicates)]
+        random, count = np.random.default_rng(self.seed), len(self.names)
+        names = ([self.names[style] for style in random.integers(count, size=count)] for _ in range(self.replicates))
+        return [[(name, self._resampled(name, random)) for name in drawn] for drawn in names]
 
-    def _draw(self, random: np.random.Generator) -> list[tuple[str, np.ndarray]]:
-        picked = [self.names[style] for style in random.integers(len(self.names), size=len(self.names))]
-        return [(name, random.choice(self.rows[name], size=len(self.rows[name]))) for name in picked]
+    def _resampled(self, name: str, random: np.random.Generator) -> np.ndarray:
+        return random.choice(self.rows[name], size=len(self.rows[name]))
 
     def overall(self, statistic: Callable[[np.ndarray], float]) -> float:
         """The mean over styles of a statistic of a style's rows."""
@@ -58,9 +56,8 @@ class ClusterBootstrap:
 
     def with_interval(self, statistic: Callable[[np.ndarray], float]) -> Interval:
         """The same with its interval."""
-        stretch = variance_stretch(len(self.names))
         own = {name: statistic(self.rows[name]) for name in self.names}
-        mean = _mean(list(own.values()))
+        mean, stretch = _mean(list(own.values())), variance_stretch(len(self.names))
         replicates = []
         for drawn in self.draws:
             between = _mean([own[name] for name, _ in drawn]) - mean
@@ -70,17 +67,12 @@ class ClusterBootstrap:
     def of_style(self, name: str, statistic: Callable[[np.ndarray], float]) -> Interval:
         """A statistic of one style's rows, with its interval over its glyphs."""
         random = np.random.default_rng(self.seed)
-        rows = self.rows[name]
-        drawn = [statistic(random.choice(rows, size=len(rows))) for _ in range(self.replicates)]
-        return interval(statistic(rows), drawn)
+        drawn = [statistic(self._resampled(name, random)) for _ in range(self.replicates)]
+        return interval(statistic(self.rows[name]), drawn)
 
 
 class PairedBootstrap:
-    """Weights of glyphs in each resampling, drawn once and used for every variant and metric.
-
-    Args:
-        styles: the style of each glyph, as numbers from 0.
-    """
+    """Weights of glyphs, given the style of each, in each resampling, drawn once for every variant and metric."""
 
     def __init__(self, styles: np.ndarray, *, replicates: int, seed: int):
         self.replicates = replicates
@@ -102,18 +94,15 @@ class PairedBootstrap:
 
     def means(self, values: np.ndarray, variant: int) -> np.ndarray:
         """(runs, glyphs) -> the mean in each resampling; a variant's runs are drawn apart from the others'."""
-        rng = np.random.default_rng([self.seed, variant + 1])
-        runs = few_weights(len(values), self.replicates, rng)
-        of_runs = self.weights @ np.asarray(values, np.float64).T
-        return np.einsum("br,br->b", of_runs, runs)
+        runs = few_weights(len(values), self.replicates, np.random.default_rng([self.seed, variant + 1]))
+        return np.einsum("br,br->b", self.weights @ np.asarray(values, np.float64).T, runs)
 
 
 def few_weights(count: int, replicates: int, rng: np.random.Generator) -> np.ndarray:
     """(replicates, count) weights, each row summing to 1, of ``count`` styles or runs drawn with replacement.
 
-    Drawing n from n gives means whose variance is too small by (n - 1) / n, with two runs by half.  The weights'
-    distance from 1 / n is stretched to make up for it.  That makes the variance of a mean right, and nothing else: the
-    percentiles of so few draws lie too close together for 95 %.  A weight may be negative.
+    The weights' distance from 1 / n has the ``variance_stretch``.  That makes the variance of a mean right, and nothing
+    else: the percentiles of so few draws lie too close together for 95 %.  A weight may be negative.
     """
     drawn = rng.multinomial(count, np.full(count, 1 / count), size=replicates) / count
     return 1 / count + variance_stretch(count) * (drawn - 1 / count)

@@ -1,4 +1,4 @@
-"""LPIPS and FID with their standard weights, where the user has put these: nothing is ever downloaded.
+"""LPIPS, and FID and its distance, with their standard weights where the user has put these: nothing is downloaded.
 
 Their networks have seen photographs, not glyphs, so their numbers serve to compare with what others publish.
 """
@@ -10,8 +10,8 @@ import importlib.util
 import logging
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,8 +22,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 16  # glyphs
 
 
-@dataclass(frozen=True)
-class StandardWeights:
+class StandardWeights(NamedTuple):
     """A weights file of PyTorch's hub cache; the end of its name is the beginning of its SHA-256."""
 
     file_name: str
@@ -85,17 +84,41 @@ def find_inception() -> Callable[[Tensor], np.ndarray] | None:
 
     @torch.inference_mode()
     def features(ink: Tensor) -> np.ndarray:
-        parts = [
-            network(((_photograph(part) + 1) * 127.5).round().to(torch.uint8)) for part in torch.split(ink, AT_ONCE)
-        ]
-        return torch.cat(parts).double().numpy()
+        levels = (((_photograph(part) + 1) * 127.5).round().to(torch.uint8) for part in torch.split(ink, AT_ONCE))
+        return torch.cat([network(part) for part in levels]).double().numpy()
 
     return features
 
 
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """The Frechet distance of normal distributions fitted to two samples; 0 for equal ones.
+
+    |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)).  The last trace is the sum of the singular values of A B^T, A and
+    B being the centred samples over the root of their counts less one, so no matrix root is taken and samples may be
+    fewer than dimensions.  Small samples make it large: compare only values of equally many glyphs.
+
+    Args:
+        a, b: (N, D) and (M, D) features.
+    Returns: NaN if one of them has fewer than two rows.
+    Source: Heusel et al. 2017, arXiv:1706.08500.
+    """
+    if min(len(a), len(b)) < 2:
+        return float("nan")
+    between = float(np.square(a.mean(axis=0) - b.mean(axis=0)).sum())
+    centred_a, centred_b = _centred(a), _centred(b)
+    overlap = np.linalg.svd(centred_a @ centred_b.T, compute_uv=False).sum()
+    within = np.square(centred_a).sum() + np.square(centred_b).sum() - 2 * overlap
+    return max(0.0, between + float(within))
+
+
+def _centred(sample: np.ndarray) -> np.ndarray:
+    """Rows whose Gram matrix is the covariance; no more of them than dimensions."""
+    centred = (sample - sample.mean(axis=0)) / np.sqrt(len(sample) - 1)
+    return np.asarray(np.linalg.qr(centred, mode="r")) if len(centred) > centred.shape[1] else centred
+
+
 def _photograph(ink: Tensor) -> Tensor:
     """Ink -> what such networks take: three channels, -1 black .. +1 white, 64 px at least."""
-    side = max(64, ink.shape[-1])
-    if side != ink.shape[-1]:
-        ink = torch.nn.functional.interpolate(ink, size=(side, side), mode="bilinear", align_corners=False)
+    if ink.shape[-1] < 64:
+        ink = torch.nn.functional.interpolate(ink, size=(64, 64), mode="bilinear", align_corners=False)
     return (1 - 2 * ink).expand(-1, 3, -1, -1)

@@ -18,8 +18,7 @@ MS_SSIM_BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 def scores(drawn: Tensor, truth: Tensor) -> dict[str, float]:
     """What training looks at: the means of ``l1``, ``rmse``, ``ssim`` and ``blank`` over the glyphs."""
-    each = {"l1": l1, "rmse": rmse, "ssim": ssim, "blank": blank}
-    return {name: float(measure(drawn, truth).mean()) for name, measure in each.items()}
+    return {measure.__name__: float(measure(drawn, truth).mean()) for measure in (l1, rmse, ssim, blank)}
 
 
 # Each of these takes drawn and true ink and gives one value a glyph, (N,).
@@ -31,21 +30,13 @@ def l1(drawn: Tensor, truth: Tensor) -> Tensor:
 
 
 def l1_per_ink(drawn: Tensor, truth: Tensor) -> Tensor:
-    """Summed absolute difference over the true ink's area, 0 is best; a blank page has 1.
-
-    A true glyph without ink counts as one of a single pixel.
-    """
-    ink = truth.flatten(1).sum(1).clamp_min(1.0)
-    return (drawn - truth).abs().flatten(1).sum(1) / ink
+    """Summed absolute difference over the true ink, at least a pixel; 0 is best, a blank page has 1."""
+    return (drawn - truth).abs().flatten(1).sum(1) / truth.flatten(1).sum(1).clamp_min(1.0)
 
 
 def iou(drawn: Tensor, truth: Tensor) -> Tensor:
-    """Intersection over union of the ink, 0 to 1, 1 is best: of the areas that two outlines enclose, by their coverage.
-
-    Two blank glyphs have 1.
-    """
-    together = torch.minimum(drawn, truth).flatten(1).sum(1)
-    either = torch.maximum(drawn, truth).flatten(1).sum(1)
+    """Intersection over union of the ink, by coverage, 0 to 1, 1 is best; two blank glyphs have 1."""
+    together, either = (of(drawn, truth).flatten(1).sum(1) for of in (torch.minimum, torch.maximum))
     return torch.where(either > 0, together / either.clamp_min(1e-9), torch.ones_like(either))
 
 
@@ -75,8 +66,8 @@ def ssim(drawn: Tensor, truth: Tensor) -> Tensor:
 def ms_ssim(drawn: Tensor, truth: Tensor) -> Tensor:
     """Multi-scale structural similarity as torchmetrics computes it, 1 is best.
 
-    The window of 11 px must fit the smallest scale, so small images have fewer than the paper's five scales;
-    the first weights are used then, made to sum to 1.  See ``ms_ssim_scales``.
+    Small images have fewer than the paper's five scales (``ms_ssim_scales``); the first weights are used then, made to
+    sum to 1.
 
     Source: Wang et al. 2003, doi:10.1109/ACSSC.2003.1292216.
     """
@@ -91,22 +82,20 @@ def ms_ssim(drawn: Tensor, truth: Tensor) -> Tensor:
 
 
 def ms_ssim_scales(side: int) -> int:
-    """How many scales of MS-SSIM torchmetrics takes for images of ``side`` px, 1 to 5 (from 176 px on)."""
+    """How many scales of MS-SSIM fit images of ``side`` px with torchmetrics' window, 1 to 5 (from 176 px on)."""
     fit = [n for n in range(2, len(MS_SSIM_BETAS) + 1) if side // (n - 1) ** 2 > MS_SSIM_WINDOW - 1]
     return max(fit, default=1)
 
 
 def blank(drawn: Tensor, truth: Tensor) -> Tensor:
     """1 for a glyph with less than ``BLANK_SHARE`` of the true ink, else 0."""
-    ink, true_ink = drawn.flatten(1).sum(1), truth.flatten(1).sum(1)
-    return (ink < BLANK_SHARE * true_ink).float()
+    return (drawn.flatten(1).sum(1) < BLANK_SHARE * truth.flatten(1).sum(1)).float()
 
 
 def error_by_phase(drawn: Tensor, truth: Tensor) -> Tensor:
     """Mean absolute difference at each place of the 2x2 pixel grid: (N, 4).
 
-    An up-path block that covers its output unevenly errs more at some places than at others (checkerboard, teeth);
-    blur, boldness and wrong strokes know nothing of the grid.
+    An up-path block that covers its output unevenly errs more at some of them (checkerboard, teeth); blur does not.
     """
     difference = (drawn - truth).abs()
     return torch.stack([difference[..., y::2, x::2].flatten(1).mean(1) for y in (0, 1) for x in (0, 1)], dim=1)

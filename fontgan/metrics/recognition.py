@@ -20,14 +20,10 @@ from tqdm import tqdm
 from fontgan.errors import ConfigError
 
 CHOICES = ("auto", "rapidocr", "none")
-LINE_HEIGHT = 48  # px, of the model's input
 
 
 def find_ocr(choice: str) -> OcrReader | None:
-    """The OCR asked for, or None.
-
-    Raises: ConfigError for an unknown name, or one that is not installed.
-    """
+    """The OCR asked for, or None. Raises: ConfigError for an unknown name, or one that is not installed."""
     if choice not in CHOICES:
         raise ConfigError(f"ocr={choice}: choose one of {', '.join(CHOICES)}.")
     installed = all(importlib.util.find_spec(name) is not None for name in ("rapidocr", "onnxruntime"))
@@ -39,15 +35,8 @@ def find_ocr(choice: str) -> OcrReader | None:
 
 def packaged_model() -> Path | None:
     """The recognition model that came inside rapidocr's package; what other programs have put beside it does not count."""
-    for file in importlib.metadata.files("rapidocr") or []:
-        if file.match("*_rec_*.onnx"):
-            return Path(str(file.locate()))
-    return None
-
-
-@cache
-def _rapidocr() -> OcrReader:
-    return OcrReader()
+    files = importlib.metadata.files("rapidocr") or []
+    return next((Path(str(file.locate())) for file in files if file.match("*_rec_*.onnx")), None)
 
 
 class OcrReader:
@@ -74,8 +63,8 @@ class OcrReader:
                 "Global.text_score": 0.0,
                 "EngineConfig.onnxruntime.intra_op_num_threads": torch.get_num_threads(),
                 "Rec.model_path": str(model),
-                # One glyph is as wide as high; the 320 px of a text line would be nine parts padding.
-                "Rec.rec_img_shape": [3, LINE_HEIGHT, LINE_HEIGHT],
+                # Of 48 px, and as wide as high: the 320 px of a text line would be nine parts padding.
+                "Rec.rec_img_shape": [3, 48, 48],
             }
         )
         facts = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"]).get_modelmeta()
@@ -91,15 +80,10 @@ class OcrReader:
         return [found[glyph.tobytes()] for glyph in glyphs]
 
 
-def weighted(read: Sequence[tuple[str, float]], chars: Sequence[str], knows: set[str]) -> np.ndarray:
-    """The confidence where the right character was read, 0 where another; NaN for what OCR cannot know.
+_rapidocr = cache(OcrReader)
 
-    Returns: (N,), 0 to 1.
-    """
-    return np.array(
-        [
-            (confidence if text.strip() == char else 0.0) if char in knows else np.nan
-            for (text, confidence), char in zip(read, chars, strict=True)
-        ],
-        dtype=np.float64,
-    )
+
+def weighted(read: Sequence[tuple[str, float]], chars: Sequence[str], knows: set[str]) -> np.ndarray:
+    """(N,) confidence, 0 to 1, where the right character was read, 0 where another; NaN for what OCR cannot know."""
+    right = [sure if text.strip() == char else 0.0 for (text, sure), char in zip(read, chars, strict=True)]
+    return np.where([char in knows for char in chars], right, np.nan)

@@ -7,8 +7,8 @@ planted into them, turns the numbers into a confidence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -54,15 +54,8 @@ def stroke_differences(expected: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 def _compare(expected: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     expected_line, drawn_line = skeleton(expected), skeleton(drawn)
     missing, extra = _distances(expected_line, drawn_line), _distances(drawn_line, expected_line)
-    return np.array(
-        [
-            1 - cosine(density(expected), density(drawn)),
-            missing.mean(),
-            np.percentile(missing, LOCAL),
-            extra.mean(),
-            np.percentile(extra, LOCAL),
-        ]
-    )
+    far = [value for away in (missing, extra) for value in (away.mean(), np.percentile(away, LOCAL))]
+    return np.array([1 - cosine(density(expected), density(drawn)), *far])
 
 
 def fit_to_ink(glyph: np.ndarray) -> np.ndarray:
@@ -87,8 +80,7 @@ def _span(inked: np.ndarray) -> tuple[float, float]:
 def density(glyph: np.ndarray) -> np.ndarray:
     """(H, W) uint8 -> (256,) share of ink in each of 16x16 cells, 0 to 1."""
     ink = 1 - glyph / 255
-    rows = np.linspace(0, glyph.shape[0], GRID + 1).astype(int)
-    columns = np.linspace(0, glyph.shape[1], GRID + 1).astype(int)
+    rows, columns = (np.linspace(0, side, GRID + 1).astype(int) for side in glyph.shape)
     sums = np.add.reduceat(np.add.reduceat(ink, rows[:-1], axis=0), columns[:-1], axis=1)
     return (sums / np.outer(np.diff(rows), np.diff(columns))).ravel()
 
@@ -96,9 +88,7 @@ def density(glyph: np.ndarray) -> np.ndarray:
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
     """Cosine of two density maps; 1 for two blank ones, 0 where one alone is blank."""
     lengths = float(np.linalg.norm(a) * np.linalg.norm(b))
-    if lengths == 0:
-        return float(not a.any() and not b.any())
-    return float(a @ b) / lengths
+    return float(a @ b) / lengths if lengths else float(not a.any() and not b.any())
 
 
 def skeleton(glyph: np.ndarray) -> np.ndarray:
@@ -109,10 +99,7 @@ def skeleton(glyph: np.ndarray) -> np.ndarray:
 
 
 def _distances(here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """From each pixel of one line to the nearest of the other, as a share of the side, at most ``FAR``.
-
-    Where one of them alone is blank, all is far.
-    """
+    """From each pixel of one line to the other, as a share of the side, at most ``FAR``; that where one is blank."""
     if not here.any() or not there.any():
         return np.full(1, 0.0 if here.any() == there.any() else FAR)
     return np.minimum(distance_transform_edt(~there)[here] / max(here.shape), FAR)
@@ -120,20 +107,14 @@ def _distances(here: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 # -- planted errors -------------------------------------------------------------------------
 
-Plant = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-
 
 def without_component(glyph: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """The glyph with one component lost: the strokes on one side of it, 20 to 40 % of the ink."""
-    ink = 255.0 - glyph
-    share = random.uniform(0.2, 0.4)
-    axis, from_end = random.integers(2), random.integers(2)
-    along = ink.sum(axis=1 - axis)
-    reached = np.cumsum(along if not from_end else along[::-1]) / max(along.sum(), 1)
-    cut = int(np.searchsorted(reached, share)) + 1
-    lost = slice(0, cut) if not from_end else slice(len(along) - cut, None)
-    result = glyph.copy()
-    result[(lost, slice(None)) if axis == 0 else (slice(None), lost)] = 255
+    result, share = glyph.copy(), random.uniform(0.2, 0.4)
+    lines = result.T if random.integers(2) else result  # a view, and so is this:
+    lines = lines[::-1] if random.integers(2) else lines
+    along = (255.0 - lines).sum(axis=1)
+    lines[: np.searchsorted(np.cumsum(along) / max(along.sum(), 1), share) + 1] = 255
     return result
 
 
@@ -143,8 +124,7 @@ def varied(glyphs: np.ndarray, seed: int) -> np.ndarray:
     What is right must not be the very shape it is held against, or the gate would take every deviation for a fault.
     """
     generator = torch.Generator().manual_seed(seed)
-    ink = ink_from_pixels(glyphs)[:, None]
-    ink = HAND(ink, generator)
+    ink = HAND(ink_from_pixels(glyphs)[:, None], generator)
     bolder, lighter = F.max_pool2d(ink, 3, 1, 1), -F.max_pool2d(-ink, 3, 1, 1)
     weight = torch.rand(len(ink), 1, 1, 1, generator=generator) * 1.6 - 0.8
     ink = ink + weight.clamp_min(0) * (bolder - ink) + (-weight).clamp_min(0) * (lighter - ink)
@@ -155,10 +135,10 @@ def wrong_characters(glyphs: np.ndarray, random: np.random.Generator) -> np.ndar
     """For each glyph another one of the set: of some picked at random, the one that resembles it most."""
     densities = np.stack([density(glyph) for glyph in glyphs])
     found = []
-    for row in range(len(glyphs)):
+    for row, own in enumerate(densities):
         others = np.delete(np.arange(len(glyphs)), row)
         picked = random.choice(others, size=min(SIMILAR_AMONG, len(others)), replace=False)
-        found.append(max(picked, key=lambda other: cosine(densities[row], densities[other])))
+        found.append(max(picked, key=lambda other: cosine(own, densities[other])))
     return glyphs[found]
 
 
@@ -167,36 +147,30 @@ def wrong_characters(glyphs: np.ndarray, random: np.random.Generator) -> np.ndar
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the gate does with glyphs it was not fitted on (two-fold), at a confidence of ``MIN_CONFIDENCE``: shares, 0 to 1.
+    """Two-fold, of glyphs the gate was not fitted on: the shares, 0 to 1, that are below ``MIN_CONFIDENCE``."""
 
-    Args:
-        right_flagged: of the true glyphs.
-        missing_caught: of those with a component lost.
-        wrong_caught: of the wrong characters.
-        glyphs: how many of each there were.
-    """
-
-    right_flagged: float
-    missing_caught: float
-    wrong_caught: float
-    glyphs: int
+    right_flagged: float  # of the true glyphs
+    missing_caught: float  # of those with a component lost
+    wrong_caught: float  # of the wrong characters
+    glyphs: int  # of each kind
 
 
 @dataclass(frozen=True)
 class StrokeErrorClassifier:
     """Differences -> the confidence that a glyph has the strokes it should have, 0 to 1."""
 
-    weights: np.ndarray  # (11,), the last is the constant
-    centre: np.ndarray
-    spread: np.ndarray
+    regression: _Regression
     calibration: Calibration
 
     def confidence(self, expected: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         """(N, H, W) twice -> (N,)."""
-        return self._of(np.stack([stroke_differences(e, d) for e, d in zip(expected, drawn, strict=True)]))
+        return self.regression.confidence(_differences(expected, drawn))
 
-    def _of(self, found: np.ndarray) -> np.ndarray:
-        return _logistic(_standard(found, self.centre, self.spread) @ self.weights)
+
+def _differences(expected: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """(N, 10), as logarithms: distances spread over orders of magnitude."""
+    found = np.stack([stroke_differences(e, d) for e, d in zip(expected, drawn, strict=True)])
+    return np.log(found + 1e-3)
 
 
 def fit_gate(expected: np.ndarray, right: np.ndarray, *, seed: int) -> StrokeErrorClassifier:
@@ -218,34 +192,37 @@ def fit_gate(expected: np.ndarray, right: np.ndarray, *, seed: int) -> StrokeErr
         "missing": np.stack([without_component(glyph, random) for glyph in right]),
         "wrong": wrong_characters(right, random),
     }
-    found = {
-        kind: np.stack([stroke_differences(e, g) for e, g in zip(expected, glyphs, strict=True)])
-        for kind, glyphs in tqdm(kinds.items(), desc="calibrating", unit="kind", leave=False)
-    }
-    fold = np.arange(len(right)) % 2 == 0
-    caught: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
-    for part in (fold, ~fold):
-        half = _fit({kind: values[part] for kind, values in found.items()})
-        for kind in kinds:
-            caught[kind].append(half._of(found[kind][~part]) < MIN_CONFIDENCE)
-    shares = {kind: float(np.concatenate(parts).mean()) for kind, parts in caught.items()}
-    return _fit(found, Calibration(shares["right"], shares["missing"], shares["wrong"], len(right)))
+    steps = tqdm(kinds.items(), desc="calibrating", unit="kind", leave=False)
+    found = {kind: _differences(expected, glyphs) for kind, glyphs in steps}
+    caught = {kind: np.zeros(len(right), bool) for kind in kinds}
+    for first in (0, 1):
+        half = _fit({kind: values[first::2] for kind, values in found.items()})
+        for kind, values in found.items():
+            caught[kind][1 - first :: 2] = half.confidence(values[1 - first :: 2]) < MIN_CONFIDENCE
+    flagged, missing, wrong = (float(caught[kind].mean()) for kind in kinds)
+    return StrokeErrorClassifier(_fit(found), Calibration(flagged, missing, wrong, len(right)))
 
 
-_UNKNOWN = Calibration(float("nan"), float("nan"), float("nan"), 0)
+class _Regression(NamedTuple):
+    weights: np.ndarray  # (11,), the last is the constant
+    centre: np.ndarray
+    spread: np.ndarray
+
+    def confidence(self, found: np.ndarray) -> np.ndarray:
+        """(N, 10) differences -> (N,)."""
+        return _logistic(_standard(found, self.centre, self.spread) @ self.weights)
 
 
-def _fit(found: dict[str, np.ndarray], calibration: Calibration = _UNKNOWN) -> StrokeErrorClassifier:
+def _fit(found: dict[str, np.ndarray]) -> _Regression:
     """Logistic regression with a small ridge; the right glyphs weigh as much as all kinds of errors together.
 
     Args:
-        found: kind -> (N, 10) stroke_differences; all kinds but "right" are errors.
+        found: kind -> (N, 10) differences; all kinds but "right" are errors.
     """
     good = np.concatenate([np.full(len(values), float(kind == "right")) for kind, values in found.items()])
     weight = np.where(good == 1, 0.5 / good.sum(), 0.5 / (1 - good).sum())
     every = np.concatenate(list(found.values()))
-    logs = _log(every)
-    centre, spread = logs.mean(axis=0), logs.std(axis=0) + 1e-9
+    centre, spread = every.mean(axis=0), every.std(axis=0) + 1e-9
     x = _standard(every, centre, spread)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
@@ -258,16 +235,11 @@ def _fit(found: dict[str, np.ndarray], calibration: Calibration = _UNKNOWN) -> S
     # More difference never makes a glyph more right, so no weight but the constant may be positive.
     bounds = [(None, 0.0)] * (x.shape[1] - 1) + [(None, None)]
     weights = minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return StrokeErrorClassifier(weights, centre, spread, calibration)
-
-
-def _log(found: np.ndarray) -> np.ndarray:
-    return np.log(found + 1e-3)  # distances spread over orders of magnitude
+    return _Regression(weights, centre, spread)
 
 
 def _standard(found: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    scaled = (_log(found) - centre) / spread
-    return np.concatenate([scaled, np.ones((len(found), 1))], axis=1)
+    return np.concatenate([(found - centre) / spread, np.ones((len(found), 1))], axis=1)
 
 
 def _logistic(x: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from fontgan import __version__
 from fontgan.errors import RunError, UserError
 from fontgan.evaluation.evaluate import evaluate
 from fontgan.evaluation.glyph_set import Pair, glyph_set_of_run
+from fontgan.generate.inference import load
 from fontgan.metrics.intervals import Interval, PairedBootstrap
 from fontgan.metrics.photographic import ALEXNET, INCEPTION
 from fontgan.metrics.recognition import find_ocr
@@ -132,7 +133,7 @@ def kept_file(key: dict[str, Any]) -> Path:
 def _measure_anew(run: TrainedRun, settings: Settings) -> dict[str, Any]:
     replicates, seed = settings.replicates, settings.seed
     with quiet():
-        glyphs = glyph_set_of_run(run.checkpoint.folder, seed=seed, **settings.computing)
+        glyphs = glyph_set_of_run(load(run.checkpoint.folder, **settings.computing), seed=seed)
     prints = (hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in glyphs.truth)
     truth = [[*pair, fingerprint] for pair, fingerprint in zip(glyphs.names, prints, strict=True)]
     return {"evaluation": evaluate(glyphs, ocr=settings.ocr, replicates=replicates, seed=seed), "truth": truth}

@@ -21,6 +21,7 @@ from fontgan.config.instantiate import build, build_generator
 from fontgan.config.saved import load_config
 from fontgan.evaluation.diagnose import PARTS, Probe, diagnose, jump, largest_jump, smooth_inputs, stages
 from fontgan.evaluation.diagnosis_text import TELLING, findings, stage_table
+from fontgan.generate.inference import load
 from fontgan.metrics.artefacts import (
     SCORES,
     contour_length,
@@ -342,7 +343,7 @@ def test_a_run_is_diagnosed(here: Here, tiny_run: Path, tmp_path: Path) -> None:
 
 
 def test_words_follow_the_numbers(tiny_run: Path) -> None:
-    found, _ = diagnose(tiny_run, glyphs=3)
+    found, _ = diagnose(load(tiny_run, precision="fp32"), glyphs=3)
     config = load_config(Path(found["checkpoint"]) / "config.yaml")
     found["stages"], found["count"] = [], 96
     for score in found["scores"].values():

@@ -14,6 +14,7 @@ from PIL import Image
 
 from fontgan.evaluation.folder_pairs import glyph_set_of_folders
 from fontgan.evaluation.glyph_set import glyph_set_of_run
+from fontgan.generate.inference import load
 from tests.helpers import KAI, SOURCE, Here
 
 CHARS = "的一是不了在人有我他这个们"
@@ -48,7 +49,7 @@ def test_a_run_is_measured_on_its_held_out_characters(here: Here, tiny_run: Path
     result = here("evaluate", f"run={tiny_run}", f"out={out}", f"sheet={sheet}", "ocr=none", "replicates=50")
     assert result.returncode == 0, result.stderr
     found = json.loads(out.read_text(encoding="utf-8"))
-    glyphs = glyph_set_of_run(tiny_run)
+    glyphs = glyph_set_of_run(load(tiny_run))
     assert found["count"] == len(glyphs.names) == len(found["glyphs"])
     assert found["styles"] == ["kai", "brush", "xiaowei"]
     difference = np.abs(glyphs.drawn.astype(float) - glyphs.truth) / 255
@@ -71,7 +72,7 @@ def test_the_best_checkpoint_scores_as_training_said(tiny_run: Path) -> None:
     from fontgan.training.checkpoint import find
 
     said = find(tiny_run, "best").metadata["scores"]
-    found = evaluate(glyph_set_of_run(tiny_run), ocr="none", replicates=2)["metrics"]
+    found = evaluate(glyph_set_of_run(load(tiny_run)), ocr="none", replicates=2)["metrics"]
     for style, scores in said.items():
         for name in ("l1", "rmse", "ssim"):
             # Drawn glyphs are rounded to 255 grey levels here.

@@ -19,7 +19,7 @@ from fontgan.bench.outlines import (
     compare,
     count_points,
     flatten,
-    measure_outlines,
+    measure,
     samples,
     shared_chars,
     spoil,
@@ -259,7 +259,7 @@ def test_units_are_those_of_the_frame() -> None:
 
 def test_tracers_are_measured_side_by_side() -> None:
     setup = Setup(torch.device("cpu"), "auto", rounds=3, minutes=0, seed=1)
-    found = {(f.name, f.column): f.spread.value for f in measure_outlines(1, setup)}
+    found = {(f.name, f.column): f.spread.value for f in measure(setup, 1)}
     for size in ("128 px", "256 px", "128 px, blurred and noisy"):
         assert found[f"{size}, ours", "points"] < found[f"{size}, marching squares", "points"] / 2
         assert found[f"{size}, ours", "differing area"] < 3

@@ -18,8 +18,8 @@ from fontgan.errors import ConfigError
 from fontgan.evaluation.evaluate import ORDER, evaluate
 from fontgan.evaluation.glyph_set import GlyphSet
 from fontgan.metrics import photographic, pixels
-from fontgan.metrics.frechet import frechet_distance
 from fontgan.metrics.intervals import ClusterBootstrap, interval, mean_of
+from fontgan.metrics.photographic import frechet_distance
 from fontgan.metrics.recognition import find_ocr, weighted
 from fontgan.metrics.structure import cosine, density, fit_gate, skeleton, stroke_differences, without_component
 from fontgan.models.glyph_encoder import WEIGHTS, embeddings, glyph_encoder, perceptual_distance

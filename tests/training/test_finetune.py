@@ -105,7 +105,7 @@ def test_the_run_draws_and_measures_the_new_style(widened: Path) -> None:
     assert run.styles == ["kai", "brush", "mine"]
     assert run.checkpoint.metadata["scores"].keys() == {"mine"}
     assert len(run.draw(DRAWN, "mine")) == len(DRAWN)
-    glyphs = glyph_set_of_run(widened, device="cpu")
+    glyphs = glyph_set_of_run(load(widened, device="cpu"))
     assert glyphs.styles == ["mine"]
     drawn = run.draw([char for _, char in glyphs.names][:1], {"mine": 1.0})
     assert drawn[0].size == (run.size, run.size)
