@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fontgan.models.discriminator import DiscriminatorOutput
-from fontgan.models.glyph_encoder import feature_distance, loss_encoder
+from fontgan.models.glyph_encoder import LOSS_WEIGHTS, feature_distance, glyph_encoder
 from fontgan.values import ink_from_image
 
 MAX_EDGE_SCALES = 5  # 64 px, the smallest canvas, is 4 px then
@@ -103,7 +103,7 @@ def perceptual(fake: Tensor, target: Tensor) -> Tensor:
 
     Source: Johnson et al. 2016, arXiv:1603.08155; distance as in Zhang et al. 2018, arXiv:1801.03924.
     """
-    encoder = loss_encoder(fake.device)
+    encoder = glyph_encoder(LOSS_WEIGHTS, fake.device)
     with torch.no_grad():
         seen = encoder.features(ink_from_image(target))
     return feature_distance(encoder.features(ink_from_image(fake)), seen).mean()

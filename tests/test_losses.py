@@ -27,7 +27,7 @@ from fontgan.config.targets import locate
 from fontgan.data.batches import GlyphBatch
 from fontgan.errors import ConfigError
 from fontgan.models.discriminator import DiscriminatorOutput, PatchDiscriminator
-from fontgan.models.glyph_encoder import LOSS_WEIGHTS, WEIGHTS, feature_distance, loss_encoder
+from fontgan.models.glyph_encoder import LOSS_WEIGHTS, WEIGHTS, feature_distance, glyph_encoder
 from fontgan.runtime.device import autocast
 from fontgan.training.budget import step_flops
 from fontgan.training.objective import Objective, Term
@@ -118,13 +118,13 @@ def test_perceptual_is_a_loss_on_frozen_features(side: int) -> None:
         found.append((loss.item(), float(losses.l1(fake.detach().clamp(INK, PAPER), real))))
     assert found[-1][0] < 0.5 * found[0][0]
     assert found[-1][1] < found[0][1]  # the pixels come closer too
-    encoder = loss_encoder(fake.device)
+    encoder = glyph_encoder(LOSS_WEIGHTS, fake.device)
     assert not encoder.training
     assert not any(p.requires_grad or p.grad is not None for p in encoder.parameters())
 
 
 def test_loading_the_encoder_leaves_the_random_state_alone() -> None:
-    loss_encoder.cache_clear()
+    glyph_encoder.cache_clear()
     before = torch.get_rng_state()
     losses.perceptual(page(side=64), page(side=64))
     assert torch.equal(torch.get_rng_state(), before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,7 @@ class Figure:
 
     def as_dict(self) -> dict[str, Any]:
         place = {"column": self.column, "name": self.name, "unit": self.unit}
-        return {**place, **self.spread.as_dict(), "how": self.how}
+        return {**place, **asdict(self.spread), "how": self.how}
 
 
 @dataclass(frozen=True)

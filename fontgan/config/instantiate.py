@@ -104,7 +104,7 @@ def build_generator(cfg: DictConfig, styles: int) -> "UnetGenerator":
 
 def build_on_meta(path: str, node: Any, styles: int) -> Any:
     """A network whose weights take no memory, to count with."""
-    from fontgan.models.meta import on_meta_device
+    from fontgan.models.cost import on_meta_device
 
     with on_meta_device():
         return build(OmegaConf.create(node), path, styles=styles)

@@ -1,7 +1,8 @@
 """Attention over the places of a map: at chosen encoder levels, and as a transformer on the innermost map.
 
 Contract of the attentions: ``Attention(channels, **options)`` maps (B, channels, H, W) -> the same shape and begins
-as the identity.  B is the batch, C channels, H and W the height and width of a map in pixels.
+as the identity.  B is the batch, C channels, H and W the height and width of a map in pixels.  A number below 1 raises
+ValueError.
 """
 
 from __future__ import annotations
@@ -14,9 +15,7 @@ from fontgan.models.layers import check_at_least
 
 
 class SelfAttention(nn.Module):
-    """x + gain * attention(norm(x)): every place of the map looks at every other.
-
-    The gain starts at 0, so the block begins as the identity and learns how much to add.
+    """x + gain * attention(norm(x)): every place of the map looks at every other; the gain starts at 0.
 
     Shape:  (B, C, H, W) -> (B, C, H, W); cost grows with (H * W) squared.
     Source: Zhang et al. 2019 (SAGAN), arXiv:1805.08318.
@@ -31,15 +30,9 @@ class SelfAttention(nn.Module):
         self.gain = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, channels, height, width = x.shape
         # (B, 3C, H, W) -> three of (B, heads, H*W, C / heads)
-        q, k, v = (
-            self.qkv(self.norm(x))
-            .reshape(batch, 3, self.heads, channels // self.heads, height * width)
-            .transpose(-1, -2)
-            .unbind(1)
-        )
-        mixed = self.attend(q, k, v).transpose(-1, -2).reshape(batch, channels, height, width)
+        qkv = self.qkv(self.norm(x)).reshape(len(x), 3, self.heads, x.shape[1] // self.heads, -1)
+        mixed = self.attend(*qkv.transpose(-1, -2).unbind(1)).transpose(-1, -2).reshape(x.shape)
         return x + self.gain * self.project(mixed)
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -64,14 +57,11 @@ class LinearAttention(SelfAttention):
         return (mixed / total).to(v.dtype)
 
 
-class NoTransformer(nn.Module):
+class NoTransformer(nn.Identity):
     """Leaves the innermost map as it is."""
 
     def __init__(self, channels: int):
         super().__init__()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x
 
 
 class Transformer(nn.Module):
@@ -80,7 +70,6 @@ class Transformer(nn.Module):
     A 3x3 depthwise convolution tells where a place is, so that any size works.
 
     Shape:  (B, C, H, W) -> (B, C, H, W).
-    Raises: ValueError if ``blocks`` or ``expansion`` is below 1.
     Source: Vaswani et al. 2017, arXiv:1706.03762, in the pre-norm form of Dosovitskiy et al. 2020 (ViT),
         arXiv:2010.11929; positions after Chu et al. 2021, arXiv:2102.10882.
     """
@@ -90,14 +79,11 @@ class Transformer(nn.Module):
         check_at_least("expansion", expansion)
         super().__init__()
         self.position = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-        self.blocks = nn.ModuleList(TransformerBlock(channels, head_channels, expansion) for _ in range(blocks))
+        self.blocks = nn.Sequential(*(TransformerBlock(channels, head_channels, expansion) for _ in range(blocks)))
 
     def forward(self, x: Tensor) -> Tensor:
-        shape = x.shape
-        tokens = (x + self.position(x)).flatten(2).transpose(1, 2)  # (B, places, C)
-        for block in self.blocks:
-            tokens = block(tokens)
-        return tokens.transpose(1, 2).reshape(shape)
+        tokens = self.blocks((x + self.position(x)).flatten(2).transpose(1, 2))  # (B, places, C)
+        return tokens.transpose(1, 2).reshape(x.shape)
 
 
 class TransformerBlock(nn.Module):
@@ -127,7 +113,4 @@ class TransformerBlock(nn.Module):
 def heads_for(channels: int, head_channels: int) -> int:
     """How many heads of about ``head_channels`` divide the channels. Raises: ValueError if that is below 1."""
     check_at_least("head_channels", head_channels)
-    heads = max(1, channels // head_channels)
-    while channels % heads:
-        heads -= 1
-    return heads
+    return next(heads for heads in range(max(1, channels // head_channels), 0, -1) if channels % heads == 0)

@@ -1,12 +1,19 @@
-"""What a network costs: its parameters, its operations, and the width that gives a wanted number of parameters."""
+"""What a network costs: its parameters, its operations, and the width that gives a wanted number of parameters.
+
+Networks to count with are made on torch's meta device, where weights take no memory.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from fontgan.models.unet import UnetGenerator
@@ -23,8 +30,7 @@ def forward_flops(generator: UnetGenerator, size: int) -> int:
     """Operations for one glyph of ``size`` px, a multiplication and an addition counted as two.
 
     Convolutions and matrix products are counted; what works value by value (CARAFE's weighted means, sampling,
-    interpolation, low-passes, norms) is not.  Counted without computing (on torch's meta device), so that it is quick
-    and the same on every machine.
+    interpolation, low-passes, norms) is not.  Nothing is computed, so it is quick and the same on every machine.
     """
     meta = copy.deepcopy(generator).to("meta").eval()
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -33,16 +39,24 @@ def forward_flops(generator: UnetGenerator, size: int) -> int:
 
 
 def closest_width(count: Callable[[int], int], wanted: int) -> int:
-    """The width, 1 to ``MAX_WIDTH``, whose count is nearest to ``wanted``.
+    """The width, 1 to ``MAX_WIDTH``, whose count, which grows with it, is nearest to ``wanted``."""
+    above = 1 + bisect_left(range(1, MAX_WIDTH), wanted, key=count)
+    return min((width for width in (above - 1, above) if width), key=lambda width: abs(count(width) - wanted))
 
-    Args:
-        count: width -> parameters; grows with the width.
+
+@contextmanager
+def on_meta_device() -> Iterator[None]:
+    """What is built in here is on torch's meta device, its weights not drawn.
+
+    To draw them there would change nothing, and takes torch four seconds of importing first.
     """
-    low, high = 1, MAX_WIDTH
-    while low < high:
-        middle = (low + high) // 2
-        if count(middle) < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return min((width for width in (low - 1, low) if width), key=lambda width: abs(count(width) - wanted))
+    with torch.device("meta"), _NothingDrawn():
+        yield
+
+
+class _NothingDrawn(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs, name = kwargs or {}, getattr(func, "__name__", "")
+        if name in ("normal_", "uniform_"):
+            return args[0] if args else kwargs["tensor"]
+        return (torch.empty if name in ("randn", "rand") else func)(*args, **kwargs)

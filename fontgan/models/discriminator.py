@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fontgan.models.init import initialise
+from fontgan.models.layers import check_choice
 
 
 class DiscriminatorOutput(NamedTuple):
@@ -39,28 +40,24 @@ class PatchDiscriminator(nn.Module):
         spectral_norm: bounds each layer's gain (Miyato et al. 2018, arXiv:1802.05957).
     """
 
-    HEADS = ("projection", "category")
-
     def __init__(
         self, styles: int, *, ndf: int = 64, layers: int = 3, head: str = "projection", spectral_norm: bool = True
     ):
         super().__init__()
-        if head not in self.HEADS:
-            raise ValueError(f"discriminator.head={head}: choose one of {', '.join(self.HEADS)}.")
+        check_choice("discriminator.head", head, ("projection", "category"))
         if layers < 1 or ndf < 1:
             raise ValueError(f"discriminator.layers={layers}, ndf={ndf}: both need to be at least 1.")
         widths = [2] + [ndf * min(2**layer, 8) for layer in range(layers + 1)]
         trunk: list[nn.Module] = []
         for layer in range(layers + 1):
-            stride = 2 if layer < layers else 1
             # Padding 1 shrinks small maps to nothing at the last two 4x4 layers of stride 1, hence 3x3 there.
-            kernel = 4 if stride == 2 else 3
+            kernel, stride = (4, 2) if layer < layers else (3, 1)
             trunk += [nn.Conv2d(widths[layer], widths[layer + 1], kernel, stride, 1), nn.LeakyReLU(0.2)]
         self.trunk = nn.Sequential(*trunk)
         self.to_logits = nn.Conv2d(widths[-1], 1, 3, padding=1)
         self.to_class_logits = nn.Linear(widths[-1], styles) if head == "category" else None
         self.projection = nn.Linear(styles, widths[-1], bias=False) if head == "projection" else None
-        initialise(self, "normal" if not spectral_norm else "xavier")
+        initialise(self, "xavier" if spectral_norm else "normal")
         if spectral_norm:
             for module in self.modules():
                 if isinstance(module, nn.Conv2d):
@@ -88,29 +85,19 @@ class Zi2ziDiscriminator(nn.Module):
 
     def __init__(self, styles: int, *, ndf: int = 64):
         super().__init__()
-        self.trunk = nn.Sequential(
-            nn.Conv2d(2, ndf, 5, stride=2, padding=2),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(ndf, 2 * ndf, 5, stride=2, padding=2, bias=False),
-            nn.BatchNorm2d(2 * ndf),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(2 * ndf, 4 * ndf, 5, stride=2, padding=2, bias=False),
-            nn.BatchNorm2d(4 * ndf),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(4 * ndf, 8 * ndf, 5, stride=1, padding=2, bias=False),
-            nn.BatchNorm2d(8 * ndf),
-            nn.LeakyReLU(0.2),
-        )
+        trunk: list[nn.Module] = [nn.Conv2d(2, ndf, 5, stride=2, padding=2), nn.LeakyReLU(0.2)]
+        for channels, stride in ((ndf, 2), (2 * ndf, 2), (4 * ndf, 1)):
+            conv = nn.Conv2d(channels, 2 * channels, 5, stride, padding=2, bias=False)
+            trunk += [conv, nn.BatchNorm2d(2 * channels), nn.LeakyReLU(0.2)]
+        self.trunk = nn.Sequential(*trunk)
         self.to_logits = nn.Conv2d(8 * ndf, 1, 1)
         self.to_class_logits = nn.Linear(8 * ndf, styles)
         initialise(self, "normal")
 
     def forward(self, source: Tensor, glyph: Tensor, style: Tensor) -> DiscriminatorOutput:
         maps = collect_features(self.trunk, torch.cat([source, glyph], dim=1))
-        features = maps[-1]
-        return DiscriminatorOutput(
-            self.to_logits(features).float(), self.to_class_logits(features.mean(dim=(2, 3))).float(), maps
-        )
+        class_logits = self.to_class_logits(maps[-1].mean(dim=(2, 3))).float()
+        return DiscriminatorOutput(self.to_logits(maps[-1]).float(), class_logits, maps)
 
 
 def collect_features(trunk: nn.Sequential, x: Tensor) -> tuple[Tensor, ...]:

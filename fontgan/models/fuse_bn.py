@@ -1,7 +1,4 @@
-"""Batch normalisation folded into the convolution before it, for drawing: one pass over each map less.
-
-In evaluation mode a batch norm scales and shifts each channel by fixed numbers, and so can the convolution itself.
-"""
+"""Batch normalisation folded into the convolution before it, for drawing: one pass over each map less."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from fontgan.models.unet import UnetGenerator
@@ -35,14 +32,10 @@ def fuse_conv_bn(generator: UnetGenerator) -> UnetGenerator:
         if isinstance(module, nn.Sequential):
             for place in range(1, len(module)):
                 module[place] = _fold(module[place - 1], module[place])
-        elif isinstance(module, UpBlock):
-            last = getattr(module.resize, "last_conv", None)
-            if last is not None:
-                module.norm = _fold(module.resize.get_submodule(last), module.norm)
-    kept = set() if reader is None else set(reader.modules())
-    for module in copied.modules():
-        if module not in kept:  # the reader is the original's too
-            module.training = False
+        elif isinstance(module, UpBlock) and (last := getattr(module.resize, "last_conv", None)):
+            module.norm = _fold(module.resize.get_submodule(last), module.norm)
+    for module in _without_reader(copied):
+        module.training = False
     return copied
 
 
@@ -52,14 +45,19 @@ def cast_convolutions(generator: UnetGenerator, dtype: torch.dtype) -> None:
     The results are the same to the bit, as long as the generator computes under autocast of that type.  What reads
     styles off references computes outside of it, and stays.
     """
-    reader = generator.reference_style
-    kept = set() if reader is None else set(reader.modules())
-    for module in generator.modules():
-        if isinstance(module, Conv) and module not in kept:
+    for module in _without_reader(generator):
+        if isinstance(module, Conv):
             # New parameters: the old ones may belong to the generator that this one was folded from.
             module.weight = nn.Parameter(module.weight.detach().to(dtype), requires_grad=False)
             if module.bias is not None:
                 module.bias = nn.Parameter(module.bias.detach().to(dtype), requires_grad=False)
+
+
+def _without_reader(generator: UnetGenerator) -> list[nn.Module]:
+    """All modules but those that read references, which a folded generator shares with the original."""
+    reader = generator.reference_style
+    kept = set(reader.modules()) if reader is not None else set()
+    return [module for module in generator.modules() if module not in kept]
 
 
 def _fold(conv: nn.Module, norm: nn.Module) -> nn.Module:
@@ -69,16 +67,10 @@ def _fold(conv: nn.Module, norm: nn.Module) -> nn.Module:
     transposed = isinstance(conv, nn.ConvTranspose2d)
     if transposed and conv.groups > 1:
         return norm  # the weights are then ordered by group, not by output channel
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-
-    def spread(values: Tensor | None) -> Tensor | None:
-        """By channel of the convolution: a pixel shuffle makes one channel of neighbouring ones."""
-        return None if values is None else values.repeat_interleave(conv.out_channels // norm.num_features)
-
-    weight, bias = fuse_conv_bn_weights(
-        conv.weight, conv.bias, spread(norm.running_mean), spread(norm.running_var), norm.eps,  # type: ignore[arg-type]
-        spread(norm.weight), spread(norm.bias), transpose=transposed,
-    )  # fmt: skip
-    conv.weight, conv.bias = weight, bias
+    # By channel of the convolution: a pixel shuffle makes one channel of neighbouring ones.
+    mean, var, weight, bias = (
+        values if values is None else values.repeat_interleave(conv.out_channels // norm.num_features)
+        for values in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    )
+    conv.weight, conv.bias = fuse_conv_bn_weights(conv.weight, conv.bias, mean, var, norm.eps, weight, bias, transposed)  # type: ignore[arg-type]
     return nn.Identity()

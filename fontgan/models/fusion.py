@@ -20,10 +20,8 @@ def align_to(x: Tensor, height: int, width: int) -> Tensor:
     Bottom and right, because a stride-2 convolution drops exactly that last row and column.
     """
     x = x[..., :height, :width]
-    missing_rows, missing_columns = height - x.shape[-2], width - x.shape[-1]
-    if missing_rows or missing_columns:
-        x = F.pad(x, (0, missing_columns, 0, missing_rows), mode="replicate")
-    return x
+    missing = (0, width - x.shape[-1], 0, height - x.shape[-2])
+    return F.pad(x, missing, mode="replicate") if any(missing) else x
 
 
 class ConcatFusion(nn.Module):
@@ -90,11 +88,10 @@ class AttentionFusion(nn.Module):
     The weight is read from both maps by an additive attention gate.  The paper's gate works on the coarser map and is
     interpolated; here both maps have the same size already.
 
-    Raises: ValueError if ``reduction`` is below 1.
     Source: Oktay et al. 2018 (Attention U-Net), arXiv:1804.03999.
 
     Args:
-        reduction: how many times fewer channels than the skip's the gate compares the maps in.
+        reduction: how many times fewer channels than the skip's the gate compares the maps in, 1 or more.
     """
 
     def __init__(self, up_channels: int, skip_channels: int, *, reduction: int = 2):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -36,21 +37,18 @@ class GlyphEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList()
-        channels = 1
-        for width in WIDTHS:
-            self.stages.append(nn.Sequential(_ConvNormAct(channels, width), _ConvNormAct(width, width)))
-            channels = width
-        self.embed = nn.Linear(channels, EMBEDDING)
+        for before, width in pairwise((1, *WIDTHS)):
+            convs = (nn.Conv2d(channels, width, 3, padding=1, bias=False) for channels in (before, width))
+            self.stages.append(nn.Sequential(*(nn.Sequential(c, nn.BatchNorm2d(width), nn.ReLU()) for c in convs)))
+        self.embed = nn.Linear(WIDTHS[-1], EMBEDDING)
 
     def features(self, ink: Tensor) -> list[Tensor]:
-        """Feature maps of the four stages, the finest first."""
-        x = to_side(ink)
+        """Feature maps of the four stages, the finest first; ink of another size is brought to ``SIDE``."""
+        if ink.shape[-2:] != (SIDE, SIDE):
+            ink = F.interpolate(ink, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
         maps: list[Tensor] = []
         for stage in self.stages:
-            if maps:
-                x = F.avg_pool2d(x, 2)
-            x = stage(x)
-            maps.append(x)
+            maps.append(stage(F.avg_pool2d(maps[-1], 2) if maps else ink))
         return maps
 
     def forward(self, ink: Tensor) -> Tensor:
@@ -58,39 +56,14 @@ class GlyphEncoder(nn.Module):
         return self.embed(self.features(ink)[-1].mean(dim=(2, 3)))
 
 
-class _ConvNormAct(nn.Sequential):
-    def __init__(self, in_channels: int, out_channels: int):
-        super().__init__(
-            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU()
-        )
-
-
-def to_side(ink: Tensor) -> Tensor:
-    """Brings (N, 1, H, W) ink to the side the encoder was trained at."""
-    if ink.shape[-2:] == (SIDE, SIDE):
-        return ink
-    return F.interpolate(ink, size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
-
-
 @cache
-def glyph_encoder() -> GlyphEncoder:
-    """The encoder that measures, with the weights that come with the package."""
-    return load_encoder(WEIGHTS)
-
-
-@cache
-def loss_encoder(device: torch.device) -> GlyphEncoder:
-    """The encoder that ``loss.perceptual`` trains on."""
-    return load_encoder(LOSS_WEIGHTS).to(device)
-
-
-def load_encoder(weights: Path) -> GlyphEncoder:
-    """A frozen encoder on the CPU."""
+def glyph_encoder(weights: Path = WEIGHTS, device: torch.device | str = "cpu") -> GlyphEncoder:
+    """A frozen encoder: the one that measures, or with ``LOSS_WEIGHTS`` the one that ``loss.perceptual`` trains on."""
     # Drawing weights only to replace them would move the random state, which a resumed training must find unmoved.
     with torch.device("meta"):
         encoder = GlyphEncoder()
     encoder.load_state_dict(load_file(weights), strict=True, assign=True)
-    return encoder.eval().requires_grad_(False)
+    return encoder.eval().requires_grad_(False).to(device)
 
 
 @torch.inference_mode()
@@ -108,11 +81,8 @@ def feature_distance(drawn: Sequence[Tensor], truth: Sequence[Tensor]) -> Tensor
 
     Source: the construction is that of LPIPS (Zhang et al. 2018, arXiv:1801.03924) without its learned channel weights.
     """
-    distances = []
-    for a, b in zip(drawn, truth, strict=True):
-        difference = F.normalize(a, dim=1) - F.normalize(b, dim=1)
-        distances.append(difference.square().sum(1).mean(dim=(1, 2)))
-    return torch.stack(distances).mean(0)
+    differences = (F.normalize(a, dim=1) - F.normalize(b, dim=1) for a, b in zip(drawn, truth, strict=True))
+    return torch.stack([difference.square().sum(1).mean(dim=(1, 2)) for difference in differences]).mean(0)
 
 
 @torch.inference_mode()

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 
-def checkpointed(part: nn.Module, *inputs: Tensor | int) -> Tensor:
+def checkpointed(part: nn.Module, *inputs: Tensor) -> Tensor:
     """As ``part(*inputs)``, with the same gradients, for the memory of its inputs alone.
 
     Random numbers (dropout) and precision are those of the first time; batch norm's running statistics move once.
 
     Source: Chen et al. 2016, arXiv:1604.06174.
     """
-
-    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _statistics_at_rest(part)
-
-    return checkpoint(part, *inputs, use_reentrant=False, context_fn=contexts)
+    return checkpoint(part, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _statistics_at_rest(part)))
 
 
 @contextmanager
 def _statistics_at_rest(part: nn.Module) -> Iterator[None]:
     """Batch norm computes by its batch as before, but what it stores stays."""
-    norms = [module for module in part.modules() if isinstance(module, _BatchNorm) and module.training]
+    norms = (module for module in part.modules() if isinstance(module, _BatchNorm) and module.training)
     stored = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:
+    for norm, _, count in stored:
         # A moving average that takes nothing of the batch, and a count that is thrown away.
-        norm.momentum = 0.0
-        if norm.num_batches_tracked is not None:
-            norm.num_batches_tracked = norm.num_batches_tracked.clone()
+        norm.momentum, norm.num_batches_tracked = 0.0, None if count is None else count.clone()
     try:
         yield
     finally:

@@ -31,6 +31,5 @@ def initialise(network: nn.Module, scheme: str = "normal") -> None:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     for module in network.modules():
-        own = getattr(module, "init_weights", None)
-        if callable(own):
-            own()
+        if hasattr(module, "init_weights"):
+            module.init_weights()  # type: ignore[operator]

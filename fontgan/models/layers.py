@@ -1,7 +1,4 @@
-"""Small layers that several blocks are made of.
-
-B is the batch, C channels, H and W the height and width of a map in pixels.
-"""
+"""Small layers that several blocks are made of; B, C, H, W: batch, channels, height and width of a map in pixels."""
 
 from __future__ import annotations
 
@@ -13,6 +10,8 @@ from torch.nn import functional as F
 
 from fontgan.models.norm import group_norm
 
+MakeLayer = Callable[[int], nn.Module]  # channels -> layer
+
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
@@ -21,7 +20,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "none": nn.Identity,
 }
-NORMS: dict[str, Callable[[int], nn.Module]] = {
+NORMS: dict[str, MakeLayer] = {
     "instance": partial(nn.InstanceNorm2d, affine=True),
     "batch": nn.BatchNorm2d,
     "group": group_norm,
@@ -30,39 +29,26 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 
 
 class ConvNormAct(nn.Sequential):
-    """Convolution that keeps the size, normalisation, activation.
-
-    The convolution has a bias only where no norm follows, which would take it away again.
+    """Convolution that keeps the size, normalisation, activation; a bias only where no norm takes it away again.
 
     Shape:  (B, in_channels, H, W) -> (B, out_channels, H, W).
     Raises: ValueError if ``norm`` or ``activation`` is unknown or the kernel is even.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel: int = 3,
-        *,
-        groups: int = 1,
-        norm: str = "none",
+        self, in_channels: int, out_channels: int, kernel: int = 3, *, groups: int = 1, norm: str = "none",
         activation: str = "none",
-    ):
+    ):  # fmt: skip
         check_choice("norm", norm, NORMS)
         check_choice("activation", activation, ACTIVATIONS)
-        check_odd("kernel", kernel)
         super().__init__()
-        bias = norm == "none"
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, groups=groups, bias=bias)
+        self.conv = same_size_conv(in_channels, out_channels, kernel, groups=groups, bias=norm == "none")
         self.norm = NORMS[norm](out_channels)
         self.activation = ACTIVATIONS[activation]()
 
 
 class ResidualAdd(nn.Module):
-    """skip(x) + body(x); without a skip of its own x itself is added.
-
-    Source: He et al. 2015 (ResNet), arXiv:1512.03385.
-    """
+    """skip(x) + body(x); without a skip of its own x + body(x). Source: He et al. 2015 (ResNet), arXiv:1512.03385."""
 
     def __init__(self, body: nn.Module, skip: nn.Module | None = None):
         super().__init__()
@@ -74,12 +60,9 @@ class ResidualAdd(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Scales each channel by a share from 0 to 1 that is read from the means of all channels.
+    """Scales each channel by a share from 0 to 1 that ``rd_channels`` features read from the means of all channels.
 
     Source: Hu et al. 2018 (SENet), arXiv:1709.01507.
-
-    Args:
-        rd_channels: channels of the layer between.
     """
 
     def __init__(self, channels: int, rd_channels: int):
@@ -99,13 +82,10 @@ class SqueezeExcitation(nn.Module):
 class LowPass(nn.Module):
     """A fixed binomial filter in both directions; borders are repeated, so that a constant map stays as it is.
 
-    An even number of taps lies between pixels and moves the map by half a pixel to the left and up.
+    ``taps`` are scaled to sum to 1.  An even number of them moves the map by half a pixel to the left and up.
 
     Shape:  (B, C, H, W) -> (B, C, H, W).
     Source: Zhang 2019, arXiv:1904.11486.
-
-    Args:
-        taps: weights of neighbouring pixels; they are scaled to sum to 1.
     """
 
     def __init__(self, taps: tuple[int, ...]):
@@ -139,6 +119,12 @@ def check_at_least(key: str, value: int, least: int = 1) -> None:
     """Raises: ValueError if a count is below ``least``."""
     if value < least:
         raise ValueError(f"{key}={value}: {least} or more is needed.")
+
+
+def same_size_conv(in_channels: int, out_channels: int, kernel: int, *, groups: int = 1, bias: bool) -> nn.Conv2d:
+    """A convolution that keeps the size of the map. Raises: ValueError if the kernel is even."""
+    check_odd("kernel", kernel)
+    return nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, groups=groups, bias=bias)
 
 
 def check_odd(key: str, kernel: int) -> None:

@@ -8,9 +8,8 @@ from torch import nn
 
 
 def group_norm(channels: int, *, groups: int = 32) -> nn.GroupNorm:
-    """GroupNorm over ``channels``; in as many groups as the greatest common divisor of both.
+    """GroupNorm in as many groups as the greatest common divisor of both numbers; ValueError if ``groups`` is below 1.
 
-    Raises: ValueError if ``groups`` is below 1.
     Source: Wu & He 2018, arXiv:1803.08494.
     """
     if groups < 1:

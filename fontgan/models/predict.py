@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from fontgan.values import image_from_logits, image_from_pixels, pixels_from_image
 
 Tag = TypeVar("Tag")
+Pixels = tuple[Tag, np.ndarray]
+Autocast = Callable[[], torch.autocast]
 
 
 @torch.inference_mode()
@@ -22,7 +24,7 @@ def draw_glyphs(
     style: Tensor,
     *,
     device: torch.device,
-    autocast: Callable[[], torch.autocast],
+    autocast: Autocast,
     batch_size: int = 32,
 ) -> Tensor:
     """Draws glyphs with a generator in evaluation mode.
@@ -50,13 +52,8 @@ def draw_glyphs(
 
 @torch.inference_mode()
 def draw_pixels(
-    generator: nn.Module,
-    batches: Iterable[tuple[Tag, np.ndarray]],
-    style: Tensor,
-    *,
-    device: torch.device,
-    autocast: Callable[[], torch.autocast],
-) -> Generator[tuple[Tag, np.ndarray], None, None]:
+    generator: nn.Module, batches: Iterable[Pixels[Tag]], style: Tensor, *, device: torch.device, autocast: Autocast
+) -> Generator[Pixels[Tag], None, None]:
     """Draws batch after batch of 8-bit images in one style, each as soon as it is asked for.
 
     On a GPU the next batch is taken and on its way before the last one is waited for; a quarter of the bytes travel
@@ -71,6 +68,12 @@ def draw_pixels(
     on_cuda = device.type == "cuda"
     style = style.to(device)
     under_way: deque[tuple[Tag, Tensor, torch.cuda.Event]] = deque()
+
+    def first() -> Pixels[Tag]:
+        tag, drawn, done = under_way.popleft()
+        done.synchronize()
+        return tag, drawn.numpy()
+
     for tag, pixels in batches:
         source = torch.from_numpy(np.ascontiguousarray(pixels))
         source = (source.pin_memory() if on_cuda else source).to(device, non_blocking=True)
@@ -87,11 +90,6 @@ def draw_pixels(
         done.record(torch.cuda.current_stream(device))
         under_way.append((tag, drawn, done))
         if len(under_way) > 1:
-            yield _waited_for(*under_way.popleft())
+            yield first()
     while under_way:
-        yield _waited_for(*under_way.popleft())
-
-
-def _waited_for(tag: Tag, drawn: Tensor, done: torch.cuda.Event) -> tuple[Tag, np.ndarray]:
-    done.synchronize()
-    return tag, drawn.numpy()
+        yield first()

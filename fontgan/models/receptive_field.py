@@ -1,7 +1,4 @@
-"""What one pixel depends on: receptive fields, found by following gradients instead of by adding up kernels.
-
-A sum over kernels has to know every layer; gradients see attention, pooling and interpolation as they are.
-"""
+"""What one pixel depends on: receptive fields, by gradients, which see attention, pooling and interpolation as they are."""
 
 from __future__ import annotations
 
@@ -32,16 +29,13 @@ def receptive_field(block: nn.Module, inputs: Sequence[Any], side: int = 32) -> 
         side: an even number; what spans it counts as all.
     Returns: the largest over its input maps, in pixels of the smallest, and over neighbouring output pixels.
     """
-    smallest = min(value.shape[-1] for value in inputs if _is_map(value))
-    arguments, maps, scales = [], [], []
-    for value in inputs:
-        if _is_map(value):
-            scales.append(value.shape[-1] / smallest)
-            maps.append(_random_map(value.shape[1], round(side * scales[-1])))
-            value = maps[-1]
-        elif isinstance(value, Tensor):
-            value = value[:1].detach().cpu().double()
-        arguments.append(value)
+    arguments = [value[:1].detach().cpu().double() if isinstance(value, Tensor) else value for value in inputs]
+    places = [place for place, value in enumerate(arguments) if isinstance(value, Tensor) and value.ndim == 4]
+    smallest = min(arguments[place].shape[-1] for place in places)
+    scales = [arguments[place].shape[-1] / smallest for place in places]
+    maps = [_random_map(arguments[p].shape[1], round(side * scale)) for p, scale in zip(places, scales, strict=True)]
+    for place, drawn in zip(places, maps, strict=True):
+        arguments[place] = drawn
     out = positive(block)(*arguments)
     middle = out.shape[-1] // 2
     widest = 0
@@ -83,10 +77,6 @@ def positive(network: Network) -> Network:
             drawn = torch.rand(parameter.shape, generator=draw, dtype=torch.float64)
             parameter.copy_((0.5 + drawn) / (4 * fan_in))  # values shrink, or ReLU6 and sigmoids would saturate
     return probe
-
-
-def _is_map(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.ndim == 4
 
 
 def _random_map(channels: int, side: int) -> Tensor:

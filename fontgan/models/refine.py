@@ -10,6 +10,8 @@ name or a number out of range raises ValueError.
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor, nn
 
 from fontgan.models.layers import (
@@ -24,15 +26,12 @@ from fontgan.models.layers import (
 )
 
 
-class NoRefine(nn.Module):
+class NoRefine(nn.Identity):
     """Leaves the joined map as it is, like the classic U-Net."""
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
         self.out_channels = in_channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x
 
 
 class ResSkip(ResidualAdd):
@@ -47,36 +46,27 @@ class ResSkip(ResidualAdd):
         norm: true is InstanceNorm, false is none; or a norm's name.
     """
 
-    MODES = ("depthwise", "standard")
-
     def __init__(
         self, in_channels: int, out_channels: int, *, mode: str, norm: bool | str = True, activation: str = "silu"
     ):
-        check_choice("mode", mode, self.MODES)
-        check_choice("activation", activation, ACTIVATIONS)
         if isinstance(norm, bool):
             norm = "instance" if norm else "none"
+        check_choice("mode", mode, ("depthwise", "standard"))
+        check_choice("activation", activation, ACTIVATIONS)
         check_choice("norm", norm, NORMS)
-        bias = norm == "none"
         if mode == "depthwise":
-            body = nn.Sequential(
-                nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False),
-                nn.Conv2d(in_channels, out_channels, 1, bias=bias),
-                NORMS[norm](out_channels),
-                ACTIVATIONS[activation](),
-            )
+            first = nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False)
+            second = nn.Conv2d(in_channels, out_channels, 1, bias=norm == "none")
+            body = nn.Sequential(first, second, NORMS[norm](out_channels), ACTIVATIONS[activation]())
         else:
-            body = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 3, padding=1),
-                ACTIVATIONS[activation](),
-                nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=bias),
-                NORMS[norm](out_channels),
-            )
+            first = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+            second = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=norm == "none")
+            body = nn.Sequential(first, ACTIVATIONS[activation](), second, NORMS[norm](out_channels))
         super().__init__(body, match_channels(in_channels, out_channels))
         self.out_channels = out_channels
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(nn.Sequential):
     """1x1 to fewer channels, 3x3 there, 1x1 back; the skip is projected where channels differ.
 
     Source: He et al. 2015 (ResNet), arXiv:1512.03385.
@@ -88,15 +78,9 @@ class Bottleneck(nn.Module):
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        reduction: int = 4,
-        linear: bool = False,
-        norm: str = "instance",
+        self, in_channels: int, out_channels: int, *, reduction: int = 4, linear: bool = False, norm: str = "instance",
         activation: str = "relu",
-    ):
+    ):  # fmt: skip
         check_at_least("reduction", reduction)
         super().__init__()
         self.out_channels = out_channels
@@ -110,9 +94,6 @@ class Bottleneck(nn.Module):
         self.block = ResidualAdd(body, skip)
         self.activation = nn.Identity() if linear else ACTIVATIONS[activation]()
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.activation(self.block(x))
-
 
 class InvertedResidual(nn.Module):
     """1x1 to more channels, 3x3 depthwise there, a linear 1x1 back; x is added where channels agree.
@@ -121,22 +102,17 @@ class InvertedResidual(nn.Module):
         Tan & Le 2019 (EfficientNet), arXiv:1905.11946.
 
     Args:
-        expansion: channels of the depthwise convolution over those that come in; 1 leaves the first 1x1 out.
+        expansion: channels of the 3x3 convolution over those that come in; 1 leaves the first 1x1 out.
         squeeze_excitation: channels squeezed to, as a share of those that come in; 0 for none.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        expansion: int = 6,
-        squeeze_excitation: float = 0.0,
-        norm: str = "instance",
-        activation: str = "relu6",
-    ):
+        self, in_channels: int, out_channels: int, *, expansion: int = 6, squeeze_excitation: float = 0.0,
+        norm: str = "instance", activation: str = "relu6",
+    ):  # fmt: skip
         check_at_least("expansion", expansion)
-        check_share("squeeze_excitation", squeeze_excitation)
+        if not 0 <= squeeze_excitation <= 1:
+            raise ValueError(f"squeeze_excitation={squeeze_excitation}: a share from 0 to 1 is needed.")
         super().__init__()
         self.out_channels = out_channels
         wide = expansion * in_channels
@@ -148,10 +124,8 @@ class InvertedResidual(nn.Module):
 
     def widen(self, in_channels: int, wide: int, norm: str, activation: str) -> list[nn.Module]:
         """The layers that look at neighbours, with ``wide`` channels coming out."""
-        layers: list[nn.Module] = []
-        if wide > in_channels:
-            layers.append(ConvNormAct(in_channels, wide, 1, norm=norm, activation=activation))
-        return [*layers, ConvNormAct(wide, wide, 3, groups=wide, norm=norm, activation=activation)]
+        layer = partial(ConvNormAct, norm=norm, activation=activation)
+        return [*([layer(in_channels, wide, 1)] if wide > in_channels else []), layer(wide, wide, 3, groups=wide)]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.block(x)
@@ -164,62 +138,33 @@ class FusedMBConv(InvertedResidual):
 
     Source: Tan & Le 2021 (EfficientNetV2), arXiv:2104.00298.
 
-    Args:
-        expansion: channels of the 3x3 convolution over those that come in.
-        squeeze_excitation: channels squeezed to, as a share of those that come in; 0 for none.
+    Args: as of ``InvertedResidual``.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        expansion: int = 4,
-        squeeze_excitation: float = 0.0,
-        norm: str = "instance",
-        activation: str = "silu",
-    ):
+        self, in_channels: int, out_channels: int, *, expansion: int = 4, squeeze_excitation: float = 0.0,
+        norm: str = "instance", activation: str = "silu",
+    ):  # fmt: skip
         super().__init__(
-            in_channels,
-            out_channels,
-            expansion=expansion,
-            squeeze_excitation=squeeze_excitation,
-            norm=norm,
+            in_channels, out_channels, expansion=expansion, squeeze_excitation=squeeze_excitation, norm=norm,
             activation=activation,
-        )
+        )  # fmt: skip
 
     def widen(self, in_channels: int, wide: int, norm: str, activation: str) -> list[nn.Module]:
         return [ConvNormAct(in_channels, wide, 3, norm=norm, activation=activation)]
 
 
-class DepthwiseSeparable(nn.Module):
+class DepthwiseSeparable(nn.Sequential):
     """3x3 depthwise, then 1x1 pointwise, each with norm and activation; no residual.
-
-    32 -> 64 channels without norm takes 2,432 parameters, a full 3x3 convolution 18,496.
 
     Source: Howard et al. 2017 (MobileNet), arXiv:1704.04861.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        kernel: int = 3,
-        norm: str = "instance",
-        activation: str = "relu",
+        self, in_channels: int, out_channels: int, *, kernel: int = 3, norm: str = "instance", activation: str = "relu"
     ):
         super().__init__()
         self.out_channels = out_channels
-        self.depthwise = ConvNormAct(
-            in_channels, in_channels, kernel, groups=in_channels, norm=norm, activation=activation
-        )
-        self.pointwise = ConvNormAct(in_channels, out_channels, 1, norm=norm, activation=activation)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.pointwise(self.depthwise(x))
-
-
-def check_share(key: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError(f"{key}={value}: a share from 0 to 1 is needed.")
+        layer = partial(ConvNormAct, norm=norm, activation=activation)
+        self.depthwise = layer(in_channels, in_channels, kernel, groups=in_channels)
+        self.pointwise = layer(in_channels, out_channels, 1)

@@ -2,6 +2,7 @@
 
 Contract of every class here: ``Resize(in_channels, out_channels, **options)`` maps
 (B, in_channels, H, W) -> (B, out_channels, 2H, 2W), for any H, W >= 1.  The outermost level asks for ``bias=True``.
+An even ``kernel`` (but for ``DeconvResize``), a number below 1 or an unknown ``mode`` raises ValueError.
 
 ``last_conv`` names the convolution that a class ends with, for drawing folds a batch norm behind it into its weights
 (``fontgan.models.fuse_bn``).  What follows it in the class may only treat all channels alike and keep a constant map
@@ -18,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fontgan.models.layers import LowPass, check_at_least, check_choice, check_odd
+from fontgan.models.layers import LowPass, check_at_least, check_choice, check_odd, same_size_conv
 
 
-class DeconvResize(nn.Module):
+class DeconvResize(nn.Sequential):
     """Transposed convolution, the classic of pix2pix and zi2zi.
 
     A kernel that the stride of 2 does not divide covers output pixels unequally and draws a
@@ -42,14 +43,10 @@ class DeconvResize(nn.Module):
             )
         self.deconv = nn.ConvTranspose2d(in_channels, out_channels, kernel, 2, kernel // 2 - 1, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.deconv(x)
-
 
 class InterpolateConvResize(nn.Module):
     """Interpolation first, then a convolution: no pixel is covered more often than its neighbour.
 
-    Raises: ValueError if ``mode`` is unknown or ``kernel`` is even.
     Source: Odena et al. 2016, doi:10.23915/distill.00003.
     """
 
@@ -60,22 +57,16 @@ class InterpolateConvResize(nn.Module):
         self, in_channels: int, out_channels: int, *, mode: str = "bilinear", kernel: int = 3, bias: bool = False
     ):
         check_choice("mode", mode, self.MODES)
-        check_odd("kernel", kernel)
         super().__init__()
         self.mode = mode
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
+        self.conv = same_size_conv(in_channels, out_channels, kernel, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(enlarge(x, self.mode))
 
 
 class ShuffleConv(nn.Conv2d):
-    """The convolution before a pixel shuffle: four channels for each that comes out.
-
-    Shape:  (B, in_channels, H, W) -> (B, 4 * out_channels, H, W).
-    Raises: ValueError if ``kernel`` is even.
-    Source: Shi et al. 2016, arXiv:1609.05158; initialisation Aitken et al. 2017, arXiv:1707.02937.
-    """
+    """The convolution before a pixel shuffle: (B, in_channels, H, W) -> (B, 4 * out_channels, H, W)."""
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int, icnr: bool, bias: bool):
         check_odd("kernel", kernel)
@@ -83,13 +74,18 @@ class ShuffleConv(nn.Conv2d):
         self.icnr = icnr
         self.init_weights()
 
+    @torch.no_grad()
     def init_weights(self) -> None:
-        """Called again after any global initialisation, which would otherwise undo ICNR."""
-        if self.icnr:
-            repeat_filters_for_shuffle(self)
+        """ICNR (Aitken et al. 2017, arXiv:1707.02937): the four filters behind each shuffled channel begin equal.
+
+        Called again after any global initialisation; it keeps the first of the four, and so the scale of what drew them.
+        """
+        for values in (self.weight, self.bias):
+            if self.icnr and values is not None:
+                values.copy_(values[::4].repeat_interleave(4, dim=0))
 
 
-class SubpixelResize(nn.Module):
+class SubpixelResize(nn.Sequential):
     """Moves channels into space, so every output pixel is covered equally by the kernel.
 
     Starts as nearest-neighbour upsampling (ICNR): the four channels that become one 2x2 patch begin
@@ -104,9 +100,6 @@ class SubpixelResize(nn.Module):
         super().__init__()
         self.conv = ShuffleConv(in_channels, out_channels, kernel=kernel, icnr=icnr, bias=bias)
         self.shuffle = nn.PixelShuffle(2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.shuffle(self.conv(x))
 
 
 class BlurSubpixelResize(SubpixelResize):
@@ -124,9 +117,6 @@ class BlurSubpixelResize(SubpixelResize):
         super().__init__(in_channels, out_channels, kernel=kernel, icnr=icnr, bias=bias)
         self.blur = LowPass((1, 3, 3, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.blur(super().forward(x))
-
 
 class ConvOnlyResize(nn.Module):
     """Convolution, GELU, pixel shuffle, convolution: all learned, nothing interpolated.
@@ -141,7 +131,7 @@ class ConvOnlyResize(nn.Module):
         super().__init__()
         self.expand = ShuffleConv(in_channels, out_channels, kernel=kernel, icnr=icnr, bias=bias)
         self.shuffle = nn.PixelShuffle(2)
-        self.smooth = nn.Conv2d(out_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
+        self.smooth = same_size_conv(out_channels, out_channels, kernel, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.smooth(self.shuffle(F.gelu(self.expand(x))))
@@ -153,31 +143,23 @@ class CarafeResize(nn.Module):
     The weights are predicted by a small convolutional network and sum to 1 (softmax), so the block begins without a
     grid and keeps a constant map constant.  A convolution to the wanted channels comes first, at the small size.
 
-    Raises: ValueError if ``kernel`` or ``up_kernel`` is even, or ``compressed_channels`` below 1.
     Source: Wang et al. 2019 (CARAFE), arXiv:1905.02188.
 
     Args:
         kernel: of the convolution to the wanted channels.
-        up_kernel: side in pixels of the neighbourhood that is averaged.
+        up_kernel: side in pixels of the neighbourhood that is averaged; odd too.
         compressed_channels: channels that the weights are predicted from.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        *,
-        kernel: int = 3,
-        up_kernel: int = 5,
-        compressed_channels: int = 64,
-        bias: bool = False,
-    ):
-        check_odd("kernel", kernel)
+        self, in_channels: int, out_channels: int, *, kernel: int = 3, up_kernel: int = 5,
+        compressed_channels: int = 64, bias: bool = False,
+    ):  # fmt: skip
         check_odd("up_kernel", up_kernel)
         check_at_least("compressed_channels", compressed_channels)
         super().__init__()
         self.up_kernel = up_kernel
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
+        self.conv = same_size_conv(in_channels, out_channels, kernel, bias=bias)
         self.compress = nn.Conv2d(in_channels, compressed_channels, 1)
         self.predict = nn.Conv2d(compressed_channels, 4 * up_kernel * up_kernel, 3, padding=1)
 
@@ -187,14 +169,12 @@ class CarafeResize(nn.Module):
         weights = predicted.view(batch, self.up_kernel**2, 1, 4, height, width).softmax(dim=1)
         values = self.conv(x)
         weights = weights.to(values.dtype)
-        border = self.up_kernel // 2
-        values = F.pad(values, (border, border, border, border), mode="replicate")
+        values = F.pad(values, 4 * (self.up_kernel // 2,), mode="replicate")
         # One neighbour after the other: unfolding all of them at once takes up_kernel**2 times the memory.
         mixed = values.new_zeros(())
         for place in range(self.up_kernel**2):
             row, column = divmod(place, self.up_kernel)
-            neighbour = values[:, :, None, row : row + height, column : column + width]
-            mixed = mixed + weights[:, place] * neighbour
+            mixed = mixed + weights[:, place] * values[:, :, None, row : row + height, column : column + width]
         return F.pixel_shuffle(mixed.flatten(1, 2), 2)
 
 
@@ -203,7 +183,6 @@ class DySampleResize(nn.Module):
 
     It begins as bilinear interpolation; the learned offsets let samples keep to one side of an edge.
 
-    Raises: ValueError if ``kernel`` is even or ``groups`` below 1.
     Source: Liu et al. 2023 (DySample, the "LP" form with a static scope of a quarter), arXiv:2308.15085.
 
     Args:
@@ -216,12 +195,11 @@ class DySampleResize(nn.Module):
     OFFSET_SPREAD = 0.001  # of the offsets' first weights
 
     def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, groups: int = 4, bias: bool = False):
-        check_odd("kernel", kernel)
         check_at_least("groups", groups)
         super().__init__()
         self.groups = math.gcd(groups, in_channels)
         self.offset = nn.Conv2d(in_channels, 8 * self.groups, 1)
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=bias)
+        self.conv = same_size_conv(in_channels, out_channels, kernel, bias=bias)
         self.init_weights()
 
     def init_weights(self) -> None:
@@ -234,20 +212,16 @@ class DySampleResize(nn.Module):
         # In full precision: bf16 has no place for a quarter of a pixel beyond the 64th.
         offset = F.pixel_shuffle(self.SCOPE * self.offset(x).float(), 2)
         offset = offset.reshape(batch * self.groups, 2, 2 * height, 2 * width)
-        columns, rows = centres(width, x.device), centres(height, x.device)
+        # Where the new pixels' centres lie, in pixels of the small map from its edge.
+        columns, rows = (
+            (torch.arange(2 * side, device=x.device, dtype=torch.float32) + 0.5) / 2 for side in (width, height)
+        )
         # grid_sample counts -1 .. 1 from edge to edge.
         across = 2 * (columns[None, None, :] + offset[:, 0]) / width - 1
         down = 2 * (rows[None, :, None] + offset[:, 1]) / height - 1
-        grouped = x.float().reshape(batch * self.groups, channels // self.groups, height, width)
-        sampled = F.grid_sample(
-            grouped, torch.stack([across, down], dim=-1), mode="bilinear", padding_mode="border", align_corners=False
-        )
+        grouped, places = x.float().reshape(batch * self.groups, -1, height, width), torch.stack([across, down], dim=-1)
+        sampled = F.grid_sample(grouped, places, mode="bilinear", padding_mode="border", align_corners=False)
         return self.conv(sampled.reshape(batch, channels, 2 * height, 2 * width).to(x.dtype))
-
-
-def centres(length: int, device: torch.device) -> Tensor:
-    """Where the centres of twice as many pixels lie, in pixels of the small map from its edge: (2 * length,)."""
-    return (torch.arange(2 * length, device=device, dtype=torch.float32) + 0.5) / 2
 
 
 class MetaResize(nn.Module):
@@ -257,7 +231,6 @@ class MetaResize(nn.Module):
     full kernels, which it can for 64 channels; at a U-Net's 512 the predictor alone would have 600 million weights.
     So here a 1x1 convolution mixes the channels, at the small size, and the predicted kernels are depthwise.
 
-    Raises: ValueError if ``kernel`` is even or ``hidden`` below 1.
     Source: Hu et al. 2019 (Meta-SR), arXiv:1903.00875.
 
     Args:
@@ -283,26 +256,21 @@ class MetaResize(nn.Module):
         nn.init.kaiming_uniform_(first.weight, a=5**0.5)  # type: ignore[arg-type]
         nn.init.uniform_(first.bias, -0.5, 0.5)  # type: ignore[arg-type]
         nn.init.zeros_(last.weight)  # type: ignore[arg-type]
-        middle = torch.zeros(self.kernel, self.kernel, device=last.bias.device)  # type: ignore[arg-type]
-        middle[self.kernel // 2, self.kernel // 2] = 1
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         with torch.no_grad():
-            last.bias.copy_(middle.flatten().repeat(self.mix.out_channels))  # type: ignore[operator]
+            last.bias[self.kernel**2 // 2 :: self.kernel**2] = 1  # type: ignore[operator]
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.mix(x)
-        channels, border = x.shape[1], self.kernel // 2
-        kernels = self.predict(self.places).view(4, channels, self.kernel, self.kernel)
+        channels, side = x.shape[1], self.kernel
         # Each channel gives four, one a place, side by side as pixel_shuffle wants them.
-        kernels = kernels.transpose(0, 1).reshape(4 * channels, 1, self.kernel, self.kernel)
-        x = F.pad(x, (border, border, border, border), mode="replicate")
-        return F.pixel_shuffle(F.conv2d(x, kernels, groups=channels), 2)
+        kernels = self.predict(self.places).view(4, channels, side, side).transpose(0, 1)
+        x = F.pad(x, 4 * (side // 2,), mode="replicate")
+        return F.pixel_shuffle(F.conv2d(x, kernels.reshape(4 * channels, 1, side, side), groups=channels), 2)
 
 
-class SameSizeConv(nn.Module):
-    """A 3x3 convolution in place of a resize, for an innermost level of stride 1.
-
-    Shape: (B, in_channels, H, W) -> (B, out_channels, H, W).
-    """
+class SameSizeConv(nn.Sequential):
+    """In place of a resize at an innermost level of stride 1: (B, in_channels, H, W) -> (B, out_channels, H, W)."""
 
     last_conv = "conv"
 
@@ -310,24 +278,7 @@ class SameSizeConv(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x)
-
 
 def enlarge(x: Tensor, mode: str) -> Tensor:
     """Twice the map by interpolation: bilinear, bicubic or nearest."""
-    if mode == "nearest":
-        return F.interpolate(x, scale_factor=2, mode=mode)
-    return F.interpolate(x, scale_factor=2, mode=mode, align_corners=False)
-
-
-@torch.no_grad()
-def repeat_filters_for_shuffle(conv: nn.Conv2d, scale: int = 2) -> None:
-    """ICNR: makes the scale*scale filters behind each shuffled channel equal, in place.
-
-    It keeps the first filter of each group, so the scale of the initialisation that drew them stays.
-    Source: Aitken et al. 2017, arXiv:1707.02937.
-    """
-    conv.weight.copy_(conv.weight[:: scale * scale].repeat_interleave(scale * scale, dim=0))
-    if conv.bias is not None:
-        conv.bias.copy_(conv.bias[:: scale * scale].repeat_interleave(scale * scale, dim=0))
+    return F.interpolate(x, scale_factor=2, mode=mode, align_corners=None if mode == "nearest" else False)

@@ -6,6 +6,7 @@ any other row is a mixture, because each class reads the weights through a linea
 
 ``for_level(channels)`` gives the module that conditions a further level, with the same inputs, or None where the style
 enters at the innermost map alone.  A ``StyleEncoder`` takes a style's code in place of weights; see there.
+A number below 1 raises ValueError.
 """
 
 from __future__ import annotations
@@ -21,10 +22,7 @@ from fontgan.models.layers import check_at_least
 
 
 class StyleEmbedding(nn.Module):
-    """Style weights (B, styles) -> embedding (B, dim): one learned row a style, mixed linearly.
-
-    Raises: ValueError if ``dim`` is below 1.
-    """
+    """Style weights (B, styles) -> embedding (B, dim): one learned row a style, mixed linearly."""
 
     def __init__(self, styles: int, dim: int):
         check_at_least("dim", dim)
@@ -36,15 +34,10 @@ class StyleEmbedding(nn.Module):
 
 
 class Style(nn.Module):
-    """Base of all conditionings.
+    """Base of all conditionings."""
 
-    Attributes:
-        out_channels: of the map that comes out.
-        shots: reference glyphs of a pair in training; 0 for one that knows its styles by weights alone.
-    """
-
-    out_channels: int
-    shots: int = 0
+    out_channels: int  # of the map that comes out
+    shots: int = 0  # reference glyphs of a pair in training; 0 for one that knows its styles by weights alone
 
     def style_vector(self, style: Tensor) -> Tensor:
         """What the conditioning of every level is called with: here the weights as they are."""
@@ -56,10 +49,7 @@ class Style(nn.Module):
 
 
 class ConcatStyle(Style):
-    """Spreads the embedding over the map and stacks it on the channels.
-
-    Source: the category embedding of zi2zi (Tian 2017, github.com/kaonashi-tyc/zi2zi).
-    """
+    """Stacks the embedding, spread over the map, on the channels, as zi2zi does (Tian 2017, github.com/kaonashi-tyc/zi2zi)."""
 
     def __init__(self, channels: int, styles: int, *, dim: int = 128):
         super().__init__()
@@ -100,7 +90,7 @@ class Affine(nn.Linear):
 
 
 class FilmStyle(Style):
-    """x * (1 + scale) + shift, both read from the embedding; starts near the identity.
+    """``Affine`` of the embedding.
 
     Source: Perez et al. 2018 (FiLM), arXiv:1709.07871.
 
@@ -117,10 +107,8 @@ class FilmStyle(Style):
         self.out_channels = channels
 
     def for_level(self, channels: int) -> nn.Module | None:
-        if not self.every_level:
-            return None
         styles, dim = self.table.weight.shape
-        return type(self)(channels, styles, dim=dim)
+        return type(self)(channels, styles, dim=dim) if self.every_level else None
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
         return self.affine(x, self.table(weights))
@@ -145,13 +133,11 @@ class CrossAttentionStyle(Style):
 
     Unlike FiLM, different places can take different things from one style: a hook here, a sharp end there.
 
-    Raises: ValueError if ``tokens`` is below 1.
     Source: Vaswani et al. 2017, arXiv:1706.03762 (attention from one sequence to another); as conditioning of a
         U-Net's maps Rombach et al. 2022, arXiv:2112.10752.
 
     Args:
-        tokens: of each style.
-        dim: values of a token.
+        tokens: of each style, of ``dim`` values each.
     """
 
     def __init__(self, channels: int, styles: int, *, tokens: int = 8, dim: int = 128, head_channels: int = 32):
@@ -168,14 +154,14 @@ class CrossAttentionStyle(Style):
         self.out_channels = channels
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
-        batch, channels, height, width = x.shape
+        batch, channels = x.shape[:2]
         of_a_head = channels // self.heads
         # (B, tokens, 2C) -> two of (B, heads, tokens, C / heads); the query (B, heads, H*W, C / heads)
         pairs = self.key_value(self.table(weights).view(batch, self.tokens, -1))
         k, v = pairs.view(batch, self.tokens, 2, self.heads, of_a_head).permute(2, 0, 3, 1, 4).unbind(0)
-        q = self.query(self.norm(x)).view(batch, self.heads, of_a_head, height * width).transpose(-1, -2)
+        q = self.query(self.norm(x)).view(batch, self.heads, of_a_head, -1).transpose(-1, -2)
         found = F.scaled_dot_product_attention(q, k.to(q.dtype), v.to(q.dtype))
-        return x + self.project(found.transpose(-1, -2).reshape(batch, channels, height, width))
+        return x + self.project(found.transpose(-1, -2).reshape(x.shape))
 
 
 class StyleEncoder(Style):
@@ -184,9 +170,6 @@ class StyleEncoder(Style):
     A class of this kind defines ``embed`` and ``forward``, which takes a code (B, dim).  The generator calls
     ``style_vector`` once and passes the code down; it takes references while it learns, and weights afterwards, which mix
     ``prototypes``: the codes of the styles it knows.
-
-    Args:
-        shots: references of a pair in training, 1 or more.
     """
 
     def __init__(self, styles: int, *, shots: int, dim: int):
@@ -223,34 +206,21 @@ class ReferenceStyle(StyleEncoder):
     The means and spreads of its last maps become a code, and the codes of all references are averaged, so neither their
     order nor their number matters.
 
-    Shape:  x (B, channels, H, W) and code (B, dim) -> (B, channels, H, W).
-    Raises: ValueError if ``shots``, ``dim`` or ``width`` is below 1.
     Source: an encoder of few style references as in Gao et al. 2019 (AGIS-Net), arXiv:1910.04987; averaging over the
         set after Zaheer et al. 2017 (Deep Sets), arXiv:1703.06114.
 
     Args:
-        shots: references of a pair in training.
         width: channels of the encoder's first layer; they double each layer up to 8 * width.
         every_level: conditions the decoder's maps too, from the same code.
     """
 
-    LAYERS = 4
-
     def __init__(
-        self,
-        channels: int,
-        styles: int,
-        *,
-        shots: int = 4,
-        dim: int = 128,
-        width: int = 16,
-        every_level: bool = True,
+        self, channels: int, styles: int, *, shots: int = 4, dim: int = 128, width: int = 16, every_level: bool = True
     ):
         check_at_least("width", width)
         super().__init__(styles, shots=shots, dim=dim)
-        self.dim = dim
         self.every_level = every_level
-        widths = [1] + [width * 2**layer for layer in range(self.LAYERS)]
+        widths = [1] + [width * 2**layer for layer in range(4)]
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(widths):
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.GroupNorm(1, after), nn.LeakyReLU(0.2)]
@@ -260,13 +230,12 @@ class ReferenceStyle(StyleEncoder):
         self.out_channels = channels
 
     def embed(self, references: Tensor) -> Tensor:
-        batch, shots = references.shape[:2]
         maps = self.encoder(references.flatten(0, 1).unsqueeze(1)).flatten(2).float()
         facts = torch.cat([maps.mean(2), (maps.var(2, unbiased=False) + 1e-5).sqrt()], dim=1)
-        return self.project(facts).view(batch, shots, self.dim).mean(1).float()
+        return self.project(facts).unflatten(0, references.shape[:2]).mean(1).float()
 
     def for_level(self, channels: int) -> nn.Module | None:
-        return Affine(self.dim, channels) if self.every_level else None
+        return Affine(self.project.out_features, channels) if self.every_level else None
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         return self.affine(x, code)

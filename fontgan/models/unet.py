@@ -16,33 +16,24 @@ from torch import Tensor, nn
 from fontgan.models.attention import NoTransformer, SelfAttention
 from fontgan.models.grad_checkpointing import checkpointed
 from fontgan.models.init import initialise
-from fontgan.models.layers import LowPass, check_at_least, check_choice
+from fontgan.models.layers import LowPass, MakeLayer, check_at_least, check_choice
 from fontgan.models.refine import NoRefine
 from fontgan.models.style import Style, StyleEncoder
-from fontgan.models.up import HybridUpPath, UpPath
+from fontgan.models.up import HybridUpPath, OutputHead, UpBlock, UpPath
 
 
 @dataclass(frozen=True)
 class Level:
-    """One level of the U-Net: the step from the map of the level before it to its own, and the step up again.
-
-    Attributes:
-        outer, inner: channels of the map before it and of its own.
-        stride: of the convolution down: 2 halves the map, by a 4x4 kernel; 1 keeps its size, by a 3x3 one.
-        antialias: whether a fixed low-pass goes before it.
-        norm: whether a norm follows that convolution; the outermost and the innermost have none, as in pix2pix.
-        dropout: probability in the up path.
-        attention, refine: whether these work on the encoder's map.
-    """
+    """One level of the U-Net: the step from the map of the level before it to its own, and the step up again."""
 
     number: int
-    outer: int
-    inner: int
-    stride: int
-    antialias: bool
-    norm: bool
-    dropout: float
-    attention: bool
+    outer: int  # channels of the map before it
+    inner: int  # of its own
+    stride: int  # of the convolution down: 2 halves the map, by a 4x4 kernel; 1 keeps its size, by a 3x3 one
+    antialias: bool  # whether a fixed low-pass goes before it
+    norm: bool  # whether a norm follows it; the outermost and the innermost have none, as in pix2pix
+    dropout: float  # probability in the up path
+    attention: bool  # whether these work on the encoder's map
     refine: bool
     innermost: bool
 
@@ -68,29 +59,16 @@ def plan_levels(
     for number in range(1, depth + 1):
         outer, inner, middle = widths[number - 1], widths[number], 1 < number < depth
         stride = innermost_stride if number == depth else 2
-        table.append(
-            Level(
-                number,
-                outer,
-                inner,
-                stride,
-                antialias=antialias and stride == 2,
-                norm=middle,
-                dropout=dropout if middle and outer == inner else 0.0,
-                attention=number in attention_levels,
-                refine=refine_levels is None or number in refine_levels,
-                innermost=number == depth,
-            )
-        )
+        table.append(Level(
+            number, outer, inner, stride, antialias=antialias and stride == 2, norm=middle,
+            dropout=dropout if middle and outer == inner else 0.0, attention=number in attention_levels,
+            refine=refine_levels is None or number in refine_levels, innermost=number == depth,
+        ))  # fmt: skip
     return table
 
 
 def encoder_half(
-    level: Level,
-    norm: Callable[[int], nn.Module],
-    attention: Callable[[int], nn.Module],
-    refine: Callable[[int, int], nn.Module],
-    innermost: Callable[[int], nn.Module],
+    level: Level, norm: MakeLayer, attention: MakeLayer, refine: Callable[[int, int], nn.Module], innermost: MakeLayer
 ) -> nn.Sequential:
     """Activation, convolution down, norm, and what works on the map then, as far as the level has them."""
     down: list[nn.Module] = [] if level.number == 1 else [nn.LeakyReLU(0.2)]
@@ -116,19 +94,15 @@ class UnetSkipConnectionBlock(nn.Module):
     Source: Isola et al. 2017 (pix2pix), arXiv:1611.07004; style at the innermost map after zi2zi.
 
     Args:
-        down: the encoder's half.
         submodule: the next block, or at the innermost level the style conditioning.
         condition: style conditioning of the map that comes out of ``submodule``, or None.
         up: the decoder's half, called with that map and what ``down`` was called with.
     """
 
-    def __init__(self, down: nn.Module, submodule: nn.Module, condition: nn.Module | None, up: nn.Module):
+    def __init__(self, down: nn.Module, submodule: nn.Module, condition: nn.Module | None, up: UpBlock | OutputHead):
         super().__init__()
-        self.down = down
-        self.submodule = submodule
-        self.condition = condition
-        self.up = up
-        self.out_channels: int = up.out_channels  # type: ignore[assignment]
+        self.down, self.submodule, self.condition, self.up = down, submodule, condition, up
+        self.out_channels = up.out_channels
         self.innermost = isinstance(submodule, Style)
         self.recompute = False  # in training, see ``UnetGenerator.set_grad_checkpointing``
 
@@ -146,9 +120,7 @@ class UnetSkipConnectionBlock(nn.Module):
 
     def _run(self, part: nn.Module, *inputs: Tensor) -> Tensor:
         """One half of this level; where it is to be recomputed, its maps are not kept for the way back."""
-        if self.recompute and torch.is_grad_enabled():
-            return checkpointed(part, *inputs)
-        return part(*inputs)
+        return checkpointed(part, *inputs) if self.recompute and torch.is_grad_enabled() else part(*inputs)
 
 
 class UnetGenerator(nn.Module):
@@ -159,10 +131,8 @@ class UnetGenerator(nn.Module):
            With a ``StyleEncoder`` the style may also be given as references (B, K, H, W), -1 ink .. +1 paper.
 
     Args:
-        styles: how many styles the model knows.
         up: makes the up-path blocks, see ``fontgan.models.up``.
         style: conditioning as a callable (channels, styles), see ``fontgan.models.style``.
-        norm: channels -> normalisation layer.
         ngf: channels of level 1, 1 or more; they double each level up to 8 * ngf.
         depth: how often the map is halved, 2 or more; an image needs at least 2**depth pixels a side.
         dropout: probability 0 to below 1, in the up path's middle levels of full width (8 * ngf), as in pix2pix.
@@ -186,15 +156,15 @@ class UnetGenerator(nn.Module):
         styles: int,
         up: UpPath | HybridUpPath,
         style: Callable[..., Style],
-        norm: Callable[[int], nn.Module],
+        norm: MakeLayer,
         ngf: int = 64,
         depth: int = 8,
         dropout: float = 0.0,
-        attention: Callable[[int], nn.Module] = SelfAttention,
+        attention: MakeLayer = SelfAttention,
         attention_levels: Sequence[int] = (),
         encoder_refine: Callable[[int, int], nn.Module] = NoRefine,
         encoder_refine_levels: Sequence[int] | None = None,
-        innermost: Callable[[int], nn.Module] = NoTransformer,
+        innermost: MakeLayer = NoTransformer,
         innermost_stride: int = 2,
         antialias_down: bool = False,
         head_channels: int = 0,
@@ -207,7 +177,8 @@ class UnetGenerator(nn.Module):
         )  # fmt: skip
         named = {"attention_levels": attention_levels, "encoder_refine_levels": encoder_refine_levels or ()}
         for key, numbers in {**named, **up.named_levels()}.items():
-            _check_levels(key, numbers, depth)
+            if beyond := [number for number in numbers if not 1 <= number <= depth]:
+                raise ValueError(f"generator.{key}: no level {beyond[0]}; levels go from 1 to generator.depth={depth}.")
         self.styles = styles
         self.depth = depth
 
@@ -218,11 +189,13 @@ class UnetGenerator(nn.Module):
             channels = inside.out_channels
             down = encoder_half(level, norm, attention, encoder_refine, innermost)
             condition = None if level.innermost else entry.for_level(channels)
+            parts = up.at(level.number)
+            decoder_half: UpBlock | OutputHead
             if level.number == 1:
-                decoder_half: nn.Module = up.at(1).last(channels, 1, head_channels=head_channels)
+                decoder_half = OutputHead(channels, parts.resize, head_channels=head_channels)
             else:
-                decoder_half = up.at(level.number).block(
-                    channels, level.outer, norm=norm, dropout=level.dropout, stride=level.stride
+                decoder_half = UpBlock(
+                    channels, level.outer, parts, norm=norm, dropout=level.dropout, stride=level.stride
                 )
             inside = UnetSkipConnectionBlock(down, inside, condition, decoder_half)
         assert isinstance(inside, UnetSkipConnectionBlock)
@@ -244,8 +217,7 @@ class UnetGenerator(nn.Module):
         return self.style if isinstance(self.style, StyleEncoder) else None
 
     def encode(self, source: Tensor) -> Tensor:
-        """(B, 1, H, W) -> the innermost map (B, C, h, w), before any style; h is H / 2**depth, twice that for an
-        ``innermost_stride`` of 1."""
+        """(B, 1, H, W) -> the innermost map (B, C, h, w), before any style; h is H / 2**depth, or twice that at stride 1."""
         return self.unet.encode(source)
 
     def encode_decode(self, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
@@ -257,10 +229,9 @@ class UnetGenerator(nn.Module):
         return self.encode_decode(source, style)[0]
 
     def set_grad_checkpointing(self) -> None:
-        """From now on training keeps only what goes from level to level, and computes the rest again in the backward pass.
+        """From now on training keeps only what goes from level to level, and computes the rest again (``checkpointed``).
 
         Less memory for a third more time at most; the weights become the same.
-        Source: Chen et al. 2016 (gradient checkpointing), arXiv:1604.06174.
         """
         for module in self.modules():
             if isinstance(module, UnetSkipConnectionBlock):
@@ -276,9 +247,3 @@ class EncodeDecode(nn.Module):
 
     def forward(self, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         return self.generator.encode_decode(source, style)
-
-
-def _check_levels(key: str, levels: Sequence[int], depth: int) -> None:
-    beyond = [level for level in levels if not 1 <= level <= depth]
-    if beyond:
-        raise ValueError(f"generator.{key}: no level {beyond[0]}; levels go from 1 to generator.depth={depth}.")

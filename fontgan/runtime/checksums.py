@@ -21,7 +21,7 @@ SEAL = "sha256"  # of the description without this key
 
 
 class FileSum(Struct, frozen=True, forbid_unknown_fields=True):
-    """Length and sha256 of a file, as ``file_sum`` gives them to a description."""
+    """What ``file_sum`` gives."""
 
     bytes: Count
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -35,9 +35,8 @@ def sealed(content: Mapping[str, Any], *, indent: int | None = 1) -> str:
 def read_sealed(file: Path, version: int) -> dict[str, Any]:
     """What ``sealed`` wrote, without its sum.
 
-    Args:
-        version: the value that its ``format`` must have.
-    Raises: OSError if it cannot be read; ValueError if it is no JSON object, of another format, or its sum does not fit.
+    Raises: OSError if it cannot be read; ValueError if it is no JSON object, its ``format`` is not ``version``, or its sum
+        does not fit.
     """
     content = read_json(file)
     check_format(content, version)

@@ -10,17 +10,14 @@ import torch
 from fontgan.errors import ConfigError, RunError
 from fontgan.runtime.distributed import asked_processes, local_rank
 
-DEVICES = ("auto", "cpu", "cuda")
-PRECISIONS = ("auto", "bf16", "fp32")
-
 
 def pick_device(name: str) -> torch.device:
     """The device of that name; of several processes on one machine each takes a CUDA device of its own.
 
     Raises: ConfigError for an unknown name, or cuda where there is none, or fewer than processes.
     """
-    if name not in DEVICES:
-        raise ConfigError(f"device={name}: choose one of {', '.join(DEVICES)}.")
+    if name not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"device={name}: choose one of auto, cpu, cuda.")
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device=cuda: torch finds no CUDA device here. Use device=auto or device=cpu.")
     if name == "cpu" or not torch.cuda.is_available():
@@ -38,8 +35,8 @@ def pick_device(name: str) -> torch.device:
 
 def pick_precision(name: str, device: torch.device) -> str:
     """bf16 or fp32; auto is bf16 where the hardware computes in it. Raises: ConfigError for an unknown name."""
-    if name not in PRECISIONS:
-        raise ConfigError(f"precision={name}: choose one of {', '.join(PRECISIONS)}.")
+    if name not in ("auto", "bf16", "fp32"):
+        raise ConfigError(f"precision={name}: choose one of auto, bf16, fp32.")
     if name != "auto":
         return name
     return "bf16" if _has_bf16(device) else "fp32"

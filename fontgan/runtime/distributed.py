@@ -131,9 +131,8 @@ def _rendezvous() -> tuple[Any, int, int]:
         deadline = time.monotonic() + PATIENCE.total_seconds()
         while missing:
             if time.monotonic() > deadline:
-                raise RuntimeError(
-                    f"{len(missing)} of them did not come in {PATIENCE.total_seconds() / 60:.0f} minutes"
-                )
+                minutes = PATIENCE.total_seconds() / 60
+                raise RuntimeError(f"{len(missing)} of them did not come in {minutes:.0f} minutes")
             for other in sorted(missing):
                 if store.check([f"asks/{other}"]):
                     store.set(f"told/{store.get(f'asks/{other}').decode()}", name)
@@ -146,12 +145,7 @@ def _rendezvous() -> tuple[Any, int, int]:
 def _is_lost_peer(error: RuntimeError) -> bool:
     """Whether a collective failed; gloo gives plain RuntimeErrors that only their text tells from others."""
     text = str(error).lower()
-    return isinstance(error, dist.DistError) or any(
-        word in text for word in ("gloo", "closed by peer", "reset by peer")
-    )
-
-
-# -- words ----------------------------------------------------------------------------------
+    return isinstance(error, dist.DistError) or any(s in text for s in ("gloo", "closed by peer", "reset by peer"))
 
 
 @contextmanager
@@ -160,9 +154,6 @@ def main_first() -> Iterator[None]:
 
     For what makes files that all of them read (the pack, the run's folder), and for errors that all would make alike.
     """
-    if world_size() == 1:
-        yield
-        return
     if is_main():
         try:
             yield
@@ -219,9 +210,6 @@ def own_random_stream(seed: int, step: int) -> None:
     torch.manual_seed(int(np.random.SeedSequence((seed, rank(), step)).generate_state(1, np.uint64)[0] >> np.uint64(1)))
 
 
-# -- networks -------------------------------------------------------------------------------
-
-
 def wrap_ddp(network: Any, idle: Sequence[nn.Parameter]) -> Any:
     """The network as it is called where gradients are to be the mean over all processes, after each backward pass.
 
@@ -257,5 +245,4 @@ def with_shared_statistics(network: nn.Module, device: torch.device) -> nn.Modul
             "trainer.sync_batch_norm=true: torch synchronises batch norm on CUDA devices only. "
             "Use trainer.device=cuda, sync_batch_norm=false, or generator/norm=group."
         )
-    synchronised: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-    return synchronised
+    return nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]

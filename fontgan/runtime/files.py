@@ -120,11 +120,9 @@ def _exchange(one: Path, other: Path) -> bool:
 
 @contextlib.contextmanager
 def temporary_sibling(out: Path) -> Iterator[Path]:
-    """A new folder beside ``out`` in which to prepare what it will be; removed at the end.
+    """A new folder beside ``out`` in which to prepare what it will be; removed at the end. Raises: OSError.
 
     Those that killed processes left for the same ``out`` are removed first: a dead process holds no lock.
-
-    Raises: OSError if it cannot be made.
     """
     clear_dead_asides(out)
     aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -163,14 +161,13 @@ def clear_asides(folder: Path) -> None:
 
     Raises: OSError if something cannot be removed.
     """
-    if not folder.is_dir():
-        return
-    for path in folder.iterdir():
-        if _ASIDE.fullmatch(path.name):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if not _ASIDE.fullmatch(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def user_path(spec: str | Path) -> Path:
@@ -231,10 +228,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path, what: str) -> Iterator[None]:
-    """Holds a folder for this process; a dead process holds nothing.
-
-    Raises: RunError if another process holds it.
-    """
+    """Holds a folder for this process; a dead one holds nothing. Raises: RunError if another process holds it."""
     with (folder / ".lock").open("a") as lock:  # "w" would empty what a link leads to
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -246,16 +240,11 @@ def locked(folder: Path, what: str) -> Iterator[None]:
 @contextlib.contextmanager
 def shared_lock(folder: Path) -> Iterator[None]:
     """For folders that several processes write into at once, each its own things aside: what killed ones left is removed
-    when nobody else is at it. The lock is a file beside the folder, ``<folder>.lock``.
-
-    Raises: OSError if it cannot be written.
-    """
+    when nobody else is at it. The lock is a file beside the folder, ``<folder>.lock``. Raises: OSError."""
     with folder.with_name(f"{folder.name}.lock").open("a") as lock:
-        try:
+        # Where others are writing, what lies aside may be theirs; the next who is alone clears up.
+        with contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass  # others are writing, and what lies aside may be theirs; the next who is alone clears up
-        else:
             clear_asides(folder)
         fcntl.flock(lock, fcntl.LOCK_SH)
         yield
@@ -263,8 +252,6 @@ def shared_lock(folder: Path) -> Iterator[None]:
 
 def cache_folder(configured: str | None) -> Path:
     """Where packs are kept: as configured, else FONTGAN_CACHE, else the user's cache folder."""
-    if configured:
-        return user_path(configured)
-    if os.environ.get("FONTGAN_CACHE"):
-        return user_path(os.environ["FONTGAN_CACHE"])
+    if chosen := configured or os.environ.get("FONTGAN_CACHE"):
+        return user_path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fontgan"

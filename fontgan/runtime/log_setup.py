@@ -12,20 +12,10 @@ from typing import Any
 
 from fontgan.errors import UserError, one_line
 
-OPENING_DATA = tuple(
-    f"fontgan.{name}"
-    for name in (
-        "build",
-        "commands",
-        "complete",
-        "config.data_plan",
-        "data",
-        "generate",
-        "run_folder",
-        "sweep",
-        "untrusted",
-    )
-)
+# Of the package, those that speak when data are opened.
+OPENING_DATA = (
+    "build", "commands", "complete", "config.data_plan", "data", "generate", "run_folder", "sweep", "untrusted",
+)  # fmt: skip
 
 
 class OneLineFormatter(logging.Formatter):
@@ -46,22 +36,21 @@ def say(text: str) -> None:
 @contextmanager
 def quiet(*names: str) -> Iterator[None]:
     """Keeps all but errors of these loggers out of the terminal; without names those that speak when data are opened."""
-    loggers = [logging.getLogger(name) for name in names or OPENING_DATA]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
+    loggers = map(logging.getLogger, names or [f"fontgan.{name}" for name in OPENING_DATA])
+    levels = {logger: logger.level for logger in loggers}
+    for logger in levels:
         logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, level in levels.items():
             logger.setLevel(level)
 
 
 def set_up_logging(verbose: bool) -> None:
     """Messages of fontgan on standard error, without a prefix for notes."""
     logger = logging.getLogger("fontgan")
-    # Of several processes that torchrun started, one speaks.
-    others = os.environ.get("RANK", "0") != "0"
+    others = os.environ.get("RANK", "0") != "0"  # of several processes that torchrun started, one speaks
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING if others else logging.INFO)
     logger.propagate = False
     if not any(type(handler) is logging.StreamHandler for handler in logger.handlers):
@@ -96,15 +85,13 @@ def log_into_file(messages: MemoryHandler, file: Path) -> Iterator[None]:
     target = _LogFile(file, encoding="utf-8")
     target.setFormatter(OneLineFormatter("%(asctime)s %(levelname)s %(message)s"))
     messages.setTarget(target)
+    messages.flushLevel = logging.NOTSET  # from now on each at once
     messages.flush()
-    logger = logging.getLogger("fontgan")
-    logger.removeHandler(messages)
-    logger.addHandler(target)
     try:
         yield
     except (UserError, OSError) as error:
         target.handle(logging.makeLogRecord({"levelname": "ERROR", "msg": " ".join(str(error).split())}))
         raise
     finally:
-        logger.removeHandler(target)
+        messages.setTarget(None)
         target.close()

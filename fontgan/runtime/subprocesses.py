@@ -55,9 +55,8 @@ def map_in_processes(
     try:
         for thing in left:
             try:
-                pool = pool or ProcessPoolExecutor(
-                    processes, multiprocessing.get_context("spawn"), _begin, (pickle.dumps(work),)
-                )
+                spawn = multiprocessing.get_context("spawn")
+                pool = pool or ProcessPoolExecutor(processes, spawn, _begin, (pickle.dumps(work),))
                 with _apart_from_this_program():
                     pending.append(pool.submit(_do, thing))
             except BrokenProcessPool:
@@ -65,7 +64,7 @@ def map_in_processes(
             except (OSError, RuntimeError) as error:  # no process, thread, semaphore or memory left to give
                 log.warning(
                     "no further process that %s can be started (%s), so this one goes on alone; see whether memory is "
-                    "short, or set %s=1.", doing, str(error), key,
+                    "short, or set %s=1.", doing, error, key,
                 )  # fmt: skip
                 left = itertools.chain([thing], left)
                 break

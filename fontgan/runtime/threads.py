@@ -16,12 +16,7 @@ from fontgan.runtime.distributed import processes_here
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")
 
-MAX_THREADS = 16
-
-
-def image_threads() -> int:
-    """How many threads of this process may work on images: its share of the cores, up to ``MAX_THREADS``."""
-    return max(1, min(MAX_THREADS, len(os.sched_getaffinity(0)) // processes_here()))
+MAX_THREADS = 16  # of a process, which takes its share of the cores
 
 
 def ordered_map(
@@ -39,7 +34,7 @@ def ordered_map(
             the next thing is asked for then: a network on a CPU takes all cores, and each of its steps would wait for
             the one that a thread holds.
     """
-    threads = image_threads()
+    threads = max(1, min(MAX_THREADS, len(os.sched_getaffinity(0)) // processes_here()))
     if threads == 1 and not overlap:
         yield from map(work, things)
         return

@@ -5,8 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from tqdm import tqdm
 
@@ -25,9 +24,6 @@ class Spread:
     high: float
     rounds: int
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 def summarize(values: Sequence[float]) -> Spread:
     """One number a round -> median and extremes."""
@@ -40,16 +36,9 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> Spread:
 
 
 def time_interleaved(
-    tasks: Mapping[str, Task],
-    wait: Callable[[], None],
-    *,
-    rounds: int,
-    minutes: float,
-    title: str,
-    warm_up: int = 1,
-    once: bool = False,
-    show: bool = True,
-) -> dict[str, list[float]]:
+    tasks: Mapping[str, Task], wait: Callable[[], None], *, rounds: int, minutes: float, title: str, warm_up: int = 1,
+    once: bool = False, show: bool = True,
+) -> dict[str, list[float]]:  # fmt: skip
     """Seconds that each task takes once, in each round; every round does all tasks, every other one backwards.
 
     Args:
@@ -72,8 +61,7 @@ def time_interleaved(
         for turn in range(rounds):
             if turn >= MIN_ROUNDS and time.monotonic() - started > 60 * minutes:
                 break
-            names = list(tasks)
-            for name in names if turn % 2 == 0 else reversed(names):
+            for name in list(tasks)[:: 1 if turn % 2 == 0 else -1]:
                 seconds[name].append(timed(tasks[name], wait, repeats[name]))
                 bar.update()
     return seconds

@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from functools import cache
 from pathlib import Path
 
 from fontgan.errors import DataError
-from fontgan.runtime.files import atomic_write
+from fontgan.runtime.files import atomic_write, cache_folder
 from fontgan.untrusted.sandbox import LimitExceeded, Limits, run_sandboxed
 
 log = logging.getLogger(__name__)
 
 VETTING = 1  # change it when more is looked at: what passed before is looked at anew
 MAX_BYTES = 256 << 20  # of a file; the largest collections of Chinese fonts have about 200 MB
-_FOLDER = "fonts-vetted"
-
-
-def limits_for(size: int) -> Limits:
-    """What a font file of so many bytes may take: real outlines need bytes, so time and memory grow with these."""
-    return Limits(cpu_s=2 + 1.5e-6 * size, memory_bytes=(512 << 20) + 8 * size)  # a MB takes 0.15 s
+_BUNDLED = (Path(__file__).parents[1] / "assets" / "fonts").resolve()
 
 
 def read_font(path: Path) -> bytes:
@@ -48,14 +42,21 @@ def vet_font(
         tables: whether glyphs are to be added to it, so that its tables are read too.
     Raises: DataError if it cannot be opened, or takes too much.
     """
-    if path.resolve().parent == _bundled():
+    if path.resolve().parent == _BUNDLED:
         return
-    known = _known(f"{digest}|{index}|{instance}|{tables}")
+    import freetype
+    from fontTools import version
+
+    # The file that says that it passed; with other versions of the readers it has another name.
+    key = f"{VETTING}|{version}|{freetype.version()}|{digest}|{index}|{instance}|{tables}"
+    known = cache_folder(None) / "fonts-vetted" / hashlib.sha256(key.encode()).hexdigest()
     if known.is_file():
         return
+    # Real outlines need bytes, so time and memory grow with these; a MB takes 0.15 s.
+    limits = Limits(cpu_s=2 + 1.5e-6 * len(data), memory_bytes=(512 << 20) + 8 * len(data))
     try:
         run_sandboxed(
-            "fontgan.fontfile.vet_worker:look_over", data, limits_for(len(data)),
+            "fontgan.fontfile.vet_worker:look_over", data, limits,
             path=str(path), index=index, instance=instance, tables=tables,
         )  # fmt: skip
     except LimitExceeded as error:
@@ -67,26 +68,6 @@ def vet_font(
             f"{path}: cannot be looked over, as no process can be started for it ({error.strerror}). "
             "See whether memory is short."
         ) from error
-    _remember(known)
-
-
-@cache
-def _bundled() -> Path:
-    return (Path(__file__).parents[1] / "assets" / "fonts").resolve()
-
-
-def _known(what: str) -> Path:
-    """The file that says that a font passed; with other versions of the readers it has another name."""
-    import freetype
-    from fontTools import version
-
-    from fontgan.runtime.files import cache_folder
-
-    key = hashlib.sha256(f"{VETTING}|{version}|{freetype.version()}|{what}".encode())
-    return cache_folder(None) / _FOLDER / key.hexdigest()
-
-
-def _remember(known: Path) -> None:
     try:
         known.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(known, b"")

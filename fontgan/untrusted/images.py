@@ -24,17 +24,11 @@ from fontgan.errors import DataError
 
 @dataclass(frozen=True)
 class Bounds:
-    """What an image may have at most.
+    """What an image may have at most."""
 
-    Args:
-        bytes: of the file.
-        side: of the image, in pixels.
-        pixels: of the image in all.
-    """
-
-    bytes: int
-    side: int
-    pixels: int
+    bytes: int  # of the file
+    side: int  # in pixels
+    pixels: int  # in all
 
 
 # A glyph is drawn at no more than 512 px. Files are held small as well, since many small parts cost Pillow much more
@@ -70,21 +64,15 @@ class _Refused(ValueError):
 
 
 def is_file(path: Path) -> bool:
-    """Whether it is a regular file, also behind symbolic links; what cannot be looked at is none."""
-    try:
-        return path.is_file()
-    except OSError:  # a link to where one may not look
-        return False
+    """Whether it is a regular file, also behind symbolic links; a link to where one may not look is none."""
+    return os.path.isfile(path)  # noqa: PTH113  # pathlib's own raises PermissionError
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """Reads a regular file.
-
-    Never waits for a pipe's other end, and takes nothing from files without a length, as systems show their devices.
+    """Reads a regular file; never waits for a pipe's writer, and takes nothing from devices that look like files.
 
     Raises: OSError if it cannot be read; ValueError if it is no regular file, empty or larger than ``most``.
     """
-    # Opening a pipe would wait for a writer.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):
@@ -100,9 +88,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 def opened(path: Path, bounds: Bounds, remedy: str) -> Iterator[tuple[ImageFile.ImageFile, bytes]]:
     """An image to decode with ``decoded``, and the bytes it is decoded from.
 
-    Args:
-        remedy: what to do about a file that cannot be read.
-    Raises: DataError if the file is no image, or Pillow refuses it inside the ``with``.
+    Raises: DataError, with the ``remedy``, if the file is no image, or Pillow refuses it inside the ``with``.
     """
     try:
         data = read_bytes(path, bounds.bytes)
@@ -117,9 +103,8 @@ def opened(path: Path, bounds: Bounds, remedy: str) -> Iterator[tuple[ImageFile.
     except _UNREADABLE as error:
         if isinstance(error, DataError):
             raise
-        said = _say(error)
         remedy = getattr(error, "remedy", "") or remedy
-        raise DataError(f"{path}: not an image that can be read ({said}). {remedy}") from error
+        raise DataError(f"{path}: not an image that can be read ({_say(error)}). {remedy}") from error
 
 
 def decoded(image: ImageFile.ImageFile, bounds: Bounds) -> Image.Image:
@@ -137,10 +122,7 @@ def decoded(image: ImageFile.ImageFile, bounds: Bounds) -> Image.Image:
 
 
 def decoded_alone(image: ImageFile.ImageFile, bounds: Bounds) -> Image.Image:
-    """``decoded`` of a file that holds but one image.
-
-    Raises: also ValueError if there are several, and nobody said which is meant.
-    """
+    """``decoded`` of a file of one image. Raises: also ValueError if there are several, for nobody said which is meant."""
     # A camera's MPO holds the photograph first, then small ones of it, or what the other eye sees.
     if image.format != "MPO" and getattr(image, "is_animated", False):
         raise _Refused(f"several images in one {image.format} file", "Save the one that is meant as a PNG.")
@@ -148,14 +130,9 @@ def decoded_alone(image: ImageFile.ImageFile, bounds: Bounds) -> Image.Image:
 
 
 def pages_of(image: ImageFile.ImageFile, bounds: Bounds) -> Iterator[Image.Image]:
-    """All images of a TIFF, one after the other; of other formats the first: a telephone's JPEG may hold a depth map.
-
-    Raises: as ``decoded``.
-    """
+    """All images of a TIFF, one after the other; of other formats the first: a telephone's JPEG may hold a depth map."""
     yield decoded(image, bounds)
-    if image.format != "TIFF":
-        return
-    for page in range(1, MAX_PAGES + 1):
+    for page in range(1, MAX_PAGES + 1 if image.format == "TIFF" else 1):
         try:
             image.seek(page)
         except EOFError:

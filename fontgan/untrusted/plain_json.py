@@ -20,7 +20,6 @@ T = TypeVar("T")
 
 MAX_BYTES = 256 * 2**20  # of the index of a million glyphs, several times over
 
-
 Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 Count = Annotated[int, Meta(ge=0, lt=10**15)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -53,9 +52,7 @@ def convert(content: Any, kind: type[T], *, version: int | None = None) -> T:
 
     ``json`` reads it before, as ``msgspec`` takes no file name that is not UTF-8, which JSON of ours may hold as escapes.
 
-    Args:
-        version: the value that its ``format`` must have.
-    Raises: ValueError, in one line: where in it, and what is needed there.
+    Raises: ValueError, in one line: where in it, and what is needed there; also if its ``format`` is not ``version``.
     """
     if version is not None:
         check_format(content, version)

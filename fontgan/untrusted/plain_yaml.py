@@ -26,13 +26,10 @@ def read_yaml(file: Path) -> Any:
     if len(data) > MAX_BYTES:
         raise ValueError(f"is larger than {MAX_BYTES // 2**20} MiB")
     try:
-        content = yaml.load(data.decode("utf-8"), Loader=_PlainLoader)  # descends from the safe one
-    except yaml.YAMLError as error:
-        raise ValueError(f"is not YAML ({_in_one_line(error)})") from error
-    except (OverflowError, TypeError) as error:  # of numbers and keys that YAML allows and Python does not
-        raise ValueError(f"is not YAML that can be used ({_in_one_line(error)})") from error
-    _refuse_resolvers(content)
-    return content
+        return yaml.load(data.decode("utf-8"), Loader=_PlainLoader)  # descends from the safe one
+    except (yaml.YAMLError, OverflowError, TypeError) as error:  # the last two of what YAML allows and Python does not
+        usable = "" if isinstance(error, yaml.YAMLError) else " that can be used"
+        raise ValueError(f"is not YAML{usable} ({' '.join(str(error).split())[:200].rstrip('.')})") from error
 
 
 class _PlainLoader(get_yaml_loader()):  # type: ignore[misc]  # it takes numbers as OmegaConf does, and no key twice
@@ -51,21 +48,7 @@ class _PlainLoader(get_yaml_loader()):  # type: ignore[misc]  # it takes numbers
             raise yaml.YAMLError(f"more than {MAX_NODES} values, or nested deeper than {MAX_DEPTH}")
         node = super().compose_node(parent, index)
         self.depth -= 1
+        # Such a text would be replaced by something else, a variable of the environment perhaps.
+        if isinstance(node, yaml.ScalarNode) and "${" in node.value:
+            raise ValueError("holds an interpolation (${...}), and a saved config is resolved")
         return node
-
-
-def _refuse_resolvers(value: Any) -> None:
-    """Raises: ValueError where a text would be replaced by something else, such as a variable of the environment."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _refuse_resolvers(key)
-            _refuse_resolvers(item)
-    elif isinstance(value, list):
-        for item in value:
-            _refuse_resolvers(item)
-    elif isinstance(value, str) and "${" in value:
-        raise ValueError("holds an interpolation (${...}), and a saved config is resolved")
-
-
-def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")

@@ -26,7 +26,7 @@ from typing import IO, Any, NoReturn
 from fontgan.errors import DataError, UserError, printable
 
 _HELPER = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from fontgan.untrusted.sandbox import serve; serve()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from fontgan.untrusted import sandbox; sandbox.serve()"
 )
 _STACK_BYTES = 4 << 20  # half of what a main thread has: what recurses deeper than it may is stopped here
 _STATM = Path("/proc/self/statm")  # pages of memory in use
@@ -37,14 +37,8 @@ _WALL_PER_CPU = 20  # seconds of waiting for one of work: the machine may be bus
 
 @dataclass(frozen=True)
 class Limits:
-    """
-    Args:
-        cpu_s: processor seconds.
-        memory_bytes: beyond what Python and its modules take.
-    """
-
-    cpu_s: float
-    memory_bytes: int
+    cpu_s: float  # seconds of the processor
+    memory_bytes: int  # beyond what Python and its modules take
 
 
 class LimitExceeded(DataError):
@@ -61,7 +55,10 @@ def run_sandboxed(function: str, data: bytes, limits: Limits, **facts: Any) -> b
         anything else; OSError if no process can be started.
     """
     with _lock:
-        why, content = _helper().ask(function, data, limits, facts)
+        # One that has ended is of no use, nor is that of a process which this one was forked from.
+        if not _started or _started[-1].of != os.getpid() or _started[-1].process.poll() is not None:
+            _started[:] = [_Helper()]
+        why, content = _started[-1].ask(function, data, limits, facts)
     if why == _SAID:
         raise DataError(content.decode(errors="replace"))
     if why:
@@ -83,26 +80,23 @@ class _Helper:
 
     def ask(self, function: str, data: bytes, limits: Limits, facts: dict[str, Any]) -> tuple[str, bytes]:
         """Why there is no result, as ``_why`` says it, and what came instead; or an empty string and the result."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
+        asked, answers = self.process.stdin, self.process.stdout
+        assert asked is not None
+        assert answers is not None
         job = {"function": function, "bytes": len(data), "limits": vars(limits), "facts": facts}
-        answered = False
         try:
-            self.process.stdin.write(json.dumps(job).encode() + b"\n")
-            self.process.stdin.write(data)
-            self.process.stdin.flush()
+            asked.writelines([json.dumps(job).encode(), b"\n", data])
+            asked.flush()
             wait_s = 60 + _WALL_PER_CPU * limits.cpu_s
-            if not select.select([self.process.stdout], [], [], wait_s)[0]:
+            if not select.select([answers], [], [], wait_s)[0]:
                 raise LimitExceeded(f"is not done after {wait_s:.0f} s")
-            reply = json.loads(self.process.stdout.readline())
-            content = self.process.stdout.read(reply["bytes"])
-            answered = True
-        except (BrokenPipeError, json.JSONDecodeError) as error:
-            raise LimitExceeded("ends the process that reads it; see whether memory is short") from error
-        finally:
-            if not answered:  # also when interrupted: what it would say later is no answer to the next question
-                self.end()
-        return reply["why"], content
+            reply = json.loads(answers.readline())
+            return reply["why"], answers.read(reply["bytes"])
+        except BaseException as error:
+            self.end()  # also when interrupted: what it would say later is no answer to the next question
+            if isinstance(error, BrokenPipeError | json.JSONDecodeError):
+                raise LimitExceeded("ends the process that reads it; see whether memory is short") from error
+            raise
 
     def end(self) -> None:
         self.process.kill()
@@ -112,20 +106,9 @@ class _Helper:
                 with contextlib.suppress(OSError):  # what was not yet sent has nowhere to go
                     pipe.close()
 
-    @property
-    def usable(self) -> bool:
-        """Whether it runs, and is not that of a process that this one was forked from."""
-        return self.of == os.getpid() and self.process.poll() is None
-
 
 _lock = threading.Lock()
 _started: list[_Helper] = []
-
-
-def _helper() -> _Helper:
-    if not _started or not _started[-1].usable:
-        _started[:] = [_Helper()]
-    return _started[-1]
 
 
 # -- in the helper ----------------------------------------------------------------------------
@@ -153,15 +136,13 @@ def serve() -> None:
 
 def _why(code: int, limits: Limits) -> str:
     """Why there is no result, to follow the name of the file; empty if there is one."""
-    if code in (_DONE, _REFUSED):
-        return "" if code == _DONE else _SAID
-    if code == _FAILED:
-        return "reading it fails with "
-    if code == _NO_MEMORY:
-        return f"takes more than {limits.memory_bytes >> 20} MB of memory"
-    if -code == signal.SIGXCPU:
-        return f"takes more than {math.ceil(limits.cpu_s)} s"
-    return f"ends the process that reads it with {signal.Signals(-code).name if code < 0 else f'code {code}'}"
+    known = {
+        _DONE: "", _REFUSED: _SAID, _FAILED: "reading it fails with ",
+        _NO_MEMORY: f"takes more than {limits.memory_bytes >> 20} MB of memory",
+        -signal.SIGXCPU: f"takes more than {math.ceil(limits.cpu_s)} s",
+    }  # fmt: skip
+    how = signal.Signals(-code).name if code < 0 else f"code {code}"
+    return known.get(code, f"ends the process that reads it with {how}")
 
 
 def _work(job: dict[str, Any], data: bytes, file: IO[bytes]) -> NoReturn:

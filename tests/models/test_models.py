@@ -30,7 +30,7 @@ from fontgan.models.refine import Bottleneck, DepthwiseSeparable, FusedMBConv, I
 from fontgan.models.resize import SameSizeConv
 from fontgan.models.style import Affine, StyleEmbedding
 from fontgan.models.unet import UnetGenerator, UnetSkipConnectionBlock
-from fontgan.models.up import UpBlock
+from fontgan.models.up import UpBlock, UpPath
 from fontgan.values import image_from_logits
 from tests.helpers import combinations
 
@@ -113,10 +113,8 @@ def test_every_style_with_every_norm(style: str, norm: str) -> None:
 def test_every_combination_of_parts(resize: str, fusion: str, refine: str) -> None:
     """As one block, on odd sides: maps that do not line up by a pixel."""
     torch.manual_seed(0)
-    block = UpBlock(
-        6, 4, resize=PARTS["resize"][resize], fusion=PARTS["fusion"][fusion], refine=PARTS["refine"][refine],
-        norm=nn.InstanceNorm2d,
-    )  # fmt: skip
+    parts = UpPath(PARTS["resize"][resize], PARTS["fusion"][fusion], PARTS["refine"][refine])
+    block = UpBlock(6, 4, parts, norm=nn.InstanceNorm2d, dropout=0.0, stride=2)
     result = block(torch.randn(2, 6, 5, 7), torch.randn(2, 4, 11, 15))
     assert result.shape == (2, block.out_channels, 11, 15)
     result.square().mean().backward()
