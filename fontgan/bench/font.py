@@ -31,12 +31,12 @@ COMPARED = 400  # images that one process and two are compared on
 def measure(setup: Setup, glyphs: int) -> list[Figure]:
     """So many images in a folder -> a new TrueType font."""
     cores = len(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory() as folder, quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet("fontgan"):
         images = Path(folder) / "images"
         images.mkdir()
         chars = draw_images(images, glyphs)
         started = time.perf_counter()
-        traced = vectorize_folder(images, chars=None, layout=Layout()).glyphs
+        traced, _ = vectorize_folder(images, chars=None, layout=Layout())
         tracing_s = time.perf_counter() - started
         create_font(traced, Path(folder) / "font.ttf", family="Bench")
         whole_s = time.perf_counter() - started

@@ -38,7 +38,7 @@ def conflicts(cfg: Config, typed: set[str]) -> None:
 
 def main(cfg: Config) -> int:
     """Builds the font. Returns: 0, or 1 if some images could not be read."""
-    from fontgan.fontfile.build_input import from_images, from_ufo, open_ufo, what_lacks
+    from fontgan.fontfile.build_input import lacking, open_ufo, read_glyphs
     from fontgan.fontfile.create import create_font
     from fontgan.fontfile.extend import extend_font
     from fontgan.fontfile.licence import check_licence
@@ -62,32 +62,27 @@ def main(cfg: Config) -> int:
     ufo = open_ufo(source)
     chars = [glyph.char for glyph in ufo.glyphs] if ufo else list(open_images(source, None))
     if target:
-        chars = what_lacks(target, chars)
+        chars = lacking(target, chars)
     check_limits(target, chars)
-    if ufo:
-        drawn = from_ufo(ufo, target, chars)
-    else:
-        drawn = from_images(source, target, chars, tolerance=cfg.tolerance, speck=cfg.speck, workers=cfg.workers)
+    glyphs, layout, unreadable = read_glyphs(
+        source, ufo, target, chars, tolerance=cfg.tolerance, speck=cfg.speck, workers=cfg.workers
+    )
     if target:
         if target.changes_first:
             log.info("%s", target.changes_first)
-        built = extend_font(
-            target, drawn.glyphs, out, family=cfg.family, style_name=cfg.style_name, note=cfg.note, tolerance=cfg.tolerance
-        )  # fmt: skip
+        extend_font(
+            target, glyphs, out, family=cfg.family, style_name=cfg.style_name, note=cfg.note, tolerance=cfg.tolerance
+        )
     else:
-        built = create_font(
-            drawn.glyphs, out,
+        create_font(
+            glyphs, out,
             family=cfg.family if cfg.family is not None else (ufo.family if ufo else "") or out.stem,
             style_name=cfg.style_name or (ufo.style if ufo else "") or "Regular", note=cfg.note,
-            units_per_em=drawn.units_per_em, baseline=drawn.baseline, tolerance=cfg.tolerance,
+            units_per_em=layout.units_per_em, baseline=layout.baseline, tolerance=cfg.tolerance,
             copyright_text=ufo.copyright if ufo else "",
         )  # fmt: skip
-    for warning in built.warnings:
-        log.warning("%s", warning)
-    if built.verified:
-        log.info("%s", built.verified)
     where = f"added to those of {target.spec}" if target else "in a new font"
-    log.info("%d glyphs %s: %s", built.glyphs, where, built.out)
-    if drawn.unreadable:
-        log.warning("%d images could not be read: %s", len(drawn.unreadable), shorten(drawn.unreadable))
-    return 1 if drawn.unreadable else 0
+    log.info("%d glyphs %s: %s", len(glyphs), where, out)
+    if unreadable:
+        log.warning("%d images could not be read: %s", len(unreadable), shorten(unreadable))
+    return 1 if unreadable else 0

@@ -22,8 +22,8 @@ class Config(OutConfig, TracingConfig):
     input: str = MISSING
     target: str | None = MISSING
     charset: str | None = MISSING
-    units_per_em: int | None = MISSING
-    baseline: float | None = MISSING
+    units_per_em: int | None = limited(16, 16384)
+    baseline: float | None = limited(above=0, below=2)  # of the em
     curves: str = limited(choices=("cubic", "quadratic", "auto"))
     workers: int | None = limited(1)
 
@@ -45,10 +45,9 @@ def main(cfg: Config) -> int:
     target = open_target(cfg.target) if cfg.target is not None else None
     own = target.glyphs if target else None
     layout = choose_layout(folder, target=own, units_per_em=cfg.units_per_em, baseline=cfg.baseline)
-    found = vectorize_folder(
+    glyphs, unreadable = vectorize_folder(
         folder, chars=chars, layout=layout, tolerance=cfg.tolerance, speck=cfg.speck, workers=cfg.workers
     )
-    glyphs = found.glyphs
     quadratic = cfg.curves == "quadratic" or (cfg.curves == "auto" and target and target.outlines == "glyf")
     if quadratic:
         most = cfg.tolerance * layout.units_per_em / 1000
@@ -59,6 +58,6 @@ def main(cfg: Config) -> int:
         "%d glyphs in %s: %s curves, %d units per em, baseline %g below the top",
         *(len(glyphs), out, "quadratic" if quadratic else "cubic", layout.units_per_em, layout.baseline),
     )
-    if found.unreadable:
-        log.warning("%d images could not be read: %s", len(found.unreadable), shorten(found.unreadable))
-    return 1 if found.unreadable else 0
+    if unreadable:
+        log.warning("%d images could not be read: %s", len(unreadable), shorten(unreadable))
+    return 1 if unreadable else 0

@@ -6,7 +6,6 @@ import logging
 from pathlib import Path
 
 from fontgan import __version__
-from fontgan.complete.outlines import scaled_to
 from fontgan.complete.plan import Plan
 from fontgan.complete.work import Work, say_stage
 from fontgan.data.charset import visible
@@ -71,7 +70,7 @@ def build(
     wanted = set(plan.lacking) - (left_out_chars(work, checks, drop_doubtful=drop_doubtful) - redrawn)
     target = None if plan.from_images else open_target(plan.target_spec)
     em = target.glyphs.units_per_em if target else ufo.units_per_em
-    glyphs = [glyph for glyph in scaled_to(ufo, em) if glyph.char in wanted]
+    glyphs = [glyph for glyph in ufo.glyphs_at(em) if glyph.char in wanted]
     if not glyphs:
         raise DataError(
             f"{work.folder}: no glyph is left to go into the font. Look at outlines.ufo and reject.txt, or use doubtful=keep."
@@ -79,17 +78,13 @@ def build(
     made = work.folder / f"font{work.font.suffix}"
     note = note_of(work, run, len(glyphs), sum(glyph.char in redrawn for glyph in glyphs))
     if target:
-        built = extend_font(target, glyphs, made, family=family, note=note, tolerance=tolerance)
+        extend_font(target, glyphs, made, family=family, note=note, tolerance=tolerance)
     else:
-        own = scaled_to(read_ufo(work.own_outlines), em)
-        built = create_font(
+        own = read_ufo(work.own_outlines).glyphs_at(em)
+        create_font(
             [*own, *glyphs], made, family=family or plan.target.path.resolve().stem, note=note,
             units_per_em=em, baseline=ufo.baseline, tolerance=tolerance,
         )  # fmt: skip
-    for warning in built.warnings:
-        log.warning("%s", warning)
-    if built.verified:
-        log.info("%s", built.verified)
     work.place("out", made, work.font)
     return [glyph.char for glyph in glyphs]
 

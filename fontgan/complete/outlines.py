@@ -13,9 +13,8 @@ from fontgan.data.font_source import FontGlyphs
 from fontgan.data.image_source import FolderGlyphs, image_files
 from fontgan.errors import shorten
 from fontgan.evaluation.checks_file import CheckedGlyph
-from fontgan.fontfile.metrics import choose_layout, drawn_baseline, scaled_glyphs
-from fontgan.fontfile.outline import DrawnGlyph
-from fontgan.fontfile.ufo import UfoFont, read_ufo, write_ufo
+from fontgan.fontfile.metrics import choose_layout, drawn_baseline
+from fontgan.fontfile.ufo import read_ufo, write_ufo
 from fontgan.fontfile.vectorize import vectorize_folder
 from fontgan.runtime.checksums import sha256_of
 
@@ -51,29 +50,23 @@ def outline(
     todo = [char for char, key in images.items() if there.get(char) != key]
     say_stage(4, f"tracing {len(todo)} outlines")
     if todo:
-        kept = scaled_to(read_ufo(work.outlines), em) if there else []
-        glyphs = {glyph.char: glyph for glyph in kept}
+        glyphs = {glyph.char: glyph for glyph in read_ufo(work.outlines).glyphs_at(em)} if there else {}
         for char in todo:
             glyphs.pop(char, None)
         redraw_baseline = drawn_baseline(work.redraw)
         own_cells = replace(layout, baseline=baseline if redraw_baseline is None else redraw_baseline * em)
         for folder, cells, by_hand in ((work.glyphs, layout, False), (work.redraw, own_cells, True)):
             if chars := [char for char in todo if (char in redrawn) == by_hand]:
-                found = trace(folder, layout=cells, chars=chars)
-                glyphs |= {glyph.char: glyph for glyph in found.glyphs}
-                images = {char: key for char, key in images.items() if char not in found.unreadable}  # tried again
+                found, unreadable = trace(folder, layout=cells, chars=chars)
+                glyphs |= {glyph.char: glyph for glyph in found}
+                images = {char: key for char, key in images.items() if char not in unreadable}  # tried again
         write(work.outlines, list(glyphs.values()))
         work.facts["traced"] = there | images
         work.save()
     if plan.from_images:
         trace_own = partial(trace, plan.target.path, layout=layout, chars=plan.has)
-        work.once("own", how, work.own_outlines, lambda: write(work.own_outlines, trace_own().glyphs))
+        work.once("own", how, work.own_outlines, lambda: write(work.own_outlines, trace_own()[0]))
     return set(redrawn)
-
-
-def scaled_to(ufo: UfoFont, em: int) -> list[DrawnGlyph]:
-    """Its glyphs in units of another em."""
-    return ufo.glyphs if em == ufo.units_per_em else scaled_glyphs(ufo.glyphs, em / ufo.units_per_em)
 
 
 def redrawn_chars(work: Work, lacking: list[str]) -> dict[str, Path]:

@@ -6,31 +6,26 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from fontTools.pens.basePen import BasePen
+from fontTools.pens.recordingPen import RecordingPen
+from fontTools.pens.roundingPen import RoundingPen
 
 from fontgan.fontfile.contour import following
 from fontgan.fontfile.fit import Pieces
 from fontgan.fontfile.outline import Outline
 
-Call = tuple[str, tuple[Any, ...]]
-
 LEAN = 1.0  # thousandths of the em by which a line may be off before it is made upright or level
-# Square units that Skia's removal of overlaps changes where there are none: at most 0.026 on 318 glyphs of the bundled fonts.
+# Square units that Skia's removal of overlaps changes where there are none: at most 0.026 on 318 glyphs of bundled fonts.
 UNTOUCHED = 0.03
 SLIVER = 4  # square units; less is no contour but what is left where two edges crossed
 
 
 def clean(pieces: Pieces, turn: np.ndarray, move: np.ndarray, *, em: float) -> Outline:
-    """The outline of pieces, in whole units and without overlaps, outer contours counter-clockwise.
-
-    Args:
-        turn, move: (2,) pixels to units: point * turn + move.
-    """
-    start, one, two, end = (getattr(pieces, name) * turn + move for name in ("start", "one", "two", "end"))
-    pieces = _straighten(replace(pieces, start=start, one=one, two=two, end=end), within=LEAN * em / 1000)
-    calls: list[Call] = []
-    for contour in np.unique(pieces.contour):
-        calls += _draw(pieces.pick(pieces.contour == contour))
-    return wind(without_overlaps(Outline(tuple(calls))), clockwise=False)
+    """The outline of pieces, in whole units (point * turn + move), no overlaps, outer contours counter-clockwise."""
+    points = {name: getattr(pieces, name) * turn + move for name in ("start", "one", "two", "end")}
+    pieces = _straighten(replace(pieces, **points), within=LEAN * em / 1000)
+    contours = [_draw(pieces.pick(pieces.contour == contour)) for contour in np.unique(pieces.contour)]
+    return without_overlaps(Outline(tuple(call for calls in contours for call in calls))).wound(clockwise=False)
 
 
 def _straighten(pieces: Pieces, *, within: float) -> Pieces:
@@ -39,24 +34,21 @@ def _straighten(pieces: Pieces, *, within: float) -> Pieces:
     follow = following(pieces.contour)
     off = np.abs(pieces.end - pieces.start)
     for axis in (0, 1):
-        flat = pieces.line & (off[:, axis] <= within) & (off[:, 1 - axis] > 4 * off[:, axis])
-        for i in np.flatnonzero(flat):
+        flat = np.flatnonzero(pieces.line & (off[:, axis] <= within) & (off[:, 1 - axis] > 4 * off[:, axis]))
+        for i in flat:
             knots[[i, follow[i]], axis] = (knots[i, axis] + knots[follow[i], axis]) / 2
-        # What one line moved, the line before it has to follow.
-        for i in np.flatnonzero(flat)[::-1]:
+        for i in flat[::-1]:  # what one line moved, the line before it has to follow
             knots[i, axis] = knots[follow[i], axis]
     moved = knots - pieces.start
-    return replace(
-        pieces, start=knots, one=pieces.one + moved, two=pieces.two + moved[follow], end=knots[follow]
-    )  # fmt: skip
+    return replace(pieces, start=knots, one=pieces.one + moved, two=pieces.two + moved[follow], end=knots[follow])
 
 
-def _draw(pieces: Pieces) -> list[Call]:
+def _draw(pieces: Pieces) -> list[tuple[str, tuple[Any, ...]]]:
     """One contour as calls of a pen, in whole units; none if nothing is left of it."""
     start, one, two, end = (
         [(int(x), int(y)) for x, y in np.round(points)] for points in (pieces.start, pieces.one, pieces.two, pieces.end)
     )
-    calls: list[Call] = [("moveTo", (start[0],))]
+    calls: list[tuple[str, tuple[Any, ...]]] = [("moveTo", (start[0],))]
     for p0, p1, p2, p3, line in zip(start, one, two, end, pieces.line, strict=True):
         if line or (p1 == p0 and p2 == p3):
             if p0 != p3:
@@ -75,8 +67,6 @@ def without_overlaps(outline: Outline) -> Outline:
     Skia's result lies a hair beside whole units, so that rounding it may let edges cross anew; it is looked at again.
     """
     import pathops
-    from fontTools.pens.recordingPen import RecordingPen
-    from fontTools.pens.roundingPen import RoundingPen
 
     for _ in range(3):
         path = pathops.Path()
@@ -90,57 +80,21 @@ def without_overlaps(outline: Outline) -> Outline:
         for contour in apart.contours:
             if abs(contour.area) >= SLIVER:
                 contour.draw(RoundingPen(_CubicPen(drawn)))
-        outline = Outline(tuple((name, tuple(points)) for name, points in drawn.value))
+        outline = Outline(tuple(drawn.value))
     return outline
 
 
-class _CubicPen:
+class _CubicPen(BasePen):  # type: ignore[misc]
     """Hands on what it is told, quadratic curves as the cubic ones that they are, lines of no length left out."""
 
-    def __init__(self, to: Any):
+    def __init__(self, to: RecordingPen):
+        super().__init__()
+        self._moveTo, self._closePath, self._endPath = to.moveTo, to.closePath, to.endPath
         self.to = to
-        self.at = self.first = (0.0, 0.0)
 
-    def moveTo(self, point: Any) -> None:
-        self.at = self.first = point
-        self.to.moveTo(point)
-
-    def lineTo(self, point: Any) -> None:
-        if point != self.at:
-            self.at = point
+    def _lineTo(self, point: Any) -> None:
+        if point != self._getCurrentPoint():
             self.to.lineTo(point)
 
-    def curveTo(self, *points: Any) -> None:
-        self.at = points[-1]
-        self.to.curveTo(*points)
-
-    def qCurveTo(self, *points: Any) -> None:
-        from fontTools.pens.basePen import decomposeQuadraticSegment
-
-        for middle, end in decomposeQuadraticSegment(points):
-            handles = [
-                tuple(round(on + 2 / 3 * (m - on)) for on, m in zip(knot, middle, strict=True))
-                for knot in (self.at, end)
-            ]
-            self.curveTo(*handles, end)
-
-    def closePath(self) -> None:
-        self.to.closePath()
-
-    def endPath(self) -> None:
-        self.to.endPath()
-
-
-def wind(outline: Outline, *, clockwise: bool) -> Outline:
-    """Outer contours wound as asked, holes the other way, if they are wound against each other."""
-    from fontTools.pens.areaPen import AreaPen
-    from fontTools.pens.recordingPen import RecordingPen
-    from fontTools.pens.reverseContourPen import ReverseContourPen
-
-    pen = AreaPen()
-    outline.draw(pen)
-    if pen.value == 0 or (pen.value < 0) == clockwise:
-        return outline
-    turned = RecordingPen()
-    outline.draw(ReverseContourPen(turned))
-    return Outline(tuple((name, tuple(points)) for name, points in turned.value))
+    def _curveToOne(self, one: Any, two: Any, end: Any) -> None:
+        self.to.curveTo(tuple(map(round, one)), tuple(map(round, two)), end)

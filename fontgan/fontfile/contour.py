@@ -16,9 +16,7 @@ STEP = 0.5  # pixels between samples along a contour
 SHARP_EDGE = 0.29  # spread, in pixels, of an edge that is blurred by nothing but pixels: a box of 1 has 1 / sqrt(12)
 ACROSS = 3  # pixels on either side of an edge that are added up
 PAD = ACROSS + 1  # pixels of paper around the image
-MAX_EDGE_OFFSET = (
-    0.12  # pixels that an edge lies from where interpolation puts it: at most 0.086 if it is straight and alone
-)
+MAX_EDGE_OFFSET = 0.12  # pixels of an edge from where interpolation puts it: at most 0.086 if it is straight and alone
 # Pixels by which a corner of 90 degrees is cut off, at most, beside the 0.12 of any: 0.35 to 0.72 by where it lies.
 BLUNT = 0.74
 FAINT = 0.06  # coverage that may be noise on paper
@@ -26,6 +24,7 @@ FINE = 4  # cells along each side of a pixel, where coverage is worked out
 LACKS = 0.42  # square pixels of ink that may lack where a corner is sharp
 CLEAR = 1.5  # pixels beside a corner that it blunts
 SIDE = 2.5  # pixels of a contour, from its blunted part on, that tell a corner's side
+LEAST_TURN = 0.5  # radians that a contour turns by at a corner
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,22 @@ class Contours:
         """Index of the point that is ``by`` samples further on the same contour, or before if negative."""
         return self.start[index] + (index - self.start[index] + by) % self.count[index]
 
+    def at(self, index: np.ndarray, by: np.ndarray | int) -> np.ndarray:
+        """The points ``by`` samples further."""
+        return self.points[self.ahead(index, by)]
+
+    def way(self, index: np.ndarray, reach: np.ndarray | int) -> np.ndarray:
+        """The way from so many samples before a point to as many after it."""
+        return self.at(index, reach) - self.at(index, -reach)
+
+    def around(self, index: np.ndarray, reach: int) -> np.ndarray:
+        """(K, 2 reach + 1) indices of points and of their neighbours on both sides."""
+        return self.ahead(index[:, None], np.arange(-reach, reach + 1))
+
     @property
-    def starts(self) -> np.ndarray:
-        """(C,) where each contour starts."""
-        return np.flatnonzero(self.start == np.arange(len(self.start)))
+    def wide(self) -> float:
+        """The blur as a multiple of ``SHARP_EDGE``."""
+        return self.blur / SHARP_EDGE
 
 
 def find_contours(grey: np.ndarray, *, smallest: float) -> Contours | None:
@@ -67,30 +78,21 @@ def find_contours(grey: np.ndarray, *, smallest: float) -> Contours | None:
     from skimage import measure
 
     cover = np.pad(1 - grey.astype(np.float64) / 255, PAD)
-    kept, length = [], 0.0
+    kept = []
     for rows in measure.find_contours(cover, 0.5):  # type: ignore[no-untyped-call]
-        points = (
-            _to_edge(cover, rows[:-1])[:, ::-1] + 0.5 - PAD
-        )  # the last repeats the first; a pixel's centre is at .5
+        # The last point repeats the first; a pixel's centre is at .5.
+        points = _to_edge(cover, rows[:-1])[:, ::-1] + 0.5 - PAD
         if len(points) > 3 and abs(area(points)) >= max(smallest, 0.25):
             kept.append(_resample(points))
-            length += len(points) * kept[-1][1]
     if not kept:
         return None
-    counts = np.array([len(points) for points, _ in kept])
-    starts = np.cumsum(counts) - counts
-    perimeter = float(sum(len(points) * step for points, step in kept))
+    counts, steps = np.array([len(points) for points, _ in kept]), np.array([step for _, step in kept])
     # Across an edge of normal spread s, cover * (1 - cover) adds up to s / sqrt(pi).
     edge = cover[(cover > FAINT) & (cover < 1 - FAINT)]
-    blur = float(np.sqrt(np.pi) * (edge * (1 - edge)).sum() / perimeter)
-    return Contours(
-        np.concatenate([points for points, _ in kept]),
-        np.repeat(starts, counts),
-        np.repeat(counts, counts),
-        np.repeat([step for _, step in kept], counts),
-        cover,
-        max(SHARP_EDGE, min(blur, 4 * SHARP_EDGE)),
-    )
+    blur = float(np.sqrt(np.pi) * (edge * (1 - edge)).sum() / sum(counts * steps))
+    start, count, step = (np.repeat(each, counts) for each in (np.cumsum(counts) - counts, counts, steps))
+    points = np.concatenate([points for points, _ in kept])
+    return Contours(points, start, count, step, cover, max(SHARP_EDGE, min(blur, 4 * SHARP_EDGE)))
 
 
 def _to_edge(cover: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -99,36 +101,30 @@ def _to_edge(cover: np.ndarray, rows: np.ndarray) -> np.ndarray:
     Coverage adds up to the edge's height over a column however the edge lies in it, while interpolation errs by up to
     0.086 pixels. Of the points those stay that lie between two pixels across the edge, not along it.
 
-    Args:
-        rows: (N, 2) row and column in ``cover``, one of them whole.
+    ``rows``: (N, 2) row and column in ``cover``, one of them whole.
     """
     low = np.floor(rows).astype(int)
     upright = rows[:, 0] != low[:, 0]  # between two rows
     step = np.where(upright[:, None], (1, 0), (0, 1))
     first, second = cover[tuple(low.T)], cover[tuple((low + step).T)]
     # The slope along the other axis, at the nearer of the two pixels.
-    near = np.round(rows).astype(int)
-    side = step[:, ::-1]
+    near, side = np.round(rows).astype(int), step[:, ::-1]
     aside = (cover[tuple((near + side).T)] - cover[tuple((near - side).T)]) / 2
     down = second < first  # ink lies before the edge
     inner = np.where(down[:, None], low, low + step)
     out = np.where(down, 1, -1)[:, None] * step
-    # From the pixel inside the edge, coverage is added up outwards, and what it lacks of 1 is taken off inwards, until it
-    # rises again: there the next edge begins.
+    # From the pixel inside the edge, coverage is added up outwards, and what it lacks of 1 is taken off inwards, until
+    # it rises again: there the next edge begins.
     position = np.full(len(rows), 0.5)
-    for way, start in ((out, inner + out), (-out, inner)):
-        at, going = start, np.ones(len(rows), bool)
+    for sign, level, at in ((1, cover, inner + out), (-1, 1 - cover, inner)):
+        going = np.ones(len(rows), bool)
         for _ in range(ACROSS):
-            here = cover[tuple(at.T)]
-            beyond = cover[tuple((at + way).T)]
-            rest = here if way is out else 1 - here
-            turns = beyond > here if way is out else beyond < here
+            here, at = level[tuple(at.T)], at + sign * out
+            turns = level[tuple(at.T)] > here
             # Where two edges share a pixel, half of it is for each.
-            position += np.where(going, rest * np.where(turns, 0.5, 1.0), 0) * (1 if way is out else -1)
+            position += np.where(going, here * np.where(turns, 0.5, 1.0), 0) * sign
             going &= ~turns
-            at = at + way
-    found = inner + out * position[:, None]
-    moved = ((found - rows) * out).sum(1)
+    moved = ((inner + out * position[:, None] - rows) * out).sum(1)
     found = rows + out * np.clip(moved, -MAX_EDGE_OFFSET, MAX_EDGE_OFFSET)[:, None]
     across = np.abs(second - first) >= np.abs(aside) * 0.8
     return found[across] if across.sum() >= 4 else found
@@ -136,7 +132,7 @@ def _to_edge(cover: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def area(points: np.ndarray) -> float:
     """Signed area of a closed polygon (N, 2); positive if it turns from x towards y."""
-    x, y = points[:, 0], points[:, 1]
+    x, y = points.T
     return float(np.dot(x, np.roll(y, -1)) - np.dot(np.roll(x, -1), y)) / 2
 
 
@@ -149,52 +145,45 @@ def _resample(points: np.ndarray) -> tuple[np.ndarray, float]:
     return np.stack([np.interp(at, along, closed[:, i]) for i in (0, 1)], 1), along[-1] / count
 
 
-@dataclass(frozen=True)
-class Corners:
-    """Where contours turn at once.
-
-    Attributes:
-        index: (K,) the nearest sample, in order.
-        place: (K, 2) where its two sides meet, which is beyond the sample.
-    """
-
-    index: np.ndarray
-    place: np.ndarray
-
-
-def find_corners(contours: Contours, *, least_turn: float = 0.5) -> Corners:
-    """Corners are short pieces that turn much, whose sides meet about as far out as blur blunts a corner of that angle.
+def find_corners(contours: Contours) -> tuple[np.ndarray, np.ndarray]:
+    """Where contours turn at once: short pieces whose sides meet about as far out as blur blunts such a corner.
 
     What turns as much and is blunter is a bend with a radius of its own.
 
-    Args:
-        least_turn: in radians.
+    Returns: (K,) index of the nearest sample, in order; (K, 2) where the two sides meet, which is beyond the sample.
     """
-    points, index = contours.points, np.arange(len(contours.points))
-    wide = contours.blur / SHARP_EDGE
+    points, index, wide = contours.points, np.arange(len(contours.points)), contours.wide
     reach = max(2, round(1.5 * wide / STEP))
-    turn = np.abs(_angle(points - points[contours.ahead(index, -reach)], points[contours.ahead(index, reach)] - points))
-    peak = turn > least_turn
+    turn = np.abs(_angle(points - contours.at(index, -reach), contours.at(index, reach) - points))
+    peak = turn > LEAST_TURN
     for by in range(1, max(2, round(1.25 * wide / STEP)) + 1):
         peak &= (turn >= turn[contours.ahead(index, -by)]) & (turn > turn[contours.ahead(index, by)])
     found = np.flatnonzero(peak)
     if not len(found):
-        return Corners(found, np.zeros((0, 2)))
-    blunt = CLEAR * wide
-    before, after = _gaps(contours, found)
-    at_before, along_before = _side(contours, found, -1, before, blunt)
-    at_after, along_after = _side(contours, found, 1, after, blunt)
-    place, angle = _meet(at_before, along_before, at_after, along_after)
-    near = points[contours.ahead(found[:, None], np.arange(-3, 4))]
+        return found, np.zeros((0, 2))
+    # Samples to the next corner on the same contour and to the one before; a lone one meets itself.
+    follow = following(contours.start[found])
+    after = (found[follow] - found - 1) % contours.count[found] + 1
+    before = np.empty_like(after)
+    before[follow] = after
+    at_before, along_before = _side(contours, found, -1, before)
+    at_after, along_after = _side(contours, found, 1, after)
+    # Where the sides meet; far away if they are parallel.
+    bend = cross(along_before, along_after)
+    out = cross(at_after - at_before, along_after) / np.where(np.abs(bend) < 1e-6, 1e-6, bend)
+    place = at_before + along_before * out[:, None]
+    angle = np.abs(_angle(along_before, along_after))
+    near = points[contours.around(found, 3)]
     beyond = np.hypot(*np.moveaxis(place[:, None] - near, -1, 0)).min(1)
     cut = np.tan(np.minimum(angle, 2.8) / 2)
-    likely = (angle > least_turn) & (beyond < wide * np.minimum(0.12 + BLUNT * cut, 1.8))
-    found, place = found[likely], place[likely]
+    likely = (angle > LEAST_TURN) & (beyond < wide * np.minimum(0.12 + BLUNT * cut, 1.8))
     room = np.clip(np.minimum(before, after) * 0.5 * STEP, 1.0, 2.0)
-    room = np.maximum(room, np.minimum(beyond + 0.75, 2.4))[likely]
-    lacks = _ink_that_lacks(contours.cover, place, along_before[likely], along_after[likely], room)
-    corner = np.abs(lacks) < LACKS * wide**0.5
-    return Corners(found[corner], place[corner])
+    room = np.maximum(room, np.minimum(beyond + 0.75, 2.4))
+    found, place, along_before, along_after, room = (
+        each[likely] for each in (found, place, along_before, along_after, room)
+    )
+    corner = np.abs(_ink_that_lacks(contours.cover, place, along_before, along_after, room)) < LACKS * wide**0.5
+    return found[corner], place[corner]
 
 
 def _ink_that_lacks(
@@ -206,23 +195,21 @@ def _ink_that_lacks(
     """
     low = np.floor(place).astype(int) - 2
     pixel = np.arange(5)
-    across = (pixel[:, None] + (np.arange(FINE) + 0.5) / FINE).ravel()
-    x = low[:, None, 0] + across - place[:, None, 0]
-    y = low[:, None, 1] + across - place[:, None, 1]
-    # Ink lies on the right of the way a contour is run, as an image is seen. A cell has a share of it by its distance.
-    of_before, of_after = (
-        np.clip(
-            0.5 + (way[:, 0, None, None] * y[:, :, None] - way[:, 1, None, None] * x[:, None, :])
-            / (np.abs(way).sum(1)[:, None, None] / FINE), 0, 1,
-        )
-        for way in (along_before, along_after)
-    )  # fmt: skip
-    juts = (_cross(along_before, along_after) > 0)[:, None, None]
-    sharp = np.where(juts, of_before * of_after, 1 - (1 - of_before) * (1 - of_after))
+    fine = (pixel[:, None] + (np.arange(FINE) + 0.5) / FINE).ravel()
+    x, y = (low[:, None, i] + fine - place[:, None, i] for i in (0, 1))
+
+    def beside(way: np.ndarray) -> np.ndarray:
+        """Ink lies on the right of the way a contour is run, as an image is seen; a cell's share is by its distance."""
+        off = way[:, 0, None, None] * y[:, :, None] - way[:, 1, None, None] * x[:, None, :]
+        return np.clip(0.5 + off / (np.abs(way).sum(1)[:, None, None] / FINE), 0, 1)
+
+    juts = (cross(along_before, along_after) > 0)[:, None, None]
+    one, two = beside(along_before), beside(along_after)
+    sharp = np.where(juts, one * two, 1 - (1 - one) * (1 - two))
     sharp = sharp.reshape(-1, 5, FINE, 5, FINE).mean((2, 4))
     row, column = low[:, 1, None, None] + PAD + pixel[:, None], low[:, 0, None, None] + PAD + pixel
     there = cover[row.clip(0, cover.shape[0] - 1), column.clip(0, cover.shape[1] - 1)]
-    off_x, off_y = low[:, None, 0] + pixel + 0.5 - place[:, None, 0], low[:, None, 1] + pixel + 0.5 - place[:, None, 1]
+    off_x, off_y = (low[:, None, i] + pixel + 0.5 - place[:, None, i] for i in (0, 1))
     inside = off_x[:, None, :] ** 2 + off_y[:, :, None] ** 2 < radius[:, None, None] ** 2
     return ((sharp - there) * inside).sum((1, 2))
 
@@ -235,34 +222,19 @@ def following(contour: np.ndarray) -> np.ndarray:
     return follow
 
 
-def _gaps(contours: Contours, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Samples to the corner before and to the one after on the same contour; a lone one meets itself."""
-    follow = following(contours.start[found])
-    after = (found[follow] - found - 1) % contours.count[found] + 1
-    before = np.empty_like(after)
-    before[follow] = after
-    return before, after
+def _side(contours: Contours, found: np.ndarray, way: int, gap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The line of least squares after a corner (``way`` 1) or before it (-1): a point of it, and its direction as run.
 
-
-def _side(
-    contours: Contours, found: np.ndarray, way: int, gap: np.ndarray, blunt: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The straight line that a contour runs along beside a corner: a point of it, and its direction as it is run."""
+    ``gap``: samples to the next corner there.
+    """
     # Between two corners that are near, only the middle is straight.
+    blunt = CLEAR * contours.wide
     low = np.minimum(blunt / STEP, 0.34 * gap)
     high = np.maximum(np.minimum((blunt + SIDE) / STEP, 0.66 * gap), low + 1)
     low, high = np.floor(low).astype(int), np.ceil(high).astype(int)
     by = low[:, None] + np.arange(int((high - low).max()) + 1)
-    there = (by <= high[:, None]).astype(float)
-    samples = contours.points[contours.ahead(found[:, None], way * by)]
-    return line_through(samples, there, way)
-
-
-def line_through(samples: np.ndarray, weight: np.ndarray, way: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """The line of least squares through (K, M, 2) points with (K, M) weights: a point of it and its unit direction.
-
-    ``way`` is 1 if the points come in the order in which the direction shall point, else -1.
-    """
+    weight = (by <= high[:, None]).astype(float)
+    samples = contours.at(found[:, None], way * by)
     total = weight.sum(1)
     middle = (samples * weight[..., None]).sum(1) / total[:, None]
     off = (samples - middle[:, None]) * weight[..., None]
@@ -274,18 +246,16 @@ def line_through(samples: np.ndarray, weight: np.ndarray, way: int = 1) -> tuple
     return middle, along * np.where((along * trend).sum(1) * way < 0, -1.0, 1.0)[:, None]
 
 
-def _meet(p: np.ndarray, along_p: np.ndarray, q: np.ndarray, along_q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where lines meet, and the angle between their directions; far away if they are parallel."""
-    across = _cross(along_p, along_q)
-    safe = np.where(np.abs(across) < 1e-6, 1e-6, across)
-    place = p + along_p * (_cross(q - p, along_q) / safe)[:, None]
-    return place, np.abs(_angle(along_p, along_q))
-
-
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The third component of the cross product of vectors (..., 2)."""
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """(S, 2) vectors at length 1; those of no length stay."""
+    return vectors / np.maximum(np.hypot(*vectors.T), 1e-9)[:, None]
 
 
 def _angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The turn from a to b, -pi to pi."""
-    return np.arctan2(_cross(a, b), (a * b).sum(-1))
+    return np.arctan2(cross(a, b), (a * b).sum(-1))

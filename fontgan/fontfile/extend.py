@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import struct
-from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fontTools.misc.timeTools import timestampNow
 from fontTools.ttLib import TTFont
 from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
@@ -19,10 +18,9 @@ from fontTools.ttLib.tables.DefaultTable import DefaultTable
 from fontgan.errors import DataError, shorten
 from fontgan.fontfile import glyphs as drawing
 from fontgan.fontfile import names
-from fontgan.fontfile.metrics import Bounds, bounds_of
-from fontgan.fontfile.outline import DrawnGlyph
-from fontgan.fontfile.target import Target, check_limits
-from fontgan.fontfile.verify import Verified, save_verified
+from fontgan.fontfile.outline import Bounds, DrawnGlyph
+from fontgan.fontfile.target import Target
+from fontgan.fontfile.verify import save_verified
 from fontgan.runtime.subsample import subsample_evenly
 
 log = logging.getLogger(__name__)
@@ -31,24 +29,7 @@ BMP = 0xFFFF  # the last code point that subtables of 16 bits can hold
 LAST_CID = 0xFFFE  # a CFF table can count no more of them than 65,535
 SHORT_LOCA = 0x1FFFE  # the last offset that a loca table of 16 bits can hold
 
-
-@dataclass(frozen=True)
-class Built:
-    """A font file that was written, and what the user should know of it."""
-
-    out: Path
-    glyphs: int
-    warnings: tuple[str, ...]
-    verified: Verified | None
-
-
-@dataclass(frozen=True)
-class Added:
-    """A glyph on its way into the tables."""
-
-    name: str
-    glyph: DrawnGlyph
-    bounds: Bounds | None  # left, bottom, right, top of its ink, in font units
+Added = dict[str, DrawnGlyph]  # on their way into the tables, by name
 
 
 def extend_font(
@@ -60,23 +41,23 @@ def extend_font(
     style_name: str | None = None,
     note: str | None = None,
     tolerance: float = 0.6,
-) -> Built:
+) -> None:
     """Writes the target with glyphs added, each mapped to its character, whatever that was mapped to before.
 
+    The log warns of what had to go, and of glyphs that may be clipped.
+
     Args:
-        glyphs: in the target's units per em.
+        glyphs: in the target's units per em; no more than ``target.check_limits`` allows.
         family, style_name: new names; None for the target's own.
-        note: a sentence for the description in the name table; None for how many glyphs fontgan made.
-        tolerance: how far quadratic curves may stray from cubic ones, in thousandths of the em.
+        note, tolerance: as in ``create_font``.
     Raises: DataError if the font cannot hold the glyphs; RunError if the finished file does not draw them;
         OSError if it cannot be written.
     """
-    check_limits(target, [glyph.char for glyph in glyphs])
     try:
         font = target.static()
         kind = "glyf" if "glyf" in font else "CFF "
         made = drawing.prepared(glyphs, kind, em=font["head"].unitsPerEm, tolerance=tolerance)
-        warnings = _extend(font, kind, made)
+        _extend(font, kind, made)
         if family or style_name:
             names.rename(font, family or names.family_of(font), style_name or names.style_of(font))
         names.annotate(font, note or drawing.usual_note(len(made)), drawing.digest(made))
@@ -85,133 +66,125 @@ def extend_font(
             f"{target.spec}: a table of it is broken or of a kind unknown here "
             f"({type(error).__name__}: {error}), so glyphs cannot be added to it. See what fontTools' ttx says of it."
         ) from error
-    verified = save_verified(font, out, glyphs)
-    return Built(out, len(made), tuple(warnings), verified)
+    save_verified(font, out, glyphs)
 
 
-def _extend(font: TTFont, kind: str, glyphs: list[DrawnGlyph]) -> list[str]:
-    """Adds glyphs to every table that has something of each glyph. Returns: warnings."""
+def _extend(font: TTFont, kind: str, glyphs: list[DrawnGlyph]) -> None:
+    """Adds glyphs to every table that has something of each glyph."""
     order = list(font.getGlyphOrder())
     taken = set(order)
     cid = kind == "CFF " and hasattr(font["CFF "].cff.topDictIndex[0], "ROS")
-    added = []
     free = _free_cids(order) if cid else iter(())
+    added: Added = {}
     for glyph in glyphs:
         name = f"cid{next(free):05d}" if cid else names.glyph_name(glyph.char, taken)
         taken.add(name)
-        added.append(Added(name, glyph, bounds_of(glyph.outline)))
+        added[name] = glyph
     # Tables whose reading asks for the glyphs' names or number are read while both are still the old ones.
     for tag in ("hmtx", "vmtx", "vhea", "post", "hdmx", "LTSH", "sbix", "cmap"):
         if tag in font:
             font[tag]
-    warnings = _aat(font)
+    _drop_lookups(font)
     if "hdmx" in font:
         font["hdmx"].hdmx = {ppem: {name: widths[name] for name in order} for ppem, widths in font["hdmx"].hdmx.items()}
-    heights = _vertical(font, order) if "vmtx" in font else None
-    font.setGlyphOrder([*order, *(new.name for new in added)])
+    font.setGlyphOrder([*order, *added])
+    if "vmtx" in font:
+        _add_heights(font, added, *_vertical(font, order))
     if kind == "glyf":
         _add_truetype(font, added, len(order))
     else:
         _add_cff(font, added)
     _add_widths(font, added)
-    if heights is not None:
-        _add_heights(font, added, *heights)
-    _add_device_widths(font, added)
     if "post" in font and font["post"].formatType not in (2.0, 3.0):
         font["post"].formatType = 2.0  # names of its own: formats 1 and 2.5 know only Apple's
         font["post"].extraNames, font["post"].mapping = [], {}
     if "DSIG" in font:
         del font["DSIG"]
-        warnings.append("the digital signature is taken out: it was one of the file as it came.")
-    warnings += _add_characters(font, added)
+        log.warning("the digital signature is taken out: it was one of the file as it came.")
+    _add_characters(font, added)
     _widen_boxes(font, added)
-    warnings += _say_clipped(font, added)
     font["head"].modified = timestampNow()  # or SOURCE_DATE_EPOCH
-    return warnings
 
 
-# -- outlines ---------------------------------------------------------------------------------
-
-
-def _add_truetype(font: TTFont, added: list[Added], there: int) -> None:
+def _add_truetype(font: TTFont, added: Added, there: int) -> None:
     """Appends to the bytes of glyf and loca; nothing that was there is taken apart."""
-    long = font["head"].indexToLocFormat == 1
-    offsets = array("I" if long else "H", font.reader["loca"])
-    offsets.byteswap()
-    starts = [offset if long else 2 * offset for offset in offsets[: there + 1]]
+    starts = _glyph_starts(font)[: there + 1]
     content = bytearray(font.reader["glyf"][: starts[-1]])
     maxp = font["maxp"]
-    for new in added:
-        glyph = drawing.truetype(new.glyph)
-        data = glyph.compile(None, recalcBBoxes=True, optimizeSize=True) if new.glyph.outline.calls else b""
-        content += data + bytes(-len(data) % 4)
-        starts.append(len(content))
-        if data:
+    for drawn in added.values():
+        if drawn.outline.calls:
+            glyph = drawing.truetype(drawn)
+            data = glyph.compile(None, recalcBBoxes=True, optimizeSize=True)
+            content += data + bytes(-len(data) % 4)
             maxp.maxPoints = max(maxp.maxPoints, len(glyph.coordinates))
             maxp.maxContours = max(maxp.maxContours, glyph.numberOfContours)
-    long = long or starts[-1] > SHORT_LOCA
-    offsets = array("I", starts) if long else array("H", [start // 2 for start in starts])
-    offsets.byteswap()
+        starts.append(len(content))
+    long = font["head"].indexToLocFormat == 1 or starts[-1] > SHORT_LOCA
     font["head"].indexToLocFormat = int(long)
-    _set_raw(font, "glyf", bytes(content))
-    _set_raw(font, "loca", offsets.tobytes())
+    loca = np.array(starts, ">u4") if long else (np.array(starts) // 2).astype(">u2")
+    for tag, data in (("glyf", bytes(content)), ("loca", loca.tobytes())):
+        font[tag] = DefaultTable(tag)
+        font[tag].data = data
 
 
-def _set_raw(font: TTFont, tag: str, data: bytes) -> None:
-    table = DefaultTable(tag)
-    table.data = data
-    font[tag] = table
-
-
-def _cids(order: Iterable[str]) -> set[int]:
-    return {int(name[3:]) for name in order if name.startswith("cid") and name[3:].isdigit()}
+def _glyph_starts(font: TTFont) -> list[int]:
+    """Where each glyph starts in the bytes of glyf, and where the last ends."""
+    long = font["head"].indexToLocFormat == 1
+    return (np.frombuffer(font.reader["loca"], ">u4" if long else ">u2").astype(int) * (1 if long else 2)).tolist()
 
 
 def _free_cids(order: list[str]) -> Iterator[int]:
     """Numbers for new glyphs: after the last, and when these run out, as in a part of a full font, those between."""
-    taken = _cids(order)
+    taken = {int(name[3:]) for name in order if name.startswith("cid") and name[3:].isdigit()}
     last = max(taken, default=0)
     yield from range(last + 1, LAST_CID + 1)
     yield from (number for number in range(1, last) if number not in taken)
 
 
-def _add_cff(font: TTFont, added: list[Added]) -> None:
-    """Appends charstrings without subroutines; those that were there keep their bytes, as fontTools does not read them."""
+def _add_cff(font: TTFont, added: Added) -> None:
+    """Appends charstrings without subroutines; what was there keeps its bytes, as fontTools does not read it."""
     cff = font["CFF "].cff
     top = cff.topDictIndex[0]
-    strings = top.CharStrings
-    chosen = 0
-    if hasattr(top, "ROS"):
+    strings, by_cid = top.CharStrings, hasattr(top, "ROS")
+    if by_cid:
         # The dictionary that most glyphs use, which is that of the ideographs in the fonts this is for.
         chosen = Counter(top.FDSelect.gidArray).most_common(1)[0][0]
         private = top.FDArray[chosen].Private
-        top.CIDCount = max(getattr(top, "CIDCount", 0), *(number + 1 for number in _cids(new.name for new in added)))
+        top.CIDCount = max(getattr(top, "CIDCount", 0), *(int(name[3:]) + 1 for name in added))
+        for _ in added:
+            top.FDSelect.append(chosen)
     else:
         private = top.Private
-    top.charset = [*top.charset, *(new.name for new in added)]  # anew: it may be fontTools' own list
-    for new in added:
-        strings.charStrings[new.name] = len(strings.charStringsIndex)
-        strings.charStringsIndex.append(drawing.charstring(new.glyph, private, cff.GlobalSubrs))
-        if hasattr(top, "ROS"):
-            top.FDSelect.append(chosen)
-    boxes = [new.bounds for new in added if new.bounds]
-    if boxes and getattr(top, "FontBBox", None):
-        top.FontBBox = list(_union([tuple(top.FontBBox), *boxes]))
+    top.charset = [*top.charset, *added]  # anew: it may be fontTools' own list
+    for name, glyph in added.items():
+        strings.charStrings[name] = len(strings.charStringsIndex)
+        strings.charStringsIndex.append(drawing.charstring(glyph, private, cff.GlobalSubrs))
+    if getattr(top, "FontBBox", None) and (ink := _ink(added)):
+        top.FontBBox = list(_union([tuple(top.FontBBox), *ink]))
 
 
-# -- metrics ----------------------------------------------------------------------------------
+def _ink(added: Added) -> list[Bounds]:
+    return [bounds for glyph in added.values() if (bounds := glyph.outline.bounds)]
 
 
-def _add_widths(font: TTFont, added: list[Added]) -> None:
-    hhea = font["hhea"]
-    for new in added:
-        left = round(new.bounds[0]) if new.bounds else 0
-        font["hmtx"][new.name] = (int(new.glyph.advance), left)
-        hhea.advanceWidthMax = max(hhea.advanceWidthMax, int(new.glyph.advance))
-        if new.bounds:
+def _add_widths(font: TTFont, added: Added) -> None:
+    hhea, em = font["hhea"], font["head"].unitsPerEm
+    for name, glyph in added.items():
+        advance, bounds = int(glyph.advance), glyph.outline.bounds
+        left = round(bounds[0]) if bounds else 0
+        font["hmtx"][name] = (advance, left)
+        hhea.advanceWidthMax = max(hhea.advanceWidthMax, advance)
+        if bounds:
+            right = round(bounds[2])
             hhea.minLeftSideBearing = min(hhea.minLeftSideBearing, left)
-            hhea.minRightSideBearing = min(hhea.minRightSideBearing, int(new.glyph.advance) - round(new.bounds[2]))
-            hhea.xMaxExtent = max(hhea.xMaxExtent, round(new.bounds[2]))
+            hhea.minRightSideBearing = min(hhea.minRightSideBearing, advance - right)
+            hhea.xMaxExtent = max(hhea.xMaxExtent, right)
+    # The new glyphs have no hints, so their widths grow in proportion.
+    if "hdmx" in font:
+        for ppem, widths in font["hdmx"].hdmx.items():
+            widths.update({name: min(255, round(glyph.advance * ppem / em)) for name, glyph in added.items()})
+    if "LTSH" in font:
+        font["LTSH"].yPels.update(dict.fromkeys(added, 1))
 
 
 def _vertical(font: TTFont, order: list[str]) -> tuple[int, float]:
@@ -221,99 +194,74 @@ def _vertical(font: TTFont, order: list[str]) -> tuple[int, float]:
     if "VORG" in font:
         return height, font["VORG"].defaultVertOriginY
     if "glyf" in font:
-        content, long = font.reader["glyf"], font["head"].indexToLocFormat == 1
-        starts = array("I" if long else "H", font.reader["loca"])
-        starts.byteswap()
+        content, starts = font.reader["glyf"], _glyph_starts(font)
         origins: Counter[int] = Counter()
         for number in subsample_evenly(range(len(order)), 2000):
-            start, end = (starts[number + i] * (1 if long else 2) for i in (0, 1))
-            if end > start and metrics[order[number]][0] == height:
-                (top,) = struct.unpack_from(">h", content, start + 8)
-                origins[top + metrics[order[number]][1]] += 1
+            advance, bearing = metrics[order[number]]
+            if starts[number + 1] > starts[number] and advance == height:
+                (top,) = struct.unpack_from(">h", content, starts[number] + 8)
+                origins[top + bearing] += 1
         if origins:
             return height, origins.most_common(1)[0][0]
     return height, font["OS/2"].sTypoAscender if "OS/2" in font else font["hhea"].ascent
 
 
-def _add_heights(font: TTFont, added: list[Added], height: int, origin: float) -> None:
+def _add_heights(font: TTFont, added: Added, height: int, origin: float) -> None:
     vhea = font["vhea"]
-    for new in added:
-        top = round(origin - new.bounds[3]) if new.bounds else 0
-        font["vmtx"][new.name] = (height, top)
-        if new.bounds:
-            size = round(new.bounds[3] - new.bounds[1])
+    for name, glyph in added.items():
+        bounds = glyph.outline.bounds
+        top = round(origin - bounds[3]) if bounds else 0
+        font["vmtx"][name] = (height, top)
+        if bounds:
+            size = round(bounds[3] - bounds[1])
             vhea.minTopSideBearing = min(vhea.minTopSideBearing, top)
             vhea.minBottomSideBearing = min(vhea.minBottomSideBearing, height - top - size)
             vhea.yMaxExtent = max(vhea.yMaxExtent, top + size)
 
 
-def _add_device_widths(font: TTFont, added: list[Added]) -> None:
-    """hdmx and LTSH: the new glyphs have no hints, so their widths grow in proportion."""
-    em = font["head"].unitsPerEm
-    if "hdmx" in font:
-        for ppem, widths in font["hdmx"].hdmx.items():
-            for new in added:
-                widths[new.name] = min(255, round(new.glyph.advance * ppem / em))
-    if "LTSH" in font:
-        for new in added:
-            font["LTSH"].yPels[new.name] = 1
-
-
-def _aat(font: TTFont) -> list[str]:
-    """Apple's lookups of format 0 list every glyph, so the new ones would be missing: these tables go."""
-    gone = []
-    for tag, header in (("bsln", 8 + 2 * 32), ("prop", 8), ("lcar", 6), ("opbd", 6)):
-        if tag not in font:
-            continue
-        data = font.reader[tag]
-        kind = struct.unpack_from(">H", data, 4)[0] if len(data) > 6 else 0
-        start = 8 + 2 * 32 + (2 if kind > 1 else 0) if tag == "bsln" else header
-        has_lookup = tag in ("lcar", "opbd") or (kind in (1, 3) if tag == "bsln" else kind == 1)
-        if has_lookup and data[start : start + 2] == b"\0\0":
+def _drop_lookups(font: TTFont) -> None:
+    """Apple's lookups of format 0 list every glyph, so the new ones would be missing: tables with one go."""
+    # Where a lookup starts, by the format that stands before it.
+    for tag, starts in (("bsln", {1: 72, 3: 74}), ("prop", {1: 8}), ("lcar", {0: 6, 1: 6}), ("opbd", {0: 6, 1: 6})):
+        data = font.reader[tag] if tag in font else b""
+        start = starts.get(int.from_bytes(data[4:6], "big"))
+        if start and data[start : start + 2] == b"\0\0":
             del font[tag]
-            gone.append(f"the table {tag} is taken out: it lists each glyph and cannot be extended here.")
-    return gone
+            log.warning("the table %s is taken out: it lists each glyph and cannot be extended here.", tag)
 
 
-# -- characters -------------------------------------------------------------------------------
-
-
-def _add_characters(font: TTFont, added: list[Added]) -> list[str]:
+def _add_characters(font: TTFont, added: Added) -> None:
     """Maps characters in every Unicode subtable of cmap; variation sequences (format 14) stay as they are."""
     cmap = font["cmap"]
-    # A format 6 lists one stretch of code points; as format 4 the same table takes any.
-    cmap.tables = [_as_format_4(table) if table.isUnicode() and table.format == 6 else table for table in cmap.tables]
-    everything = {ord(new.glyph.char): new.name for new in added}
+    everything = {ord(glyph.char): name for name, glyph in added.items()}
     in_bmp = {code: name for code, name in everything.items() if code <= BMP}
-    tables = [table for table in cmap.tables if table.isUnicode() and table.format != 14]
     before = dict(font.getBestCmap())
-    warnings = []
-    full: list[Any] = []
-    done: dict[int, bool] = {}  # subtables may share one dictionary
-    for table in tables:
-        if table.format in (10, 12):
-            table.cmap.update(everything)
-            full.append(table)
-        elif table.format == 4 and id(table.cmap) not in done:
-            old = dict(table.cmap)
-            table.cmap.update(in_bmp)
-            done[id(table.cmap)] = _compiles(table, font)
-            if not done[id(table.cmap)]:
-                table.cmap.clear()
-                table.cmap.update(old)
-    overflow = False in done.values()
-    if overflow:
-        warnings.append(
-            "the 16-bit cmap has no room left, so the new characters are in the 32-bit one alone, which all but very "
-            "old programs read."
+    # A format 6 lists one stretch of code points; as format 4 the same table takes any.
+    for i, table in enumerate(cmap.tables):
+        if table.isUnicode() and table.format == 6:
+            cmap.tables[i] = _subtable(4, table.platformID, table.platEncID, table.language, table.cmap)
+    tables = [table for table in cmap.tables if table.isUnicode() and table.format != 14]
+    full = [table for table in tables if table.format in (10, 12)]
+    for table in full:
+        table.cmap.update(everything)
+    fits = True
+    for table in {id(table.cmap): table for table in tables if table.format == 4}.values():  # some share a dictionary
+        old = dict(table.cmap)
+        table.cmap.update(in_bmp)
+        try:
+            table.compile(font)
+        except (struct.error, OverflowError):  # more than the 65,535 bytes that it can have
+            table.cmap.clear()
+            table.cmap.update(old)
+            fits = False
+    if not fits:
+        log.warning(
+            "the 16-bit cmap has no room left, so the new characters are in the 32-bit one alone, which all but very old "
+            "programs read."
         )
-    if (len(in_bmp) < len(everything) or overflow) and not full:
-        for platform, encoding in ((3, 10), (0, 4)):
-            if platform == 3 or any(table.platformID == 0 for table in tables):
-                table = CmapSubtable.newSubtable(12)
-                table.platformID, table.platEncID, table.language = platform, encoding, 0
-                table.cmap = before | everything
-                cmap.tables.append(table)
+    if (len(in_bmp) < len(everything) or not fits) and not full:
+        places = [(3, 10), (0, 4)] if any(table.platformID == 0 for table in tables) else [(3, 10)]
+        cmap.tables += [_subtable(12, *place, 0, before | everything) for place in places]
     cmap.tables.sort(key=lambda table: (table.platformID, table.platEncID, getattr(table, "language", 0)))
     if "OS/2" in font:
         os2 = font["OS/2"]
@@ -325,47 +273,35 @@ def _add_characters(font: TTFont, added: list[Added]) -> list[str]:
             os2.recalcCodePageRanges(font)
             os2.setCodePageRanges(pages | os2.getCodePageRanges())
         os2.recalcAvgCharWidth(font)
-    return warnings
 
 
-def _as_format_4(table: Any) -> Any:
-    free = CmapSubtable.newSubtable(4)
-    free.platformID, free.platEncID, free.language = table.platformID, table.platEncID, table.language
-    free.cmap = table.cmap
-    return free
-
-
-def _compiles(table: Any, font: TTFont) -> bool:
-    """Whether a subtable fits its format: one of format 4 has 65,535 bytes at most."""
-    try:
-        table.compile(font)
-    except (struct.error, OverflowError):
-        return False
-    return True
+def _subtable(kind: int, platform: int, encoding: int, language: int, characters: dict[int, str]) -> Any:
+    table = CmapSubtable.newSubtable(kind)
+    table.platformID, table.platEncID, table.language, table.cmap = platform, encoding, language, characters
+    return table
 
 
 def _union(boxes: list[Any]) -> Bounds:
-    return min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)
+    left, bottom, right, top = zip(*boxes, strict=True)
+    return min(left), min(bottom), max(right), max(top)
 
 
-def _widen_boxes(font: TTFont, added: list[Added]) -> None:
-    head = font["head"]
-    boxes = [new.bounds for new in added if new.bounds]
-    if boxes:
-        union = _union([(head.xMin, head.yMin, head.xMax, head.yMax), *boxes])
-        head.xMin, head.yMin, head.xMax, head.yMax = map(round, union)
-
-
-def _say_clipped(font: TTFont, added: list[Added]) -> list[str]:
-    """Line spacing is the target's: changing it would move the lines of every document set in it."""
+def _widen_boxes(font: TTFont, added: Added) -> None:
+    """Widens the font's box; its line spacing stays: another would move the lines of every document set in it."""
+    head, ink = font["head"], _ink(added)
+    if not ink:
+        return
+    head.xMin, head.yMin, head.xMax, head.yMax = map(
+        round, _union([(head.xMin, head.yMin, head.xMax, head.yMax), *ink])
+    )
     if "OS/2" not in font:
-        return []
+        return
     top, bottom = font["OS/2"].usWinAscent, -font["OS/2"].usWinDescent
-    out = [new.glyph.char for new in added if new.bounds and (new.bounds[3] > top or new.bounds[1] < bottom)]
-    if not out:
-        return []
-    union = _union([new.bounds for new in added if new.bounds])
-    return [
-        f"{len(out)} new glyphs reach over the font's usWinAscent {top} or usWinDescent {-bottom} (up to {union[3]:.0f} "
-        f"and {union[1]:.0f}), where some programs for Windows clip: {shorten(out)}. Line spacing stays as it is."
-    ]
+    _, lowest, _, highest = _union(ink)
+    clipped = [g.char for g in added.values() if (box := g.outline.bounds) and (box[3] > top or box[1] < bottom)]
+    if clipped:
+        log.warning(
+            "%d new glyphs reach over the font's usWinAscent %d or usWinDescent %d (up to %.0f and %.0f), where some "
+            "programs for Windows clip: %s. Line spacing stays as it is.",
+            *(len(clipped), top, -bottom, highest, lowest, shorten(clipped)),
+        )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from fontgan.fontfile.contour import SHARP_EDGE, STEP, Contours, Corners, find_corners, following
+from fontgan.fontfile.contour import STEP, Contours, cross, find_corners, following, unit
 
 LEAN = 0.12  # sine of the angle to an axis below which a contour goes neither up nor down, left nor right
 NEWTON = 3  # rounds in which samples move to their nearest place on the curve
@@ -63,17 +63,8 @@ class Pieces:
 
 
 def fit(contours: Contours, *, tolerance: float) -> Pieces:
-    """Lines and curves along contours, in order: contour by contour, each a closed chain.
-
-    Args:
-        tolerance: how far they may stray from the samples, in pixels.
-    """
-    corners = find_corners(contours)
-    still = np.zeros(len(contours.points), bool)
-    blunted = _blunted(contours)
-    if len(corners.index):
-        still[contours.ahead(corners.index[:, None], np.arange(-blunted, blunted + 1)).ravel()] = True
-    pieces = _first_pieces(contours, corners, still, tolerance)
+    """Lines and curves that stray from the samples by ``tolerance`` pixels at most: a closed chain for each contour."""
+    pieces = _first_pieces(contours, tolerance)
     done = []
     while len(pieces):
         pieces, stray, worst = _fit_once(contours, pieces, tolerance)
@@ -89,8 +80,7 @@ def _merge(contours: Contours, pieces: Pieces, tolerance: float) -> Pieces:
     tried = np.zeros(len(pieces), bool)  # with the next
     while True:
         wanted = pieces.soft & ~tried
-        if len(wanted):
-            wanted[-1] = False
+        wanted[-1] = False
         # Of a run of candidates every other one, so that none is in two pairs.
         run = np.arange(len(wanted)) - np.maximum.accumulate(np.where(wanted, -1, np.arange(len(wanted))))
         pair = np.flatnonzero(wanted & (run % 2 == 1))
@@ -104,118 +94,90 @@ def _merge(contours: Contours, pieces: Pieces, tolerance: float) -> Pieces:
         )  # fmt: skip
         both, stray, _ = _fit_once(contours, both, tolerance)
         good = stray <= tolerance
+        pair = pair[good]
         kept = np.ones(len(pieces), bool)
-        kept[np.r_[pair[good], pair[good] + 1]] = False
-        # What became longer may take in its neighbours on both sides.
-        again = Pieces.join([pieces.pick(kept), both.pick(good)])
-        was = np.r_[tried[kept], np.zeros(good.sum(), bool)]
-        before = pair[good] - 1
-        marked = np.zeros(len(pieces), bool)
-        marked[before[before >= 0]] = True
-        was[: kept.sum()] &= ~marked[kept]
-        order = np.lexsort((again.first, again.contour))
-        pieces, tried = again.pick(order), was[order]
+        kept[np.r_[pair, pair + 1]] = False
+        tried[pair - 1] = False  # what became longer may take in its neighbours on both sides
+        pieces = Pieces.join([pieces.pick(kept), both.pick(good)])
+        order = np.lexsort((pieces.first, pieces.contour))
+        pieces, tried = pieces.pick(order), np.r_[tried[kept], np.zeros(len(pair), bool)][order]
 
 
-def _first_pieces(contours: Contours, corners: Corners, still: np.ndarray, tolerance: float) -> Pieces:
-    """Contours cut at corners and extrema."""
-    # Knots are corners, moved to where their sides meet, and extrema, whose direction is that of the other axis.
-    is_corner = np.zeros(len(contours.points), bool)
-    is_corner[corners.index] = True
-    place = contours.points.copy()
-    place[corners.index] = corners.place
-    along = np.zeros((len(contours.points), 2))
-    straight = _on_lines(contours, corners, tolerance)
+def _first_pieces(contours: Contours, tolerance: float) -> Pieces:
+    """Contours cut at corners, moved to where their sides meet, and at extrema, whose direction is the other axis."""
+    corners, corner_place = find_corners(contours)
+    points = contours.points
+    trim = round(0.8 * contours.wide / STEP)  # samples on either side of a corner that are not where the edge is
+    still, is_corner = np.zeros(len(points), bool), np.zeros(len(points), bool)
+    still[contours.around(corners, trim)] = True
+    is_corner[corners] = True
+    place, along = points.copy(), np.zeros((len(points), 2))
+    place[corners] = corner_place
+    straight = _on_lines(contours, corners, corner_place, trim, tolerance)
     for axis in (0, 1):
         found = _extrema(contours, axis, is_corner, still)
         found = found[~straight[found]]
-        along[found, 1 - axis] = 1.0
-        heads = contours.points[contours.ahead(found, 2)] - contours.points[contours.ahead(found, -2)]
-        along[found, 1 - axis] = np.where(heads[:, 1 - axis] < 0, -1.0, 1.0)
+        along[found, 1 - axis] = np.where(contours.way(found, 2)[:, 1 - axis] < 0, -1.0, 1.0)
         along[found, axis] = 0.0
     smooth_knot = np.abs(along).sum(1) > 0
-    if len(corners.index):
-        smooth_knot[contours.ahead(corners.index[:, None], np.arange(-NEAR, NEAR + 1)).ravel()] = False
+    smooth_knot[contours.around(corners, NEAR)] = False
     knots = np.flatnonzero(is_corner | smooth_knot)
     # A contour needs two knots at least: one without any gets its first sample and the one half-way round.
-    starts = contours.starts
-    few = starts[np.bincount(contours.start[knots], minlength=len(contours.points))[starts] < 2]
-    lone = np.array([knots[contours.start[knots] == start].min(initial=start + contours.count[start]) for start in few])
-    if len(few):
-        lone = few + (lone - few) % contours.count[few]
-        knots = np.unique(np.r_[knots, lone, contours.ahead(lone, contours.count[few] // 2)])
-    rough = contours.points[contours.ahead(knots, 2)] - contours.points[contours.ahead(knots, -2)]
-    rough /= np.maximum(np.hypot(*rough.T), 1e-9)[:, None]
-    direction = np.where(smooth_knot[knots, None], along[knots], rough)
+    starts = np.unique(contours.start)
+    few = starts[np.bincount(contours.start[knots], minlength=len(points))[starts] < 2]
+    lone = [knots[contours.start[knots] == start].min(initial=start + contours.count[start]) for start in few]
+    lone = few + (np.array(lone, int) - few) % contours.count[few]
+    knots = np.unique(np.r_[knots, lone, contours.ahead(lone, contours.count[few] // 2)])
+    direction = np.where(smooth_knot[knots, None], along[knots], unit(contours.way(knots, 2)))
     corner = is_corner[knots]
     # The piece from each knot to the next on the same contour.
     start = contours.start[knots]
     follow = following(start)
-    count = contours.count[knots]
-    span = (knots[follow] - knots - 1) % count + 1
-    trim = _blunted(contours)
+    span = (knots[follow] - knots - 1) % contours.count[knots] + 1
     # Beside a corner the samples are blunted, so they are not fitted, but for a third of a short piece.
     low = np.where(corner, np.minimum(trim, (span - 1) // 3), 0) + 1
     high = span - np.where(corner[follow], np.minimum(trim, (span - 1) // 3), 0)
-    many = np.maximum(high - low, 0)
     begin, end = place[knots], place[knots[follow]]
-    leave, arrive = direction.copy(), direction[follow].copy()
-    chord = end - begin
-    chord /= np.maximum(np.hypot(*chord.T), 1e-9)[:, None]
-    # At a corner the first guess of the direction is that to the first samples that are fitted.
-    if len(knots):
-        toward = contours.points[contours.ahead(knots, low + 1)] - begin
-        toward = np.where(np.hypot(*toward.T)[:, None] > 0.3, toward, chord)
-        leave = np.where(corner[:, None], toward / np.hypot(*toward.T)[:, None].clip(1e-9), leave)
-        toward = end - contours.points[contours.ahead(knots, high - 2)]
-        toward = np.where(np.hypot(*toward.T)[:, None] > 0.3, toward, chord)
-        arrive = np.where(corner[follow, None], toward / np.hypot(*toward.T)[:, None].clip(1e-9), arrive)
+
+    def guess(toward: np.ndarray) -> np.ndarray:
+        """The direction at a corner: that to the first samples that are fitted."""
+        return unit(np.where(np.hypot(*toward.T)[:, None] > 0.3, toward, unit(end - begin)))
+
+    leave = np.where(corner[:, None], guess(contours.at(knots, low + 1) - begin), direction)
+    arrive = np.where(corner[follow, None], guess(end - contours.at(knots, high - 2)), direction[follow])
+    no = np.zeros(len(knots), bool)
     return Pieces(
-        start, knots - start + low, many, begin, end, leave, arrive, corner, corner[follow],
-        np.zeros(len(knots), bool), begin.copy(), end.copy(), np.zeros(len(knots), bool),
+        start, knots - start + low, np.maximum(high - low, 0), begin, end, leave, arrive, corner, corner[follow], no,
+        begin, end, no,
     )  # fmt: skip
 
 
-def _on_lines(contours: Contours, corners: Corners, tolerance: float) -> np.ndarray:
+def _on_lines(contours: Contours, knots: np.ndarray, place: np.ndarray, trim: int, tolerance: float) -> np.ndarray:
     """(N,) whether a sample lies between two corners that a straight line joins."""
     on = np.zeros(len(contours.points), bool)
-    knots = corners.index
     if not len(knots):
         return on
     follow = following(contours.start[knots])
-    trim = _blunted(contours)
-    for k, after, a, b in zip(knots, knots[follow], corners.place, corners.place[follow], strict=True):
-        span = (after - k - 1) % contours.count[k] + 1
-        between = contours.ahead(k, np.arange(1, span))
+    for k, after, a, b in zip(knots, knots[follow], place, place[follow], strict=True):
+        between = contours.ahead(k, np.arange(1, (after - k - 1) % contours.count[k] + 1))
         inner = contours.points[between[trim : len(between) - trim] if len(between) > 2 * trim else between]
-        chord = b - a
-        off = np.abs((inner[:, 0] - a[0]) * chord[1] - (inner[:, 1] - a[1]) * chord[0])
-        if after != k and (off <= tolerance * np.hypot(*chord)).all():
+        off = np.abs(cross(inner - a, b - a))
+        if after != k and (off <= tolerance * np.hypot(*(b - a))).all():
             on[between] = True
     return on
 
 
-def _blunted(contours: Contours) -> int:
-    """Samples on either side of a corner that are not where the edge is."""
-    return round(0.8 * contours.blur / SHARP_EDGE / STEP)
-
-
 def _extrema(contours: Contours, axis: int, corner: np.ndarray, still: np.ndarray) -> np.ndarray:
     """Samples where a contour turns back along an axis, for good: a wobble on a straight stem is none."""
-    index = np.arange(len(contours.points))
-    reach = max(2, round(contours.blur / SHARP_EDGE / STEP))
-    way = contours.points[contours.ahead(index, reach)] - contours.points[contours.ahead(index, -reach)]
-    lean = way[:, axis] / np.maximum(np.hypot(*way.T), 1e-9)
-    sign = np.where(lean > LEAN, 1, np.where(lean < -LEAN, -1, 0))
+    way = contours.way(np.arange(len(contours.points)), max(2, round(contours.wide / STEP)))
+    lean = unit(way)[:, axis]
+    sign = np.where(np.abs(lean) > LEAN, np.sign(lean), 0)
     found = []
-    for first in contours.starts:
+    for first in np.unique(contours.start):
         count = contours.count[first]
         signs = sign[first : first + count]
         sure = np.flatnonzero(signs)
-        if len(sure) < 2:
-            continue
-        turns = np.flatnonzero(signs[sure] != np.roll(signs[sure], -1))
-        for k in turns:
+        for k in np.flatnonzero(signs[sure] != np.roll(signs[sure], -1)):
             # Between two samples of sure and opposite direction lies the extremum: the middle of the farthest ones.
             low = sure[k]
             width = (sure[(k + 1) % len(sure)] - low) % count
@@ -231,90 +193,66 @@ def _extrema(contours: Contours, axis: int, corner: np.ndarray, still: np.ndarra
 
 
 def _samples(contours: Contours, pieces: Pieces) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The samples of all pieces one after another, which piece each belongs to, and where each piece's begin."""
-    many = pieces.many
-    begin = np.cumsum(many) - many
-    piece = np.repeat(np.arange(len(many)), many)
-    order = np.arange(int(many.sum())) - begin[piece]
-    index = contours.ahead(pieces.contour[piece], pieces.first[piece] + order)
-    return contours.points[index], piece, begin
+    """The samples of all pieces one after another, which piece each belongs to, and its order there."""
+    piece = np.repeat(np.arange(len(pieces)), pieces.many)
+    order = np.arange(len(piece)) - (np.cumsum(pieces.many) - pieces.many)[piece]
+    return contours.at(pieces.contour[piece], pieces.first[piece] + order), piece, order
 
 
 def _fit_once(contours: Contours, pieces: Pieces, tolerance: float) -> tuple[Pieces, np.ndarray, np.ndarray]:
     """Each piece's line, or its curve of least squares; how far that strays, and at which of its samples most."""
-    total = len(pieces)
-    stray, worst = np.zeros(total), np.zeros(total, int)
+    stray, worst, far = np.zeros(len(pieces)), np.zeros(len(pieces), int), np.zeros(len(pieces))
     chord = pieces.end - pieces.start
-    length = np.hypot(*chord.T)
-    unit = chord / np.maximum(length, 1e-9)[:, None]
+    length, ahead = np.hypot(*chord.T), unit(chord)
     samples, piece, _ = _samples(contours, pieces)
-    line = np.ones(total, bool)
-    if len(piece):
-        off = samples - pieces.start[piece]
-        aside = np.abs(off[:, 0] * unit[piece, 1] - off[:, 1] * unit[piece, 0])
-        far = np.zeros(total)
-        np.maximum.at(far, piece, aside)
-        direct = pieces.many * contours.step[pieces.contour] <= 1.1 * length + 1  # not there and back
-        firm = pieces.free_start & pieces.free_end & direct
-        line = firm & (far <= tolerance)
-        line |= direct & (far <= tolerance / 2) & (length > LONG) & _may_be_line(pieces, unit, length)
-        line |= pieces.many == 0
+    np.maximum.at(far, piece, np.abs(cross(samples - pieces.start[piece], ahead[piece])))
+    direct = pieces.many * contours.step[pieces.contour] <= 1.1 * length + 1  # not there and back
+    # A chord has to leave and arrive about as the contour does, where that is known.
+    leaves = pieces.free_start | (np.abs(cross(ahead, pieces.leave)) < SAME_WAY)
+    arrives = pieces.free_end | (np.abs(cross(ahead, pieces.arrive)) < SAME_WAY)
+    line = pieces.free_start & pieces.free_end & direct & (far <= tolerance)
+    line |= direct & (far <= tolerance / 2) & (length > LONG) & leaves & arrives
+    line |= pieces.many == 0
     one, two = pieces.start + chord / 3, pieces.end - chord / 3
     # A piece whose first curve is far off is split in any case; only the others are worth a better one.
     curved = np.flatnonzero(~line)
     for newton in (0, NEWTON):
         if len(curved):
-            fitted = _least_squares(contours, pieces.pick(curved), newton)
-            one[curved], two[curved], stray[curved], worst[curved] = fitted
+            fitted, stray[curved], worst[curved] = _least_squares(contours, pieces.pick(curved), newton)
+            one[curved], two[curved] = fitted.one, fitted.two
             curved = curved[(stray[curved] > tolerance) & (stray[curved] < HOPELESS * tolerance)]
     return replace(pieces, one=one, two=two, line=line), stray, worst
 
 
-def _may_be_line(pieces: Pieces, unit: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """Whether a chord leaves and arrives about as the contour does, where that is known."""
-    bend_start = np.abs(unit[:, 0] * pieces.leave[:, 1] - unit[:, 1] * pieces.leave[:, 0])
-    bend_end = np.abs(unit[:, 0] * pieces.arrive[:, 1] - unit[:, 1] * pieces.arrive[:, 0])
-    return (pieces.free_start | (bend_start < SAME_WAY)) & (pieces.free_end | (bend_end < SAME_WAY))
+def _least_squares(contours: Contours, pieces: Pieces, newton: int) -> tuple[Pieces, np.ndarray, np.ndarray]:
+    """The pieces with control points, the farthest sample's distance and its order in the piece.
 
-
-def _least_squares(
-    contours: Contours, pieces: Pieces, newton: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Control points, the farthest sample's distance and its order in the piece.
-
-    Args:
-        newton: rounds in which samples move to their nearest place on the curve.
+    Fitting takes turns, ``newton`` times: with t given, control points are linear; with these given, samples move to
+    their nearest place on the curve by Newton's method.
     """
-    # Fitting takes turns: with t given, control points are linear; with these given, t is improved by Newton's method.
-    samples, piece, begin = _samples(contours, pieces)
-    many = pieces.many
+    samples, piece, order = _samples(contours, pieces)
+    begin = np.flatnonzero(order == 0)
     # Samples are evenly spaced, so their order tells the first parameters.
     step = contours.step[pieces.contour]
-    lead = np.hypot(*(contours.points[contours.ahead(pieces.contour, pieces.first)] - pieces.start).T)
-    trail = np.hypot(*(contours.points[contours.ahead(pieces.contour, pieces.first + many - 1)] - pieces.end).T)
-    whole = lead + (many - 1) * step + trail
-    order = np.arange(len(piece)) - begin[piece]
+    lead = np.hypot(*(contours.at(pieces.contour, pieces.first) - pieces.start).T)
+    trail = np.hypot(*(contours.at(pieces.contour, pieces.first + pieces.many - 1) - pieces.end).T)
+    whole = lead + (pieces.many - 1) * step + trail
     t = (lead[piece] + order * step[piece]) / whole[piece]
-    third = np.hypot(*(pieces.end - pieces.start).T) / 3
-    for turn in range(newton + 1):
-        one, two = _solve(samples, t, piece, begin, pieces, third, whole)
-        if turn == newton:
-            break
-        t = _nearer(samples, t, piece, pieces, one, two)
-    off = _bezier(t, piece, pieces, one, two) - samples
-    distance = np.hypot(*off.T)
-    stray = np.maximum.reduceat(distance, begin)
+    pieces = _solve(samples, t, piece, begin, pieces, whole)
+    for _ in range(newton):
+        t = _nearer(samples, t, piece, pieces)
+        pieces = _solve(samples, t, piece, begin, pieces, whole)
+    distance = np.hypot(*(_bezier(t, piece, pieces) - samples).T)
+    stray, worst = np.maximum.reduceat(distance, begin), np.zeros(len(pieces), int)
     hit = np.flatnonzero(distance == stray[piece])
-    worst = np.zeros(len(pieces), int)
     worst[piece[hit]] = order[hit]
-    return one, two, stray, worst
+    return pieces, stray, worst
 
 
 def _solve(
-    samples: np.ndarray, t: np.ndarray, piece: np.ndarray, begin: np.ndarray, pieces: Pieces, third: np.ndarray,
-    whole: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Control points of least squares: along the known directions, and at corners also aside of them."""
+    samples: np.ndarray, t: np.ndarray, piece: np.ndarray, begin: np.ndarray, pieces: Pieces, whole: np.ndarray
+) -> Pieces:
+    """With control points of least squares: along the known directions, and at corners also aside of them."""
     # B(t) = start (u^3 + b1) + end (t^3 + b2) + b1 p + b2 q. The control points are start + p and end + q, so what the
     # knots alone do not explain of a sample is linear in p and q.
     u = 1 - t
@@ -328,41 +266,33 @@ def _solve(
     turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
     axes = np.stack([leave, leave @ turn, arrive, arrive @ turn], 1)  # (S, 4, 2)
     matrix = np.einsum("sik,sjk->sij", axes, axes)
-    matrix[:, :2, :2] *= sums[:, 0, None, None]
-    matrix[:, 2:, 2:] *= sums[:, 2, None, None]
-    matrix[:, :2, 2:] *= sums[:, 1, None, None]
-    matrix[:, 2:, :2] *= sums[:, 1, None, None]
+    matrix *= sums[:, [[0, 0, 1, 1], [0, 0, 1, 1], [1, 1, 2, 2], [1, 1, 2, 2]]]
     right = np.einsum("sik,sik->si", axes, sums[:, (3, 4, 3, 4, 5, 6, 5, 6)].reshape(-1, 4, 2))
     # A weak pull to handles a third of the way long; a strong one against leaving aside of a known direction.
-    many = np.maximum(pieces.many, 1)[:, None]
-    pull = np.array([2e-3, 1e-2, 2e-3, 1e-2]) * many
-    pull[:, 1] = np.where(pieces.free_start, pull[:, 1], 1e6)
-    pull[:, 3] = np.where(pieces.free_end, pull[:, 3], 1e6)
+    third = np.hypot(*(pieces.end - pieces.start).T)[:, None] / 3
+    pull = np.array([2e-3, 1e-2, 2e-3, 1e-2]) * pieces.many[:, None]
+    pull[~pieces.free_start, 1] = pull[~pieces.free_end, 3] = 1e6
     matrix[:, range(4), range(4)] += pull
-    right[:, 0] += pull[:, 0] * third
-    right[:, 2] += pull[:, 2] * third
+    right[:, ::2] += pull[:, ::2] * third
     found = np.linalg.solve(matrix, right[..., None])[..., 0]
     # A handle never points backwards or grows longer than the piece.
-    found[:, (0, 2)] = np.clip(found[:, (0, 2)], 0.1 * third[:, None], 0.75 * whole[:, None])
+    found[:, ::2] = np.clip(found[:, ::2], 0.1 * third, 0.75 * whole[:, None])
     one = pieces.start + found[:, :1] * axes[:, 0] + found[:, 1:2] * axes[:, 1]
     two = pieces.end + found[:, 2:3] * axes[:, 2] + found[:, 3:4] * axes[:, 3]
-    return one, two
+    return replace(pieces, one=one, two=two)
 
 
-def _bezier(t: np.ndarray, piece: np.ndarray, pieces: Pieces, one: np.ndarray, two: np.ndarray) -> np.ndarray:
+def _bezier(t: np.ndarray, piece: np.ndarray, pieces: Pieces) -> np.ndarray:
     u, t = (1 - t)[:, None], t[:, None]
-    return (
-        u**3 * pieces.start[piece] + 3 * u * u * t * one[piece] + 3 * u * t * t * two[piece] + t**3 * pieces.end[piece]
-    )
+    start, one, two, end = (each[piece] for each in (pieces.start, pieces.one, pieces.two, pieces.end))
+    return u**3 * start + 3 * u * u * t * one + 3 * u * t * t * two + t**3 * end
 
 
-def _nearer(
-    samples: np.ndarray, t: np.ndarray, piece: np.ndarray, pieces: Pieces, one: np.ndarray, two: np.ndarray
-) -> np.ndarray:
+def _nearer(samples: np.ndarray, t: np.ndarray, piece: np.ndarray, pieces: Pieces) -> np.ndarray:
     """One step of Newton's method for the parameter of each sample's nearest place on the curve."""
     u, v = (1 - t)[:, None], t[:, None]
-    a, b, c = one - pieces.start, two - one, pieces.end - two
-    off = _bezier(t, piece, pieces, one, two) - samples
+    a, b, c = pieces.one - pieces.start, pieces.two - pieces.one, pieces.end - pieces.two
+    off = _bezier(t, piece, pieces) - samples
     first = 3 * (u * u * a[piece] + 2 * u * v * b[piece] + v * v * c[piece])
     second = 6 * (u * (b - a)[piece] + v * (c - b)[piece])
     slope = (first * first).sum(1) + (off * second).sum(1)
@@ -376,15 +306,10 @@ def _split(contours: Contours, pieces: Pieces, worst: np.ndarray) -> Pieces:
         return pieces
     margin = np.minimum(3, pieces.many // 2)
     at = np.clip(worst, margin, pieces.many - 1 - margin)
-    reach = np.minimum(3, np.minimum(at, pieces.many - 1 - at))
-    reach = np.maximum(reach, 1)
+    reach = np.minimum(at, pieces.many - 1 - at).clip(1, 3)
     here = contours.ahead(pieces.contour, pieces.first + at)
-    knot = contours.points[here]
-    way = contours.points[contours.ahead(here, reach)] - contours.points[contours.ahead(here, -reach)]
-    way /= np.maximum(np.hypot(*way.T), 1e-9)[:, None]
+    knot, way = contours.points[here], unit(contours.way(here, reach))
     no = np.zeros(len(pieces), bool)
     left = replace(pieces, many=at, end=knot, arrive=way, free_end=no, soft=~no)
-    right = replace(
-        pieces, first=pieces.first + at + 1, many=pieces.many - at - 1, start=knot, leave=way, free_start=no
-    )
-    return Pieces.join([left, right])
+    first, many = pieces.first + at + 1, pieces.many - at - 1
+    return Pieces.join([left, replace(pieces, first=first, many=many, start=knot, leave=way, free_start=no)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import replace
 
 from fontTools.pens.roundingPen import RoundingPen
@@ -12,8 +13,6 @@ from fontTools.ttLib.tables._g_l_y_f import Glyph
 
 from fontgan import __version__
 from fontgan.errors import DataError, shorten
-from fontgan.fontfile.clean import wind
-from fontgan.fontfile.metrics import bounds_of, redrawn
 from fontgan.fontfile.outline import DrawnGlyph, is_space
 from fontgan.fontfile.trace import to_quadratic
 
@@ -29,32 +28,26 @@ def prepared(glyphs: list[DrawnGlyph], kind: str, *, em: int, tolerance: float) 
     Raises: DataError if there are none, a character comes twice, or is drawn without ink, too large or with no width.
     """
     if not glyphs:
-        raise DataError("there are no glyphs to put into the font.")
-    if len({glyph.char for glyph in glyphs}) < len(glyphs):
-        chars = [glyph.char for glyph in glyphs]
-        raise DataError(
-            f"these characters are drawn twice: {shorten(sorted({c for c in chars if chars.count(c) > 1}))}."
-        )
-    empty = [glyph.char for glyph in glyphs if not glyph.outline.calls and not is_space(glyph.char)]
-    if empty:
-        raise DataError(f"{len(empty)} outlines are empty: {shorten(empty)}. Draw these glyphs, or take them out.")
+        raise DataError("there are no glyphs to put into the font. Choose characters that are drawn.")
     made = []
     for glyph in glyphs:
         if kind == "glyf":
             outline = to_quadratic(glyph.outline, tolerance * em / 1000)
         else:
-            outline = wind(redrawn(glyph.outline, RoundingPen), clockwise=False)
+            outline = glyph.outline.redrawn(RoundingPen).wound(clockwise=False)
         made.append(replace(glyph, outline=outline, advance=round(glyph.advance)))
-    far = [g.char for g in made if (b := bounds_of(g.outline)) and max(map(abs, b)) > MAX_COORDINATE]
-    if far:
-        raise DataError(
-            f"{len(far)} glyphs reach farther than {MAX_COORDINATE} units: {shorten(far)}. Scale them down."
-        )
-    wrong = [glyph.char for glyph in made if not 0 <= glyph.advance <= 65_535]
-    if wrong:
-        raise DataError(
-            f"{len(wrong)} glyphs have a width below 0 or above 65535: {shorten(wrong)}. Give them another."
-        )
+    for fault, remedy, wrong in (
+        ("characters are drawn twice", "Keep one of each",
+         sorted(char for char, count in Counter(glyph.char for glyph in made).items() if count > 1)),
+        ("outlines are empty", "Draw these glyphs, or take them out",
+         [glyph.char for glyph in glyphs if not glyph.outline.calls and not is_space(glyph.char)]),
+        (f"glyphs reach farther than {MAX_COORDINATE} units", "Scale them down",
+         [glyph.char for glyph in made if max(map(abs, glyph.outline.bounds or (0,))) > MAX_COORDINATE]),
+        ("glyphs have a width below 0 or above 65535", "Give them another",
+         [glyph.char for glyph in made if not 0 <= glyph.advance <= 65_535]),
+    ):  # fmt: skip
+        if wrong:
+            raise DataError(f"{len(wrong)} {fault}: {shorten(wrong)}. {remedy}.")
     return made
 
 
@@ -65,10 +58,9 @@ def truetype(glyph: DrawnGlyph) -> Glyph:
 
 
 def charstring(glyph: DrawnGlyph, private: object, subrs: object) -> object:
-    """A Type 2 charstring without subroutines or hints; its width as the private dictionary counts it."""
+    """A Type 2 charstring without subroutines or hints; its width as the private dictionary, or none, counts it."""
     usual, nominal = (getattr(private, name, 0) for name in ("defaultWidthX", "nominalWidthX"))
-    width = None if glyph.advance == usual else glyph.advance - nominal
-    pen = T2CharStringPen(width, None)
+    pen = T2CharStringPen(None if glyph.advance == usual else glyph.advance - nominal, None)
     glyph.outline.draw(pen)
     return pen.getCharString(private, subrs)
 

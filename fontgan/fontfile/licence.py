@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
 from fontTools.ttLib import TTFont
 
 from fontgan.data.glyphs import Diagnostic
 from fontgan.errors import ConfigError, printable, shorten
 
-COPYRIGHT, TRADEMARK, LICENCE, LICENCE_URL = 0, 7, 13, 14  # name IDs
+COPYRIGHT, FAMILY, FULL, LICENCE, LICENCE_URL, TYPO_FAMILY = _READ = (0, 1, 4, 13, 14, 16)  # name IDs
 RESTRICTED = 0x0002  # bit 1 of OS/2 fsType
+_RIGHTS = {
+    RESTRICTED: "restricted", 4: "preview and print embedding", 8: "editable embedding", 0x0100: "no subsetting",
+    0x0200: "bitmaps only",
+}  # fmt: skip
 
 _KNOWN = {
     "SIL Open Font License": r"SIL Open Font Licen[sc]e|scripts\.sil\.org/OFL|openfontlicense\.org",
@@ -72,47 +75,6 @@ _QUOTED = re.compile(r"[\"'“”‘’「『«]([^\"'“”‘’」』»]+)[\"
 _RESERVED = re.compile(r"Reserved Font Names?\b:?\s*(?P<names>[^.\n]*)", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Licence:
-    """What a font says of itself, each text once.
-
-    Args:
-        texts: copyright, licence and its address, as the name table has them, in any language.
-        fs_type: OS/2 embedding rights; None without the table.
-    """
-
-    texts: tuple[str, ...]
-    licensed: bool  # whether there is a licence text or address
-    fs_type: int | None
-
-    @property
-    def known_as(self) -> list[str]:
-        """Free licences that the texts name."""
-        return [name for name, words in _KNOWN.items() if re.search(words, " ".join(self.texts), re.IGNORECASE)]
-
-    @property
-    def forbidding(self) -> str:
-        """The first words that forbid changes; empty if there are none."""
-        return next((words for text in self.texts if (words := forbidding_words(text))), "")
-
-    @property
-    def reserved_names(self) -> list[str]:
-        return list(dict.fromkeys(name for text in self.texts for name in reserved_names(text)))
-
-
-def read_licence(font: TTFont) -> Licence:
-    """What the name and OS/2 tables say; nothing where there is no such table."""
-    texts: dict[str, None] = {}
-    licensed = False
-    for record in font["name"].names if "name" in font else []:
-        if record.nameID in (COPYRIGHT, LICENCE, LICENCE_URL):
-            text = " ".join(str(record.toUnicode(errors="replace")).split())
-            if text:
-                texts[text] = None
-                licensed |= record.nameID != COPYRIGHT
-    return Licence(tuple(texts), licensed, font["OS/2"].fsType if "OS/2" in font else None)
-
-
 def forbidding_words(text: str) -> str:
     """The sentence of a licence that forbids to modify the font or to make derivatives; empty if none does.
 
@@ -120,9 +82,7 @@ def forbidding_words(text: str) -> str:
     """
     text = _WHOLE_LICENCE.sub(" ", " ".join(text.split()))
     for sentence in re.split(r"(?<=[.;。；!！])\s*(?=\S)", text):
-        if _ALLOWING.search(sentence):
-            continue
-        if any(pattern.search(sentence) for pattern in _FORBIDS):
+        if not _ALLOWING.search(sentence) and any(pattern.search(sentence) for pattern in _FORBIDS):
             return sentence.strip()
     return ""
 
@@ -131,13 +91,11 @@ def reserved_names(text: str) -> list[str]:
     """The names that a text reserves: ``with Reserved Font Name "Source"``, ``names not containing the word "Vera"``."""
     found: list[str] = []
     for match in _RESERVED.finditer(text):
-        before = text[: match.start()].rstrip()
-        if not re.search(r"with(?: the)?(?: following)?$", before, re.IGNORECASE):
-            continue  # the licence's own rule about such names
-        names = match["names"]
-        quoted = _QUOTED.findall(names)
-        parts = quoted or re.split(r",|;|\band\b", re.sub(r"\s*\(.*$", "", names))
-        found += [part.strip(" ,;<>") for part in parts if part.strip(" ,;<>")]
+        # Without the word before it, it is the licence's own rule about such names.
+        if re.search(r"with(?: the)?(?: following)?$", text[: match.start()].rstrip(), re.IGNORECASE):
+            names = _QUOTED.findall(match["names"])
+            names = names or re.split(r",|;|\band\b", re.sub(r"\s*\(.*$", "", match["names"]))
+            found += [plain for name in names if (plain := name.strip(" ,;<>"))]
     for match in _NOT_CONTAINING.finditer(text):
         found += _QUOTED.findall(match["names"])
     return found
@@ -155,30 +113,38 @@ def check_licence(
     Returns: what the user should read of it.
     Raises: ConfigError if changes are forbidden and ownership is not confirmed; if the family name is reserved.
     """
-    licence = read_licence(font)
-    told = [Diagnostic("note", f"{where}: {_shortened(text)}") for text in licence.texts]
-    if licence.fs_type is not None:
-        told.append(Diagnostic("note", f"{where}: OS/2 fsType {licence.fs_type:#06x} ({_embedding(licence.fs_type)})."))
-    if licence.known_as:
-        told.append(Diagnostic("note", f"{where}: names the {' and the '.join(licence.known_as)}."))
+    records = font["name"].names if "name" in font else []
+    entries = [(r.nameID, " ".join(str(r.toUnicode(errors="replace")).split())) for r in records if r.nameID in _READ]
+
+    def texts_of(*name_ids: int) -> list[str]:
+        """Entries of the name table in any language, each once."""
+        return list(dict.fromkeys(text for name_id, text in entries if name_id in name_ids and text))
+
+    texts = texts_of(COPYRIGHT, LICENCE, LICENCE_URL)
+    fs_type = font["OS/2"].fsType if "OS/2" in font else None
+    known_as = [name for name, words in _KNOWN.items() if re.search(words, " ".join(texts), re.IGNORECASE)]
+    forbidding = next(filter(None, map(forbidding_words, texts)), None)
+    told = [Diagnostic("note", f"{where}: {printable(text, 240)}") for text in texts]
+    if fs_type is not None:
+        rights = ["installable"] * (not fs_type & 0b1110) + [word for bit, word in _RIGHTS.items() if fs_type & bit]
+        told.append(Diagnostic("note", f"{where}: OS/2 fsType {fs_type:#06x} ({', '.join(rights)})."))
+    if known_as:
+        told.append(Diagnostic("note", f"{where}: names the {' and the '.join(known_as)}."))
     else:
-        found = "names no free licence that is known here" if licence.licensed else "has no licence text"
+        licensed = texts_of(LICENCE, LICENCE_URL)
+        found = "names no free licence that is known here" if licensed else "has no licence text"
         told.append(Diagnostic("warning", f"{where}: {found}.", "See that you may modify it before you pass it on."))
     remedy = "If you own it, or may modify it all the same, add confirm_ownership=true."
-    if not confirm_ownership:
-        if licence.forbidding:
-            raise ConfigError(
-                f"{where}: its licence forbids changes (\u201c{_shortened(licence.forbidding)}\u201d). {remedy}"
-            )
-        if licence.fs_type is not None and licence.fs_type & RESTRICTED:
-            raise ConfigError(
-                f"{where}: its OS/2 fsType says Restricted License ({licence.fs_type:#06x}), so its owner's permission "
-                f"is needed. {remedy}"
-            )
-    reserved = licence.reserved_names
-    if any(name in _RENAMED for name in licence.known_as):
-        reserved += _own_names(font, (1, 16))
-    own = family or " / ".join(_own_names(font, (1, 4, 16)))
+    if forbidding and not confirm_ownership:
+        raise ConfigError(f"{where}: its licence forbids changes (\u201c{printable(forbidding, 240)}\u201d). {remedy}")
+    if fs_type is not None and fs_type & RESTRICTED and not confirm_ownership:
+        raise ConfigError(
+            f"{where}: its OS/2 fsType says Restricted License ({fs_type:#06x}), so its owner's permission is needed. {remedy}"
+        )
+    reserved = list(dict.fromkeys(name for text in texts for name in reserved_names(text)))
+    if any(name in _RENAMED for name in known_as):
+        reserved += texts_of(FAMILY, TYPO_FAMILY)
+    own = family or " / ".join(texts_of(FAMILY, FULL, TYPO_FAMILY))
     taken = [name for name in reserved if _plain(name) and _plain(name) in _plain(own)]
     if taken and not (confirm_ownership and not family):
         raise ConfigError(
@@ -188,23 +154,6 @@ def check_licence(
     return told
 
 
-def _own_names(font: TTFont, name_ids: tuple[int, ...]) -> list[str]:
-    records = font["name"].names if "name" in font else []
-    return list(dict.fromkeys(str(r.toUnicode(errors="replace")) for r in records if r.nameID in name_ids))
-
-
 def _plain(name: str) -> str:
     """Only letters and digits, so that spaces and hyphens make no other name."""
     return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum())
-
-
-def _shortened(text: str) -> str:
-    return printable(text, 240)
-
-
-def _embedding(fs_type: int) -> str:
-    levels = {2: "restricted", 4: "preview and print embedding", 8: "editable embedding"}
-    said = [word for bit, word in levels.items() if fs_type & bit] or ["installable"]
-    said += ["no subsetting"] if fs_type & 0x0100 else []
-    said += ["bitmaps only"] if fs_type & 0x0200 else []
-    return ", ".join(said)

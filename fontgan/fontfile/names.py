@@ -14,9 +14,8 @@ from fontgan.errors import ConfigError, printable
 
 RIBBI = ("Regular", "Italic", "Bold", "Bold Italic")  # the four styles that old programs know
 FAMILY, STYLE, UNIQUE, FULL, VERSION, POSTSCRIPT, DESCRIPTION = 1, 2, 3, 4, 5, 6, 10
-TYPO_FAMILY, TYPO_STYLE, COMPATIBLE_FULL, CID_NAME = 16, 17, 18, 20
-WWS_FAMILY, WWS_STYLE, PREFIX = 21, 22, 25
-_WITH_FAMILY = (FAMILY, STYLE, FULL, POSTSCRIPT, TYPO_FAMILY, TYPO_STYLE, COMPATIBLE_FULL, CID_NAME, WWS_FAMILY, WWS_STYLE, PREFIX)  # fmt: skip
+TYPO_FAMILY, TYPO_STYLE = 16, 17
+_WITH_FAMILY = (FAMILY, STYLE, FULL, POSTSCRIPT, TYPO_FAMILY, TYPO_STYLE, 18, 20, 21, 22, 25)  # 18 on: rarer ones
 _WEIGHTS = {
     "Thin": 100, "ExtraLight": 200, "UltraLight": 200, "Light": 300, "Medium": 500, "SemiBold": 600, "DemiBold": 600,
     "ExtraBold": 800, "UltraBold": 800, "Bold": 700, "Black": 900, "Heavy": 900,
@@ -55,16 +54,10 @@ def _entry(font: TTFont, name_id: int) -> str:
 def naming(family: str, style: str) -> dict[int, str]:
     """The family's and the style's name wherever the name table has them."""
     style = " ".join(style.split())
-    linked = style if style in RIBBI else "Regular"
-    names = {
-        FAMILY: family if style in RIBBI else f"{family} {style}",
-        STYLE: linked,
-        FULL: f"{family} {style}",
-        POSTSCRIPT: postscript_name(family, style),
-    }
-    if style not in RIBBI:
-        names |= {TYPO_FAMILY: family, TYPO_STYLE: style}
-    return names
+    names = {FULL: f"{family} {style}", POSTSCRIPT: postscript_name(family, style)}
+    if style in RIBBI:
+        return names | {FAMILY: family, STYLE: style}
+    return names | {FAMILY: f"{family} {style}", STYLE: "Regular", TYPO_FAMILY: family, TYPO_STYLE: style}
 
 
 def weight_of(style: str) -> int:
@@ -75,66 +68,45 @@ def weight_of(style: str) -> int:
 
 
 def postscript_name(family: str, style: str) -> str:
-    """ASCII without spaces or brackets, 63 characters at most. A family without ASCII letters gets a number of its own."""
+    """ASCII without spaces or brackets, 63 characters at most. A family without ASCII letters gets its own number."""
+    first, last = (re.sub(r"[^A-Za-z0-9]", "", unicodedata.normalize("NFKD", text)) for text in (family, style))
+    if not re.search("[A-Za-z]", first):
+        first = f"Font{zlib.crc32(family.encode()):08X}"
+    return f"{first[:42]}-{last[:20] or 'Regular'}"
 
-    def plain(text: str) -> str:
-        decomposed = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-        return re.sub(r"[^A-Za-z0-9]", "", decomposed)
 
-    start = plain(family)
-    if not re.search("[A-Za-z]", start):
-        start = f"Font{zlib.crc32(family.encode()):08X}"
-    return f"{start[:42]}-{plain(style)[:20] or 'Regular'}"
+def cff_names(family: str, style: str) -> dict[str, str]:
+    """What a CFF table holds beside the PostScript name, in ASCII."""
+    full = postscript_name(family, style).replace("-", " ")
+    return {"FamilyName": full.split(" ")[0], "FullName": full}
 
 
 def rename(font: TTFont, family: str, style: str) -> None:
     """Gives a font another family and style name wherever it bears them; localised ones go."""
-    table = font["name"]
-    platforms = {(record.platformID, record.platEncID, record.langID) for record in table.names}
-    for name_id in _WITH_FAMILY:
-        table.removeNames(nameID=name_id)
-    for name_id, text in naming(family, style).items():
-        _set(font, name_id, text, platforms)
+    _replace(font, _WITH_FAMILY, naming(family, style))
     if "CFF " in font:
         cff = font["CFF "].cff
         cff.fontNames[0] = postscript_name(family, style)
-        top = cff.topDictIndex[0]
-        if family.isascii():
-            top.FamilyName, top.FullName = family, f"{family} {style}"
-        else:
-            top.FamilyName = postscript_name(family, "").split("-")[0]
-            top.FullName = postscript_name(family, style).replace("-", " ")
+        plain = (family, f"{family} {style}") if family.isascii() else cff_names(family, style).values()
+        cff.topDictIndex[0].FamilyName, cff.topDictIndex[0].FullName = plain
 
 
 def annotate(font: TTFont, note: str, digest: str) -> None:
-    """Appends a sentence to the description, and makes the unique identifier that of another font.
+    """Appends a sentence to the description, and makes the unique identifier that of another font by a digest of it."""
+    before, old = _entry(font, DESCRIPTION), _entry(font, UNIQUE)
+    own = old if old and family_of(font) in old else f"{_entry(font, VERSION)};{_entry(font, POSTSCRIPT)}"
+    description = {} if note in before else {DESCRIPTION: f"{before.rstrip()} {note}".strip()}
+    _replace(font, (UNIQUE,), description | {UNIQUE: f"{own};fontgan-{digest}"})
 
-    Args:
-        digest: letters that change with the glyphs.
-    """
+
+def _replace(font: TTFont, gone: tuple[int, ...], names: dict[int, str]) -> None:
+    """Sets English names for Windows, and for Mac OS too where the font has such names and they can hold them."""
     table = font["name"]
     platforms = {(record.platformID, record.platEncID, record.langID) for record in table.names}
-    before = _entry(font, DESCRIPTION)
-    if note not in before:
-        _set(font, DESCRIPTION, f"{before.rstrip()} {note}".strip(), platforms)
-    old = _entry(font, UNIQUE)
-    table.removeNames(nameID=UNIQUE)
-    unique = f"{old};fontgan-{digest}" if old and family_of(font) in old else f"{_entry(font, VERSION)};{_entry(font, POSTSCRIPT)};fontgan-{digest}"  # fmt: skip
-    _set(font, UNIQUE, unique, platforms)
-
-
-def _set(font: TTFont, name_id: int, text: str, platforms: set[tuple[int, int, int]]) -> None:
-    """Sets an English name for Windows, and for Mac OS too where the font has such names and they can hold it."""
-    table = font["name"]
-    table.setName(text, name_id, 3, 1, 0x409)
-    for platform in ((1, 0, 0), (0, 3, 0), (0, 4, 0)):
-        if platform in platforms and not (platform[0] == 1 and not _is_mac_roman(text)):
+    for name_id in gone:
+        table.removeNames(nameID=name_id)
+    for name_id, text in names.items():
+        table.setName(text, name_id, 3, 1, 0x409)
+        mac_roman = text.encode("mac_roman", "ignore").decode("mac_roman") == text
+        for platform in platforms & {(0, 3, 0), (0, 4, 0), *([(1, 0, 0)] if mac_roman else [])}:
             table.setName(text, name_id, *platform)
-
-
-def _is_mac_roman(text: str) -> bool:
-    try:
-        text.encode("mac_roman")
-    except UnicodeEncodeError:
-        return False
-    return True

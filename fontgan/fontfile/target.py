@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,8 @@ from fontTools.ttLib import TTFont
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError, shorten
-from fontgan.fontfile.outline import is_space
 from fontgan.runtime.files import user_path
 from fontgan.untrusted.sandbox import LimitExceeded, Limits, run_sandboxed
-
-log = logging.getLogger(__name__)
 
 MAX_GLYPHS = 65_535
 STATIC_S_PER_MB = 60  # processor seconds that making a variable font static may take; Inter takes 4
@@ -59,19 +55,57 @@ class Target:
 
         Raises: DataError if making it static fails, or takes too much time or memory.
         """
-        font = self.font
-        if "fvar" in font or "CFF2" in font:
-            return open_tables(io.BytesIO(_make_static(self)))
-        font.flavor = None  # WOFF is unpacked
-        content = io.BytesIO()
-        font.save(content, reorderTables=False)
-        content.seek(0)
-        return open_tables(content)
+        if not {"fvar", "CFF2"} & set(self.font.keys()):
+            return open_tables(file_of(self.font))
+        data, index = self.glyphs.data, self.glyphs.index or 0
+        # The instancer holds every table taken apart: for Inter, 0.8 MB, in 55 MB.
+        limits = Limits(cpu_s=60 + STATIC_S_PER_MB * len(data) / 1e6, memory_bytes=(1 << 30) + 128 * len(data))
+        function = "fontgan.fontfile.target:make_static"
+        try:
+            return open_tables(run_sandboxed(function, data, limits, index=index, location=self.glyphs.location))
+        except LimitExceeded as error:
+            raise DataError(
+                f"{self.spec}: cannot be made static: {error}. Make it static in another program."
+            ) from error
 
 
-def open_tables(file: io.BytesIO, index: int = 0) -> TTFont:
+def open_tables(data: bytes, index: int = 0) -> TTFont:
     """A font of which nothing is recomputed that is not asked for."""
-    return TTFont(file, fontNumber=index, lazy=True, recalcBBoxes=False, recalcTimestamp=False)
+    return TTFont(io.BytesIO(data), fontNumber=index, lazy=True, recalcBBoxes=False, recalcTimestamp=False)
+
+
+def file_of(font: TTFont) -> bytes:
+    """The bytes of a font's file, WOFF unpacked."""
+    font.flavor = None
+    content = io.BytesIO()
+    font.save(content, reorderTables=False)
+    return content.getvalue()
+
+
+def make_static(data: bytes, *, index: int, location: dict[str, float]) -> bytes:
+    """A variable or CFF2 font's file as that of a static font with glyf or CFF outlines; runs under limits.
+
+    Args:
+        index: face of a collection.
+        location: the instance, of a variable font.
+    """
+    from fontTools.cffLib.CFF2ToCFF import convertCFF2ToCFF
+    from fontTools.varLib.instancer import instantiateVariableFont
+
+    def instance(*, rename: bool) -> TTFont:
+        # Read whole and recomputed: every outline changes, and is then as if the font had come so.
+        font = TTFont(io.BytesIO(data), fontNumber=index, recalcTimestamp=False)
+        rename &= "STAT" in font
+        return instantiateVariableFont(font, location, updateFontNames=rename, downgradeCFF2="CFF2" in font)
+
+    if not location:
+        font = open_tables(data, index)
+        convertCFF2ToCFF(font)
+        return file_of(font)
+    try:
+        return file_of(instance(rename=True))
+    except ValueError:  # its tables do not say how to call the instance; it keeps its name
+        return file_of(instance(rename=False))
 
 
 def open_target(spec: str) -> Target:
@@ -85,47 +119,26 @@ def open_target(spec: str) -> Target:
     if not isinstance(glyphs, FontGlyphs):
         raise DataError(f"target={spec}: is a folder, and a font is needed. Leave target out to make a new font.")
     glyphs.vet_tables()
-    font = open_tables(io.BytesIO(glyphs.data), glyphs.index or 0)
-    lacking = [tag for tag in _NEEDED if tag not in font]
-    if lacking or not {"glyf", "CFF ", "CFF2"} & set(font.keys()):
-        raise DataError(
-            f"{spec}: lacks the table {shorten(lacking or ['glyf or CFF'])}, so glyphs cannot be added to it."
-        )
+    font = open_tables(glyphs.data, glyphs.index or 0)
+    absent = [tag for tag in _NEEDED if tag not in font]
+    if absent or not {"glyf", "CFF ", "CFF2"} & set(font.keys()):
+        raise DataError(f"{spec}: lacks the table {shorten(absent or ['glyf or CFF'])}, so no glyphs can be added.")
     return Target(spec, glyphs, font)
 
 
-def _make_static(target: Target) -> bytes:
-    data = target.glyphs.data
-    # The instancer holds every table taken apart: for Inter, 0.8 MB, in 55 MB.
-    limits = Limits(cpu_s=60 + STATIC_S_PER_MB * len(data) / 1e6, memory_bytes=(1 << 30) + 128 * len(data))
-    try:
-        return run_sandboxed(
-            "fontgan.fontfile.static:make_static", data, limits,
-            index=target.glyphs.index or 0, location=target.glyphs.location,
-        )  # fmt: skip
-    except LimitExceeded as error:
-        raise DataError(
-            f"{target.spec}: cannot be made static: {error}. Make a static font of it with another program first."
-        ) from error
-
-
-def check_out(out: Path, *, outlines: str | None, overwrite: bool, others: tuple[Path, ...] = ()) -> str:
-    """Whether a font file may be written there.
+def check_out(out: Path, *, outlines: str | None, overwrite: bool, others: tuple[Path, ...] = ()) -> None:
+    """Raises: ConfigError or DataError if a font file may not be written there.
 
     Args:
         outlines: the target's table of outlines, which the ending must fit; None for a new font.
         others: files and folders that are read, which ``out`` must not be.
-    Returns: the table of outlines that the file will have.
-    Raises: ConfigError or DataError if not.
     """
     kind = ENDINGS.get(out.suffix.lower())
     if kind is None:
         raise ConfigError(f"out={out}: must end in .ttf (TrueType curves) or .otf (CFF).")
-    if outlines is not None and kind != outlines:
+    if outlines not in (None, kind):
         has, ending = ("TrueType", ".ttf") if outlines == "glyf" else ("CFF", ".otf")
-        raise ConfigError(
-            f"out={out}: the target has {has} outlines, and its own glyphs stay as they are. Let out end in {ending}."
-        )
+        raise ConfigError(f"out={out}: the target has {has} outlines, which stay as they are. Let out end in {ending}.")
     if out.is_dir():
         raise DataError(f"out={out}: is a folder. Name a file that ends in .ttf or .otf.")
     if any(out.resolve() == other.resolve() for other in others):
@@ -133,7 +146,6 @@ def check_out(out: Path, *, outlines: str | None, overwrite: bool, others: tuple
     if out.exists() and not overwrite:
         raise DataError(f"out={out}: is there already. Name another file, or add overwrite=true.")
     check_writable(out)
-    return kind
 
 
 def check_writable(out: Path, key: str = "out") -> None:
@@ -154,19 +166,9 @@ def check_writable(out: Path, key: str = "out") -> None:
 
 def check_limits(target: Target | None, chars: list[str]) -> None:
     """Raises: DataError if one font cannot hold the glyphs."""
-    there = target.font["maxp"].numGlyphs if target else 3
+    name, there = (target.spec, target.font["maxp"].numGlyphs) if target else ("a font", 3)
     if there + len(chars) > MAX_GLYPHS:
         raise DataError(
-            f"{target.spec if target else 'a font'}: {there} glyphs and {len(chars)} more are too many; a font holds at "
-            f"most {MAX_GLYPHS}. Choose a smaller charset."
+            f"{name}: {there} glyphs and {len(chars)} more are too many; a font holds at most {MAX_GLYPHS}. Choose a "
+            "smaller charset."
         )
-
-
-def lacking(target: Target, chars: list[str]) -> list[str]:
-    """The characters that the font does not draw: not mapped, mapped to no ink, or to its missing-glyph box.
-
-    A space that it maps is none of them.
-    """
-    there = set(target.glyphs.characters())
-    drawn = set(target.glyphs.coverage(chars).present)
-    return [char for char in chars if char not in drawn and not (is_space(char) and char in there)]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from fontTools.pens.cu2quPen import Cu2QuPen
+from fontTools.pens.roundingPen import RoundingPen
 
 from fontgan.data.frame import Frame
-from fontgan.fontfile.clean import clean, wind
-from fontgan.fontfile.contour import SHARP_EDGE, find_contours
+from fontgan.fontfile.clean import clean
+from fontgan.fontfile.contour import find_contours
 from fontgan.fontfile.fit import fit
 from fontgan.fontfile.outline import Outline
 
@@ -25,12 +27,7 @@ class PixelsToUnits:
 
     @classmethod
     def from_frame(cls, cell_to_image: Frame, units_per_em: float, baseline: float) -> PixelsToUnits:
-        """Undoes a drawing.
-
-        Args:
-            cell_to_image: the frame that the glyph was drawn with.
-            baseline: as in ``FontGlyphs.to_cell``: y in the cell is (baseline - y in units) / units_per_em.
-        """
+        """Undoes a drawing with a frame; ``baseline`` as in ``FontGlyphs.to_cell``."""
         back = cell_to_image.inverse()
         return cls(units_per_em * back.scale, units_per_em * back.dx, baseline - units_per_em * back.dy)
 
@@ -45,26 +42,17 @@ def trace(grey: np.ndarray, to_units: PixelsToUnits, *, em: float, tolerance: fl
         speck: contours that enclose less are dropped, ink and paper alike, as a share of the em square.
     Returns: whole units, outer contours counter-clockwise; empty for an image without ink.
     """
-    contours = find_contours(grey, smallest=speck * (em / to_units.scale) ** 2)
+    scale = to_units.scale
+    contours = find_contours(grey, smallest=speck * (em / scale) ** 2)
     if contours is None:
         return Outline()
-    noise = NOISE * (contours.blur / SHARP_EDGE) ** 0.5
-    pieces = fit(contours, tolerance=max(tolerance * em / 1000 / to_units.scale, noise))
-    turn = np.array([to_units.scale, -to_units.scale])
-    move = np.array([to_units.dx, to_units.dy])
-    return clean(pieces, turn, move, em=em)
+    pieces = fit(contours, tolerance=max(tolerance * em / 1000 / scale, NOISE * contours.wide**0.5))
+    return clean(pieces, np.array([scale, -scale]), np.array([to_units.dx, to_units.dy]), em=em)
 
 
 def to_quadratic(outline: Outline, max_error_units: float) -> Outline:
-    """The same outline in quadratic curves as TrueType has them: outer contours clockwise.
+    """The same outline in quadratic curves as TrueType has them: in whole units, outer contours clockwise.
 
-    Args:
-        max_error_units: how far they may stray from the cubic ones, before they are rounded to whole units.
+    They stray from the cubic ones by ``max_error_units`` at most, before they are rounded.
     """
-    from fontTools.pens.cu2quPen import Cu2QuPen
-    from fontTools.pens.recordingPen import RecordingPen
-    from fontTools.pens.roundingPen import RoundingPen
-
-    drawn = RecordingPen()
-    outline.draw(Cu2QuPen(RoundingPen(drawn), max_error_units))
-    return wind(Outline(tuple((name, tuple(points)) for name, points in drawn.value)), clockwise=True)
+    return outline.redrawn(lambda pen: Cu2QuPen(RoundingPen(pen), max_error_units)).wound(clockwise=True)

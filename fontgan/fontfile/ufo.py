@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import plistlib
@@ -13,10 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 from xml.parsers.expat import ExpatError
 
+import msgspec
 from fontTools.pens.pointPen import SegmentToPointPen
 from fontTools.pens.recordingPen import DecomposingRecordingPen
 from fontTools.ufoLib import UFOReader, UFOWriter
-from fontTools.ufoLib.errors import UFOLibError
 
 from fontgan.data.font_tables import MAX_EM, MAX_NAME_LENGTH, MIN_EM, is_character
 from fontgan.data.frame import BASELINE
@@ -53,6 +52,11 @@ class UfoFont:
     empty: list[str]
     nameless: list[str]
 
+    def glyphs_at(self, em: int) -> list[DrawnGlyph]:
+        """The glyphs in units of another em, or the same."""
+        scale = em / self.units_per_em
+        return self.glyphs if scale == 1 else [glyph.scaled(scale) for glyph in self.glyphs]
+
 
 def is_ufo(path: Path) -> bool:
     """Whether a path is meant as a UFO: by its name, or by what a folder holds."""
@@ -65,20 +69,17 @@ def check_ufo_out(out: Path, *, overwrite: bool) -> None:
         raise DataError(f"out={out}: the name of a UFO ends in .ufo.")
     if out.exists():
         clear_dead_asides(out)  # of one that was killed when it was done but for that
-        if not out.is_dir() or _made_by(out) is None:
+        try:
+            ours = MADE_BY in plistlib.loads((out / "lib.plist").read_bytes())
+        except (OSError, ValueError, ExpatError, TypeError, plistlib.InvalidFileException):
+            ours = False
+        if not ours:
             raise DataError(f"out={out}: is there already, and not of fontgan vectorize. Name another .ufo.")
         if not overwrite:
             raise DataError(
-                f"out={out}: is there already. Name another .ufo, or add overwrite=true; what was edited there is lost."
+                f"out={out}: is there already. Name another .ufo, or add overwrite=true; edits there are lost."
             )
     check_writable(out)
-
-
-def _made_by(ufo: Path) -> str | None:
-    try:
-        return plistlib.loads((ufo / "lib.plist").read_bytes()).get(MADE_BY)  # type: ignore[no-any-return]
-    except (OSError, ValueError, ExpatError, AttributeError, plistlib.InvalidFileException):
-        return None
 
 
 def write_ufo(
@@ -87,41 +88,31 @@ def write_ufo(
     """Writes a UFO aside and renames it; one that is there is replaced.
 
     Args:
-        glyphs: in font units.
         baseline: font units from the em's top down to it; the em's top and bottom become ascender and descender.
     Raises: OSError if it cannot be written.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with temporary_sibling(out) as aside:
-        fresh = aside / out.name
-        _write(fresh, glyphs, units_per_em, round(baseline), family, style)
-        fresh.chmod(0o755)
-        replace_folder(fresh, out)
-
-
-def _write(ufo: Path, glyphs: list[DrawnGlyph], em: int, ascender: int, family: str, style: str) -> None:
-    writer = UFOWriter(ufo, formatVersion=3, fileCreator="fontgan")
+    em, ascender = units_per_em, round(baseline)
     facts: dict[str, Any] = {
         "unitsPerEm": em, "ascender": ascender, "descender": ascender - em, "styleName": style,
         "openTypeOS2TypoAscender": ascender, "openTypeOS2TypoDescender": ascender - em, "openTypeOS2TypoLineGap": 0,
     }  # fmt: skip
-    if family:
-        facts["familyName"] = family
-    writer.writeInfo(SimpleNamespace(**facts))
-    glyph_set = writer.getGlyphSet()
-    order: dict[str, None] = {}
-    for glyph in glyphs:
-        name = glyph_name(glyph.char, order)
-        order[name] = None
-        glyph_set.writeGlyph(
-            name,
-            SimpleNamespace(width=round(glyph.advance), height=em, unicodes=[ord(glyph.char)]),
-            lambda pen, outline=glyph.outline: outline.draw(SegmentToPointPen(pen)),
-        )
-    glyph_set.writeContents()
-    writer.writeLayerContents()
-    writer.writeLib({"public.glyphOrder": list(order), MADE_BY: "fontgan vectorize"})
-    writer.close()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_sibling(out) as aside:
+        fresh = aside / out.name
+        writer = UFOWriter(fresh, formatVersion=3, fileCreator="fontgan")
+        writer.writeInfo(SimpleNamespace(**facts, **({"familyName": family} if family else {})))
+        glyph_set = writer.getGlyphSet()
+        order: list[str] = []
+        for glyph in glyphs:
+            order.append(glyph_name(glyph.char, glyph_set.contents))
+            about = SimpleNamespace(width=round(glyph.advance), height=em, unicodes=[ord(glyph.char)])
+            glyph_set.writeGlyph(order[-1], about, lambda pen, shape=glyph.outline: shape.draw(SegmentToPointPen(pen)))
+        glyph_set.writeContents()
+        writer.writeLayerContents()
+        writer.writeLib({"public.glyphOrder": order, MADE_BY: "fontgan vectorize"})
+        writer.close()
+        fresh.chmod(0o755)
+        replace_folder(fresh, out)
 
 
 def read_ufo(path: Path) -> UfoFont:
@@ -130,25 +121,13 @@ def read_ufo(path: Path) -> UfoFont:
     Open contours are closed; single points, which mark anchors in old UFOs, are left out.
     Raises: DataError if it is none, broken, leads outside of itself, or takes too much.
     """
-    if not path.exists():
-        raise DataError(f"{path}: no such UFO. Check the path.")
     try:
         size = _size_of(path)
         limits = Limits(cpu_s=3 + 5e-6 * size, memory_bytes=(512 << 20) + 16 * size)
-        read = json.loads(run_sandboxed("fontgan.fontfile.ufo:read_sandboxed", b"", limits, path=str(path)))
+        read = run_sandboxed("fontgan.fontfile.ufo:read_sandboxed", b"", limits, path=str(path))
     except (LimitExceeded, zipfile.BadZipFile, NotADirectoryError) as error:
-        raise DataError(
-            f"{path}: not a UFO that can be read ({error}). Open it in a font editor and save it anew."
-        ) from error
-    glyphs = [
-        DrawnGlyph(char, Outline(tuple((name, tuple(map(_point, points))) for name, points in calls)), advance)
-        for char, calls, advance in read.pop("glyphs")
-    ]
-    return UfoFont(glyphs=glyphs, **read)
-
-
-def _point(stored: list[float] | None) -> tuple[float, ...] | None:
-    return None if stored is None else tuple(stored)
+        raise DataError(f"{path}: not a UFO that can be read ({error}). Save it anew in a font editor.") from error
+    return msgspec.json.decode(read, type=UfoFont)
 
 
 def _size_of(path: Path) -> int:
@@ -172,37 +151,22 @@ def _size_of(path: Path) -> int:
 
 
 def read_sandboxed(_: bytes, *, path: str) -> bytes:
-    """What the bounded process does: a UFO as JSON. Raises: DataError if it is none, or broken."""
+    """What the bounded process does: a UFO as JSON. Raises: whatever ufoLib and the XML parser do on what is none."""
     try:
         with UFOReader(path, validate=True) as reader:
-            font = _read(reader)
-    except (
-        UFOLibError, ExpatError, plistlib.InvalidFileException, ValueError, KeyError, TypeError, AttributeError,
-        RecursionError, OSError,
-    ) as error:  # what ufoLib and the XML parsers raise on broken files  # fmt: skip
-        said = (
-            "its components hold each other"
-            if isinstance(error, RecursionError)
-            else str(error) or type(error).__name__
-        )
-        raise DataError(
-            f"{path}: not a UFO that can be read ({printable(said)}). Open it in a font editor and save it anew."
-        ) from error
-    glyphs = [(glyph.char, glyph.outline.calls, glyph.advance) for glyph in font.glyphs]
-    return json.dumps({**vars(font), "glyphs": glyphs}).encode()
+            return msgspec.json.encode(_read(reader))
+    except RecursionError as error:
+        raise ValueError("its components hold each other") from error
 
 
 def _read(reader: UFOReader) -> UfoFont:
-    info = SimpleNamespace()
+    info = SimpleNamespace(unitsPerEm=1000, ascender=None, descender=None, familyName="", styleName="", copyright="")
     reader.readInfo(info)
-    em = getattr(info, "unitsPerEm", 1000)
+    em, ascender, descender = info.unitsPerEm, info.ascender, info.descender
     if not MIN_EM <= em <= MAX_EM:
         raise ValueError(f"unitsPerEm is {em}; {MIN_EM} to {MAX_EM} is needed")
-    ascender, descender = getattr(info, "ascender", None), getattr(info, "descender", None)
     if not all(value is None or _is_near(value) for value in (ascender, descender)):
-        raise ValueError(
-            f"ascender and descender are {ascender} and {descender}; less than {MAX_COORDINATE:.0f} is needed"
-        )
+        raise ValueError(f"ascender {ascender} or descender {descender} is not less than {MAX_COORDINATE:.0f}")
     # The em is laid centred on ascender..descender, as the project does with fonts.
     baseline = BASELINE * em if ascender is None or descender is None else (em + ascender + descender) / 2
     glyphs: dict[str, DrawnGlyph] = {}
@@ -211,14 +175,12 @@ def _read(reader: UFOReader) -> UfoFont:
     for name, file in glyph_set.contents.items():
         if Path(file).name != file:
             raise ValueError(f"the file of glyph {name} is not in its folder: {file}")
-    for name in glyph_set.keys():  # noqa: SIM118  # no dictionary
+    for name in glyph_set.contents:
         glyph, pen = glyph_set[name], _Counted(glyph_set)
         glyph.draw(pen)
         outline = _closed(pen.value)
         width = getattr(glyph, "width", 0)
-        if not _is_near(width) or not all(
-            _is_near(value) for _, points in outline.calls for p in points for value in p
-        ):
+        if not all(map(_is_near, [width, *(value for _, points in outline.calls for p in points for value in p)])):
             raise ValueError(f"glyph {name} is wider or reaches farther than {MAX_COORDINATE:.0f} units")
         unicodes = getattr(glyph, "unicodes", [])
         if not unicodes and name != ".notdef":
@@ -234,9 +196,9 @@ def _read(reader: UFOReader) -> UfoFont:
             else:
                 glyphs[char] = DrawnGlyph(char, outline, width)
     return UfoFont(
-        [glyphs[char] for char in sorted(glyphs)], round(em), baseline, printable(getattr(info, "familyName", "")),
-        printable(getattr(info, "styleName", "")), printable(getattr(info, "copyright", ""), MAX_NAME_LENGTH),
-        sorted(empty), sorted(map(printable, nameless)),
+        [glyphs[char] for char in sorted(glyphs)], round(em), baseline, printable(info.familyName),
+        printable(info.styleName), printable(info.copyright, MAX_NAME_LENGTH), sorted(empty),
+        sorted(map(printable, nameless)),
     )  # fmt: skip
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import sys
-from collections.abc import Generator
-from dataclasses import dataclass, field
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -26,42 +25,6 @@ CHUNK = 8  # images that a process traces at a time
 MIN_FILES_FOR_POOL = 24  # fewer are traced by this process, sooner than others start
 
 
-@dataclass(frozen=True)
-class Vectorized:
-    """The outlines of a folder, and the characters whose images gave none."""
-
-    glyphs: list[DrawnGlyph]
-    blank: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Tracing:
-    """How to trace the images of one folder. Can be pickled."""
-
-    folder: Path
-    units_per_em: int
-    baseline: float
-    tolerance: float
-    speck: float
-
-    @cached_property
-    def _cells(self) -> CellFinder:
-        return CellFinder(self.folder)
-
-    def trace_file(self, file: Path) -> Outline | str:
-        """The outline of one image, or why it cannot be read."""
-        try:
-            grey, _ = read_grey(file)
-        except DataError as error:
-            return str(error)
-        to_units = PixelsToUnits.from_frame(self._cells.cell_to_image(grey), self.units_per_em, self.baseline)
-        return trace(grey, to_units, em=self.units_per_em, tolerance=self.tolerance, speck=self.speck)
-
-    def trace_files(self, files: list[Path]) -> list[Outline | str]:
-        return [self.trace_file(file) for file in files]
-
-
 def open_images(folder: Path, chars: list[str] | None) -> dict[str, Path]:
     """The images of a folder by character; the log tells of names that stand for none.
 
@@ -72,14 +35,11 @@ def open_images(folder: Path, chars: list[str] | None) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder. Give a folder of glyph images.")
     glyphs = FolderGlyphs(folder)
-    CellFinder(folder)  # its error, before any image is read
     for finding in glyphs.diagnostics:
         log.warning("%s", finding)
-    if chars is None:
-        return glyphs.files
-    files = {char: glyphs.files[char] for char in chars if char in glyphs.files}
+    files = glyphs.files if chars is None else {char: glyphs.files[char] for char in chars if char in glyphs.files}
     if not files:
-        raise DataError(f"{folder}: has no image of the characters asked for ({shorten(chars)}). Choose others.")
+        raise DataError(f"{folder}: has no image of the characters asked for ({shorten(chars or [])}). Choose others.")
     return files
 
 
@@ -92,47 +52,56 @@ def vectorize_folder(
     speck: float = 0.0001,
     workers: int | None = None,
     none_is_error: bool = True,
-) -> Vectorized:
+) -> tuple[list[DrawnGlyph], list[str]]:
     """Traces the images of a folder.
 
     Args:
         chars: only these; None for all there are.
         layout: where their cells lie in font units, and how wide they are: ``metrics.choose_layout``.
-        tolerance: how far a curve may stray from the traced contour, in thousandths of the em.
-        speck: contours that enclose less are dropped, as a share of the em square.
+        tolerance, speck: as in ``trace.trace``.
         workers: processes; None for as many as cores.
         none_is_error: whether it is one that no image gives a glyph.
-    Returns: whole font units, without overlaps, in the order of ``chars``; images that are blank or cannot be read are
-        named in the log too.
+    Returns: the glyphs in whole font units, without overlaps, in the order of ``chars``; and the characters whose
+        images cannot be read. The log names these, and blank ones, too.
     Raises: DataError, as ``open_images``; RunError if a process is killed.
     """
     files = open_images(folder, chars)
-    tracing = Tracing(folder, layout.units_per_em, layout.baseline, tolerance, speck)
-    found = Vectorized([])
-    traced = _trace_all(tracing, list(files.values()), workers or len(os.sched_getaffinity(0)))
-    bar = tqdm(zip(files, traced, strict=True), total=len(files), unit="glyph", desc="tracing")
+    work = partial(_trace_files, cells=CellFinder(folder), layout=layout, tolerance=tolerance, speck=speck)
+    chunks = [list(files.values())[first : first + CHUNK] for first in range(0, len(files), CHUNK)]
+    processes = min(workers or len(os.sched_getaffinity(0)), len(chunks)) if len(files) >= MIN_FILES_FOR_POOL else 1
+    if processes == 1:
+        chunks = [[file] for file in files.values()]
+    glyphs: list[DrawnGlyph] = []
+    blank, unreadable = [], []
+    traced = map_in_processes(work, chunks, processes=processes, doing="traces glyphs", key="workers")
     with contextlib.closing(traced):
-        for char, result in bar:
+        results = zip(files, itertools.chain.from_iterable(traced), strict=True)
+        for char, result in (bar := tqdm(results, total=len(files), unit="glyph", desc="tracing")):
             if isinstance(result, str):
                 bar.write(f"error: {result}", file=sys.stderr)
-                found.unreadable.append(char)
+                unreadable.append(char)
             elif not result.calls:
-                found.blank.append(char)
+                blank.append(char)
             else:
-                found.glyphs.append(layout.place(char, result))
-    if found.blank:
-        log.warning("%s: %d images hold no ink and give no glyph: %s", folder, len(found.blank), shorten(found.blank))
-    if not found.glyphs and none_is_error:
+                glyphs.append(layout.place(char, result))
+    if blank:
+        log.warning("%s: %d images hold no ink and give no glyph: %s", folder, len(blank), shorten(blank))
+    if not glyphs and none_is_error:
         raise DataError(f"{folder}: none of its {len(files)} images gives a glyph. Look at them.")
+    return glyphs, unreadable
+
+
+def _trace_files(
+    files: list[Path], *, cells: CellFinder, layout: Layout, tolerance: float, speck: float
+) -> list[Outline | str]:
+    """The outline of each image, or why it cannot be read."""
+    found: list[Outline | str] = []
+    for file in files:
+        try:
+            grey, _ = read_grey(file)
+        except DataError as error:
+            found.append(str(error))
+            continue
+        to_units = PixelsToUnits.from_frame(cells.cell_to_image(grey), layout.units_per_em, layout.baseline)
+        found.append(trace(grey, to_units, em=layout.units_per_em, tolerance=tolerance, speck=speck))
     return found
-
-
-def _trace_all(tracing: Tracing, files: list[Path], workers: int) -> Generator[Outline | str, None, None]:
-    """The results in the order of the files."""
-    processes = min(workers, -(-len(files) // CHUNK)) if len(files) >= MIN_FILES_FOR_POOL else 1
-    chunk = CHUNK if processes > 1 else 1
-    chunks = [files[first : first + chunk] for first in range(0, len(files), chunk)]
-    traced = map_in_processes(tracing.trace_files, chunks, processes=processes, doing="traces glyphs", key="workers")
-    with contextlib.closing(traced):
-        for part in traced:
-            yield from part

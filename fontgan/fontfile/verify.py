@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import os
-from dataclasses import dataclass
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +12,12 @@ from fontTools.ttLib import TTFont
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
 from fontgan.errors import DataError, RunError, shorten
-from fontgan.fontfile.metrics import bounds_of
 from fontgan.fontfile.outline import DrawnGlyph
-from fontgan.runtime.files import temporary_sibling
+from fontgan.fontfile.target import file_of
+from fontgan.runtime.files import atomic_write, temporary_sibling
 from fontgan.runtime.subsample import subsample_evenly
+
+log = logging.getLogger(__name__)
 
 PX = 128  # the em, drawn
 MAX_PX = 2048  # side of a drawing
@@ -26,74 +26,46 @@ MIN_IOU = 0.75  # ink in common, over ink in either: below, something is wrong w
 FEW_UNITS = 64  # per em: with fewer, rounding to whole units may take as much; with as many, 0.86 were the least shared
 
 
-@dataclass(frozen=True)
-class Verified:
-    """
-    Args:
-        drawn: how many glyphs were drawn and compared.
-        mean, lowest: ink in common as a share of ink in either, 0 to 1; ``lowest_char`` has the lowest.
-    """
+def verify(file: Path, glyphs: list[DrawnGlyph]) -> dict[str, float]:
+    """Opens a font with fontTools and FreeType, and draws glyphs with ink that were put into it, of many some.
 
-    drawn: int
-    of: int
-    mean: float
-    lowest: float
-    lowest_char: str
-
-    def __str__(self) -> str:
-        which = "each" if self.drawn == self.of else f"{self.drawn} of {self.of}, spread evenly,"
-        return (
-            f"opened anew, {which} drawn at {PX} px: shares {self.mean:.4f} of its ink with the outlines on average, "
-            f"at least {self.lowest:.4f} ({self.lowest_char})"
-        )
-
-
-def verify(file: Path, glyphs: list[DrawnGlyph]) -> Verified | None:
-    """Opens a font with fontTools and FreeType, and draws the glyphs put into it.
-
-    Args:
-        glyphs: those with ink are looked at.
-    Returns: None if there is none.
+    Returns: the ink in common with the outline by character, as a share of ink in either, 0 to 1.
     Raises: RunError, an internal check, if a glyph is not there or is drawn otherwise; DataError if the font has so few
         units per em that the glyphs lose their shape.
     """
-    glyphs = [glyph for glyph in glyphs if glyph.outline.calls]
-    if not glyphs:
-        return None
     with TTFont(file, lazy=True) as font:
         cmap, em = font.getBestCmap(), font["head"].unitsPerEm
-        missing = [glyph.char for glyph in glyphs if ord(glyph.char) not in cmap]
-        wide = [
-            g.char for g in glyphs if g.char not in missing and font["hmtx"][cmap[ord(g.char)]][0] != round(g.advance)
-        ]
-    if missing or wide:
+        widths = {glyph.char: font["hmtx"][cmap[ord(glyph.char)]][0] for glyph in glyphs if ord(glyph.char) in cmap}
+    wrong = [glyph.char for glyph in glyphs if widths.get(glyph.char) != round(glyph.advance)]
+    if wrong:
         raise RunError(
-            f"internal check: {len(missing or wide)} of the glyphs put into the font are not there, or not as wide: "
-            f"{shorten(missing or wide)}. Nothing was kept; please report this."
+            f"internal check: {len(wrong)} of the glyphs put into the font are not there, or not as wide: "
+            f"{shorten(wrong)}. Nothing was kept; please report this."
         )
     drawn = FontGlyphs(file, data=file.read_bytes())  # our own
     shares = {glyph.char: _common_ink(drawn, glyph, em) for glyph in subsample_evenly(glyphs, MAX_DRAWN)}
     worst = min(shares, key=lambda char: shares[char])
-    if shares[worst] < MIN_IOU and em < FEW_UNITS:
+    told, share = f"{worst} U+{ord(worst):04X}", shares[worst]
+    if share < MIN_IOU and em < FEW_UNITS:
         raise DataError(
-            f"the font has {em} units per em, and {worst} U+{ord(worst):04X} loses its shape in whole units (it would share "
-            f"{shares[worst]:.2f} of its ink). Nothing was kept; give a target of {FEW_UNITS} units per em or more."
+            f"the font has {em} units per em, and {told} loses its shape in whole units (it would share {share:.2f} of "
+            f"its ink). Nothing was kept; give a target of {FEW_UNITS} units per em or more."
         )
-    if shares[worst] < MIN_IOU:
+    if share < MIN_IOU:
         raise RunError(
-            f"internal check: {worst} U+{ord(worst):04X} is drawn otherwise than it was made (they share "
-            f"{shares[worst]:.2f} of their ink). Nothing was kept; please report this."
+            f"internal check: {told} is drawn otherwise than it was made (they share {share:.2f} of their ink). "
+            "Nothing was kept; please report this."
         )
-    return Verified(len(shares), len(glyphs), float(np.mean(list(shares.values()))), shares[worst], worst)
+    return shares
 
 
 def _common_ink(font: FontGlyphs, glyph: DrawnGlyph, em: int) -> float:
     """Ink in common over ink in either, of a glyph in the font and its outline, both drawn by FreeType."""
-    bounds = bounds_of(glyph.outline)
-    assert bounds is not None
+    assert glyph.outline.bounds is not None
+    left, bottom, right, top = glyph.outline.bounds
     # A glyph that reaches far beyond its em is drawn smaller: pixels are counted in memory.
-    scale = min(PX / em, MAX_PX / max(bounds[2] - bounds[0], bounds[3] - bounds[1], 1))
-    left, bottom, right, top = (value * scale for value in bounds)
+    scale = min(PX / em, MAX_PX / max(right - left, top - bottom, 1))
+    left, bottom, right, top = (value * scale for value in glyph.outline.bounds)
     size = int(np.ceil(max(right - left, top - bottom, 1.0))) + 4
     # Both with their lower left corner two pixels inside: the cell's y counts down from the font's own em.
     baseline = font.to_cell()["baseline"] * scale
@@ -105,20 +77,22 @@ def _common_ink(font: FontGlyphs, glyph: DrawnGlyph, em: int) -> float:
     return float(np.minimum(of_file, of_outline).sum() / max(np.maximum(of_file, of_outline).sum(), 1e-9))
 
 
-def save_verified(font: TTFont, out: Path, glyphs: list[DrawnGlyph]) -> Verified | None:
+def save_verified(font: TTFont, out: Path, glyphs: list[DrawnGlyph]) -> None:
     """Writes a font aside, verifies it, and renames it to ``out``, which is whole or not there.
 
     Raises: RunError and DataError as ``verify``; OSError if it cannot be written.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    content = io.BytesIO()
-    font.save(content, reorderTables=False)
+    inked = [glyph for glyph in glyphs if glyph.outline.calls]
     with temporary_sibling(out) as folder:
         aside = folder / out.name
-        with aside.open("wb") as stream:
-            stream.write(content.getbuffer())
-            stream.flush()
-            os.fsync(stream.fileno())
-        verified = verify(aside, glyphs)
+        atomic_write(aside, file_of(font))
+        shares = verify(aside, inked) if inked else {}
         aside.replace(out)
-    return verified
+    if shares:
+        which = "each" if len(shares) == len(inked) else f"{len(shares)} of {len(inked)}, spread evenly,"
+        worst = min(shares, key=lambda char: shares[char])
+        log.info(
+            "opened anew, %s drawn at %d px: shares %.4f of its ink with the outlines on average, at least %.4f (%s)",
+            which, PX, np.mean(list(shares.values())), shares[worst], worst,
+        )  # fmt: skip

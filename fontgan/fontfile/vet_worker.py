@@ -36,25 +36,19 @@ def look_over(data: bytes, *, path: str, index: int | None, instance: str | None
     if tables:
         _read_tables(glyphs, path)
     for glyph in range(glyphs.glyph_count):
-        _draw(glyphs, glyph)
+        try:
+            if glyphs.load(glyph) > _MANY_POINTS:
+                glyphs.rasterize_loaded(Frame(MAX_PX, 0, 0), MAX_PX)
+        except freetype.FT_Exception as error:  # a broken glyph: whoever wants this one is told
+            if error.errcode == _OUT_OF_MEMORY:
+                raise MemoryError from error
     for char in chars:
         glyphs.glyph_of(char)
     return b""
 
 
-def _draw(glyphs: FontGlyphs, glyph: int) -> None:
-    try:
-        points = glyphs.load(glyph)
-        if points > _MANY_POINTS:
-            glyphs.rasterize_loaded(Frame(MAX_PX, 0, 0), MAX_PX)
-    except freetype.FT_Exception as error:
-        if error.errcode == _OUT_OF_MEMORY:
-            raise MemoryError from error
-        # A broken glyph: whoever wants this one is told.
-
-
 def _read_tables(glyphs: FontGlyphs, path: str) -> None:
-    from fontgan.fontfile.licence import read_licence
+    from fontgan.fontfile.licence import check_licence
 
     font = TTFont(io.BytesIO(glyphs.data), fontNumber=glyphs.index or 0, lazy=True)
     font.getGlyphOrder()
@@ -66,8 +60,7 @@ def _read_tables(glyphs: FontGlyphs, path: str) -> None:
                 f"{path}: its table {tag} cannot be read ({type(error).__name__}: {printable(str(error))}), so glyphs "
                 "cannot be added to it. See what fontTools' ttx says of it."
             ) from error
-    licence = read_licence(font)
-    _ = licence.known_as, licence.forbidding, licence.reserved_names
+    check_licence(font, confirm_ownership=True, family=None)  # its search through the texts, which refuses nothing
     if "CFF " in font and "fvar" not in font:
         top = font["CFF "].cff.topDictIndex[0]
         _ = len(top.CharStrings), top.charset, getattr(top, "FDSelect", None), getattr(top, "FDArray", None)
