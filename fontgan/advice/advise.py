@@ -1,7 +1,5 @@
 """Which characters to draw next, and why."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 

@@ -8,8 +8,6 @@ Source: Nemhauser, Wolsey and Fisher 1978, "An analysis of approximations for ma
         the bound; Minoux 1978 for the lazy form, which looks again only at candidates that may still be the best.
 """
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass

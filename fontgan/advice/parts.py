@@ -4,8 +4,6 @@ Characters that share a component have a part alike.  Nothing is known of a scri
 where a cut meets the least ink, and each part is described by where its edges run and in which direction.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import ndimage
 

@@ -1,7 +1,5 @@
 """A picture of the advised characters in the source font, each over a bar of the coverage reached with it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

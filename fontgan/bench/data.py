@@ -1,7 +1,5 @@
 """The data's way to a training step: packing fonts, reading batches, and a pack of many pairs."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile

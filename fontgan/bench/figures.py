@@ -1,7 +1,5 @@
 """Figures of a benchmark, and the settings that all sections share."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial

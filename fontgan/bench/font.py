@@ -1,7 +1,5 @@
 """Glyph images -> a font file, as many as a Chinese standard has, by all cores."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 import time

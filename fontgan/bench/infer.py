@@ -1,7 +1,5 @@
 """Inference: as ``fontgan infer`` draws against full precision, and a folder of images against the generator alone."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """The least time that the operations of a computation could take on a device, from their FLOPs and bytes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """The machine and versions that figures hold for, and its peak rates; nothing that tells whose machine it is."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

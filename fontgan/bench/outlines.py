@@ -1,7 +1,5 @@
 """Tracers side by side: images drawn from real fonts, traced, compared with the outlines they were drawn from."""
 
-from __future__ import annotations
-
 import importlib.util
 import io
 import random

@@ -1,7 +1,5 @@
 """Files of figures -> one Markdown page: a table for each section and machine."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections import defaultdict

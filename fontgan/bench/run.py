@@ -1,7 +1,5 @@
 """fontgan bench: how fast this machine trains, draws, reads data and makes fonts, as JSON and as a page."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re

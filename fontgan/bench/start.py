@@ -4,8 +4,6 @@
 imports, data and networks are all timed; it ends itself when its first step is done.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A training step with fontgan's defaults against the same step as the classic trainers did it."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Callable, Sequence

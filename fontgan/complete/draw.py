@@ -1,7 +1,5 @@
 """The glyphs that a typeface lacks: drawn by a trained run, and checked."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 from collections.abc import Mapping

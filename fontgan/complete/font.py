@@ -1,7 +1,5 @@
 """The font file of a completed typeface, and its page."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

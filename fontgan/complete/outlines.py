@@ -1,7 +1,5 @@
 """The outlines of a typeface's drawn glyphs."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import replace
 from functools import partial

@@ -1,7 +1,5 @@
 """The plan for completing a typeface: which characters it lacks, and which it can be learned from."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The folder in which a typeface is completed, stage by stage, and the files that go out of it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

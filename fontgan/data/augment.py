@@ -1,7 +1,5 @@
 """Small paired affine changes: the same for source and target, so a pair stays a pair."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import asdict, dataclass
 

@@ -1,7 +1,5 @@
 """Named character sets (of Python's own codecs and Unicode's ranges), text files and literal strings -> characters."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Callable, Iterable

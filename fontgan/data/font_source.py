@@ -3,8 +3,6 @@
 Outlines are taken unscaled and unhinted and moved by one exact transform, so that pixels map back to font units.
 """
 
-from __future__ import annotations
-
 import ctypes
 import hashlib
 import io

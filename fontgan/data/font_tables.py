@@ -1,7 +1,5 @@
 """A font file's bytes -> its tables: containers, faces of collections, instances, and what is damaged."""
 
-from __future__ import annotations
-
 import importlib.util
 import io
 import math

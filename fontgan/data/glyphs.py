@@ -1,7 +1,5 @@
 """What a source of glyphs is, whether a font or a folder of images."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol

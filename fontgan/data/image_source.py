@@ -4,8 +4,6 @@ One image is one em cell: its edges are the em square's, whatever its size in pi
 made holds a ``manifest.json`` that says where in the image the em square lies.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 import re

@@ -1,7 +1,5 @@
 """The schema of a manifest: what a pack and a run say of the data (``fontgan.data.pairs.manifest`` writes it)."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta, Struct

@@ -5,8 +5,6 @@ with ``preadv``, not mapped: pages of a map that were touched count as memory of
 of every row stands in ``checksums.npy`` and is compared whenever the row is read, so that opening a pack costs nothing.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import weakref

@@ -1,7 +1,5 @@
 """Glyphs -> rows of pixels in a pack's files, by several processes: each row has its place, whoever draws it."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import os

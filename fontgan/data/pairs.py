@@ -1,7 +1,5 @@
 """Source + target styles -> which pairs there are, how they are aligned, and which are held out."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

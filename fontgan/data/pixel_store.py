@@ -4,8 +4,6 @@ A store works in two steps. ``load_host`` takes rows (N,) int64, does what the h
 ahead of time; ``to_device`` makes of its result (N, H, W) uint8 on the device and is called by the training loop.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor

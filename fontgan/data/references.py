@@ -1,7 +1,5 @@
 """Glyphs that a style is read off: those of a pack's styles, and those of a font or folder that a user gives."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """Opening what a user named as glyphs: a font file, a glyph folder, or a bundled font."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

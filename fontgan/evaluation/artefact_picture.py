@@ -1,7 +1,5 @@
 """The picture of a diagnosis: spectra, the decoder's stages as bars, the worst glyphs of each artefact."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """checks.json: what ``fontgan complete`` found out about each glyph that it made."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A diagnosis as people read it: tables of scores and stages, and findings with what to try."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Every metric of a set of glyphs, with intervals, beside the baselines: what ``fontgan evaluate`` writes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """Two folders of glyph images, whoever made them -> a glyph set."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress

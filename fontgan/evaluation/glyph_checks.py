@@ -1,7 +1,5 @@
 """Is each made glyph fit to ship: the structure gate and the OCR of ``fontgan evaluate``, glyph by glyph."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

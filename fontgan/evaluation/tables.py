@@ -1,7 +1,5 @@
 """The result of an evaluation as people read it: the table, and a sheet of the worst glyphs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from fontgan.evaluation.glyph_set import GlyphSet

@@ -1,7 +1,5 @@
 """What a font is built of: a UFO, or a folder of glyph images that are traced."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Fitted pieces -> an outline as a font takes it: whole units, straight stems, no overlaps, contours wound one way."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

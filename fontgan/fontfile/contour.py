@@ -6,8 +6,6 @@ within a few hundredths of a pixel of the edge that was drawn. Only at corners d
 All contours of a glyph lie one after another in one array, since numpy is quick only with much at once.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A new font of nothing but outlines."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from fontTools.fontBuilder import FontBuilder

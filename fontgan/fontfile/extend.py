@@ -1,7 +1,5 @@
 """A font with glyphs added to it. What it had keeps its bytes, its glyph numbers and its line spacing."""
 
-from __future__ import annotations
-
 import logging
 import struct
 from collections import Counter

@@ -1,7 +1,5 @@
 """Outlines as a font file stores them: whole units, quadratic for TrueType, cubic for CFF."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What a font's own licence says about changing it. This reads the words; it is no lawyer."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

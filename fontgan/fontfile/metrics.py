@@ -1,7 +1,5 @@
 """Where the cell of a glyph image lies in font units, and how wide a glyph is."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping

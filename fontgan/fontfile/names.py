@@ -1,7 +1,5 @@
 """The name table, and the names of glyphs."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 import zlib

@@ -1,7 +1,5 @@
 """The font that glyphs are added to, and what is refused before any work begins."""
 
-from __future__ import annotations
-
 import io
 import tempfile
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Outlines as a UFO 3, which font editors open and save; and back, also from UFOs made elsewhere."""
 
-from __future__ import annotations
-
 import math
 import os
 import plistlib

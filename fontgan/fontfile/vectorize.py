@@ -1,7 +1,5 @@
 """A folder of glyph images -> outlines, by as many processes as it takes."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import logging

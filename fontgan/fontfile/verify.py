@@ -1,7 +1,5 @@
 """A finished font file, opened anew and drawn, beside the outlines that it was made of."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What is done with a font in the process that may be ended: all that the program may do with it later."""
 
-from __future__ import annotations
-
 import importlib
 import io
 from pathlib import Path

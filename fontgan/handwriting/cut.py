@@ -1,7 +1,5 @@
 """A located page -> the glyph image of each cell: even light, no guides, no specks, grey levels at the ink's edges."""
 
-from __future__ import annotations
-
 import math
 import unicodedata
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The glyph folder that scanned pages are cut into, and what is told of them."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Sequence

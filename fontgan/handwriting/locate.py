@@ -3,8 +3,6 @@
 Pictures: (H, W) uint8 grey.  Their pixel centres are whole numbers, as OpenCV counts.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import cv2

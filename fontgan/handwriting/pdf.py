@@ -1,7 +1,5 @@
 """Template pages -> PDF, all of it vectors: any printer's resolution is enough, and no image of a font is shipped."""
 
-from __future__ import annotations
-
 import unicodedata
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which pictures are pages, and their pixels."""
 
-from __future__ import annotations
-
 import glob
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Loggers: where the numbers, pictures and texts of a training go. One class and one file of ``configs/logger/`` each."""
 
-from __future__ import annotations
-
 import importlib
 import uuid
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """TensorBoard logs in ``RUN/tensorboard``."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Weights & Biases, and Trackio, which takes the same calls."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Mapping
 from pathlib import Path

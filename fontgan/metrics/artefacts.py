@@ -5,8 +5,6 @@ grows with the artefact.  Wrong or bolder strokes move it little; how little, th
 everywhere and have no artefacts.  Maps are (B, C, H, W) of any range.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import NamedTuple

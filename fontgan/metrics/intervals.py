@@ -1,7 +1,5 @@
 """Bootstrap intervals that know that glyphs of one style resemble each other."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property

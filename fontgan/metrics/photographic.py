@@ -3,8 +3,6 @@
 Their networks have seen photographs, not glyphs, so their numbers serve to compare with what others publish.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import logging

@@ -3,8 +3,6 @@
 Ink images are (N, 1, H, W) float32, 0 paper .. 1 ink.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -5,8 +5,6 @@ as the identity.  B is the batch, C channels, H and W the height and width of a 
 ValueError.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

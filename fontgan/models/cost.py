@@ -3,8 +3,6 @@
 Networks to count with are made on torch's meta device, where weights take no memory.
 """
 
-from __future__ import annotations
-
 import copy
 from bisect import bisect_left
 from collections.abc import Callable, Iterator

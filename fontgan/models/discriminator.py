@@ -5,8 +5,6 @@ Contract of every class here: ``Discriminator(styles, **options)`` maps a source
 device too, where it is asked before training starts whether it takes the size of the images and what it gives.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

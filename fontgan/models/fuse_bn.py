@@ -1,7 +1,5 @@
 """Batch normalisation folded into the convolution before it, for drawing: one pass over each map less."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

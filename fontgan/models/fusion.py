@@ -4,8 +4,6 @@ Contract of every class here: ``Fusion(up_channels, skip_channels)`` maps
 (B, up_channels, H, W) and (B, skip_channels, H, W) -> (B, fusion.out_channels, H, W).
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -8,8 +8,6 @@ There are two sets of weights: one measures, the other is for ``loss.perceptual`
 measuring one would learn to please it, and score better than it draws.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Computing a part of a network again in the backward pass instead of keeping its maps (gradient checkpointing)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 

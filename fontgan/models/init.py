@@ -1,7 +1,5 @@
 """Global weight initialisation that leaves a block's own initialisation standing."""
 
-from __future__ import annotations
-
 from torch import nn
 
 SCHEMES = ("normal", "kaiming", "xavier", "torch")

@@ -1,7 +1,5 @@
 """Small layers that several blocks are made of; B, C, H, W: batch, channels, height and width of a map in pixels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Group normalisation with a group count that fits any width.  (Batch and instance norm are torch's own.)"""
 
-from __future__ import annotations
-
 import math
 
 from torch import nn

@@ -1,7 +1,5 @@
 """Drawing any number of glyphs in batches: the one way that training, scores and inference all draw."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar

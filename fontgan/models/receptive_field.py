@@ -1,7 +1,5 @@
 """What one pixel depends on: receptive fields, by gradients, which see attention, pooling and interpolation as they are."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Sequence

@@ -8,8 +8,6 @@ A ``norm`` is instance, batch, group or none, an ``activation`` one of ``fontgan
 name or a number out of range raises ValueError.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 from torch import Tensor, nn

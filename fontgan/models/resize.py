@@ -11,8 +11,6 @@ that predict their weights, keeps its norm: the pictures are the same, drawn in 
 B is the batch, C channels, H and W the height and width of a map in pixels.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -9,8 +9,6 @@ enters at the innermost map alone.  A ``StyleEncoder`` takes a style's code in p
 A number below 1 raises ValueError.
 """
 
-from __future__ import annotations
-
 import itertools
 
 import torch

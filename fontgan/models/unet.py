@@ -5,8 +5,6 @@ A map of level k has H / 2**k rows; level 0 is the image, level ``depth`` the in
 the level before it where ``innermost_stride`` is 1).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

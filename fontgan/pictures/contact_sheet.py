@@ -1,7 +1,5 @@
 """Contact sheets: rows of glyphs with their labels, as one picture."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from pathlib import Path

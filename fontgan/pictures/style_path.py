@@ -1,7 +1,5 @@
 """A way from style to style, and what is shown of it: a strip picture and an animation."""
 
-from __future__ import annotations
-
 import io
 import math
 import re

@@ -1,7 +1,5 @@
 """The parts of a generator that ``fontgan report blocks`` swaps, one at a time, into the same network."""
 
-from __future__ import annotations
-
 import re
 
 from omegaconf import OmegaConf

@@ -1,7 +1,5 @@
 """What every block of the generator costs and how it begins, each swapped alone into one and the same baseline."""
 
-from __future__ import annotations
-
 import re
 import statistics
 from collections import defaultdict

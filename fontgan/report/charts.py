@@ -1,7 +1,5 @@
 """Numbers -> places on a chart.  The page's templates draw them as SVG."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A folder of runs -> variants: runs whose configs differ in nothing but their seed."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

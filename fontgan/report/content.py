@@ -1,7 +1,5 @@
 """What a report says, as plain numbers and words: the page, the CSV and the JSON are all made from this."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What a variant costs: parameters, FLOPs, and rates measured side by side in one process."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """HTML files that need nothing else: styles, script and pictures inside, no network, names escaped."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 Not in the run's own folder: a run may come from a stranger, and its scores are for us to measure.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import logging

@@ -1,7 +1,5 @@
 """Content and the glyphs of the wall and the worst ones, as PNGs -> one HTML file that needs nothing else."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence

@@ -3,8 +3,6 @@
 The made glyphs and the text are drawn by the font itself, which the page holds; the source's glyphs are pictures.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import io
 from collections.abc import Callable, Sequence

@@ -7,8 +7,6 @@ Styles and runs are few.  Their weights are stretched so that the variance is ri
 Student's t, so with three styles and two seeds an interval covers less than its 95 %.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 The sentences are our own, of frequent characters, so that small fonts can set them too.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Collection, Sequence
 from itertools import cycle

@@ -4,8 +4,6 @@ It tells accidents: bits that flipped, files that were cut off or mixed up. It i
 purpose can change its sum too.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

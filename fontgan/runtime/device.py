@@ -1,7 +1,5 @@
 """Where and in what precision networks compute."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

@@ -4,8 +4,6 @@ Each holds the whole model and a share of every batch; DistributedDataParallel a
 devices travel by NCCL, those on the CPU by gloo.  Without torchrun there is one process, and all of this answers at once.
 """
 
-from __future__ import annotations
-
 import inspect
 import logging
 import os

@@ -1,7 +1,5 @@
 """Writing so that a file or folder is whole or not there; locks and folders."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import errno

@@ -1,7 +1,5 @@
 """What the terminal is told: what is done twice speaks once, and names from outside stay what they are, text."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Iterator

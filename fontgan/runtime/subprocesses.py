@@ -3,8 +3,6 @@
 They import what the work needs and no more: neither torch nor the script that was started.
 """
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import logging

@@ -3,8 +3,6 @@
 Threads and not processes, because what they do most, decoding, resampling and packing images, leaves Python's lock.
 """
 
-from __future__ import annotations
-
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable

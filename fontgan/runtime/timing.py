@@ -1,7 +1,5 @@
 """Tasks timed interleaved, round after round in one process, and their medians and extremes."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence

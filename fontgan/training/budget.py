@@ -1,7 +1,5 @@
 """How long a training may be, so that variants can be compared at equal cost: in steps, minutes or operations."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

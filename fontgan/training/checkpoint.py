@@ -11,8 +11,6 @@
     training.safetensors            optimiser state, each process's random-number state
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import os

@@ -1,7 +1,5 @@
 """Dead channels: those that give one and the same value at every place of every glyph, and so tell nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

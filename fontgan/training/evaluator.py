@@ -1,7 +1,5 @@
 """Evaluation during a training: scores and contact sheets of the held-out characters."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

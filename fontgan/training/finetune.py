@@ -4,8 +4,6 @@ The new model knows the styles of the old one first, in their order, then the ne
 taken over, the averaged one that draws; the discriminator, the optimisers and the average start afresh.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass

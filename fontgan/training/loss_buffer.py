@@ -1,7 +1,5 @@
 """What the latest steps report, kept on the device until it is looked at, so that no step waits for the last one."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from typing import Any

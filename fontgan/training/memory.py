@@ -1,7 +1,5 @@
 """How much memory a training step takes, and the largest batch that fits."""
 
-from __future__ import annotations
-
 import re
 import weakref
 from collections.abc import Callable

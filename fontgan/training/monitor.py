@@ -4,8 +4,6 @@ What ruins the networks is a ``Diverged``, which ends the training or rolls it b
 while it lasts.  The limits stand far outside what healthy runs showed: docs/research/log-reliability.md has the measurements.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

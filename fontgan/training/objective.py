@@ -1,7 +1,5 @@
 """What a training minimises: loss terms, each with its weight and its share of the training, as ``loss=`` lists them."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence

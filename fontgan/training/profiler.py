@@ -1,7 +1,5 @@
 """``trainer.profile``: a trace of a few steps, and the ten operations that take most of them."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Progress bar of a training: pace, expected end and the latest losses."""
 
-from __future__ import annotations
-
 import math
 import sys
 import time

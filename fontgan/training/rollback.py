@@ -1,7 +1,5 @@
 """Rollback: a training that diverged goes back to its last good checkpoint, and on at half the learning rate."""
 
-from __future__ import annotations
-
 import logging
 
 from fontgan.errors import RunError

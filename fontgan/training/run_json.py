@@ -1,7 +1,5 @@
 """The schema of ``run.json``, what a checkpoint says of itself; a stranger may have written it."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta, Struct, field

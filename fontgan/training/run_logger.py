@@ -4,8 +4,6 @@
 They are written whatever loggers are chosen: ``fontgan report`` reads them, and a resumed run goes on with them.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How far a training is, its learning rate, and when it logs, evaluates and saves."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

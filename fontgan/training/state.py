@@ -1,7 +1,5 @@
 """Training state: what a training goes on from, saved as checkpoints and restored from them."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path

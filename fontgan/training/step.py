@@ -3,8 +3,6 @@
 In several processes DistributedDataParallel averages the gradients.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

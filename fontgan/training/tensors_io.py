@@ -4,8 +4,6 @@ Format: 8 bytes of length, little-endian; a JSON header with type, shape and pla
 ``__metadata__`` of texts; the tensors' bytes one after the other (https://huggingface.co/docs/safetensors).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ It learns to tell which character and which of the four bundled fonts it sees, t
 made bolder and lighter, blur and noise.  The classifiers are thrown away; the features stay.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The training loop: steps, logs, evaluations, checkpoints, and stopping without losing anything."""
 
-from __future__ import annotations
-
 import logging
 import math
 import signal

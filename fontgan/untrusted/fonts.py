@@ -4,8 +4,6 @@ FreeType and fontTools take a font at its word: a few hundred bytes can ask for 
 So another process does first what this one is about to do, and a font that it got through is remembered by its hash.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from pathlib import Path

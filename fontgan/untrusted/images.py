@@ -4,8 +4,6 @@ What is read is bounded before it is decoded: the kind of file, its bytes, the i
 may make Pillow's Python code build.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import stat

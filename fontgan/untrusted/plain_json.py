@@ -3,8 +3,6 @@
 What several fields must have in common is checked by its ``__post_init__``, which raises ValueError.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

@@ -1,7 +1,5 @@
 """YAML that anybody may have written, read as plain data: within bounds, and with nothing in it that refers or executes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -5,8 +5,6 @@ work comes, without torch; for each work it forks a child, which takes milliseco
 process never meets the next.  Answers are text or bytes, never pickles: the child has read what a stranger wrote.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import json
