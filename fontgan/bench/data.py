@@ -5,11 +5,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from functools import partial
 from itertools import count
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +27,7 @@ from fontgan.data.pack_shards import PixelWriter, rows_in_a_shard
 from fontgan.data.sources import asset
 from fontgan.errors import RunError
 from fontgan.runtime.log_setup import quiet
+from fontgan.runtime.subprocesses import map_in_processes
 from fontgan.runtime.timing import ratio, summarize
 
 PACKED_PX = 128
@@ -124,21 +123,15 @@ def measure_big_pack(pairs: int, setup: Setup) -> list[Figure]:
             styles = max(1, wanted // chars)
             write_synthetic_pack(Path(folder) / name, styles=styles, chars=chars, size=BIG_PX)
             counts[name] = styles * chars
-        try:
-            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                on_cpu = replace(setup, device=torch.device("cpu"))
-                once, seconds = pool.submit(read_packs, Path(folder), on_cpu).result()
-        except BrokenProcessPool as error:
-            raise RunError("the synthetic pack: the process that read it was killed. Lower pairs.") from error
+        read = partial(read_packs, setup=replace(setup, device=torch.device("cpu")))
+        doing = {"doing": "reads the synthetic pack", "key": "pairs"}
+        ((once, seconds),) = map_in_processes(read, [Path(folder)], processes=2, **doing)  # with 1 it would be this one
     title = f"pack of {counts['big']:,} pairs: "
     how = f"synthetic, {BIG_PX} px, in a fresh process, its file in the page cache"
     beside = f"{how}; beside one of {counts['small']:,} pairs, batches of {BATCH}"
     memory = f"{how}; memory of its own, file pages aside"
     return [
-        *(
-            Figure(title + name, summarize([found]), unit, memory if unit == "MiB" else how)
-            for name, found, unit in once
-        ),
+        *(Figure(title + name, summarize([n]), unit, memory if unit == "MiB" else how) for name, n, unit in once),
         *rates(title, BATCH, {"reading": seconds["big"]}, beside),
         Figure(f"{title}reading over a small pack", ratio(seconds["small"], seconds["big"]), "x", beside),
     ]

@@ -39,9 +39,7 @@ class GlyphSet:
     truth: np.ndarray
     source: np.ndarray | None  # what was drawn from, where that is known
     baseline: dict[str, np.ndarray]  # what could be drawn without learning anything
-    gates: dict[str, StrokeErrorClassifier] = field(
-        default_factory=dict
-    )  # none where there are too few glyphs to fit on
+    gates: dict[str, StrokeErrorClassifier] = field(default_factory=dict)  # a style of too few glyphs has none
     trained: GlyphSet | None = None  # as many characters that the run was trained on; None for folders
     missing: dict[str, list[str]] = field(default_factory=dict)  # style -> characters that only the true glyphs have
     extra: dict[str, list[str]] = field(default_factory=dict)  # style -> characters that only the drawn glyphs have
