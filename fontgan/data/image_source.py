@@ -306,8 +306,7 @@ def resample(grey: np.ndarray, to_canvas: Frame, size: int) -> np.ndarray:
     Raises: DataError if the canvas would show more than ``MAX_CANVAS_PIXELS`` pixels of image and paper around it.
     """
     height, width = grey.shape
-    back = to_canvas.inverse()
-    region = back.box(Box(0, 0, size, size))  # what the canvas shows, in image pixels
+    region = to_canvas.inverse().box(Box(0, 0, size, size))  # what the canvas shows, in image pixels
     across = max(region.x1, width) - min(region.x0, 0)
     down = max(region.y1, height) - min(region.y0, 0)
     if not across * down <= MAX_CANVAS_PIXELS:  # also what is no number

@@ -64,8 +64,7 @@ class PixelRows:
                 if os.fstat(file.fileno()).st_size != HEADER_BYTES + int(np.prod(shape)):
                     raise ValueError(f"{name} is cut off or too long")
             self._files.append(folder / name)
-        self._shard_rows = shard_rows
-        self._sums = sums
+        self._shard_rows, self._sums = shard_rows, sums
         self._open = lru_cache(OPEN_SHARDS)(partial(_OpenFile, flags=os.O_RDONLY))  # and drops those long not used
 
     def __len__(self) -> int:

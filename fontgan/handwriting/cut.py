@@ -225,8 +225,7 @@ def clean(levels: np.ndarray, char: str) -> tuple[np.ndarray | None, list[str]]:
     """
     glyph = np.clip(np.rint(levels), 0, PAPER).astype(np.uint8)
     size = len(glyph)
-    frame = canvas_frame(size)
-    em = frame.scale
+    frame, em = canvas_frame(size), size / CANVAS_EMS
     count, labels, boxes, _ = cv2.connectedComponentsWithStats((glyph < PAPER - 10).astype(np.uint8), connectivity=8)
     coverage = (PAPER - glyph).astype(np.float64) / PAPER
     whole, cell = slice(None), slice(int(frame.dx), math.ceil(frame.dx + em))

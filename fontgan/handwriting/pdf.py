@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 from fontTools.pens.basePen import BasePen
-from fontTools.pens.transformPen import TransformPen
 from fontTools.ttLib import TTFont
 from tqdm import tqdm
 
 from fontgan.data.font_source import FontGlyphs
-from fontgan.data.frame import BASELINE, Box
+from fontgan.data.frame import BASELINE, Box, Frame
 from fontgan.data.sources import asset
 from fontgan.errors import ConfigError
 from fontgan.handwriting import sheet
@@ -35,25 +34,28 @@ class LabelFont:
         """Adds a character to a path of the PDF so that its em square fills ``em``."""
         facts = self.glyphs.to_cell()
         scale = em.width / facts["units_per_em"]
-        to_page = (scale, 0, 0, -scale, em.x0, em.y0 + scale * facts["baseline"])  # font units (y up) -> mm, y down
-        self._drawable[self._cmap[ord(char)]].draw(TransformPen(_PathPen(self._drawable, path), to_page))
+        pen = _PathPen(self._drawable, path, Frame(scale, em.x0, em.y0 + scale * facts["baseline"]))
+        self._drawable[self._cmap[ord(char)]].draw(pen)
 
 
 class _PathPen(BasePen):  # type: ignore[misc]
-    """Outlines -> a path of the PDF."""
+    """Font units (y up) -> a path of the PDF in millimetres, y down."""
 
-    def __init__(self, glyph_set: Any, path: Any):
+    def __init__(self, glyph_set: Any, path: Any, frame: Frame):
         super().__init__(glyph_set)
-        self._path = path
+        self._path, self._frame = path, frame
+
+    def _at(self, point: tuple[float, float]) -> tuple[float, float]:
+        return self._frame.dx + self._frame.scale * point[0], self._frame.dy - self._frame.scale * point[1]
 
     def _moveTo(self, pt: Any) -> None:
-        self._path.move_to(*pt)
+        self._path.move_to(*self._at(pt))
 
     def _lineTo(self, pt: Any) -> None:
-        self._path.line_to(*pt)
+        self._path.line_to(*self._at(pt))
 
     def _curveToOne(self, pt1: Any, pt2: Any, pt3: Any) -> None:
-        self._path.curve_to(*pt1, *pt2, *pt3)
+        self._path.curve_to(*self._at(pt1), *self._at(pt2), *self._at(pt3))
 
     def _closePath(self) -> None:
         self._path.close()
