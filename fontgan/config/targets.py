@@ -28,10 +28,8 @@ class AllowedTarget:
 
     path: str  # the node, and with ``below`` every node in it
     ours: str = ""  # module of fontgan, with all in it, whose classes may be named there
-    torch: tuple[
-        str, ...
-    ] = ()  # modules of torch whose classes may be, by short names such as ``torch.nn.BatchNorm2d``
-    base: str = ""  # the class that torch's and plugins' ones descend from; without one no plugin's may be named
+    torch: tuple[str, ...] = ()  # modules of torch whose classes may be, by short names: ``torch.nn.BatchNorm2d``
+    base: str = ""  # what torch's and plugins' ones descend from or return; without one no plugin's may be named
     below: bool = False
     optional: bool = False  # whether null may stand there
 
@@ -48,9 +46,9 @@ ALLOWED_TARGETS = (
     AllowedTarget("generator.norm", "fontgan.models", TORCH_NORMS, "torch.nn.Module"),
     AllowedTarget("generator", "fontgan.models", base="torch.nn.Module", below=True),
     AllowedTarget("discriminator", "fontgan.models", base="torch.nn.Module", optional=True),
-    AllowedTarget("loss", "fontgan.losses", base="builtins.object", below=True, optional=True),
-    AllowedTarget("data.augment", "fontgan.data.augment", base="builtins.object", optional=True),
-    AllowedTarget("logger", "fontgan.loggers", base="builtins.object", below=True, optional=True),
+    AllowedTarget("loss", "fontgan.losses", base="torch.Tensor", below=True, optional=True),
+    AllowedTarget("data.augment", "fontgan.data.augment", base="fontgan.data.augment.Augmentation", optional=True),
+    AllowedTarget("logger", "fontgan.loggers", base="fontgan.loggers.Logger", below=True, optional=True),
     AllowedTarget("optim.algorithm", torch=("torch.optim",), base="torch.optim.Optimizer"),
 )
 NOT_FOR_CONFIGS = ("device", "dtype", "params")  # of torch's own classes: where and on what is for the program to say
@@ -89,14 +87,13 @@ def locate(path: str, target: Any) -> Callable[..., Any]:
         raise ConfigError(f"{written}: there is no such class. {place.takes()} may be named there.")
     homes = [plugin.name] if plugin else [place.ours] if ours else place.torch
     written_there = any(f"{getattr(found, '__module__', '')}.".startswith(f"{home}.") for home in homes)
-    if plugin and not (written_there and _makes(found, place.base)):
-        raise ConfigError(f"{written}: of a plugin, only what makes a {place.base} may be named there.")
-    if ours:  # a class, or a function that says it returns a layer, or of a loss term a tensor
-        fits = isinstance(found, type) or _makes(found, "torch.Tensor" if place.path == "loss" else "torch.nn.Module")
-    else:
-        fits = plugin is not None or (isinstance(found, type) and _makes(found, place.base))
+    if isinstance(found, type) and (ours or place.path == "loss"):  # a loss term with a side for the discriminator
+        fits = True
+    else:  # a class, or a function that says it returns a layer, or of a loss term a tensor
+        fits = _makes(found, place.base) and bool(isinstance(found, type) or ours or plugin)
     if not (written_there and fits):
-        raise refusal
+        of_plugin = ConfigError(f"{written}: of a plugin, only what makes a {place.base} may be named there.")
+        raise of_plugin if plugin else refusal
     return found  # type: ignore[no-any-return]
 
 

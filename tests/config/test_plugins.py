@@ -24,7 +24,7 @@ from fontgan.config.instantiate import build_generator
 from fontgan.config.saved import load_config
 from fontgan.config.targets import locate
 from fontgan.errors import ConfigError
-from tests.helpers import TINY, error_line
+from tests.helpers import TINY, Here, error_line
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "extending.md").read_text(encoding="utf-8")
 SECTION = PAGE.partition("## A part in your own package")[2].partition("\n## ")[0]
@@ -105,6 +105,47 @@ def test_the_variants_of_a_plugin_are_among_the_choices(package: Path, capsys: p
 def test_a_config_names_the_plugins_it_uses_and_no_others(package: Path) -> None:
     assert compose_config("train", [GIVEN]).plugins == []
     assert compose_config("infer", [GIVEN, "checkpoint=RUN", "out=DIR"]).plugins == ["my_package"]
+
+
+TERM_AND_LOGGER = {
+    "configs/loss/darkness.yaml": "defaults: [ink, _self_]\n"
+    "darkness: {_target_: my_package.more.darkness, weight: 2.0, start: 0.1, end: 1.0, fade_in: 0.0, fade_out: 0.0}\n",
+    "configs/logger/last.yaml": "# @package logger.last\n_target_: my_package.more.Last\n",
+    "more.py": """
+from torch import Tensor
+from fontgan.loggers import Logger
+
+def darkness(fake: Tensor, target: Tensor) -> Tensor:
+    return (fake.mean() - target.mean()).abs()
+
+def untyped(fake, target):
+    return fake.mean()
+
+class Last(Logger):
+    def scalars(self, step, values):
+        with (self.run / "told.txt").open("a") as file:
+            file.write(f"{step} {sorted(values)}")
+
+class Other:
+    pass
+""",
+}
+
+
+def test_a_loss_term_and_a_logger_of_a_plugin_take_part(package: Path, here: Here) -> None:
+    for name, text in TERM_AND_LOGGER.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text, encoding="utf-8")
+    chosen = ("loss=darkness", "discriminator=none", "logger=last", "trainer.log_every=1")
+    result = here("train", GIVEN, *TINY, *chosen, "out=run")
+    assert result.returncode == 0, result.stderr
+    assert "loss/darkness" in (package.parent / "run" / "told.txt").read_text()
+    assert OmegaConf.load("run/config.yaml").plugins == ["my_package"]
+    for place, name, made in (
+        ("loss.x", "untyped", r"torch\.Tensor"), ("logger.x", "Other", r"fontgan\.loggers\.Logger"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=f"only what makes a {made} may be named there"):
+            locate(place, f"my_package.more.{name}")
 
 
 def test_an_installed_plugin_is_there_without_being_typed(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
