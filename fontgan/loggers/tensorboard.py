@@ -19,7 +19,8 @@ class TensorBoard(Logger):
 
         self.close()
         threading.excepthook = _without_trace
-        self.writer = SummaryWriter(str(self.run / "tensorboard"), purge_step=step + 1 if step else 0)  # type: ignore[no-untyped-call]
+        purge_step = step + 1 if step else 0
+        self.writer = SummaryWriter(str(self.run / "tensorboard"), purge_step=purge_step)  # type: ignore[no-untyped-call]
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():

@@ -52,8 +52,8 @@ def step_flops(
 ) -> float:
     """Operations of a training step, forward and backward through both networks, a multiply-add counted as two.
 
-    The mean over a training, as terms may start late or end early.  A real step is counted, on torch's meta device, where
-    the networks are and nothing is computed; what ``trainer.gradient_checkpointing`` computes again is not.
+    The mean over a training, as terms may start late or end early.  A real step is counted, on torch's meta device,
+    where the networks are and nothing is computed; what ``trainer.gradient_checkpointing`` computes again is not.
     """
     step = TrainStep(
         generator,

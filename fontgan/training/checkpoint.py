@@ -171,8 +171,8 @@ def drop_after(run: Path, step: int) -> None:
 
 
 def clear_leftovers(run: Path, newest: Checkpoint | None) -> None:
-    """Removes what a killed process left half-written or had no time to remove, given the newest intact checkpoint; call
-    it while holding the run's lock."""
+    """Removes what a killed process left half-written or had no time to remove, given the newest intact checkpoint;
+    call it while holding the run's lock."""
     if newest is not None:
         _remove_others(run, newest)
     for folder in (run / "checkpoints").glob(".step-*"):
@@ -182,8 +182,8 @@ def clear_leftovers(run: Path, newest: Checkpoint | None) -> None:
 
 
 def all_checkpoints(run: Path) -> list[Checkpoint]:
-    """The checkpoints of a run whose description and lengths of files are whole, oldest first; damaged ones are named in
-    the log and passed over. Raises: RunError if all of them are damaged."""
+    """The checkpoints of a run whose description and lengths of files are whole, oldest first; damaged ones are named
+    in the log and passed over. Raises: RunError if all of them are damaged."""
     whole, damaged = _look_through(run)
     for error in damaged.values():
         log.warning("%s", error)
@@ -250,7 +250,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
 
 
 def find(path: Path, which: str, key: str = "checkpoint") -> Checkpoint:
-    """The checkpoint a user names by the setting ``key``: one folder, or the best or last of a run. Raises: RunError."""
+    """The checkpoint that the setting ``key`` names: one folder, or the best or last of a run. Raises: RunError."""
     if which not in ("best", "last"):
         raise RunError(f"which={which}: choose best or last.")
     if not path.is_dir():

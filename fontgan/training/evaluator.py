@@ -67,7 +67,7 @@ class Evaluator:
         return found
 
     def _score(self, pairs: list[Pair], draw: Callable[[GlyphBatch], Tensor]) -> tuple[dict[str, float], float]:
-        """Mean scores over pairs, and the share of black glyphs, with hardly any paper: those whose negative is ``blank``.
+        """Mean scores over pairs, and the share of black glyphs, with hardly any paper: their negative is ``blank``.
 
         Each process draws its share of them, a few at a time, so that memory does not grow with their number.
         """

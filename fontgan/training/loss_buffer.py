@@ -32,7 +32,7 @@ class StepReport:
 
 
 class LossBuffer:
-    """Add what each step reports to ``kept``; ``copy_async`` it to the host now and then, and ``collect`` it there later.
+    """Add what each step reports to ``kept``; ``copy_async`` it to the host now and then, and ``collect`` it later.
 
     On CUDA the copy goes into pinned memory behind the step's own work; reading waits for it alone, and whatever was
     queued after it computes meanwhile.

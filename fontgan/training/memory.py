@@ -3,6 +3,7 @@
 import re
 import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ CGROUP = Path("/sys/fs/cgroup")
 def largest_batch(step: TrainStep, size: int, device: torch.device, *, most: int) -> int:
     """The largest batch whose training step on images of ``size`` pixels fits into the memory that is free now.
 
-    Two small batches are measured; what a step takes grows linearly with the batch, so no attempt has to fail.  The step
-    is moved by it, so give one that is thrown away.
+    Two small batches are measured; what a step takes grows linearly with the batch, so no attempt has to fail.  The
+    step is moved by it, so give one that is thrown away.
 
     Returns: 1 to ``most``, a multiple of 8 from 8 on, as tensor cores like it.
     Raises: RunError if not even one pair fits.
@@ -38,7 +39,7 @@ def largest_batch(step: TrainStep, size: int, device: torch.device, *, most: int
     probe(step, FIRST[0], size, device)  # gradients and the optimisers' state, which stay, are made in the first step
     free = available_bytes(device)
     for small, large in (FIRST, SECOND):
-        few, many = (peak_bytes(lambda n=n: probe(step, n, size, device), device) for n in (small, large))  # type: ignore[misc]
+        few, many = (peak_bytes(partial(probe, step, n, size, device), device) for n in (small, large))
         of_a_pair = max(1.0, (many - few) / (large - small))
         fixed = max(0.0, few - small * of_a_pair)
         fitting = min(most, int((share * free - fixed) / of_a_pair))

@@ -40,7 +40,7 @@ class Progress(tqdm):  # type: ignore[type-arg]
         return (step - step_then) * glyphs_a_step / max(now - then, 1e-9)
 
     def show(self, step: int, minutes: float, pace: float, losses: Mapping[str, float]) -> None:
-        """Shows the losses, the pace in glyphs per second, and where the training will end, by its steps or its minutes."""
+        """Shows the losses, the pace in glyphs per second, and where the training will end, by steps or minutes."""
         self.total = self.schedule.max_steps
         if self.schedule.max_minutes:
             began, first = self._began

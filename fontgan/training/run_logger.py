@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 
 class RunLogger:
-    """Each process has one; that of the main process alone writes. What a run that was cut off logged beyond ``from_step``
-    is dropped."""
+    """Each process has one; that of the main process alone writes. What a run that was cut off logged beyond
+    ``from_step`` is dropped."""
 
     def __init__(self, run: Path, loggers: Sequence[Logger], *, from_step: int):
         self.run = run
@@ -50,7 +50,7 @@ class RunLogger:
             logger.text(step, "config", f"```yaml\n{config_yaml}\n```")
 
     def result(self, step: int, settings: Settings, last: Scores, best: Scores) -> None:
-        """What runs are compared by: their settings, and mean scores over styles of the last and of the best checkpoint."""
+        """What runs are compared by: their settings, and mean scores of the last and of the best checkpoint."""
         found = {
             f"{when}/{key}": sum(style[key] for style in scored.values()) / len(scored)
             for when, scored in (("last", last), ("best", best))

@@ -63,8 +63,8 @@ class TrainingState:
     def refresh_prototypes(self) -> None:
         """Where the style is read off references: gives the averaged generator the prototype of each style trained on.
 
-        They follow its weights, so they are made anew wherever it is about to be looked at or saved; training itself never
-        sees them. A style of an earlier training keeps the one it has.
+        They follow its weights, so they are made anew wherever it is about to be looked at or saved; training itself
+        never sees them. A style of an earlier training keeps the one it has.
         """
         reader = self.train_step.generator_ema.reference_style
         if reader is None or self._prototypes_step == self.step:

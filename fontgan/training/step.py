@@ -35,7 +35,7 @@ class TrainStep:
     optimiser_g: torch.optim.Optimizer
     optimiser_d: torch.optim.Optimizer | None
     autocast: Callable[[], torch.autocast]  # makes the context in which networks compute (bf16 or full precision)
-    # ``EncodeDecode`` of the generator: as it is, or compiled, or wrapped for several processes; the discriminator likewise
+    # ``EncodeDecode`` of the generator: as it is, compiled, or wrapped for several processes; the discriminator likewise.
     forward: Any = None
     forward_d: Any = None
     ema_decay: float = 0.0  # weight of the past in the averaged generator, below 1; 0 keeps no average
@@ -224,7 +224,7 @@ def average_over_processes(train_step: TrainStep, size: int) -> None:
 
 
 def heads_without_loss(discriminator: nn.Module, objective: Objective, *, size: int, styles: int) -> list[nn.Parameter]:
-    """The discriminator's parameters that no term of its own update reaches, such as a category head without ``loss.category``."""
+    """The discriminator's parameters that no term of its own reaches, such as a head without ``loss.category``."""
     meta = copy.deepcopy(discriminator).to("meta").eval()
     image, style = torch.zeros(1, 1, size, size, device="meta"), torch.zeros(1, styles, device="meta")
     output = meta(image, image, style)
