@@ -143,7 +143,7 @@ def test_unreadable_images_are_listed_and_the_rest_is_done(
         (["text=永", "style_path=[kai, brush]", "frames=1"], "frames=1: 2 or more"),
         (["text=永", "style_path=[kai, brush]", "extrapolate=-1"], "extrapolate=-1.0: 0 or more and 100 at most"),
         (["text=永", "style_path=[kai, brush]", "extrapolate=1e20"], "extrapolate=1e+20: 0 or more and 100 at most"),
-        (["text=永", "style_path=[kai, brush]", "extrapolate=nan"], "extrapolate=nan: 0 or more and 100 at most"),
+        (["text=永", "style_path=[kai, brush]", "extrapolate=nan"], "extrapolate=nan: a finite number is needed"),
         (["text=永", "style_path=[kai, brush]", "extrapolate=100"], "extrapolate=100: goes so far beyond"),
         (["style_path=[kai, brush]"], "what to draw?"),
         (["style=kai", "text=永", "frames=3"], "belongs to style_path"),
