@@ -6,7 +6,7 @@ import copy
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,6 @@ def combinations(*axes: Sequence[Any]) -> list[ParameterSet]:
     """Every combination of the axes' values; `make test` has only so many of them that each value is in one."""
     quick = {tuple(axis[index % len(axis)] for axis in axes) for index in range(max(map(len, axes)))}
     return [pytest.param(*values, marks=() if values in quick else pytest.mark.slow) for values in product(*axes)]
-
-
-def thinned(values: Iterable[Any], every: int) -> list[ParameterSet]:
-    """All values; `make test` has every n-th of them."""
-    return [pytest.param(v, marks=pytest.mark.slow if index % every else ()) for index, v in enumerate(values)]
 
 
 Here = Callable[..., subprocess.CompletedProcess[str]]

@@ -173,6 +173,7 @@ def test_check_finds_planted_faults_each_with_its_remedy(tmp_path: Path) -> None
     assert levels == sorted(levels, key=["error", "warning", "note"].index)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -203,6 +204,7 @@ def test_bad_data_gets_one_line_from_check_and_train(
     assert sorted(os.listdir(tmp_path)) == ["empty", "text.ttf", "zero.ttf"]
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

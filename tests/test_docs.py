@@ -37,11 +37,14 @@ def commands(page: Path) -> Iterator[str]:
 
 
 COMMANDS = [
-    pytest.param(command, id=f"{page.relative_to(ROOT)}: {command}")
+    pytest.param(
+        command, id=f"{page.relative_to(ROOT)}: {command}",
+        marks=() if page.name == "README.md" and page.parent == ROOT else pytest.mark.slow,
+    )
     for page in PAGES
     for command in dict.fromkeys(commands(page))
     if not OWN_PARTS.search(command)
-]
+]  # fmt: skip
 
 
 def test_many_commands_are_found() -> None:

@@ -118,6 +118,7 @@ def test_unreadable_images_are_listed_and_the_rest_is_done(
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -504,6 +505,7 @@ def test_the_network_that_draws_is_the_runs_own(tiny_run: Path) -> None:
     assert run.drawing is not run.generator
 
 
+@pytest.mark.slow
 def test_processes_of_torchrun_share_the_work(tiny_run: Path, glyph_folder: Path, tmp_path: Path, here: Here) -> None:
     """The same files as one process makes, byte for byte, and each message once."""
     shutil.copytree(glyph_folder, tmp_path / "in")

@@ -329,6 +329,7 @@ def test_the_file_of_terms_names_every_gan_loss() -> None:
 ALONE = ("loss=ink", "discriminator=none")
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
@@ -417,6 +418,7 @@ def test_every_term_acts_in_training(name: str, batches: list[GlyphBatch], plain
     assert any(not torch.equal(ours, theirs) for ours, theirs in zip(weights(step), plain, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("discriminator", [name for name in choices("discriminator") if name != "none"])
 @pytest.mark.parametrize("gan", losses.GAN_LOSSES)
 def test_every_gan_loss_trains_both_networks_in_bf16(gan: str, discriminator: str, batches: list[GlyphBatch]) -> None:

@@ -12,29 +12,30 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fontgan.config.groups import SPECIAL_KEYS, choices, groups, hydra_here
 from fontgan.config.overrides import unescape
-from fontgan.errors import ConfigError, Faults, first_line
+from fontgan.errors import ConfigError, first_line
 
 COMPOSING_RAISES = (HydraException, OmegaConfBaseException, ValueError, RecursionError)  # ValueError: of long numbers
 EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray", "optuna": "optuna"}
 
 
 def explain_all(verb: str, overrides: list[str], error: Exception) -> ConfigError:
-    """Every override that cannot be composed, where Hydra names the first alone."""
-    known, faults = {group: choices(group) for group in groups()}, Faults()
-
-    def exists(override: str) -> bool:  # a variant, or a list of them such as logger=[csv,wandb]
-        group, _, value = override.partition("=")
-        return set(value.strip("[]").replace(" ", "").split(",")) <= set(known.get(group, ()))
-
-    chosen = list(filter(exists, overrides))
-    for override in [] if len(overrides) == 1 else overrides:
-        alone = [choice for choice in chosen if choice != override] + [override]
+    """Every override that cannot be composed: Hydra names the first alone, so that one is left out, and so on."""
+    left, found, failed = list(overrides), [], error
+    while True:
+        (fault,) = explain(verb, left, failed).faults
+        key = re.split("[=:]", fault)[0]
+        wrong = next((o for o in left if fault.startswith(o) or o.partition("=")[0].lstrip("+~") == key), None)
+        found.append((overrides.index(wrong) if wrong is not None else -1, fault))
+        if wrong is None:
+            break
+        left.remove(wrong)
         try:
             with hydra_here():
-                compose(verb, alone)
-        except COMPOSING_RAISES as wrong:
-            faults.found += [fault for fault in explain(verb, alone, wrong).faults if fault not in faults.found]
-    return ConfigError(*map(unescape, faults.found or explain(verb, overrides, error).faults))
+                compose(verb, left)
+            break
+        except COMPOSING_RAISES as another:
+            failed = another
+    return ConfigError(*dict.fromkeys(unescape(fault) for _, fault in sorted(found)))
 
 
 def explain(verb: str, overrides: list[str], error: Exception) -> ConfigError:
@@ -53,7 +54,7 @@ def explain(verb: str, overrides: list[str], error: Exception) -> ConfigError:
         try:
             OverridesParser.create().parse_override(override)
         except COMPOSING_RAISES:
-            return ConfigError(f"{unescape(override)}: cannot be read. Put the value in quotes: 'key=\"value\"'.")
+            return ConfigError(f"{override}: cannot be read. Put the value in quotes: 'key=\"value\"'.")
     return ConfigError(f"config: {first_line(error)}")
 
 

@@ -220,6 +220,7 @@ def command_argument(fonts: list[str]) -> str:
     return shlex.split(command(cfg))[-1]
 
 
+@pytest.mark.slow
 def test_reading_is_timed_beside_a_step() -> None:
     rate, share = measure_reading(QUICK)
     assert rate.spread.value > 16
@@ -322,6 +323,7 @@ def test_the_plain_optimiser_is_torchs_own_default_on_each_device() -> None:
         assert (cfg.optim.algorithm.fused, cfg.optim.algorithm.foreach) == (False, foreach)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -278,6 +278,7 @@ def ink_in_common(a: np.ndarray, b: np.ndarray) -> float:
 # -- what is refused, before anything is written --------------------------------------------
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

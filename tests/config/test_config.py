@@ -56,6 +56,7 @@ def test_the_command_line_beats_the_experiment() -> None:
     assert cfg.generator.depth == 8
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("override", "says"),
     [

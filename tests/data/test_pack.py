@@ -624,6 +624,7 @@ print(len(kept.pairs), pack.pixels.nbytes / 2**20, opened, resident() - before)
 """
 
 
+@pytest.mark.slow
 def test_a_large_pack_opens_at_once_and_memory_does_not_grow_with_it(tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, "-c", LARGE, str(tmp_path)], capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr

@@ -198,6 +198,7 @@ def test_at_most_so_many_references_are_read(run: Run, brush_images: Path) -> No
     assert run.manifest["members"][-1]["references"] == 2
 
 
+@pytest.mark.slow
 def test_what_cannot_be_a_style_is_refused(run: Run, tiny_run: Path, brush_images: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"generator/style=reference.*init_from"):
         package.load(tiny_run).add_style(str(brush_images))

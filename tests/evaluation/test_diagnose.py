@@ -206,6 +206,7 @@ def constant_bias(resize: str, *overrides: str) -> float:
         return float(phase_bias(part(torch.ones(2, 6, 16, 16, dtype=torch.float64)), border=8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resize", RESIZES)
 def test_which_resize_draws_a_checkerboard_by_itself(resize: str) -> None:
     assert (resize in EVEN) != (resize in UNEVEN), f"{resize}: put it in EVEN or UNEVEN"

@@ -257,6 +257,7 @@ def test_units_are_those_of_the_frame() -> None:
     assert to_units.scale * 90 == pytest.approx(2048)
 
 
+@pytest.mark.slow
 def test_tracers_are_measured_side_by_side() -> None:
     setup = Setup(torch.device("cpu"), "auto", rounds=3, minutes=0, seed=1)
     found = {(f.name, f.column): f.spread.value for f in measure(setup, 1)}

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from . import cases, check, outputs
 from .compare import CLOSE, EXACT, difference
 
+pytestmark = pytest.mark.slow
 MODE = check.how()
 RECORDS = check.golden()["records"]
 HELPS = check.golden_help()

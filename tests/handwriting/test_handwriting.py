@@ -25,7 +25,7 @@ from fontgan.data.image_source import name_from_char, read_grey
 from fontgan.data.sources import open_glyphs
 from fontgan.handwriting.cut import canvas_frame
 from fontgan.handwriting.sheet import PAPERS, NotAPage, Page, code_modules, lay_out
-from tests.helpers import BRUSH, KAI, SOURCE, Here, fontgan, thinned
+from tests.helpers import BRUSH, KAI, SOURCE, Here, fontgan
 
 SIZE = 128  # of the glyphs cut in these tests
 DPI = 200  # of the pages before they are photographed
@@ -201,7 +201,8 @@ PAGE = lay_out(CHARS, "a4", 20)[0]
 # -- the way there and back ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", thinned(DISTORTIONS, 4))
+@pytest.mark.thinned(4)
+@pytest.mark.parametrize("name", DISTORTIONS)
 def test_cells_survive(name: str, page_picture: np.ndarray, here: Here, tmp_path: Path) -> None:
     """Of every distorted page at least 99 % of the written cells are cut rightly, and no empty one is."""
     number = list(DISTORTIONS).index(name)

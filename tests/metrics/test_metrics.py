@@ -326,6 +326,7 @@ def test_lpips_with_local_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert levels[0] < levels[1] < levels[2]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("torch_fidelity") is None, reason="torch-fidelity is not installed")
 def test_fid_with_local_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kai: np.ndarray) -> None:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -359,6 +360,7 @@ def with_gate(found: GlyphSet, source: np.ndarray, right: np.ndarray) -> GlyphSe
     return found
 
 
+@pytest.mark.slow
 @needs_ocr
 def test_every_metric_is_best_on_the_truth_and_gets_worse(source: np.ndarray, kai: np.ndarray) -> None:
     """Degraded step by step: strokes lost, and characters exchanged."""

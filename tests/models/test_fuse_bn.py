@@ -14,7 +14,6 @@ from fontgan.config.groups import choices, variants
 from fontgan.config.instantiate import build_generator
 from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.unet import UnetGenerator
-from tests.helpers import thinned
 
 STYLES = 2
 SMALL = ("generator.ngf=8", "generator.depth=4", "generator/norm=batch", "generator.init=kaiming")
@@ -56,7 +55,8 @@ def batch_norm_settings() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("setting", thinned(batch_norm_settings(), 3))
+@pytest.mark.thinned(3)
+@pytest.mark.parametrize("setting", batch_norm_settings())
 def test_a_folded_generator_draws_the_same(setting: str) -> None:
     generator = trained_like(*setting.split())
     before = copy.deepcopy(generator.state_dict())

@@ -42,15 +42,6 @@ ENCODER_REFINES, ATTENTIONS, INNERMOSTS = (
 SMALL = ["generator.ngf=4", "generator.depth=3", "data.size=64"]
 
 
-PARTS = {
-    kind: {
-        name: build(compose_config("train", [f"generator/up/{kind}={name}"]).generator.up[kind], f"generator.up.{kind}")
-        for name in names
-    }
-    for kind, names in (("resize", RESIZES), ("fusion", FUSIONS), ("refine", REFINES))
-}
-
-
 def generator(*overrides: str, styles: int = 3) -> UnetGenerator:
     torch.manual_seed(0)
     return build_generator(compose_config("train", [*SMALL, *overrides]), styles)  # type: ignore[return-value]
@@ -63,10 +54,16 @@ def some_style(network: UnetGenerator, height: int, width: int) -> torch.Tensor:
     return torch.softmax(torch.randn(2, network.styles), 1)
 
 
-def part(group: str, name: str, *overrides: str) -> Any:
-    """One part as the config makes it, to be called with its channels."""
-    cfg = compose_config("train", [f"{group}={name}", *overrides])
-    return build(OmegaConf.select(cfg, group.replace("/", ".")), group.replace("/", "."))
+def part(group: str, name: str, **settings: Any) -> Any:
+    """One part as its file makes it, to be called with its channels; composing all of a config would take far longer."""
+    node = OmegaConf.merge(OmegaConf.load(variants(group)[name]), settings)
+    return build(node, group.replace("/", "."))
+
+
+PARTS = {
+    kind: {name: part(f"generator/up/{kind}", name) for name in names}
+    for kind, names in (("resize", RESIZES), ("fusion", FUSIONS), ("refine", REFINES))
+}
 
 
 def assert_draws_and_learns(network: UnetGenerator, height: int, width: int) -> None:
@@ -98,6 +95,7 @@ def test_the_variants_are_found() -> None:
     assert len(UPS) >= 14
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("up", "norm"), combinations(UPS, NORMS))
 def test_every_preset_with_every_norm(up: str, norm: str) -> None:
     """Every preset with every style is trained in tests/test_blocks.py."""
@@ -138,6 +136,7 @@ def test_refinement_in_the_encoder(refine: str, levels: list[str]) -> None:
     assert (sum(p.numel() for p in network.parameters()) > plain) == (refine != "none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -217,7 +216,7 @@ def test_resize_keeps_what_lies_where(resize: str) -> None:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_dysample_begins_as_bilinear_interpolation(scheme: str) -> None:
-    resize = part("generator/up/resize", "dysample", "generator.up.resize.kernel=1")(8, 8)
+    resize = part("generator/up/resize", "dysample", kernel=1)(8, 8)
     initialise(resize, scheme)
     with torch.no_grad():
         resize.conv.weight.copy_(torch.eye(8)[:, :, None, None])
@@ -240,7 +239,7 @@ def test_meta_begins_as_nearest_neighbour_and_learns_places(scheme: str) -> None
 
 
 def test_carafe_averages_by_weights_that_sum_to_one() -> None:
-    resize = part("generator/up/resize", "carafe", "generator.up.resize.kernel=1")(4, 2)
+    resize = part("generator/up/resize", "carafe", kernel=1)(4, 2)
     nn.init.normal_(resize.predict.weight)
     x = torch.randn(1, 4, 6, 7)
     values, y = resize.conv(x), resize(x)
@@ -334,7 +333,7 @@ def test_icnr_survives_every_global_initialisation(resize: str, scheme: str) -> 
 
 
 def test_without_icnr_the_phases_differ() -> None:
-    block = part("generator/up/resize", "subpixel", "generator.up.resize.icnr=false")(6, 4)
+    block = part("generator/up/resize", "subpixel", icnr=False)(6, 4)
     shuffled = block.shuffle(block.conv(torch.randn(1, 6, 5, 5)))
     assert not torch.allclose(shuffled[..., ::2, ::2], shuffled[..., 1::2, 1::2], atol=1e-2)
 
@@ -408,13 +407,12 @@ def test_activation_follows_the_sum_in_a_bottleneck_unless_it_is_linear() -> Non
 def test_norm_activation_and_expansion_are_keys_of_each_refinement(refine: str) -> None:
     keys = {str(key) for key in compose_config("train", [f"generator/up/refine={refine}"]).generator.up.refine}
     assert "activation" in keys
-    changed = ["generator.up.refine.norm=none", "generator.up.refine.activation=gelu"]
-    block = part("generator/up/refine", refine, *changed)(8, 8)
+    block = part("generator/up/refine", refine, norm="none", activation="gelu")(8, 8)
     kinds = [type(module) for module in block.modules()]
     assert nn.GELU in kinds
     assert not {nn.InstanceNorm2d, nn.BatchNorm2d, nn.GroupNorm} & set(kinds)
     for scale in keys & {"expansion", "reduction"}:
-        usual, other = (part("generator/up/refine", refine, f"generator.up.refine.{scale}={n}")(8, 8) for n in (2, 4))
+        usual, other = (part("generator/up/refine", refine, **{scale: n})(8, 8) for n in (2, 4))
         assert count(usual) != count(other)
 
 
@@ -465,7 +463,7 @@ def test_attention_begins_as_the_identity(attention: str) -> None:
 
 
 def test_linear_attention_by_hand() -> None:
-    attention = part("generator/attention", "linear", "generator.attention_levels=[1]")(8)
+    attention = part("generator/attention", "linear")(8)
     q, k, v = (torch.randn(1, 2, 5, 4) for _ in range(3))
     phi = lambda x: F.elu(x) + 1  # noqa: E731
     weights = phi(q) @ phi(k).transpose(-1, -2)
@@ -561,6 +559,7 @@ def test_encode_gives_the_innermost_map() -> None:
     assert generator().encode(torch.zeros(2, 1, 64, 48)).shape == (2, 16, 8, 6)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -69,6 +69,7 @@ def held_out(run: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does_and_one_of_them_writes(tmp_path: Path, here: Here) -> None:
     two = torchrun("train", *EVEN, f"out={tmp_path / 'two'}")
     assert here("train", *EVEN, f"out={tmp_path / 'one'}").returncode == 0

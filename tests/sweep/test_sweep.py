@@ -81,6 +81,7 @@ def test_each_job_has_its_own_folder_and_a_failed_one_does_not_end_the_sweep(tmp
     assert os.listdir(tmp_path) == ["字"]
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("swept", "says"),
     [
@@ -247,6 +248,7 @@ def test_the_list_of_jobs_keeps_finished_ones_and_is_never_half_written(tmp_path
         jobs.read_jobs(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     ['{"format": 1, "jo', '{"format": 7, "jobs": []}', "[]", '{"format": 1, "jobs": [{"folder": 3}]}',
@@ -430,6 +432,7 @@ def test_operations_of_a_step_are_those_of_a_real_one(settings: list[str]) -> No
     assert counted > 2 * cfg.trainer.batch_size * cfg.trainer.accumulate * forward_flops(step.generator, 64)
 
 
+@pytest.mark.slow
 def test_a_run_of_so_many_minutes_ends_after_them_and_is_finished_then(tmp_path: Path, here: Here) -> None:
     command = ["train", *NO_STEPS, "sweep.budget=0.02min", f"out={tmp_path / 'run'}"]
     result = here(*command)
@@ -595,6 +598,7 @@ def test_a_plugin_that_is_not_installed_is_named_with_its_extra(
     assert not (tmp_path / "sweep").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("sbatch") is not None, reason="there is a SLURM here")
 @needs("submitit_launcher")
 def test_slurm_where_there_is_none_is_one_line(tmp_path: Path, refused: Callable[..., str]) -> None:
@@ -632,6 +636,7 @@ def test_a_search_maximises_the_held_out_score_and_finds_its_trials_again(tmp_pa
     assert {job["folder"]: state(tmp_path / job["folder"]) for job in listed(tmp_path)} == before
 
 
+@pytest.mark.slow
 @needs("optuna_sweeper")
 def test_a_search_without_anything_held_out_is_refused(tmp_path: Path, refused: Callable[..., str]) -> None:
     line = refused("train", "-m", *TINY, "data.holdout=0", "sweep=optuna", f"out={tmp_path / 'sweep'}")

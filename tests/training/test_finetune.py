@@ -79,6 +79,7 @@ def widened(old_run: Path) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_only_the_new_rows_move(old_run: Path, widened: Path) -> None:
     best = checkpoints.find(old_run, "best").folder
     assert_grown_by_one_row_alone(load_file(best / "generator.safetensors"), last_tensors(widened))
@@ -264,6 +265,7 @@ def test_network_and_data_come_from_the_run_but_for_what_is_typed(old_run: Path,
     assert typed.data.size == 64
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -65,6 +65,7 @@ def assert_same(one: Path, other: Path) -> None:
 # -- healthy runs raise no alarm ------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda overrides: overrides[-1])
 def test_healthy_runs_raise_no_alarm(case: tuple[str, ...]) -> None:
     """Nor come near one; ``python -m tests.health_margins`` has longer ones."""
@@ -392,6 +393,7 @@ def test_dead_channels_of_one_map() -> None:
     )  # small maps tell nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("up", choices("generator/up"))
 def test_no_up_path_is_born_dead(up: str) -> None:
     torch.manual_seed(0)

@@ -48,6 +48,7 @@ def test_batch_size_auto_takes_what_fits_writes_it_down_and_keeps_it(
     assert OmegaConf.load(tmp_path / "other" / "config.yaml").trainer.batch_size > found
 
 
+@pytest.mark.slow
 def test_batch_size_auto_is_never_more_than_there_are_pairs(tmp_path: Path, here: Here) -> None:
     result = here("train", *TINY, "trainer.batch_size=auto", f"out={tmp_path / 'run'}", "trainer.stop_at=1")
     assert result.returncode == 0, result.stderr
@@ -56,6 +57,7 @@ def test_batch_size_auto_is_never_more_than_there_are_pairs(tmp_path: Path, here
     assert OmegaConf.load(tmp_path / "run" / "config.yaml").trainer.batch_size == pairs // 8 * 8
 
 
+@pytest.mark.slow
 def test_batch_size_auto_trains_as_its_number_does(tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda device: 40 * MIB)
     for size in ("auto", None):
@@ -102,6 +104,7 @@ def test_too_little_memory_ends_in_one_line_that_says_what_fits(
     assert "in another out=" in line
 
 
+@pytest.mark.slow
 def test_profile_leaves_a_trace_and_a_table(tmp_path: Path, here: Here) -> None:
     run = tmp_path / "run"
     steps = WARM_UP + STEPS
@@ -126,6 +129,7 @@ def test_a_run_too_short_to_profile_says_so(steps: int, tmp_path: Path, here: He
     assert not (tmp_path / "run" / "profile").exists()
 
 
+@pytest.mark.slow
 def test_gradient_checkpointing_trains_the_same_weights(tmp_path: Path, here: Here) -> None:
     for on in ("true", "false"):
         result = here("train", *TINY, f"trainer.gradient_checkpointing={on}", f"out={tmp_path / on}")

@@ -248,6 +248,7 @@ def test_a_checkpoint_describes_itself(tiny_run: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_two_and_two_steps_equal_four_bit_for_bit(tmp_path: Path) -> None:
     """In processes of their own, as a user would stop and resume."""
     assert fontgan("train", *TINY, f"out={tmp_path / 'four'}").returncode == 0
@@ -482,6 +483,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on_later(small_disk: 
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_a_full_disk_of_packs_is_one_line_too(small_disk: Path, tmp_path: Path) -> None:
     command = ["train", *TINY, "data.size=256", f"data.cache={small_disk / 'cache'}", f"out={tmp_path / 'run'}"]
     assert "disk is full" in error_line(fontgan(*command))
@@ -566,6 +568,7 @@ def test_with_every_checkpoint_damaged_the_run_is_refused_and_left_alone(
     assert len(os.listdir(tmp_path / "run" / "checkpoints")) == 2
 
 
+@pytest.mark.slow
 def test_a_damaged_config_is_replaced_by_that_of_the_checkpoint(at_step_4: Path, tmp_path: Path, here: Here) -> None:
     saved = (at_step_4 / "checkpoints" / "step-00000004" / "config.yaml").read_text()
     for number, text in enumerate(("", saved.replace("ngf: 8", "ngf: 9"), saved[:300])):
@@ -647,6 +650,7 @@ GPU = pytest.param(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", ["cpu", GPU])
 @pytest.mark.parametrize("experiment", choices("experiment"))
 def test_every_experiment_takes_a_step(experiment: str, device: str) -> None:
