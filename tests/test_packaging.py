@@ -147,7 +147,7 @@ def test_the_wheel_holds_the_package_its_configs_and_nothing_else(built: tuple[P
     assert {(str(name.parent), name.suffix) for name in others} == {
         ("fontgan/assets/fonts", ".ttf"),
         ("fontgan/assets/fonts", ".txt"),
-        ("fontgan/metrics", ".safetensors"),
+        ("fontgan/models", ".safetensors"),
         ("fontgan/report/templates", ".j2"),
         ("fontgan/report/templates", ".css"),
         ("fontgan/report/templates", ".js"),
@@ -166,7 +166,10 @@ def test_the_sdist_holds_the_sources_and_nothing_else(built: tuple[Path, Path]) 
         "fontgan", "configs", "scripts", "tests", "docs", "README.md", "LICENSE", "Makefile", "CHANGELOG.md",
         "pyproject.toml", "PKG-INFO", ".gitignore",
     }  # fmt: skip
-    assert {name.suffix for name in names if name.parts[0] in ("scripts", "tests")} == {".py"}
+    golden = PurePosixPath("tests/golden")  # what it compares with: numbers and the commands' help
+    code = [name for name in names if name.parts[0] in ("scripts", "tests") and golden not in name.parents]
+    assert {name.suffix for name in code} == {".py"}
+    assert {name.suffix for name in names if golden in name.parents} == {".py", ".json", ".txt"}
     assert {name.suffix for name in names if name.parts[0] == "configs"} == {".yaml"}
     assert {name.suffix for name in names if name.parts[0] == "docs"} == {".md"}
     assert not any("__pycache__" in name.parts for name in names)

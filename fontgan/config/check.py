@@ -52,7 +52,7 @@ def check_and_resolve(verb: str, cfg: DictConfig) -> DictConfig:
 
 
 def _lacking(schema: type, cfg: DictConfig) -> list[str]:
-    """The keys that a config lacks, as only a saved one can: what is composed has all of ``configs/``.
+    """Which keys a config lacks, in one line, as only a saved one can: what is composed has all of ``configs/``.
 
     Those that may differ when a run is resumed may lack too: they do not make the run what it is.
     """
@@ -60,8 +60,8 @@ def _lacking(schema: type, cfg: DictConfig) -> list[str]:
     for where, key in settings(schema):
         parent = OmegaConf.select(cfg, where.rpartition(".")[0])
         if isinstance(parent, DictConfig) and key.name not in parent and not key.metadata.get("free"):
-            found.append(f"lacks {where}.")
-    return found
+            found.append(where)
+    return [f"lacks {', '.join(found)}."] if found else []
 
 
 def _check_places(cfg: DictConfig) -> None:

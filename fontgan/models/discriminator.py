@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fontgan.models.init import initialise
-from fontgan.models.layers import check_choice
+from fontgan.models.layers import check_at_least, check_choice
 
 
 class DiscriminatorOutput(NamedTuple):
@@ -29,12 +29,12 @@ class PatchDiscriminator(nn.Module):
     the patch logits (Miyato & Koyama 2018, arXiv:1802.05637, who sum).  head="category": an auxiliary classifier names
     the style (Odena et al. 2017, arXiv:1610.09585).
 
-    Raises: ValueError if ``head`` is unknown.
+    Raises: ValueError if ``head`` is unknown, or a number is out of range.
     Source: Isola et al. 2017, arXiv:1611.07004 (patches, conditional on the input).
 
     Args:
         ndf: channels of the first layer; they double each layer up to 8 * ndf.
-        layers: stride-2 layers; 1, 2, 3, 4 make the patch 12, 26, 54, 110 px wide.
+        layers: stride-2 layers, 1 to 9; 1, 2, 3, 4 make the patch 12, 26, 54, 110 px wide.
         spectral_norm: bounds each layer's gain (Miyato et al. 2018, arXiv:1802.05957).
     """
 
@@ -43,8 +43,11 @@ class PatchDiscriminator(nn.Module):
     ):
         super().__init__()
         check_choice("discriminator.head", head, ("projection", "category"))
-        if layers < 1 or ndf < 1:
-            raise ValueError(f"discriminator.layers={layers}, ndf={ndf}: both need to be at least 1.")
+        if not 1 <= layers <= 9:
+            raise ValueError(
+                f"discriminator.layers={layers}: 1 to 9 are needed; each halves a map of 512 pixels at most."
+            )
+        check_at_least("discriminator.ndf", ndf)
         widths = [2] + [ndf * min(2**layer, 8) for layer in range(layers + 1)]
         trunk: list[nn.Module] = []
         for layer in range(layers + 1):
