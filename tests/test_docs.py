@@ -39,7 +39,7 @@ def commands(page: Path) -> Iterator[str]:
 COMMANDS = [
     pytest.param(
         command, id=f"{page.relative_to(ROOT)}: {command}",
-        marks=() if page.name == "README.md" and page.parent == ROOT else pytest.mark.slow,
+        marks=() if page == ROOT / "README.md" and " -m " not in command else pytest.mark.slow,
     )
     for page in PAGES
     for command in dict.fromkeys(commands(page))

@@ -141,6 +141,7 @@ def test_peaks_are_those_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> Non
     assert 0.05 < peaks.copy_gb_s < 1e4
 
 
+@pytest.mark.slow
 def test_a_small_step_beside_the_plain_one_and_its_lower_bound() -> None:
     figures, profile = measure_step(QUICK, UNIT, "quickstart", 4, TINY, compile=False)
     by_name = {(figure.column, figure.name): figure.spread for figure in figures}

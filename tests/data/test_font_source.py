@@ -182,6 +182,7 @@ def test_what_is_no_font_is_refused(tmp_path: Path) -> None:
         open_glyphs(str(tmp_path / "none.ttf"))
 
 
+@pytest.mark.slow
 def test_a_woff2_draws_as_the_font_inside(tmp_path: Path) -> None:
     font = TTFont(KAI)
     font.flavor = "woff2"

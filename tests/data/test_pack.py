@@ -395,6 +395,7 @@ def test_an_image_that_is_no_longer_the_one_hashed_is_told(surveyed: bool, tmp_p
         assert not list((tmp_path / "cache" / "packs").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["an image is gone", "a shard is gone"])
 def test_what_a_process_raises_is_raised_here(
     trouble: str, tmp_path: Path, always_pooled: None, monkeypatch: pytest.MonkeyPatch

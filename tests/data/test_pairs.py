@@ -119,6 +119,7 @@ def test_a_changed_font_or_image_makes_a_new_pack(tmp_path: Path) -> None:
     assert len({before, changed_image, key()}) == 3
 
 
+@pytest.mark.slow
 def test_two_processes_that_make_the_same_pack_both_end_with_it(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from fontgan.data.pairs import plan_pairs; from fontgan.data.pack import make_pack; import sys;"

@@ -158,6 +158,7 @@ def test_the_glyphs_of_a_known_style_give_that_style(run: Run) -> None:
     assert run.weights({"again": 1, "kai": 1}).tolist() == [[0.5, 0.0, 0.0, 0.5]]
 
 
+@pytest.mark.slow
 def test_neither_the_order_nor_the_names_of_the_images_matter(run: Run, brush_images: Path, tmp_path: Path) -> None:
     codes, files = [], sorted(brush_images.glob("U+*.png"))
     for order, folder in ((files, "one"), (files[::-1], "other")):

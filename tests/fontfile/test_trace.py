@@ -102,6 +102,7 @@ def test_there_are_about_as_many_points_as_in_the_font(font: str) -> None:
     assert 0.5 * own < made < 2.1 * own
 
 
+@pytest.mark.slow
 def test_no_contour_crosses_itself_or_another() -> None:
     chars = random.Random(3).sample(shared_chars(), 25)
     seen = 0

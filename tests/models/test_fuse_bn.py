@@ -55,7 +55,7 @@ def batch_norm_settings() -> list[str]:
     ]
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("setting", batch_norm_settings())
 def test_a_folded_generator_draws_the_same(setting: str) -> None:
     generator = trained_like(*setting.split())

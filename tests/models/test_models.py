@@ -121,12 +121,9 @@ def test_every_combination_of_parts(resize: str, fusion: str, refine: str) -> No
         assert parameter.grad.isfinite().all(), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refine", ENCODER_REFINES)
-@pytest.mark.parametrize(
-    "levels",
-    [pytest.param([], id="everywhere"),
-     pytest.param(["generator.encoder_refine_levels=[2]"], id="level 2", marks=pytest.mark.slow)],
-)  # fmt: skip
+@pytest.mark.parametrize("levels", [[], ["generator.encoder_refine_levels=[2]"]], ids=["everywhere", "level 2"])
 def test_refinement_in_the_encoder(refine: str, levels: list[str]) -> None:
     if refine == "none":
         levels = []  # which would be refused
@@ -629,6 +626,7 @@ def test_impossible_networks_are_refused(overrides: list[str], message: str) -> 
         generator(*overrides)
 
 
+@pytest.mark.slow
 def test_a_norm_that_meets_a_single_pixel_is_refused_before_training() -> None:
     overrides = ["generator.depth=6", "generator/encoder_refine=mbconv"]
     for norm, batch_size in (("instance", 2), ("group", 2), ("batch", 1)):

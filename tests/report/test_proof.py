@@ -213,6 +213,7 @@ def overlap(seen: np.ndarray, font: Path, char: str) -> float:
     return max(float((seen & each).sum() / (seen | each).sum()) for each in moved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("font", [BRUSH, SOURCE], ids=["brush", "sans"])  # sans: its tables disagree about the baseline
 def test_a_cell_shows_the_glyph_as_freetype_draws_it_beside_the_source(browser, tmp_path, font):
     write_proof(part_of(font, "之书", tmp_path / "a.ttf"), tmp_path / "a.html", source=KAI)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 import torch
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from torch.utils.flop_counter import FlopCounterMode
 
 from fontgan.build import build_parts
@@ -386,6 +387,7 @@ def test_other_budgets_are_refused(text: str) -> None:
         parse_budget(text)
 
 
+@pytest.mark.slow
 def test_a_budget_sets_the_length_of_the_training() -> None:
     steps = compose_config("train", [*NO_STEPS, "sweep.budget=7steps"]).trainer
     assert (steps.max_steps, steps.max_minutes) == (7, None)
@@ -464,18 +466,25 @@ def test_the_width_of_a_known_size_is_found() -> None:
     assert closest_width(lambda width: width * width, 10**9) == 1024
 
 
+def count(cfg: DictConfig, ngf: int) -> int:
+    cfg = cfg.copy()
+    cfg.generator.ngf = ngf
+    return parameters(build_generator(cfg, 3))
+
+
+@cache
+def wanted_count() -> int:
+    return count(compose_config("train", [*NO_WIDTH, "generator/up=interpolate_conv"]), 24)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("up", choices("generator/up"))
 def test_a_preset_is_matched_by_the_nearest_width(up: str) -> None:
-    def count(*settings: str) -> int:
-        cfg = compose_config("train", [*NO_WIDTH, *settings])
-        return parameters(build_generator(cfg, 3))
-
-    wanted = count("generator/up=interpolate_conv", "generator.ngf=24")
+    wanted = wanted_count()
     cfg = compose_config("train", [*NO_WIDTH, f"generator/up={up}", "generator.ngf=24", "generator.match_params=interpolate_conv"])  # fmt: skip
     ngf = cfg.generator.ngf
     assert cfg.generator.match_params == "interpolate_conv"
-    off = {near: abs(count(f"generator/up={up}", f"generator.ngf={near}") - wanted) for near in (ngf - 1, ngf, ngf + 1)}
+    off = {near: abs(count(cfg, near) - wanted) for near in (ngf - 1, ngf, ngf + 1)}
     assert min(off, key=lambda near: off[near]) == ngf
     assert off[ngf] < 0.08 * wanted
     assert ngf == 24 or up != "interpolate_conv"

@@ -87,6 +87,7 @@ def test_only_the_new_rows_move(old_run: Path, widened: Path) -> None:
     assert_grown_by_one_row_alone(load_file(best / "generator.safetensors"), load_file(trained))
 
 
+@pytest.mark.slow
 def test_the_old_styles_are_drawn_alike_to_the_byte(old_run: Path, widened: Path, tmp_path: Path, here: Here) -> None:
     for name, run in (("old", old_run), ("new", widened)):
         for style in ("kai", "brush"):
@@ -160,6 +161,7 @@ def some_steps(
     return dict(step.generator_ema.state_dict())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", choices("generator/style"))
 def test_train_only_style_moves_new_rows_or_says_what_to_do(style: str, saved: Callable[[Any], PretrainedRun]) -> None:
     cfg = small(style, "loss=ink", "discriminator=none")
@@ -177,6 +179,7 @@ def test_train_only_style_moves_new_rows_or_says_what_to_do(style: str, saved: C
     assert_grown_by_one_row_alone(before, some_steps(cfg, generator, frozen, num_frozen_styles))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", choices("generator/style"))
 def test_every_parameter_is_in_one_part(style: str) -> None:
     generator = build_generator(small(style, "generator.attention_levels=[3]"), 2)

@@ -100,6 +100,7 @@ def test_recomputing_repeats_dropout_and_leaves_batch_norms_statistics_alone(syn
     assert twin[1].momentum == part[1].momentum
 
 
+@pytest.mark.slow
 def test_the_largest_batch_takes_what_is_free_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     step = a_step()
     monkeypatch.setattr(memory, "available_bytes", lambda device: 200 * MIB)

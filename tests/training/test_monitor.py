@@ -158,6 +158,7 @@ def test_what_had_vanished_may_come_back() -> None:
         assert watch.look_at_step(step, {"l1": 1.0}, {"g": norm, "d": 0.0 if step < 500 else 1.0}) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

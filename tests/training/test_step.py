@@ -62,6 +62,7 @@ def test_halves_are_the_two_halves() -> None:
     torch.testing.assert_close(first.class_logits, second.class_logits.flip(0), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["concat", "film_all", "reference"])
 def test_the_map_that_comes_with_the_drawing_is_the_encoders(style: str) -> None:
     step, batch = a_step(f"generator/style={style}", "loss.constancy.weight=1")

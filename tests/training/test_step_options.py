@@ -26,6 +26,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return load_file(newest / "generator_training.safetensors")
 
 
+@pytest.mark.slow
 def test_batch_size_auto_takes_what_fits_writes_it_down_and_keeps_it(
     tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
