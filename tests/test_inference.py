@@ -44,6 +44,7 @@ def pngs(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.glob("*.png") if p.name != "_sheet.png")
 
 
+@pytest.mark.slow
 def test_a_folder_of_glyphs_keeps_its_names(tiny_run: Path, glyph_folder: Path, tmp_path: Path, here: Here) -> None:
     shutil.copytree(glyph_folder, tmp_path / "in")
     (tmp_path / "in" / "U+4E00.png").rename(tmp_path / "in" / "my first glyph.png")

@@ -254,6 +254,7 @@ def test_two_and_two_steps_equal_four_and_need_the_old_run_no_more(
 # -- settings -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_network_and_data_come_from_the_run_but_for_what_is_typed(old_run: Path, tmp_path: Path) -> None:
     old = load_config(old_run / "config.yaml")
     cfg = compose_config("train", [f"init_from={old_run}", NEW, "data.holdout=0.2", f"out={tmp_path / 'new'}"])
