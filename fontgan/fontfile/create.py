@@ -1,6 +1,7 @@
 """A new font of nothing but outlines."""
 
 from pathlib import Path
+from typing import Any
 
 from fontTools.fontBuilder import FontBuilder
 from fontTools.misc.timeTools import timestampNow
@@ -56,12 +57,7 @@ def create_font(
     builder.setupGlyphOrder(list(named))
     builder.setupCharacterMap(cmap)
     postscript = names.postscript_name(family, style_name)
-    if builder.isTTF:
-        builder.setupGlyf({name: drawing.truetype(glyph) for name, glyph in named.items()})
-        _set_unhinted(builder)
-    else:
-        strings = {name: drawing.charstring(glyph, None, None) for name, glyph in named.items()}
-        builder.setupCFF(postscript, names.cff_names(family, style_name), strings, {})
+    _set_outlines(builder, named, postscript, names.cff_names(family, style_name))
     widths = {name: int(glyph.advance) for name, glyph in named.items()}
     builder.setupHorizontalMetrics({n: (widths[n], round(b[0]) if (b := bounds[n]) else 0) for n in named})
     builder.setupHorizontalHeader(ascent=ascent, descent=descent, lineGap=0)
@@ -76,15 +72,30 @@ def create_font(
         isFixedPitch=int(len(set(widths.values())) == 1),
     )  # fmt: skip
     if wide:
-        builder.setupVerticalHeader(ascent=em // 2, descent=em // 2 - em, lineGap=0, caretSlopeRise=0, caretSlopeRun=1)
-        builder.setupVerticalMetrics({n: (em, ascent - round(b[3]) if (b := bounds[n]) else 0) for n in named})
-        if kind == "CFF ":
-            builder.setupVerticalOrigins({}, ascent)
+        _set_vertical(builder, bounds, em, ascent)
     head = builder.font["head"]
     head.created = head.modified = timestampNow()  # or SOURCE_DATE_EPOCH
     head.lowestRecPPEM = 8
     builder.font.recalcTimestamp = False
     save_verified(builder.font, out, glyphs)
+
+
+def _set_outlines(
+    builder: FontBuilder, named: dict[str, DrawnGlyph], postscript: str, cff_names: dict[str, str]
+) -> None:
+    if builder.isTTF:
+        builder.setupGlyf({name: drawing.truetype(glyph) for name, glyph in named.items()})
+        _set_unhinted(builder)
+    else:
+        strings = {name: drawing.charstring(glyph, None, None) for name, glyph in named.items()}
+        builder.setupCFF(postscript, cff_names, strings, {})
+
+
+def _set_vertical(builder: FontBuilder, bounds: dict[str, Any], em: int, ascent: int) -> None:
+    builder.setupVerticalHeader(ascent=em // 2, descent=em // 2 - em, lineGap=0, caretSlopeRise=0, caretSlopeRun=1)
+    builder.setupVerticalMetrics({n: (em, ascent - round(b[3]) if b else 0) for n, b in bounds.items()})
+    if not builder.isTTF:
+        builder.setupVerticalOrigins({}, ascent)
 
 
 def _name_glyphs(
