@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,12 +12,11 @@ from typing import Any
 import pytest
 import torch
 
-from fontgan.cli import main
 from tests.helpers import (
     TINY,
     Here,
     error_line,
-    fontgan,
+    fontgan_here,
 )
 
 
@@ -47,17 +44,9 @@ def one_shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def here(capsys: pytest.CaptureFixture[str]) -> Here:
-    """Runs a command in this process, which spares the seconds that a new one needs to import torch."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        capsys.readouterr()
-        logging.getLogger("fontgan").handlers.clear()  # their stream is that of an earlier test
-        code = main(arguments)
-        printed = capsys.readouterr()
-        return subprocess.CompletedProcess(arguments, code, printed.out, printed.err)
-
-    return run
+def here() -> Here:
+    """Runs a command in this process."""
+    return fontgan_here
 
 
 @pytest.fixture
@@ -70,7 +59,7 @@ def refused(here: Here) -> Callable[..., str]:
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of four steps on the bundled fonts."""
     out = tmp_path_factory.mktemp("runs") / "tiny"
-    result = fontgan("train", *TINY, f"out={out}")
+    result = fontgan_here("train", *TINY, f"out={out}")
     assert result.returncode == 0, result.stderr
     return out
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
 
+from fontgan.cli import main
 from fontgan.runtime.checksums import file_sum, sealed
 
 FONTS = Path(__file__).parents[1] / "fontgan" / "assets" / "fonts"
@@ -47,6 +51,14 @@ def fontgan(*arguments: str, cwd: Path | None = None, timeout: float = 240) -> s
     return subprocess.run(
         [sys.executable, "-m", "fontgan", *arguments], cwd=cwd, capture_output=True, text=True, timeout=timeout
     )
+
+
+def fontgan_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command line in this process, which spares the seconds that a new one needs to import torch."""
+    logging.getLogger("fontgan").handlers.clear()  # their stream is that of an earlier command
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        code = main(arguments)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def error_line(result: subprocess.CompletedProcess[str]) -> str:

@@ -18,7 +18,7 @@ from PIL import Image
 from fontgan.cli import main
 from fontgan.config.groups import choices, config_folder
 from fontgan.config.verbs import file_name, verbs
-from tests.helpers import BRUSH, FONTS, KAI, SOURCE, TINY, error_line, fontgan
+from tests.helpers import BRUSH, FONTS, KAI, SOURCE, TINY, error_line, fontgan, fontgan_here
 
 ROOT = Path(__file__).parents[1]
 
@@ -94,7 +94,7 @@ def test_a_verb_is_two_files(tmp_path: Path) -> None:
 
 
 def test_train_help_names_every_variant() -> None:
-    text = fontgan("train", "--help").stdout
+    text = fontgan_here("train", "--help").stdout
     for group in ("generator/up", "generator/style", "experiment", "loss"):
         for name in choices(group):
             assert name in text
@@ -125,14 +125,14 @@ def test_wrong_usage(arguments: list[str], says: str) -> None:
 
 
 def test_cfg_prints_the_config_as_it_would_be_used() -> None:
-    result = fontgan("train", "--cfg", "experiment=zi2zi_classic", "generator.ngf=16")
+    result = fontgan_here("train", "--cfg", "experiment=zi2zi_classic", "generator.ngf=16")
     assert result.returncode == 0
     assert "ngf: 16" in result.stdout
     assert "max_steps: 50000" in result.stdout
 
 
 def test_check_is_clean_on_the_bundled_fonts() -> None:
-    result = fontgan("check")
+    result = fontgan_here("check")
     assert result.returncode == 0, result.stderr
     assert "1000 characters" in result.stdout
     assert "0 errors, 0 warnings: ready to train." in result.stdout
@@ -154,7 +154,9 @@ def test_check_finds_planted_faults_each_with_its_remedy(tmp_path: Path) -> None
     (mine / "IMG_0001.png").write_bytes((mine / "一.png").read_bytes())
     (mine / "八.png").write_bytes(b"not an image")
     other = folder(tmp_path / "other", "甲乙丙")
-    result = fontgan("check", "data=folder", f"data.source={source}", f"data.targets={{mine: {mine}, other: {other}}}")
+    result = fontgan_here(
+        "check", "data=folder", f"data.source={source}", f"data.targets={{mine: {mine}, other: {other}}}"
+    )
     assert result.returncode == 1
     for planted in (
         "IMG_0001.png",
@@ -246,7 +248,7 @@ def test_render_reports_and_refuses(tmp_path: Path, refused: Callable[..., str])
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_an_unwritable_place_is_one_line(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    assert "may not" in error_line(fontgan("train", *TINY, f"out={tmp_path / 'run'}"))
+    assert "may not" in error_line(fontgan_here("train", *TINY, f"out={tmp_path / 'run'}"))
 
 
 def test_fonts_carry_their_licences() -> None:

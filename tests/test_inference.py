@@ -30,13 +30,13 @@ from fontgan.pictures.contact_sheet import save_png
 from fontgan.pictures.style_path import path_weights, say_mixture
 from fontgan.runtime.threads import ordered_map
 from fontgan.values import pixels_from_image
-from tests.helpers import KAI, SOURCE, Here, error_line, fontgan
+from tests.helpers import KAI, SOURCE, Here, error_line, fontgan_here
 
 
 @pytest.fixture(scope="module")
 def glyph_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("glyphs") / "in"
-    assert fontgan("render", f"font={SOURCE}", f"out={out}", "charset=永国一是", "size=96").returncode == 0
+    assert fontgan_here("render", f"font={SOURCE}", f"out={out}", "charset=永国一是", "size=96").returncode == 0
     return out
 
 

@@ -22,7 +22,7 @@ from fontgan.data.image_source import name_from_char
 from fontgan.errors import DataError
 from fontgan.fontfile.outline import Outline
 from fontgan.fontfile.ufo import read_ufo, write_ufo
-from tests.helpers import BRUSH, KAI, SOURCE, TINY, box, error_line, fontgan, make_font, open_page, part_of
+from tests.helpers import BRUSH, KAI, SOURCE, TINY, box, error_line, fontgan_here, make_font, open_page, part_of
 
 HAS = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年"
 LACKS = "永文字天高水"
@@ -36,7 +36,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def complete(target: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return fontgan(
+    return fontgan_here(
         "complete",
         f"target={target}",
         f"source={SOURCE}",
@@ -136,7 +136,7 @@ def test_edited_outlines_stay_whatever_else_changes(target: Path, completed: Pat
     edited = [replace(one, outline=drawn) if one.char == LACKS[2] else one for one in before.glyphs]
     write_ufo(work / "outlines.ufo", edited, units_per_em=1000, baseline=before.baseline)
     (work / "reject.txt").write_text(LACKS[0], encoding="utf-8")
-    result = fontgan("render", f"font={SOURCE}", f"out={work / 'redraw'}", f"charset={LACKS[1]}", "size=128")
+    result = fontgan_here("render", f"font={SOURCE}", f"out={work / 'redraw'}", f"charset={LACKS[1]}", "size=128")
     assert result.returncode == 0, result.stderr
     out = tmp_path / "Brush-complete.ttf"
     result = complete(target, out)
@@ -187,18 +187,18 @@ def test_a_larger_charset_draws_what_is_new(target: Path, completed: Path, tmp_p
 def test_a_trained_run_is_drawn_with(target: Path, tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "Drawn.ttf"
     arguments = (f"target={target}", f"source={SOURCE}", f"charset={LACKS}", f"run={tiny_run}", f"out={out}")
-    assert "style" in error_line(fontgan("complete", *arguments))  # three styles, and none chosen
+    assert "style" in error_line(fontgan_here("complete", *arguments))  # three styles, and none chosen
     assert not out.with_name("Drawn-work").exists()
-    result = fontgan("complete", *arguments, "style=brush")
+    result = fontgan_here("complete", *arguments, "style=brush")
     assert result.returncode == 0, result.stderr
     assert set(map(ord, LACKS)) <= set(TTFont(out).getBestCmap())
     # Nothing is learned, so the target need not have characters of the script.
     latin = part_of(BRUSH, "ABC ", tmp_path / "Latin.ttf")
     more = (f"target={latin}", *arguments[1:-1], f"out={tmp_path / 'Mixed.ttf'}")
-    result = fontgan("complete", *more, "style={brush: 0.5, kai: 0.5}")
+    result = fontgan_here("complete", *more, "style={brush: 0.5, kai: 0.5}")
     assert result.returncode == 0, result.stderr
     assert set(map(ord, LACKS)) <= set(TTFont(tmp_path / "Mixed.ttf").getBestCmap())
-    line = error_line(fontgan("complete", *arguments, "style=brush", "trainer.max_steps=9"))
+    line = error_line(fontgan_here("complete", *arguments, "style=brush", "trainer.max_steps=9"))
     assert "trainer.max_steps" in line
     assert "run=" in line
 
@@ -206,7 +206,7 @@ def test_a_trained_run_is_drawn_with(target: Path, tiny_run: Path, tmp_path: Pat
 @pytest.mark.slow
 def test_a_folder_of_drawings_becomes_a_new_font(tmp_path: Path) -> None:
     folder = tmp_path / "hand"
-    result = fontgan("render", f"font={BRUSH}", f"out={folder}", f"charset={HAS}", "size=128")
+    result = fontgan_here("render", f"font={BRUSH}", f"out={folder}", f"charset={HAS}", "size=128")
     assert result.returncode == 0, result.stderr
     (folder / "manifest.json").unlink()  # as if somebody had drawn them
     out = tmp_path / "Hand.ttf"
@@ -242,7 +242,7 @@ def test_a_page_set_in_the_font_shows_the_glyphs_that_were_drawn(
     work = tmp_path / "Brush-complete-work"
     shutil.copytree(completed.with_name("Brush-complete-work"), work)
     # Real shapes: four steps of training draw nothing but grey.
-    drawn = fontgan("render", f"font={KAI}", f"out={work / 'redraw'}", f"charset={LACKS}", "size=128")
+    drawn = fontgan_here("render", f"font={KAI}", f"out={work / 'redraw'}", f"charset={LACKS}", "size=128")
     assert drawn.returncode == 0, drawn.stderr
     out = tmp_path / "Brush-complete.ttf"
     result = complete(target, out)

@@ -15,7 +15,7 @@ from PIL import Image
 from fontgan.data.frame import Frame
 from fontgan.data.image_source import FolderGlyphs, char_from_name, name_from_char, read_grey, resample
 from fontgan.errors import DataError
-from tests.helpers import SOURCE, fontgan
+from tests.helpers import SOURCE, fontgan_here
 
 SIDE = 40
 
@@ -168,7 +168,7 @@ def test_resample_is_exact_on_whole_pixels_and_pads_with_paper() -> None:
 
 
 def test_a_rendered_folder_gives_the_same_cells_as_its_font(tmp_path: Path) -> None:
-    result = fontgan("render", f"font={SOURCE}", f"out={tmp_path / 'g'}", "charset=永一国", "size=128")
+    result = fontgan_here("render", f"font={SOURCE}", f"out={tmp_path / 'g'}", "charset=永一国", "size=128")
     assert result.returncode == 0, result.stderr
     from fontgan.data.sources import open_glyphs
 

@@ -25,7 +25,7 @@ from fontgan.generate.inference import Run
 from fontgan.training.budget import step_flops
 from fontgan.training.checkpoint import find
 from fontgan.values import image_from_pixels
-from tests.helpers import BRUSH, KAI, SOURCE, TINY, Here, fontgan, on_meta
+from tests.helpers import BRUSH, KAI, SOURCE, TINY, Here, fontgan_here, on_meta
 
 CHARS = "的一是不了在人有我他这个们中来上大为和国"
 REFERENCE = (*TINY, "generator/style=reference", "generator.style.shots=2", "generator.style.width=4")
@@ -40,7 +40,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
 @pytest.fixture(scope="module")
 def reference_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "reference"
-    result = fontgan("train", *REFERENCE, f"out={out}")
+    result = fontgan_here("train", *REFERENCE, f"out={out}")
     assert result.returncode == 0, result.stderr
     return out
 
@@ -49,7 +49,7 @@ def reference_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def brush_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six glyphs of the brush, named after their characters."""
     out = tmp_path_factory.mktemp("images") / "hand"
-    assert fontgan("render", f"font={BRUSH}", f"out={out}", "charset=永国一是来这", "size=96").returncode == 0
+    assert fontgan_here("render", f"font={BRUSH}", f"out={out}", "charset=永国一是来这", "size=96").returncode == 0
     return out
 
 

@@ -33,7 +33,7 @@ from fontgan.metrics.artefacts import (
 )
 from fontgan.models.resize import DeconvResize, InterpolateConvResize
 from fontgan.models.unet import UnetGenerator
-from tests.helpers import KAI, TINY, Here, fontgan
+from tests.helpers import KAI, TINY, Here, fontgan_here
 
 CHARS = "永字八法的一是不了在人有我他这个们中来上大为和国地到以说时要"
 SIZE = 64
@@ -407,6 +407,6 @@ def test_runs_that_cannot_be(refused: Callable[..., str], tiny_run: Path, tmp_pa
 @pytest.mark.slow
 def test_a_run_that_holds_nothing_out_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:
     out = tmp_path / "all"
-    result = fontgan("train", *TINY, "data.holdout=0", "trainer.max_steps=1", f"out={out}")
+    result = fontgan_here("train", *TINY, "data.holdout=0", "trainer.max_steps=1", f"out={out}")
     assert result.returncode == 0, result.stderr
     assert "no character is held out" in refused("diagnose", f"checkpoint={out}")

@@ -31,7 +31,7 @@ from fontgan.report.ranking import answer, rank, say_share
 from fontgan.runtime.checksums import read_sealed, sealed, sha256_of
 from fontgan.runtime.timing import time_interleaved
 from fontgan.training.checkpoint import Checkpoint
-from tests.helpers import BRUSH, KAI, TINY, fontgan, open_page, reseal
+from tests.helpers import BRUSH, KAI, TINY, fontgan_here, open_page, reseal
 
 TWO_STYLES = f"data.targets={{kai: {KAI}, brush: {BRUSH}}}"
 EVIL = "<script>alert(1)</script>"
@@ -277,7 +277,7 @@ def test_tasks_take_turns_in_changing_order():
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two variants of two seeds; beside them a run cut short, a damaged one, and a job that failed."""
     root = tmp_path_factory.mktemp("sweep") / "up"
-    result = fontgan(
+    result = fontgan_here(
         "train", "-m", *TINY, "generator/up=deconv,subpixel", "trainer.seed=1,2", TWO_STYLES, f"out={root}"
     )
     assert result.returncode == 0, result.stderr

@@ -57,7 +57,10 @@ def statuses(folder: Path) -> list[str]:
 # -- what a sweep is ------------------------------------------------------------------------
 
 
-def test_each_job_has_its_own_folder_and_a_failed_one_does_not_end_the_sweep(tmp_path: Path) -> None:
+def test_each_job_has_its_own_folder_and_a_failed_one_does_not_end_the_sweep(
+    tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     swept = [
         "generator/up=deconv,gated",
         f"data.source=gone.ttf,{SOURCE}",
@@ -65,7 +68,7 @@ def test_each_job_has_its_own_folder_and_a_failed_one_does_not_end_the_sweep(tmp
         "out=字/sweep",
         "trainer.sheet_chars=0",
     ]
-    result = fontgan("train", "-m", *TINY, *swept, cwd=tmp_path)
+    result = here("train", "-m", *TINY, *swept)
     assert result.returncode == 1
     assert "2 jobs done, 2 failed" in result.stderr
     assert "Traceback" not in result.stderr

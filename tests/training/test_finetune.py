@@ -31,7 +31,7 @@ from fontgan.training.finetune import (
     stale_prototypes,
 )
 from fontgan.training.step import TrainStep
-from tests.helpers import BRUSH, KAI, TINY, XIAOWEI, Here, described, fontgan
+from tests.helpers import BRUSH, KAI, TINY, XIAOWEI, Here, described, fontgan_here
 
 SHORT = tuple(s for s in TINY if s.startswith(("trainer.", "optim.")))
 NEW = f"data.targets={{mine: {XIAOWEI}}}"
@@ -43,7 +43,7 @@ def old_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two styles, with batch norm's buffers, dropout and a discriminator."""
     out = tmp_path_factory.mktemp("runs") / "old"
     targets = f"data.targets={{kai: {KAI}, brush: {BRUSH}}}"
-    result = fontgan("train", *TINY, targets, "generator.dropout=0.1", f"out={out}")
+    result = fontgan_here("train", *TINY, targets, "generator.dropout=0.1", f"out={out}")
     assert result.returncode == 0, result.stderr
     return out
 
@@ -71,7 +71,7 @@ def assert_grown_by_one_row_alone(before: dict[str, torch.Tensor], after: dict[s
 def widened(old_run: Path) -> Path:
     """The old run with a third style, whose row alone was trained."""
     out = old_run.parent / "widened"
-    result = fontgan("train", *SHORT, f"init_from={old_run}", NEW, "trainer.train_only=style", f"out={out}")
+    result = fontgan_here("train", *SHORT, f"init_from={old_run}", NEW, "trainer.train_only=style", f"out={out}")
     assert result.returncode == 0, result.stderr
     for said in ("tensors of old/step-00000004, which knows kai, brush", "new: style mine, a row of unet.",
                  "left out: discriminator, generator_training, training"):  # fmt: skip

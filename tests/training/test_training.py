@@ -35,7 +35,7 @@ from fontgan.training import checkpoint as checkpoints
 from fontgan.training.schedule import Schedule
 from fontgan.training.step import TrainStep
 from fontgan.values import image_from_pixels, pixels_from_image
-from tests.helpers import KAI, SOURCE, TINY, Here, described, error_line, fontgan, reseal
+from tests.helpers import KAI, SOURCE, TINY, Here, described, error_line, fontgan, fontgan_here, reseal
 
 
 def weights(run: Path, step: int) -> dict[str, dict[str, torch.Tensor]]:
@@ -448,7 +448,7 @@ def limit_file_size(megabytes: float) -> None:
 def test_a_checkpoint_that_does_not_fit_on_the_disk_leaves_the_older_one(tmp_path: Path) -> None:
     """A limit on file size makes the same writes fail that a full disk does."""
     out = tmp_path / "run"
-    assert fontgan("train", *TINY, "trainer.stop_at=2", f"out={out}").returncode == 0
+    assert fontgan_here("train", *TINY, "trainer.stop_at=2", f"out={out}").returncode == 0
     before = weights(out, 2)
     result = subprocess.run(
         [sys.executable, "-m", "fontgan", "train", *TINY, f"out={out}"],
@@ -477,16 +477,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_same_command_goes_on_later(small_disk: Path) -> None:
-    assert "disk is full" in error_line(fontgan("train", *TINY, f"out={small_disk / 'run'}"))
+    assert "disk is full" in error_line(fontgan_here("train", *TINY, f"out={small_disk / 'run'}"))
     (small_disk / "filler").unlink()
-    result = fontgan("train", *TINY, f"out={small_disk / 'run'}")
+    result = fontgan_here("train", *TINY, f"out={small_disk / 'run'}")
     assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.slow
 def test_a_full_disk_of_packs_is_one_line_too(small_disk: Path, tmp_path: Path) -> None:
     command = ["train", *TINY, "data.size=256", f"data.cache={small_disk / 'cache'}", f"out={tmp_path / 'run'}"]
-    assert "disk is full" in error_line(fontgan(*command))
+    assert "disk is full" in error_line(fontgan_here(*command))
     assert not list((small_disk / "cache" / "packs").iterdir())
     assert not (tmp_path / "run").exists()
 
@@ -529,7 +529,7 @@ LONGER = (*TINY, "trainer.max_steps=6")
 def at_step_4(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of six steps that was stopped after four, with checkpoints of steps 2 and 4."""
     out = tmp_path_factory.mktemp("runs") / "six"
-    assert fontgan("train", *LONGER, "trainer.stop_at=4", f"out={out}").returncode == 0
+    assert fontgan_here("train", *LONGER, "trainer.stop_at=4", f"out={out}").returncode == 0
     return out
 
 
