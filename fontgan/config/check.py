@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -37,7 +38,7 @@ def check_and_resolve(verb: str, cfg: DictConfig) -> DictConfig:
         schema, faults = verb_module(verb).Config, Faults()
         faults.found += _lacking(schema, cfg)
         with faults.gather():
-            _merge(OmegaConf.structured(schema), cfg, "")
+            _merge(_structured(schema), cfg, "")
         with faults.gather():
             _check_places(cfg)
         for path, node in target_nodes(cfg):
@@ -49,6 +50,12 @@ def check_and_resolve(verb: str, cfg: DictConfig) -> DictConfig:
         raise ConfigError(f"{error.full_key or 'config'}: {first_line(error)}.") from error
     _check_numbers(OmegaConf.to_container(cfg))
     return cfg
+
+
+@cache
+def _structured(schema: type) -> DictConfig:
+    """For all configs of a process: it is merged from, never into."""
+    return OmegaConf.structured(schema)  # type: ignore[no-any-return]
 
 
 def _lacking(schema: type, cfg: DictConfig) -> list[str]:
@@ -111,7 +118,7 @@ def _check_target(path: str, node: DictConfig) -> None:
             if key in NOT_FOR_CONFIGS:
                 raise ConfigError(f"{path}.{key}: is not for a config to say. Leave it out.")
     signature = signature_schema(target, LossTermConfig if path.startswith("loss.") else None)
-    schema, types = OmegaConf.structured(signature), {field.name: field.type for field in fields(signature)}
+    schema, types = _structured(signature), {field.name: field.type for field in fields(signature)}
     named = NAMED_PRESETS.get(path, ())
     for key, optional in objects_in_signature(target).items():
         if key not in node or key in named or isinstance(node[key], DictConfig):

@@ -8,7 +8,7 @@ from .lab import Fault
 FAULTS = {
     fault.name: fault
     for fault in (
-        Fault("kill", 8, kills.kill),
+        Fault("kill", 6, kills.kill),
         Fault("kill-every-point", 0, kills.every_point),
         Fault("kill-again", 1, kills.kill_again),
         Fault("signals", 3, kills.signals),
