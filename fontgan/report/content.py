@@ -3,16 +3,15 @@
 import csv
 import io
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from omegaconf import OmegaConf
 
-from fontgan.config.compose import compose_config
+from fontgan.config.compose import up_preset
 from fontgan.config.groups import choices
 from fontgan.config.saved import differences
-from fontgan.errors import ConfigError, encodable
+from fontgan.errors import encodable
 from fontgan.evaluation.glyph_set import Pair
 from fontgan.report.collect import Collection, LeftOut, TrainedRun, Variant, tells_variants_apart
 from fontgan.report.cost import Cost
@@ -259,10 +258,7 @@ def config_differences(variants: Sequence[Variant]) -> dict[str, list[Any]]:
     keys = sorted(filter(tells_variants_apart, changed))
     found: dict[str, list[Any]] = {}
     if any(key.startswith("generator.up.") for key in keys):
-        presets = {}
-        for name in choices("generator/up"):
-            with suppress(ConfigError):  # one that does not go with the default network
-                presets[name] = compose_config("train", [f"generator/up={name}"]).generator.up
+        presets = {name: up_preset(name) for name in choices("generator/up")}
         ups = [config.generator.up for config in configs]
         named = [next((name for name, preset in presets.items() if not differences(preset, up)), None) for up in ups]
         if any(named):
