@@ -85,9 +85,12 @@ def build_objective(loss: DictConfig) -> "Objective":
 
 def try_losses(cfg: DictConfig, objective: "Objective") -> None:
     """Raises: ConfigError where a loss term refuses its options or the discriminator, or that the size of the images."""
+    from fontgan.models.cost import on_meta_device
+
     discriminator = build_on_meta("discriminator", cfg.discriminator, styles=2)
     try:
-        objective.try_out(discriminator, cfg.data.size, styles=2)
+        with on_meta_device():
+            objective.try_out(discriminator, cfg.data.size, styles=2)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     except RuntimeError as error:

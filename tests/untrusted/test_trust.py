@@ -384,18 +384,18 @@ WORDS: tuple[Any, ...] = (
 
 
 def test_every_key_of_a_saved_config_may_hold_anything(saved_config: dict[str, Any], tmp_path: Path) -> None:
-    """Every second key with one of many wrong values, or gone: a refusal or a config. tests.untrusted.test_overrides has more."""
+    """Every fourth key with one of many wrong values, or gone: a refusal or a config. tests.untrusted.test_overrides has more."""
     paths = list(leaves(saved_config))
     assert len(paths) > 100
     refused = []
-    for number, path in enumerate(paths[::2]):
+    for number, path in enumerate(paths[::4]):
         for value in (WORDS[number % len(WORDS)], GONE) if number % 4 == 0 else (WORDS[number % len(WORDS)],):
             file = written(saved_config, [(path, value)], tmp_path / "c.yaml")
             try:
                 load_config(file)
             except ConfigError as error:
                 refused.append(str(error))
-    assert len(refused) > len(paths) // 4
+    assert len(refused) > len(paths) // 8
     assert all(str(tmp_path / "c.yaml") in line for line in refused)
 
 
