@@ -32,10 +32,8 @@ def main(cfg: Config) -> int:
     from fontgan.evaluation.diagnosis_text import findings, score_table, stage_table
     from fontgan.generate.inference import load
     from fontgan.pictures.contact_sheet import save_png
-    from fontgan.runtime.device import pick_device, pick_precision
     from fontgan.runtime.log_setup import say
 
-    pick_precision(cfg.precision, pick_device(cfg.device))
     out = out_file("out", cfg.out, ".json") if cfg.out is not None else None
     picture_file = out_file("picture", cfg.picture, ".png") if cfg.picture is not None else None
     run = load(

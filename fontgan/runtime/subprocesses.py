@@ -72,6 +72,11 @@ def map_in_processes(
             yield pending.popleft().result()
         yield from map(work, left)
     except BrokenProcessPool as error:
+        assert pool is not None
+        # The pool has ended its processes, but for one that was being started: it would wait for that one forever.
+        for process in pool._processes.values():
+            process.kill()
+            process.join()
         raise RunError(
             f"a process that {doing} was killed or ended by itself. See whether memory is short and start again, or set "
             f"{key}=1."

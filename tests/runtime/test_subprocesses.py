@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import concurrent.futures.process
 import errno
 import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from multiprocessing import process, resource_tracker
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +67,38 @@ def test_a_killed_process_is_told_in_a_line_and_the_others_end() -> None:
     with pytest.raises(RunError, match=r"^a process that doubles numbers was killed.*set workers=1\.$"):
         list(running)
     assert ended(pids)
+
+
+def test_a_process_that_was_being_started_when_another_was_killed_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool ends its first two processes before it knows of the third, then waits for all."""
+    noticed, starting = threading.Event(), threading.Event()
+    manager = concurrent.futures.process._ExecutorManagerThread
+    start, terminate = process.BaseProcess.start, manager.terminate_broken
+
+    def start_slowly(self: process.BaseProcess) -> None:
+        start(self)
+        if noticed.is_set():
+            starting.set()
+            time.sleep(0.5)
+
+    def terminate_meanwhile(self: Any, cause: Any) -> None:
+        noticed.set()
+        starting.wait(10)
+        terminate(self, cause)
+
+    def things() -> Iterator[int]:
+        yield from (5, 5)
+        for pid in pool.processes_of(os.getpid()):
+            os.kill(pid, signal.SIGKILL)
+        assert noticed.wait(10)
+        yield 5
+
+    monkeypatch.setattr(process.BaseProcess, "start", start_slowly)
+    monkeypatch.setattr(manager, "terminate_broken", terminate_meanwhile)
+    with pytest.raises(RunError, match="was killed"):
+        list(map_in_processes(pool.wait, things(), processes=3, **SAID))
+    assert starting.is_set()
+    assert not pool.processes_of(os.getpid())
 
 
 def test_what_no_process_can_be_started_for_is_done_here(
