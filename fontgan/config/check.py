@@ -21,8 +21,12 @@ RESOLVED_KEYS = {"generator": ("match_params",)}  # by node: what ``resolve`` re
 NAMED_PRESETS = {"generator.up": ("inner", "outer", "levels")}  # by node: keys that hold names until ``resolve``
 
 
-def check_config(verb: str, cfg: DictConfig) -> DictConfig:
-    """Checks a composed config's keys and types against the schema and the targets' signatures, and resolves it."""
+def check_config(verb: str, cfg: DictConfig, overrides: Iterable[str]) -> DictConfig:
+    """Checks a composed config's keys and types against the schema and the targets' signatures, and resolves it.
+
+    Args: overrides: of which it was composed, as ``escape_overrides`` made them.
+    """
+    _keep_texts(verb, cfg, overrides)
     return check_and_resolve(verb, OmegaConf.create(unescape_all(OmegaConf.to_container(cfg, resolve=False))))
 
 
@@ -50,6 +54,15 @@ def check_and_resolve(verb: str, cfg: DictConfig) -> DictConfig:
         raise ConfigError(f"{error.full_key or 'config'}: {first_line(error)}.") from error
     _check_numbers(OmegaConf.to_container(cfg))
     return cfg
+
+
+def _keep_texts(verb: str, cfg: DictConfig, overrides: Iterable[str]) -> None:
+    """Gives keys of texts what was typed: Hydra reads ``charset=0123`` as a number, and ``out=true`` as a boolean."""
+    texts = {where for where, key in settings(verb_module(verb).Config) if key.type in (str, str | None)}
+    for override in overrides:
+        key, _, value = override.lstrip("+").partition("=")
+        if key in texts and isinstance(OmegaConf.select(cfg, key), bool | int | float):
+            OmegaConf.update(cfg, key, value)
 
 
 @cache

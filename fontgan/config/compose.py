@@ -62,7 +62,7 @@ def compose_escaped(verb: str, overrides: list[str]) -> DictConfig:
             cfg = compose(verb, overrides)
     except COMPOSING_RAISES as error:
         raise explain_all(verb, overrides, error) from error
-    return check_config(verb, cfg)
+    return check_config(verb, cfg, overrides)
 
 
 def resolve(verb: str, cfg: DictConfig, overrides: Sequence[str]) -> list[str]:

@@ -104,7 +104,7 @@ def run_job(cfg: DictConfig) -> float | None:
         activate(typed_plugins(overrides))  # in a process of its own
         with open_dict(cfg):
             cfg.out, cfg.sweep.over = str(out), {}
-        cfg = check_config("train", cfg)
+        cfg = check_config("train", cfg, overrides)
         for sentence in resolve("train", cfg, overrides):
             log.info("%s", sentence)
         parsed = sweep_grid.parse_override(overrides)
