@@ -58,11 +58,11 @@ def check_and_resolve(verb: str, cfg: DictConfig) -> DictConfig:
 
 def _keep_texts(verb: str, cfg: DictConfig, overrides: Iterable[str]) -> None:
     """Gives keys of texts what was typed: Hydra reads ``charset=0123`` as a number, and ``out=true`` as a boolean."""
-    texts = {where for where, key in settings(verb_module(verb).Config) if key.type in (str, str | None)}
-    for override in overrides:
-        key, _, value = override.lstrip("+").partition("=")
-        if key in texts and isinstance(OmegaConf.select(cfg, key), bool | int | float):
-            OmegaConf.update(cfg, key, value)
+    typed = dict(override.lstrip("+").partition("=")[::2] for override in overrides)  # of a key typed twice the last
+    for where, key in settings(verb_module(verb).Config):
+        is_text = key.type in (str, str | None)
+        if is_text and where in typed and isinstance(OmegaConf.select(cfg, where), bool | int | float):
+            OmegaConf.update(cfg, where, typed[where].strip())
 
 
 @cache

@@ -172,9 +172,15 @@ def _refuse_other_targets(cfg: DictConfig, old: DictConfig, key: str, value: str
 
 
 def up_preset(name: str) -> DictConfig:
-    """``generator.up`` as a preset of generator/up makes it, with the presets that it names in their places."""
-    with hydra_here():
-        cfg = compose(overrides=[f"+generator/up={name}"])  # alone, in a third of the time that all of train takes
+    """``generator.up`` as a preset of generator/up makes it, with the presets that it names in their places.
+
+    Raises: ConfigError for a preset that cannot be composed.
+    """
+    try:
+        with hydra_here():
+            cfg = compose(overrides=[f"+generator/up={name}"])  # alone, which is quicker than all of train
+    except COMPOSING_RAISES as error:
+        raise explain_all("train", [f"generator/up={name}"], error) from error
     _expand_presets(cfg)
     return cfg.generator.up
 

@@ -85,11 +85,11 @@ def build_objective(loss: DictConfig) -> "Objective":
 
 def try_losses(cfg: DictConfig, objective: "Objective") -> None:
     """Raises: ConfigError where a loss term refuses its options or the discriminator, or that the size of the images."""
-    from fontgan.models.cost import on_meta_device
+    from fontgan.models.cost import NothingDrawn
 
     discriminator = build_on_meta("discriminator", cfg.discriminator, styles=2)
     try:
-        with on_meta_device():
+        with NothingDrawn():
             objective.try_out(discriminator, cfg.data.size, styles=2)
     except ValueError as error:
         raise ConfigError(str(error)) from error

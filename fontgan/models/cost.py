@@ -44,15 +44,17 @@ def closest_width(count: Callable[[int], int], wanted: int) -> int:
 
 @contextmanager
 def on_meta_device() -> Iterator[None]:
-    """What is built in here is on torch's meta device, its weights neither drawn nor, by spectral norm, normalised.
-
-    To do it there would change nothing, and takes torch seconds of importing first.
-    """
-    with torch.device("meta"), _NothingDrawn():
+    """What is built in here is on torch's meta device, and nothing is drawn for it."""
+    with torch.device("meta"), NothingDrawn():
         yield
 
 
-class _NothingDrawn(TorchFunctionMode):
+class NothingDrawn(TorchFunctionMode):
+    """For work on the meta device: weights are neither drawn nor, by spectral norm, normalised.
+
+    To do it there would change nothing, and takes torch seconds of importing first.
+    """
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs, name = kwargs or {}, getattr(func, "__name__", "")
         if name in ("normal_", "uniform_", "normalize"):

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +12,7 @@ from omegaconf import OmegaConf
 from fontgan.config.compose import up_preset
 from fontgan.config.groups import choices
 from fontgan.config.saved import differences
-from fontgan.errors import encodable
+from fontgan.errors import ConfigError, encodable
 from fontgan.evaluation.glyph_set import Pair
 from fontgan.report.collect import Collection, LeftOut, TrainedRun, Variant, tells_variants_apart
 from fontgan.report.cost import Cost
@@ -258,7 +259,10 @@ def config_differences(variants: Sequence[Variant]) -> dict[str, list[Any]]:
     keys = sorted(filter(tells_variants_apart, changed))
     found: dict[str, list[Any]] = {}
     if any(key.startswith("generator.up.") for key in keys):
-        presets = {name: up_preset(name) for name in choices("generator/up")}
+        presets = {}
+        for name in choices("generator/up"):
+            with suppress(ConfigError):  # a file of the user's that cannot be composed is no preset of these runs
+                presets[name] = up_preset(name)
         ups = [config.generator.up for config in configs]
         named = [next((name for name, preset in presets.items() if not differences(preset, up)), None) for up in ups]
         if any(named):

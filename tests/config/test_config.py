@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from fontgan.config.compose import compose_config
+from fontgan.config.compose import compose_config, up_preset
 from fontgan.config.groups import SAME_VARIANTS, choices, config_folder, groups
 from fontgan.config.instantiate import build, build_objective
 from fontgan.config.overrides import escape_overrides, unescape
@@ -148,6 +148,16 @@ def test_paths_and_glyphs_need_no_quoting_tricks(typed: str, key: str, value: ob
     data = OmegaConf.to_container(compose_config("train", [typed]).data)
     assert isinstance(data, dict)
     assert data[key] == value
+
+
+@pytest.mark.parametrize(("first", "last"), [("a", "01"), ("01", "02"), ("01", "a")])
+def test_of_a_text_typed_twice_the_last_counts(first: str, last: str) -> None:
+    assert compose_config("train", [f"name={first}", f"name={last}"]).name == last
+
+
+def test_a_preset_that_cannot_be_composed_is_refused_in_one_line() -> None:
+    with pytest.raises(ConfigError, match=r"generator/up=subpixle: no such variant\. Did you mean subpixel"):
+        up_preset("subpixle")
 
 
 @pytest.mark.slow

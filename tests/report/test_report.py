@@ -20,9 +20,11 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from fontgan.cli import main
+from fontgan.config.groups import choices
 from fontgan.errors import RunError
 from fontgan.metrics.intervals import Interval, PairedBootstrap, few_weights
 from fontgan.report import charts, collect, cost, measure
+from fontgan.report import content as content_module
 from fontgan.report.collect import TrainedRun, Variant
 from fontgan.report.content import sample_grid_chars
 from fontgan.report.measure import Settings, compare
@@ -461,6 +463,12 @@ def test_what_is_kept_is_not_taken_from_the_run_and_not_believed_when_damaged(sw
     finally:
         kept.write_bytes(data)
     assert measure._read_kept(kept, key) is not None
+
+
+def test_a_preset_that_cannot_be_composed_names_no_up_path(sweep, monkeypatch):
+    monkeypatch.setattr(content_module, "choices", lambda group: ["broken", *choices(group)])
+    found = content_module.config_differences(collect.collect(sweep, "last").variants)
+    assert sorted(found["generator/up (preset)"]) == ["deconv", "subpixel"]
 
 
 @pytest.mark.slow
