@@ -119,6 +119,12 @@ def check_at_least(key: str, value: int, least: int = 1) -> None:
         raise ValueError(f"{key}={value}: {least} or more is needed.")
 
 
+def check_probability(key: str, value: float) -> None:
+    """Raises: ValueError if a dropout is not from 0 to below 1."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{key}={value}: a probability from 0 to below 1 is needed.")
+
+
 def same_size_conv(in_channels: int, out_channels: int, kernel: int, *, groups: int = 1, bias: bool) -> nn.Conv2d:
     """A convolution that keeps the size of the map. Raises: ValueError if the kernel is even."""
     check_odd("kernel", kernel)

@@ -3,6 +3,7 @@
 Contract of every class here: ``Refine(in_channels, out_channels, **options)`` maps
 (B, in_channels, H, W) -> (B, refine.out_channels, H, W).  ``out_channels`` is what the U-Net asks for;
 ``NoRefine`` alone answers with ``in_channels``, because it has nothing to change them with.
+No block has a stride: a refinement keeps the map's size, which the resize and the encoder's convolutions alone change.
 
 A ``norm`` is instance, batch, group or none, an ``activation`` one of ``fontgan.models.layers.ACTIVATIONS``.  An unknown
 name or a number out of range raises ValueError.
@@ -20,6 +21,7 @@ from fontgan.models.layers import (
     SqueezeExcitation,
     check_at_least,
     check_choice,
+    check_probability,
     match_channels,
 )
 
@@ -32,35 +34,61 @@ class NoRefine(nn.Identity):
         self.out_channels = in_channels
 
 
+class ConvRefine(ConvNormAct):
+    """One plain convolution with norm and activation; no residual, so it must carry the whole map.
+
+    Source: Ronneberger et al. 2015, arXiv:1505.04597 (two of them, without norm, follow each joined map there).
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, kernel: int = 3, norm: str = "none", activation: str = "relu"
+    ):
+        super().__init__(in_channels, out_channels, kernel, norm=norm, activation=activation)
+        self.out_channels = out_channels
+
+
 class ResSkip(ResidualAdd):
     """A residual refinement: body(x) + skip(x), the skip projected by 1x1 where channels differ.
 
     depthwise: 3x3 depthwise convolution, 1x1 pointwise, norm, activation.
-    standard:  3x3 convolution, activation, 3x3 convolution, norm.
+    standard:  3x3 convolution, activation, 3x3 convolution, norm;
+               with ``norm_after="first"`` 3x3 convolution, norm, activation, 3x3 convolution.
 
     Source: He et al. 2015, arXiv:1512.03385 (residual); Howard et al. 2017, arXiv:1704.04861 (depthwise).
 
     Args:
         norm: true is InstanceNorm, false is none; or a norm's name.
+        norm_after: the convolution that the norm follows, "last" or, in the standard form, "first".
+        dropout: probability 0 to below 1, between the two convolutions as in wide residual networks
+            (Zagoruyko & Komodakis 2016, arXiv:1605.07146).
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, mode: str, norm: bool | str = True, activation: str = "silu"
-    ):
+        self, in_channels: int, out_channels: int, *, mode: str, norm: bool | str = True, norm_after: str = "last",
+        activation: str = "silu", dropout: float = 0.0,
+    ):  # fmt: skip
         if isinstance(norm, bool):
             norm = "instance" if norm else "none"
         check_choice("mode", mode, ("depthwise", "standard"))
         check_choice("activation", activation, ACTIVATIONS)
         check_choice("norm", norm, NORMS)
+        check_choice("norm_after", norm_after, ("last", "first") if mode == "standard" else ("last",))
+        check_probability("dropout", dropout)
+        bias = norm == "none"  # a norm takes it away again
+        normalise, activate = NORMS[norm](out_channels), ACTIVATIONS[activation]()
+        drop = [nn.Dropout(dropout)] if dropout else []
         if mode == "depthwise":
-            first = nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False)
-            second = nn.Conv2d(in_channels, out_channels, 1, bias=norm == "none")
-            body = nn.Sequential(first, second, NORMS[norm](out_channels), ACTIVATIONS[activation]())
+            depthwise = nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False)
+            pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=bias)
+            body = [depthwise, *drop, pointwise, normalise, activate]
         else:
-            first = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-            second = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=norm == "none")
-            body = nn.Sequential(first, ACTIVATIONS[activation](), second, NORMS[norm](out_channels))
-        super().__init__(body, match_channels(in_channels, out_channels))
+            first = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias or norm_after == "last")
+            second = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=bias or norm_after == "first")
+            if norm_after == "first":
+                body = [first, normalise, activate, *drop, second]
+            else:
+                body = [first, activate, *drop, second, normalise]
+        super().__init__(nn.Sequential(*body), match_channels(in_channels, out_channels))
         self.out_channels = out_channels
 
 
@@ -95,6 +123,10 @@ class Bottleneck(nn.Sequential):
 
 class InvertedResidual(nn.Module):
     """1x1 to more channels, 3x3 depthwise there, a linear 1x1 back; x is added where channels agree.
+
+    A full 3x3 convolution in the middle and a projected shortcut, as some tutorials draw the block, are no option: the
+    first has as many times the weights as there are channels inside (``FusedMBConv`` is the affordable form), and the
+    paper adds x only where channels agree.
 
     Source: Sandler et al. 2018 (MobileNetV2), arXiv:1801.04381; with squeeze-excitation the MBConv block of
         Tan & Le 2019 (EfficientNet), arXiv:1905.11946.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from fontgan.models.attention import NoTransformer, SelfAttention
 from fontgan.models.grad_checkpointing import checkpointed
 from fontgan.models.init import initialise
-from fontgan.models.layers import LowPass, MakeLayer, check_at_least, check_choice
+from fontgan.models.layers import LowPass, MakeLayer, check_at_least, check_choice, check_probability
 from fontgan.models.refine import NoRefine
 from fontgan.models.style import Style, StyleEncoder
 from fontgan.models.up import HybridUpPath, OutputHead, UpBlock, UpPath
@@ -50,8 +50,7 @@ def plan_levels(
     check_at_least("depth", depth, 2)
     check_at_least("ngf", ngf)
     check_choice("innermost_stride", innermost_stride, (1, 2))
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout={dropout}: a probability from 0 to below 1 is needed.")
+    check_probability("dropout", dropout)
     widths = [1] + [ngf * min(2**level, 8) for level in range(depth)]  # channels of level 0 .. depth
     table = []
     for number in range(1, depth + 1):
@@ -76,12 +75,13 @@ def encoder_half(
     down.append(nn.Conv2d(level.outer, level.inner, kernel, level.stride, 1, bias=not level.norm))
     if level.norm:
         down.append(norm(level.inner))
+    # What mixes places from all over the map goes before the refinement, which looks around each place again.
     if level.attention:
         down.append(attention(level.inner))
-    if level.refine:
-        down.append(refine(level.inner, level.inner))
     if level.innermost:
         down.append(innermost(level.inner))
+    if level.refine:
+        down.append(refine(level.inner, level.inner))
     return nn.Sequential(*down)
 
 
