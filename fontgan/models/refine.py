@@ -73,6 +73,8 @@ class ResSkip(ResidualAdd):
         check_choice("activation", activation, ACTIVATIONS)
         check_choice("norm", norm, NORMS)
         check_choice("norm_after", norm_after, ("last", "first") if mode == "standard" else ("last",))
+        if norm == "none" and norm_after == "first":
+            raise ValueError("norm_after=first: there is no norm that it could place. Use norm=true, or leave it out.")
         check_probability("dropout", dropout)
         bias = norm == "none"  # a norm takes it away again
         normalise, activate = NORMS[norm](out_channels), ACTIVATIONS[activation]()

@@ -83,7 +83,7 @@ def test_the_variants_are_found() -> None:
     assert {"batch", "instance", "group"} <= set(NORMS)
     assert {"concat", "add", "gated", "attention", "none"} <= set(FUSIONS)
     assert {
-        "none", "resskip_depthwise", "resskip_standard", "bottleneck", "linear_bottleneck", "inverted_residual",
+        "none", "conv", "resskip_depthwise", "resskip_standard", "bottleneck", "linear_bottleneck", "inverted_residual",
         "mbconv", "fused_mbconv", "depthwise_separable",
     } <= set(REFINES) == set(ENCODER_REFINES)  # fmt: skip
     assert {
