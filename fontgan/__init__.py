@@ -1,6 +1,10 @@
 """fontgan: font style transfer you can train yourself."""
 
+import sys
 from typing import TYPE_CHECKING, Any
+
+if sys.version_info < (3, 11):  # noqa: UP036  # in a checkout; pip does not install it there
+    sys.exit(f"fontgan: needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}.")
 
 __version__ = "0.1.0"
 

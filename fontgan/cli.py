@@ -19,6 +19,16 @@ from fontgan.runtime.log_setup import set_up_logging
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb. Returns: the exit code, 0 only if all was done."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return run(arguments)
+    except ModuleNotFoundError as error:  # in a checkout whose dependencies are not installed
+        if "--verbose" in arguments or str(error.name).startswith("fontgan"):
+            raise
+        return refuse(f"fontgan: {not_installed(error)}")
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one verb, whose name comes first."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(help_text())
         return 0
@@ -100,6 +110,13 @@ def refuse(message: str) -> int:
     """Prints what is wrong with the command line itself."""
     print(one_line(" ".join(message.split())), file=sys.stderr)
     return 2
+
+
+def not_installed(error: ModuleNotFoundError) -> str:
+    remedy = "Install fontgan again, with what it depends on."
+    if (root := Path(__file__).parents[1] / "Makefile").is_file():
+        remedy = f"In {root.parent}, run make install and then .venv/bin/fontgan; or {sys.executable} -m pip install ."
+    return f"{error.name} is not installed in {sys.executable}. {remedy}"
 
 
 def explain_os_error(error: OSError) -> str:

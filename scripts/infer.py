@@ -1,7 +1,10 @@
-"""The same as ``fontgan infer``."""
+"""The same as ``fontgan infer``, of this checkout, whether it is installed or not."""
 
 import sys
+from pathlib import Path
 
-from fontgan.cli import run_verb
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-sys.exit(run_verb("infer", sys.argv[1:]))
+from fontgan.cli import main
+
+sys.exit(main(["infer", *sys.argv[1:]]))

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 DOCS = ROOT / "docs"
 CONFIGS = ROOT / "configs"
 BLOCKS = DOCS / "reference" / "blocks.json"  # as ``fontgan report blocks`` leaves it
@@ -128,4 +129,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from fontgan.cli import not_installed
+
+    try:
+        main()
+    except ModuleNotFoundError as error:
+        sys.exit(f"scripts/make_docs.py: {not_installed(error)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -104,6 +105,21 @@ def test_train_help_names_every_variant() -> None:
 def test_a_script_does_as_its_verb(verb: str) -> None:
     script = subprocess.run([sys.executable, f"scripts/{verb}.py", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert script.stdout.startswith(f"fontgan {verb}: ")
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.py")), ids=lambda script: script.name)
+def test_a_script_says_in_one_line_what_is_not_installed(script: Path, tmp_path: Path) -> None:
+    bare = [sys.executable, "-I", "-S"]  # as a fresh Python, which has none of the packages
+    result = subprocess.run([*bare, str(script)], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode not in (0, None)
+    assert re.fullmatch(r"\S+: \w+ is not installed in .*make install.*pip install \.\n", result.stderr), result.stderr
+
+
+def test_an_old_python_is_told_in_one_line() -> None:
+    code = f"import sys; sys.version_info = (3, 9); sys.path.insert(0, {str(ROOT)!r}); import fontgan"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert re.fullmatch(r"fontgan: needs Python 3.11 or newer, and .*\n", result.stderr)
 
 
 @pytest.mark.parametrize(
