@@ -16,7 +16,7 @@ from fontgan.data.frame import Frame
 from fontgan.data.image_source import name_from_char
 from fontgan.data.sources import asset
 from fontgan.fontfile.create import create_font
-from fontgan.fontfile.metrics import Layout
+from fontgan.fontfile.layout import Layout
 from fontgan.fontfile.vectorize import vectorize_folder
 from fontgan.runtime.log_setup import quiet
 from fontgan.runtime.timing import ratio, summarize

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from fontgan.errors import DataError, shorten
-from fontgan.fontfile.metrics import Layout, choose_layout
+from fontgan.fontfile.layout import Layout
+from fontgan.fontfile.metrics import choose_layout
 from fontgan.fontfile.outline import DrawnGlyph, is_space
 from fontgan.fontfile.target import Target
 from fontgan.fontfile.ufo import UfoFont, is_ufo, read_ufo

@@ -11,9 +11,9 @@ from fontTools.ttLib.tables.ttProgram import Program
 from fontgan.errors import ConfigError
 from fontgan.fontfile import glyphs as drawing
 from fontgan.fontfile import names
-from fontgan.fontfile.metrics import is_full_width
 from fontgan.fontfile.outline import Bounds, DrawnGlyph, Outline
 from fontgan.fontfile.verify import save_verified
+from fontgan.fontfile.widths import is_full_width
 
 SPACE_EM, STROKE_EM = 0.25, 0.05  # width of the space, and stroke of the missing-glyph box, as shares of the em
 USE_TYPO_METRICS, REGULAR, BOLD, ITALIC = 1 << 7, 1 << 6, 1 << 5, 1 << 0  # bits of OS/2 fsSelection

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from fontgan.data.image_source import CellFinder, FolderGlyphs, read_grey
 from fontgan.errors import DataError, shorten
-from fontgan.fontfile.metrics import Layout
+from fontgan.fontfile.layout import Layout
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.fontfile.trace import PixelsToUnits, trace
 from fontgan.runtime.subprocesses import map_in_processes
@@ -69,7 +69,7 @@ def vectorize_folder(
     processes = min(workers or len(os.sched_getaffinity(0)), len(chunks)) if len(files) >= MIN_FILES_FOR_POOL else 1
     if processes == 1:
         chunks = [[file] for file in files.values()]
-    glyphs: list[DrawnGlyph] = []
+    outlines: dict[str, Outline] = {}
     blank, unreadable = [], []
     traced = map_in_processes(work, chunks, processes=processes, doing="traces glyphs", key="workers")
     with contextlib.closing(traced):
@@ -81,12 +81,12 @@ def vectorize_folder(
             elif not result.calls:
                 blank.append(char)
             else:
-                glyphs.append(layout.place(char, result))
+                outlines[char] = result
     if blank:
         log.warning("%s: %d images hold no ink and give no glyph: %s", folder, len(blank), shorten(blank))
-    if not glyphs and none_is_error:
+    if not outlines and none_is_error:
         raise DataError(f"{folder}: none of its {len(files)} images gives a glyph. Look at them.")
-    return glyphs, unreadable
+    return layout.place_all(outlines), unreadable
 
 
 def _trace_files(
