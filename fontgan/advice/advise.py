@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from fontgan.advice.coverage import Advice, Coverage
 from fontgan.advice.parts import SIDE
@@ -13,6 +12,7 @@ from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
 from fontgan.errors import DataError, shorten
 from fontgan.evaluation.checks_file import CheckedGlyph
+from fontgan.runtime.progress import Bar
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def advise(
     if not known:
         log.info("none of the target's characters is in the source: it is advised as if nothing were drawn yet.")
     chars = [*known, *lacking]
-    images = np.stack([source.rasterize(char, _CANVAS, SIDE) for char in tqdm(chars, unit="glyph", desc="drawing")])
+    images = np.stack([source.rasterize(char, _CANVAS, SIDE) for char in Bar(chars, unit="glyph", desc="drawing")])
     doubts = [checked[char].doubt if char in checked and checked[char].flags else 0 for char in lacking]
     coverage = Coverage(chars, images, np.array([0.0] * len(known) + [1 + DOUBTS_COUNT * doubt for doubt in doubts]))
     for index in range(len(known)):

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from PIL import Image
-from tqdm import tqdm
 
 from fontgan.bench.figures import Figure, Setup, rates
 from fontgan.bench.outlines import FONTS
@@ -19,6 +18,7 @@ from fontgan.fontfile.create import create_font
 from fontgan.fontfile.layout import Layout
 from fontgan.fontfile.vectorize import vectorize_folder
 from fontgan.runtime.log_setup import quiet
+from fontgan.runtime.progress import Bar
 from fontgan.runtime.timing import ratio, summarize
 
 SIZE = 256  # of the images in pixels
@@ -65,7 +65,7 @@ def draw_images(folder: Path, glyphs: int) -> list[str]:
     known = [(font, [char for char in font.coverage(None).present if ord(char) >= FIRST]) for font in fonts]
     frame = Frame(SIZE, 0, 0)
     chars = []
-    for i in tqdm(range(glyphs), unit="glyph", desc="drawing images", leave=False):
+    for i in Bar(range(glyphs), unit="glyph", desc="drawing images", leave=False):
         source, drawn = known[i % len(known)]
         chars.append(chr(FIRST + i))
         grey = source.rasterize(drawn[i // len(known) % len(drawn)], frame, SIZE)

@@ -25,7 +25,6 @@ class Config(OutConfig):
 
 def main(cfg: Config) -> int:
     """Draws every character of the charset that the font has. Returns: 0."""
-    from tqdm import tqdm
 
     from fontgan.data import charset as charsets
     from fontgan.data.font_source import FontGlyphs
@@ -34,6 +33,7 @@ def main(cfg: Config) -> int:
     from fontgan.data.sources import open_glyphs
     from fontgan.generate.results import prepare_folder
     from fontgan.pictures.contact_sheet import save_png
+    from fontgan.runtime.progress import Bar
 
     glyphs = open_glyphs(cfg.font)
     coverage = glyphs.coverage(charsets.resolve(cfg.charset))
@@ -61,7 +61,7 @@ def main(cfg: Config) -> int:
         facts["advances"] = {char: glyphs.advance(char) for char in coverage.present}  # widths in font units
     same = ("fingerprint", "size", "cell_to_canvas")
     prepare_folder(out, facts, overwrite=cfg.overwrite, same=same, names=[name_from_char(c) for c in coverage.present])
-    for char in tqdm(coverage.present, unit="glyph", desc="drawing"):
+    for char in Bar(coverage.present, unit="glyph", desc="drawing"):
         save_png(glyphs.rasterize(char, canvas, cfg.size), out / f"{name_from_char(char)}.png")
     log.info("%d glyphs in %s", len(coverage.present), out)
     return 0

@@ -20,7 +20,6 @@ from typing import Annotated, Any
 
 import numpy as np
 from msgspec import Meta, Struct
-from tqdm import tqdm
 
 from fontgan.data.frame import Frame
 from fontgan.data.manifest import Manifest, MemberName
@@ -31,6 +30,7 @@ from fontgan.errors import DataError
 from fontgan.runtime.checksums import FileSum, file_sum, read_sealed, sealed
 from fontgan.runtime.files import atomic_write, replace_folder, shared_lock, sync_folder
 from fontgan.runtime.log_setup import quiet
+from fontgan.runtime.progress import Bar
 from fontgan.untrusted.plain_json import convert
 
 log = logging.getLogger(__name__)
@@ -171,7 +171,7 @@ def _write(plan: PairPlan, folder: Path, workers: int | None) -> None:
     parts = tuple((m.glyphs, drawn[m.name], plan.frame(m)) for m in plan.members)
     rows = sum(map(len, drawn.values()))
     writer = PixelWriter(folder, rows=rows, size=plan.size, shard_rows=rows_in_a_shard(plan.size))
-    with tqdm(total=rows, unit="glyph", desc="packing", leave=False) as bar:
+    with Bar(total=rows, unit="glyph", desc="packing", leave=False) as bar:
         draw_rows(PackJob(parts, writer), workers=workers, progress=bar.update)
     write_index(folder, drawn, manifest(plan), writer.shard_rows)
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
-from tqdm import tqdm
 
 from fontgan.evaluation.glyph_set import GlyphSet
 from fontgan.metrics import pixels
@@ -16,6 +15,7 @@ from fontgan.metrics.intervals import ClusterBootstrap, Interval, mean_of
 from fontgan.metrics.photographic import find_inception, find_lpips, frechet_distance
 from fontgan.metrics.recognition import OcrReader, find_ocr, weighted
 from fontgan.models.glyph_encoder import embeddings, perceptual_distance
+from fontgan.runtime.progress import Bar
 from fontgan.values import ink_from_pixels
 
 FORMAT = 1
@@ -88,7 +88,7 @@ def _measure(glyphs: GlyphSet, sets: Sets, reader: OcrReader | None) -> tuple[di
     metrics = {name: metric for name, (metric, _) in measures.items()}
     values = {
         name: {kind: _in_parts(measure, images, glyphs.truth) for kind, images in sets.items()}
-        for name, (_, measure) in tqdm(measures.items(), desc="measuring", unit="metric", leave=False)
+        for name, (_, measure) in Bar(measures.items(), desc="measuring", unit="metric", leave=False)
     }
     if reader is not None:
         how = f"confidence of {reader.name} where it reads the right character, else 0"

@@ -8,7 +8,6 @@ from statistics import mode
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
@@ -17,6 +16,7 @@ from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError, encodable, shorten
 from fontgan.evaluation.glyph_set import GlyphSet, Pair, add_gate
 from fontgan.metrics.structure import varied
+from fontgan.runtime.progress import Bar
 from fontgan.runtime.subsample import subsample_evenly
 from fontgan.untrusted.images import GLYPH, header_size
 
@@ -55,7 +55,7 @@ def glyph_set_of_folders(pred: Path, truth: Path, source: str | None = None, *, 
     sides = _of_readable(files, lambda file: max(header_size(file, GLYPH)))  # from the headers
     size = min(MAX_SIZE, max(MIN_SIZE, mode(sides or [MIN_SIZE])))
     images = _Images(size, sources)
-    for pair in tqdm(pairs, desc="reading folders", unit="pair", leave=False):
+    for pair in Bar(pairs, desc="reading folders", unit="pair", leave=False):
         style = styles[pair[0]]
         try:
             drawn, true = style.drawn.read(pair[1]), style.true.read(pair[1])

@@ -8,13 +8,12 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
 from fontgan.data.image_source import CellFinder, FolderGlyphs, read_grey
 from fontgan.errors import DataError, shorten
 from fontgan.fontfile.layout import Layout
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.fontfile.trace import PixelsToUnits, trace
+from fontgan.runtime.progress import Bar
 from fontgan.runtime.subprocesses import map_in_processes
 
 log = logging.getLogger(__name__)
@@ -74,7 +73,7 @@ def vectorize_folder(
     traced = map_in_processes(work, chunks, processes=processes, doing="traces glyphs", key="workers")
     with contextlib.closing(traced):
         results = zip(files, itertools.chain.from_iterable(traced), strict=True)
-        for char, result in (bar := tqdm(results, total=len(files), unit="glyph", desc="tracing")):
+        for char, result in (bar := Bar(results, total=len(files), unit="glyph", desc="tracing")):
             if isinstance(result, str):
                 bar.write(f"error: {result}", file=sys.stderr)
                 unreadable.append(char)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from fontgan.data.glyphs import PAPER
 from fontgan.data.image_source import SHEET
@@ -20,6 +19,7 @@ from fontgan.generate.results import SAME, describe_results, prepare_folder
 from fontgan.generate.sources import GlyphInput, batches, computes_alone
 from fontgan.pictures.contact_sheet import contact_sheet, save_png, scaled
 from fontgan.runtime.distributed import all_gather, is_main, main_first, rank, world_size
+from fontgan.runtime.progress import Bar
 from fontgan.runtime.threads import ordered_map
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def draw_glyph_files(run: Run, sources: GlyphInput, names: Sequence[str], style:
         closing(run.draw_batches(((batch, batch[1]) for batch in read), style)) as drawn,
         closing(ordered_map(write, one_by_one(drawn), max_in_flight=run.batch_size, overlap=overlap)) as written,
     ):
-        bar = tqdm(written, total=len(names), unit="glyph", desc=f"drawing {style}", disable=not is_main())
+        bar = Bar(written, total=len(names), unit="glyph", desc=f"drawing {style}")
         return [name for name, is_blank in bar if is_blank]
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from fontgan.data.image_source import ANIMATION, STRIP
 from fontgan.errors import ConfigError, DataError
@@ -15,6 +14,7 @@ from fontgan.generate.results import SAME, describe_results, prepare_folder
 from fontgan.generate.sources import GlyphInput
 from fontgan.pictures.contact_sheet import save_png
 from fontgan.pictures.style_path import animation_frames, path_weights, save_gif, say_mixture, strip_picture
+from fontgan.runtime.progress import Bar
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def draw_path(
     if not read:
         raise DataError(f"{sources.drawn_from}: none of the images can be read. Give other ones.")
     source = np.stack(read)
-    drawn = [run.stylise(source, mixture) for mixture in tqdm(path, unit="frame", desc="drawing the path")]
+    drawn = [run.stylise(source, mixture) for mixture in Bar(path, unit="frame", desc="drawing the path")]
     labels = [say_mixture(mixture) for mixture in path]
     save_png(strip_picture(source, drawn, labels, cell_px=min(run.size, 96)), strip)
     save_gif(animation_frames(drawn, labels, cell_px=min(run.size, 128)), animation)

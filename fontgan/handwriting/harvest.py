@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from fontgan.data.image_source import MANIFEST, SHEET, image_files, name_from_char
 from fontgan.errors import ConfigError, DataError, shorten
@@ -19,6 +18,7 @@ from fontgan.handwriting.pictures import read_picture
 from fontgan.handwriting.sheet import NotAPage, Page
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
 from fontgan.runtime.files import atomic_write, out_file
+from fontgan.runtime.progress import Bar
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, over
     facts: dict[str, Any] = {"made_by": MADE_BY, "size": size, "cell_to_canvas": canvas_frame(size).as_dict()}
     before = check_folder(out, size, overwrite=overwrite)
     harvest = Harvest()
-    for file in tqdm(files, unit="picture", desc="cutting"):
+    for file in Bar(files, unit="picture", desc="cutting"):
         try:
             for name, grey in read_picture(file):
                 try:

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from fontTools.pens.basePen import BasePen
 from fontTools.ttLib import TTFont
-from tqdm import tqdm
 
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import BASELINE, Box, Frame
 from fontgan.data.sources import asset
 from fontgan.errors import ConfigError
 from fontgan.handwriting import sheet
+from fontgan.runtime.progress import Bar
 
 # Cyan takes red light away and leaves green and blue, which the scan looks at: to it the guides are paler than to us.
 GUIDE = (178, 226, 238)
@@ -77,7 +77,7 @@ def make_pdf(pages: list[sheet.Page], font: LabelFont, drawn: set[str], *, ghost
     pdf.set_auto_page_break(False)
     pdf.set_margin(0)
     pdf.add_font("text", fname=str(asset("NotoSansSC-Regular.ttf")))
-    for page in tqdm(pages, unit="page", desc="drawing", disable=len(pages) < 5):
+    for page in Bar(pages, unit="page", desc="drawing", disable=len(pages) < 5):
         pdf.add_page()
         _draw_head(pdf, page)
         _draw_guides(pdf, page)

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from fontgan.errors import ConfigError
+from fontgan.runtime.progress import Bar
 
 CHOICES = ("auto", "rapidocr", "none")
 
@@ -74,7 +74,7 @@ class OcrReader:
         """(N, H, W) uint8, 0 ink .. 255 paper -> text and confidence (0 to 1) of each; equal glyphs are read once."""
         unique = {glyph.tobytes(): glyph for glyph in glyphs}
         found = {}
-        for key, glyph in tqdm(unique.items(), desc="reading", unit="glyph", leave=False):
+        for key, glyph in Bar(unique.items(), desc="reading", unit="glyph", leave=False):
             result: Any = self._engine(np.repeat(glyph[..., None], 3, axis=2))
             found[key] = (result.txts[0], float(result.scores[0])) if result.txts else ("", 0.0)
         return [found[glyph.tobytes()] for glyph in glyphs]

@@ -16,9 +16,9 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 from scipy.optimize import minimize
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from fontgan.data.augment import Augmentation
+from fontgan.runtime.progress import Bar
 from fontgan.values import ink_from_pixels
 
 GRID = 16  # cells a side of the density map
@@ -192,7 +192,7 @@ def fit_gate(expected: np.ndarray, right: np.ndarray, *, seed: int) -> StrokeErr
         "missing": np.stack([without_component(glyph, random) for glyph in right]),
         "wrong": wrong_characters(right, random),
     }
-    steps = tqdm(kinds.items(), desc="calibrating", unit="kind", leave=False)
+    steps = Bar(kinds.items(), desc="calibrating", unit="kind", leave=False)
     found = {kind: _differences(expected, glyphs) for kind, glyphs in steps}
     caught = {kind: np.zeros(len(right), bool) for kind in kinds}
     for first in (0, 1):

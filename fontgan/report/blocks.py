@@ -11,7 +11,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from fontgan.metrics.artefacts import phase_bias
 from fontgan.models.cost import forward_flops, parameters
@@ -19,6 +18,7 @@ from fontgan.models.receptive_field import encoder_receptive_field, receptive_fi
 from fontgan.models.unet import UnetGenerator
 from fontgan.report.cost import TIMING
 from fontgan.runtime.device import autocast, memory_error, pick_device, pick_precision, wait_for
+from fontgan.runtime.progress import Bar
 from fontgan.runtime.timing import ratio, time_interleaved
 
 STYLES = 3
@@ -117,7 +117,7 @@ def measure_blocks(
         base.seconds.append(statistics.median(time_passes(base=base_pass)["base"]))
         measured = {base_candidate.key: base}
         rows = []
-        for choice in tqdm(chosen, unit="block", desc="measuring"):
+        for choice in Bar(chosen, unit="block", desc="measuring"):
             candidate = prepare(choice)
             if candidate.key not in measured:
                 row, its_pass = count(candidate, choice)

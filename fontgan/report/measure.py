@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from fontgan import __version__
 from fontgan.errors import RunError, UserError
@@ -29,6 +28,7 @@ from fontgan.runtime.checksums import read_sealed, sealed, sha256_of
 from fontgan.runtime.device import pick_device, pick_precision
 from fontgan.runtime.files import atomic_write, cache_folder
 from fontgan.runtime.log_setup import quiet
+from fontgan.runtime.progress import Bar
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def measure(variants: Sequence[Variant], settings: Settings) -> tuple[list[Varia
     """Measures every run. Returns: the variants with the runs that could be, and the other runs with the reason."""
     measured, left_out = [], []
     tools = _tools(settings)
-    with tqdm(total=sum(len(variant.runs) for variant in variants), unit="run", desc="measuring") as bar:
+    with Bar(total=sum(len(variant.runs) for variant in variants), unit="run", desc="measuring") as bar:
         for variant in variants:
             there = Variant(variant.label, [])
             for run in variant.runs:

@@ -16,7 +16,6 @@ from fontTools import subset
 from fontTools.ttLib import TTFont, TTLibError
 from markupsafe import Markup
 from PIL import Image
-from tqdm import tqdm
 
 from fontgan import __version__
 from fontgan.data.charset import visible
@@ -30,6 +29,7 @@ from fontgan.report import specimens
 from fontgan.report.html import asset_text, data_uri, render_template
 from fontgan.report.specimens import Specimen
 from fontgan.runtime.files import atomic_write, user_path
+from fontgan.runtime.progress import Bar
 
 GROUP = 100  # glyphs whose source pictures lie on one sheet, ten a row; a browser leaves out those not in view
 CELL_PX = 128  # of a source picture; shown at half that, so that it is sharp on fine screens and when enlarged
@@ -190,7 +190,7 @@ def _grouped(cells: list[CheckedGlyph], from_number: int) -> list[Group]:
 
 def _draw_sheets(groups: list[Group], source: GlyphSource) -> None:
     has = set(source.coverage([cell.char for group in groups for cell in group.cells]).present)
-    for group in tqdm(groups, unit="sheet", desc="drawing the source"):
+    for group in Bar(groups, unit="sheet", desc="drawing the source"):
         group.sources = {cell.char for cell in group.cells} & has
         group.sheet = _sheet([cell.char if cell.char in has else "" for cell in group.cells], source)
 

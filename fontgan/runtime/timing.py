@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tqdm import tqdm
+from fontgan.runtime.progress import Bar
 
 SECONDS_A_TURN = 0.2  # what is quicker is done several times in a turn
 MIN_ROUNDS = 3  # a median of less says nothing of the spread
@@ -49,7 +49,7 @@ def time_interleaved(
     """
     repeats = {}
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
-    with tqdm(total=len(tasks) * (rounds + 1), unit="turn", desc=title, leave=False, disable=not show) as bar:
+    with Bar(total=len(tasks) * (rounds + 1), unit="turn", desc=title, leave=False, disable=not show) as bar:
         for name, task in tasks.items():
             for _ in range(warm_up):
                 took = timed(task, wait)

@@ -1,18 +1,15 @@
 """Progress bar of a training: pace, expected end and the latest losses."""
 
 import math
-import sys
 import time
 from collections.abc import Mapping
 
-from tqdm import tqdm
-
-from fontgan.runtime.distributed import is_main
+from fontgan.runtime.progress import Bar
 from fontgan.training.schedule import Schedule
 
 
-class Progress(tqdm):  # type: ignore[type-arg]
-    """One bar for the whole training, shown by the main process alone."""
+class Progress(Bar):
+    """One bar for the whole training."""
 
     def __init__(self, schedule: Schedule, step: int):
         self.schedule = schedule
@@ -23,9 +20,7 @@ class Progress(tqdm):  # type: ignore[type-arg]
             unit="step",
             desc="training",
             dynamic_ncols=True,
-            disable=not is_main(),
-            # On a terminal often enough to watch; in a log file a line now and then.
-            mininterval=0.5 if sys.stderr.isatty() else 20,
+            mininterval=0.5,
         )
 
     def restart(self, step: int) -> None:

@@ -13,13 +13,13 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import trange
 
 from fontgan.data.augment import Augmentation
 from fontgan.data.frame import fit_canvas
 from fontgan.data.sources import asset, open_glyphs
 from fontgan.models.glyph_encoder import EMBEDDING, SIDE, GlyphEncoder
 from fontgan.runtime.files import atomic_write
+from fontgan.runtime.progress import Bar
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def train(steps: int, batch: int, seed: int) -> tuple[GlyphEncoder, tuple[float,
     optimiser = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.1)
     generator = torch.Generator().manual_seed(seed)
-    for _ in (bar := trange(steps, desc="glyph encoder", unit="step")):
+    for _ in (bar := Bar(range(steps), desc="glyph encoder", unit="step")):
         rows = torch.randint(len(ink), (batch,), generator=generator)
         glyphs = distort(ink[rows].float() / 255, generator).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
