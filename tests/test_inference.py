@@ -190,7 +190,7 @@ def test_the_python_api_draws_as_the_command_does(tiny_run: Path, tmp_path: Path
         [Image.open(tmp_path / "U+6C38.png").convert("RGB")], style={"kai": 1, "brush": 1}
     )
     assert from_picture.size == (64, 64)
-    with pytest.raises(DataError, match="lacks"):
+    with pytest.raises(DataError, match="no usable glyph"):
         run.draw("\u9f98", style="kai")
     with pytest.raises(DataError, match="the run knows"):
         run.draw("永", style="gothic")

@@ -9,7 +9,7 @@ from fontgan.advice.coverage import Advice, Coverage
 from fontgan.advice.parts import SIDE
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Frame
-from fontgan.data.glyphs import GlyphSource
+from fontgan.data.glyphs import GlyphSource, warn_of_outlying
 from fontgan.errors import DataError, shorten
 from fontgan.evaluation.checks_file import CheckedGlyph
 from fontgan.runtime.progress import Bar
@@ -68,7 +68,9 @@ def lacking_chars(source: GlyphSource, drawn: Sequence[str], charset: str) -> li
         raise DataError(
             f"charset={charset}: the target has all {len(wanted)} characters of it. Choose a larger charset."
         )
-    present = source.coverage(lacking).present
+    found = source.coverage(lacking)
+    warn_of_outlying(source.path, found, "are not advised")
+    present = found.present
     if not present:
         raise DataError(
             f"source={source.path}: has none of the {len(lacking)} characters that the target lacks ({shorten(lacking)}). "

@@ -33,6 +33,7 @@ def main(cfg: Config) -> int:
     from fontgan.advice.advise import advise, lacking_chars, reason
     from fontgan.advice.picture import picture
     from fontgan.data.frame import Frame
+    from fontgan.data.glyphs import warn_of_outlying
     from fontgan.data.sources import open_glyphs
     from fontgan.evaluation.checks_file import read_checks
     from fontgan.pictures.contact_sheet import save_png
@@ -41,7 +42,9 @@ def main(cfg: Config) -> int:
     picture_file = out_file("picture", cfg.picture, ".png", overwrite=cfg.overwrite) if cfg.picture else None
     checked = read_checks(user_path(cfg.checks)) if cfg.checks else {}
     source, target = open_glyphs(cfg.source), open_glyphs(cfg.target)
-    drawn = target.coverage(None).present
+    own = target.coverage(None)
+    warn_of_outlying(target.path, own, "count as drawn")
+    drawn = own.drawn
     lacking = lacking_chars(source, drawn, cfg.charset)
     advice, before = advise(source, drawn, lacking, cfg.n, checked)
     for place, each in enumerate(advice, 1):

@@ -27,7 +27,8 @@ class Config:
 def main(cfg: Any) -> int:
     """Prints findings, the worst first. Returns: 0, or 1 if training could not start."""
     from fontgan.config.compose import find_pretrained
-    from fontgan.config.data_plan import LEVELS, open_plan, summary
+    from fontgan.config.data_plan import open_plan, summary
+    from fontgan.data.glyphs import LEVELS
     from fontgan.runtime.log_setup import say
 
     plan = open_plan(cfg, find_pretrained(cfg))

@@ -29,6 +29,7 @@ def main(cfg: Config) -> int:
     from fontgan.data import charset as charsets
     from fontgan.data.font_source import FontGlyphs
     from fontgan.data.frame import clips, fit_canvas
+    from fontgan.data.glyphs import LEVELS
     from fontgan.data.image_source import name_from_char
     from fontgan.data.sources import open_glyphs
     from fontgan.generate.results import prepare_folder
@@ -38,7 +39,7 @@ def main(cfg: Config) -> int:
     glyphs = open_glyphs(cfg.font)
     coverage = glyphs.coverage(charsets.resolve(cfg.charset))
     for finding in coverage.diagnostics:
-        log.info("%s", finding)
+        log.log(LEVELS[finding.level], "%s", finding)
     if not coverage.present:
         raise DataError(f"{cfg.font}: has none of the characters of charset={cfg.charset}. Choose another charset.")
     boxes = {char: glyphs.ink_box(char) for char in coverage.present}

@@ -43,13 +43,13 @@ def main(cfg: Config) -> int:
     if chars is None:
         if cfg.font is None:
             raise ConfigError("chars=font: whose? Name a font=, or the characters.")
-        chars = glyphs.coverage(None).present
+        chars = glyphs.coverage(None).drawn
     pages = lay_out(chars, cfg.paper, cfg.cell_mm)
     drawn = set(glyphs.coverage(chars).present)
     lacking = [char for char in chars if char not in drawn]
     if lacking:
         log.warning(
-            "%s has no glyph for %d of the %d characters, which are labelled by their code points%s: %s. "
+            "%s has no usable glyph for %d of the %d characters, which are labelled by their code points%s: %s. "
             "Give a font= that has them.",
             glyphs.path.name, len(lacking), len(chars), " and not shown in their cells" if cfg.ghost else "",
             shorten(lacking),

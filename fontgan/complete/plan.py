@@ -7,7 +7,7 @@ from fontTools import unicodedata as scripts
 
 from fontgan.data import charset as charsets
 from fontgan.data.frame import clips, fit_canvas
-from fontgan.data.glyphs import GlyphSource
+from fontgan.data.glyphs import GlyphSource, warn_of_outlying
 from fontgan.data.image_source import FolderGlyphs
 from fontgan.data.sources import check_style_name, open_glyphs, style_name
 from fontgan.errors import DataError, shorten
@@ -55,8 +55,10 @@ def plan_completion(target: str, source: str, charset: str, *, learns: bool = Tr
     """
     wanted = charsets.resolve(charset)
     drawn, complete = open_glyphs(target), open_glyphs(source)
-    drawable = complete.coverage(wanted).present
-    has = drawn.coverage(None).present
+    found, own = complete.coverage(wanted), drawn.coverage(None)
+    warn_of_outlying(drawn.path, own, "stay as they are, but nothing is learned from them")
+    warn_of_outlying(complete.path, found, "nothing is drawn from them")
+    drawable, has = found.present, own.drawn
     there = set(has)
     lacking = [char for char in drawable if char not in there]
     there.update(drawable)
@@ -69,7 +71,7 @@ def plan_completion(target: str, source: str, charset: str, *, learns: bool = Tr
     if not lacking:
         raise DataError(f"{target}: has all characters of charset={charset} already. Choose a larger charset.")
     wanted_scripts = {script_of(char) for char in lacking}
-    learned_from = complete.coverage([char for char in has if script_of(char) in wanted_scripts]).present
+    learned_from = complete.coverage([char for char in own.present if script_of(char) in wanted_scripts]).present
     if learns and len(learned_from) < MIN_KNOWN_CHARS:
         raise DataError(
             f"{target}: has {len(learned_from)} characters in common with {source} to learn from, of the scripts that are "

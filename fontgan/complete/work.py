@@ -131,7 +131,7 @@ def learn_as_before(plan: Plan, work: Work) -> None:
             "%s: its training does not learn from the %d characters of scripts that were not lacking when it began: %s. "
             "Name another work= to train with them.", work.run, len(more), shorten(more),
         )  # fmt: skip
-    unshared = set(before) - (set(plan.source.coverage(list(before)).present) & set(plan.has))
+    unshared = set(before) - (set(plan.source.coverage(list(before)).drawn) & set(plan.has))
     if unshared:
         raise RunError(
             f"{work.folder / STATE}: its training learned from characters that target and source do not share "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from fontgan.config.instantiate import target_specs
+from fontgan.data.glyphs import LEVELS
 from fontgan.data.pairs import PairPlan, find_duplicates, find_too_few, plan_pairs
 from fontgan.errors import ConfigError, DataError
 
@@ -28,9 +29,6 @@ def build_plan(cfg: DictConfig, canvas: "Frame | None" = None) -> PairPlan:
         )
     keys = ("charset", "size", "margin", "align", "holdout", "holdout_chars")
     return plan_pairs(str(data.source), targets, canvas=canvas, **{key: data[key] for key in keys})
-
-
-LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
 
 
 def checked_plan(cfg: DictConfig, pretrained: "PretrainedRun | None" = None) -> PairPlan:

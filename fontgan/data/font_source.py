@@ -18,9 +18,10 @@ import numpy as np
 from fontTools.ttLib import TTLibError
 
 from fontgan.data import font_tables
-from fontgan.data.frame import Box, Frame
+from fontgan.data.frame import FAR, Box, Frame, farthest_usual, reach
 from fontgan.data.glyphs import PAPER, Coverage, Diagnostics
 from fontgan.errors import DataError, one_line, printable, shorten
+from fontgan.runtime.subsample import subsample_evenly
 from fontgan.untrusted.fonts import read_font, vet_font
 
 RENDERER = "freetype-outline-1"  # change it when the same font would draw other pixels: it is part of the pack's key
@@ -28,7 +29,9 @@ _WHY_LEFT_OUT = {
     "missing": "The font's cmap lacks them; choose a smaller charset if you expected them.",
     "empty": "Their outlines hold no ink.",
     "notdef": "They are drawn as the font's missing-glyph box.",
+    "outlying": "Unlike the rest they reach far out of the em; look whether a point lies astray.",
 }
+_MEASURED = 1000  # glyphs that a font's usual reach out of the em is taken from
 _NO_SCALE = freetype.FT_LOAD_NO_SCALE | freetype.FT_LOAD_NO_HINTING | freetype.FT_LOAD_NO_BITMAP
 
 
@@ -120,6 +123,9 @@ class FontGlyphs:
             else:
                 present.append(char)
                 self._boxes[char] = ink  # while it is loaded: a plan asks for it next
+        if any(reach(self._boxes[char]) > FAR for char in present):
+            left_out["outlying"] = [char for char in present if reach(self._boxes[char]) > self._farthest_usual]
+            present = [char for char in present if reach(self._boxes[char]) <= self._farthest_usual]
         name, diagnostics = self.path.name, Diagnostics()
         for reason, chars in left_out.items():
             level = "note" if reason == "missing" else "warning"
@@ -134,6 +140,11 @@ class FontGlyphs:
             if tags:
                 diagnostics.add("warning", f"{name}: {told.format(shorten(tags))}", remedy)
         return Coverage(present, {reason: chars for reason, chars in left_out.items() if chars}, diagnostics)
+
+    @cached_property
+    def _farthest_usual(self) -> float:
+        glyphs = (self.glyph_of(char) for char in subsample_evenly(self.characters(), _MEASURED))
+        return farthest_usual([ink for glyph in glyphs if (ink := self._load_ink(glyph))])
 
     @cached_property
     def _damaged(self) -> list[str]:

@@ -19,7 +19,8 @@ from fontgan.untrusted.plain_json import convert
 
 BASELINE = 0.88  # of the em from its top where nothing else is said: most Chinese and Japanese fonts have 880/-120
 MAX_TRANSFORM = 1e6  # scale and offset of a frame that is read from a file; the scale is at least 1 in so many
-MIN_FIT_SCALE = 0.75  # an outlier may shrink the canvas scale to this share of the plain em fit, no further
+MIN_FIT_SCALE = 0.75  # ink outside the em may shrink the canvas scale to this share of the plain em fit, no further
+FAR = 1 / MIN_FIT_SCALE - 1  # em: ink that reaches farther out of its em fits no canvas
 SIZES = (64, 96, 128, 192, 256, 384, 512)  # sides of the canvas, in pixels
 Offset = Annotated[float, Meta(ge=-MAX_TRANSFORM, le=MAX_TRANSFORM)]
 
@@ -118,6 +119,21 @@ def _offset(scale: float, low: float, high: float, size: int) -> float:
     if at_least > at_most:
         return (at_least + at_most) / 2
     return min(max((size - scale) / 2, at_least), at_most)
+
+
+def reach(box: Box) -> float:
+    """How far a box in cell coordinates goes beyond the em square, in em; 0 inside it."""
+    return max(0.0, -box.x0, -box.y0, box.x1 - 1, box.y1 - 1)
+
+
+def farthest_usual(boxes: list[Box]) -> float:
+    """How far ink of a font may reach out of its em and still be nothing unusual in it: ``FAR`` and twice the reach of
+    all but the few, the square root of their number, that reach farthest.
+
+    So one stray point in five glyphs is found, or two in thirty, and the swashes of a script that has many are none.
+    """
+    ranked = sorted(map(reach, boxes), reverse=True)
+    return FAR + 2 * ranked[min(math.isqrt(len(ranked)), len(ranked) // 2)]
 
 
 def clips(box: Box, size: int) -> bool:

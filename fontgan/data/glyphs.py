@@ -1,5 +1,6 @@
 """What a source of glyphs is, whether a font or a folder of images."""
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,6 +10,9 @@ import numpy as np
 from fontgan.data.frame import Box, Frame
 from fontgan.errors import one_line, shorten
 
+log = logging.getLogger(__name__)
+
+LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
 PAPER = 255  # grey level of paper in uint8 glyph images; ink is 0
 
 
@@ -43,6 +47,23 @@ class Coverage:
     present: list[str]
     left_out: dict[str, list[str]] = field(default_factory=dict)  # reason -> characters
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
+
+    @property
+    def outlying(self) -> list[str]:
+        """Characters whose ink reaches so far out of the em, unlike the rest, that a canvas is not to be chosen by it."""
+        return self.left_out.get("outlying", [])
+
+    @property
+    def drawn(self) -> list[str]:
+        """All that hold ink: what is present and what is outlying."""
+        return [*self.present, *self.outlying]
+
+
+def warn_of_outlying(file: Path, coverage: Coverage, so: str) -> None:
+    """Names what is outlying, in a verb that tells nothing else of what is left out; ``so``: what becomes of it."""
+    if far := coverage.outlying:
+        what = "glyphs reach far out of the em, unlike the rest (look whether a point lies astray)"
+        log.warning("%s: %d %s, and %s: %s.", file.name, len(far), what, so, shorten(far))
 
 
 class GlyphSource(Protocol):

@@ -39,7 +39,7 @@ def lacking(target: Target, chars: list[str]) -> list[str]:
 
     A space that the font maps is none of them. Raises: DataError if there are none.
     """
-    there, drawn = set(target.glyphs.characters()), set(target.glyphs.coverage(chars).present)
+    there, drawn = set(target.glyphs.characters()), set(target.glyphs.coverage(chars).drawn)
     wanted = [char for char in chars if char not in drawn and not (is_space(char) and char in there)]
     if not wanted:
         raise DataError(f"target={target.spec}: has all {len(chars)} characters of the input. Nothing is to be added.")

@@ -138,7 +138,9 @@ class Run:
         chars = list(chars)
         there = set(glyphs.coverage(chars).present)
         if lacking := [char for char in chars if char not in there]:
-            raise DataError(f"{glyphs.path}: lacks {' '.join(lacking)}. Leave them out or use another font.")
+            raise DataError(
+                f"{glyphs.path}: has no usable glyph of {' '.join(lacking)}. Leave out or use another font."
+            )
         return [Image.fromarray(p) for p in self.stylise(self.source_pixels(glyphs, chars), style)] if chars else []
 
     def draw_images(self, images: Sequence[Image.Image], style: Style) -> list[Image.Image]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Box, median_box
-from fontgan.data.glyphs import GlyphSource
+from fontgan.data.glyphs import LEVELS, GlyphSource
 from fontgan.data.image_source import CellFinder, image_files, ink_box, name_from_char, read_grey, resample
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError, shorten
@@ -100,7 +100,7 @@ def open_input(run: Run, *, folder: str | None, font: str | None, text: str | No
         raise DataError("text: holds no visible character.")
     coverage = glyphs.coverage(wanted)
     for finding in coverage.diagnostics:
-        log.log(logging.WARNING if text is not None else logging.INFO, "%s", finding)
+        log.log(logging.WARNING if text is not None else LEVELS[finding.level], "%s", finding)
     if not coverage.present:
         raise DataError(f"{glyphs.path}: has none of the characters asked for.")
     return FontInput(run, glyphs, coverage.present)

@@ -124,9 +124,9 @@ def _sort_glyphs(
     Raises: DataError if none was made.
     """
     coverage = glyphs.coverage(None)
-    own = set(before.coverage(None).present) if before else set()
+    own = set(before.coverage(None).drawn) if before else set()
     # A made glyph without ink is no glyph to a survey, and just what must be seen.
-    present = sorted({*coverage.present, *(char for char in coverage.left_out.get("empty", []) if char in checked)})
+    present = sorted({*coverage.drawn, *(char for char in coverage.left_out.get("empty", []) if char in checked)})
     made = [char for char in present if char not in own]
     if not made:
         why = f"target={target} has all its characters. Leave target out" if present else "none has ink. Give a font"

@@ -65,7 +65,7 @@ def test_ink_far_outside_the_em_is_reported(tmp_path: Path) -> None:
         {"一": box(0, 300, 900, 400), "二": box(-3000, 300, 3000, 400), "三": box(0, 0, 900, 800)},
     )
     split = plan_pairs(str(font), {"same": str(font)}, charset="一二三", size=64)
-    assert any("clipped" in f.message and "二" in f.message and f.level == "warning" for f in split.diagnostics)
+    assert any("outlying" in f.message and "二" in f.message and f.level == "warning" for f in split.diagnostics)
 
 
 def test_alignment_brings_the_median_boxes_together_and_is_stored(tmp_path: Path) -> None:

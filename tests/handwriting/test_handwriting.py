@@ -443,7 +443,7 @@ def test_template_refuses_what_is_there_and_what_cannot_be_written(
 
 def test_template_says_what_its_font_lacks(here: Here, tmp_path: Path) -> None:
     said = makes(here, "template", "chars=永🙂永", "ghost=true", f"out={tmp_path / 'a.pdf'}")
-    assert "no glyph for 1 of the 2 characters" in said
+    assert "no usable glyph for 1 of the 2 characters" in said
     assert "2 characters on 1 page of a4" in said
     text = pypdfium2.PdfDocument(tmp_path / "a.pdf")[0].get_textpage().get_text_range()
     assert "U+1F642" in text
