@@ -10,8 +10,10 @@ import numpy as np
 
 from fontgan.data.frame import Box, Frame
 from fontgan.data.glyphs import PAPER
-from fontgan.handwriting.locate import Located, grid_to_mm, pixels_per_mm
+from fontgan.handwriting.code import grid_to_mm
+from fontgan.handwriting.locate import Located
 from fontgan.handwriting.sheet import CANVAS_EMS, PAPERS, ROOM
+from fontgan.handwriting.surface import Surface
 
 _LIGHT_PX_PER_MM = 2.0  # of the map of the page's light
 _SURVEY_PX = 96  # side of a cell where levels are taken
@@ -20,7 +22,16 @@ _SMALL_EM = 0.12  # a character all of whose ink is shorter than this is doubtfu
 # So much darker than where all counts as paper is surely written, not printed or a shadow's edge.
 _MIN_WRITTEN_CONTRAST = 0.08
 _FRAME_REACH_EM = 0.1  # how far from its place a cell's frame is looked for; beyond stand the labels
-_MAX_BEND_EM = 0.07  # cells farther off than this are said
+_ROUNDS = 3  # of fitting the surface: each looks for frames nearer to where they are
+_FEW_FRAMES = 4  # fewer say nothing of the page
+_FRAME_OFF_MM = 0.1  # how exactly a frame, a marker's corner or the code is found
+_SETTLED_MM = 0.1
+_CREASED_MM = 0.2  # frames this far off a smooth sheet
+_BLIND_MM = 0.08  # markers farther off tell that a sheet is bent
+_BLIND = (
+    "the sheet is bent, or the lens bends it, and its pale frames are not seen, by which cells are found then; "
+    "lay it flat, or scan it in grey or colour"
+)
 _FEW_PX = 60  # pixels of a picture across an em, below which strokes of Han characters run together
 
 
@@ -61,15 +72,12 @@ def cut_cells(grey: np.ndarray, located: Located, size: int) -> tuple[list[Cell]
     Returns: the cells in their order, and findings about the whole page.
     """
     page = located.page
-    findings = []
-    em_px = page.cell * min(pixels_per_mm(located.to_picture, x, y) for _, (x, y, _, _) in page.em_boxes())
+    light = page_light(grey, located)
+    surface, findings = find_surface(grey, light, located)
+    em_px = page.cell * min(surface.pixels_per_mm(*em.centre) for _, em in page.em_boxes())
     if em_px < _FEW_PX:
         findings.append(f"a cell is only {em_px:.0f} pixels wide; {_FEW_PX} or more are needed for dense characters")
-    light = page_light(grey, located)
-    cells_em, bend = find_frames(grey, light, located)
-    if bend > _MAX_BEND_EM * page.cell:
-        findings.append(f"the page is bent: cells are up to {bend:.1f} mm off their place; lay it flat if they are cut")
-    coverage = np.stack([_flat(grey, light, located, em, _SURVEY_PX) for em in cells_em])
+    coverage = np.stack([_flat(grey, light, surface, em, _SURVEY_PX) for _, em in page.em_boxes()])
     paper = float(np.median(coverage))
     levels = find_levels(coverage / paper)
     if levels is None:
@@ -80,8 +88,8 @@ def cut_cells(grey: np.ndarray, located: Located, size: int) -> tuple[list[Cell]
     # As many samples as the picture has, or as the glyph needs; a whole number of them a pixel.
     finer = max(1, math.ceil(CANVAS_EMS * em_px / size))
     cells = []
-    for char, em in zip(page.chars, cells_em, strict=True):
-        flat = _flat(grey, light, located, em, finer * size) / paper
+    for char, em in page.em_boxes():
+        flat = _flat(grey, light, surface, em, finer * size) / paper
         seen = np.clip(_reduced(flat, finer) * 230, 0, PAPER).astype(np.uint8)
         glyph, doubts = clean(_reduced(levels.curve(flat), finer), char) if levels else (None, [])
         if glyph is not None and levels:
@@ -97,12 +105,12 @@ def page_light(grey: np.ndarray, located: Located) -> np.ndarray:
     """How bright bare paper is all over the page: (H, W) float32, ``_LIGHT_PX_PER_MM`` pixels a millimetre."""
     page = located.page
     sides = PAPERS[page.paper]
-    shrink = min(1.0, 1.5 * _LIGHT_PX_PER_MM / pixels_per_mm(located.to_picture, sides[0] / 2, sides[1] / 2))
+    shrink = min(1.0, 1.5 * _LIGHT_PX_PER_MM / located.surface.pixels_per_mm(sides[0] / 2, sides[1] / 2))
     small = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-    to_small = np.diag([shrink, shrink, 1.0])
-    to_small[:2, 2] = (shrink - 1) / 2  # pixel centres
-    to_small = to_small @ located.to_picture @ grid_to_mm(1 / _LIGHT_PX_PER_MM, 0, 0)
-    flat = _warped(small, to_small, [math.ceil(side * _LIGHT_PX_PER_MM) for side in sides], cv2.INTER_LINEAR)
+    x, y = ((np.arange(math.ceil(side * _LIGHT_PX_PER_MM)) + 0.5) / _LIGHT_PX_PER_MM for side in sides)
+    at = located.surface.at(np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2))
+    at_x, at_y = ((at + 0.5) * shrink - 0.5).astype(np.float32).T.reshape(2, len(y), len(x))  # pixel centres
+    flat = cv2.remap(small, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     # Closing fills whatever is dark and narrower than its kernel, and leaves the edges of wider shadows.
     side = 2 * round(max(7.0, 0.5 * page.cell) * _LIGHT_PX_PER_MM / 2) + 1
     closed = cv2.morphologyEx(flat, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
@@ -110,46 +118,48 @@ def page_light(grey: np.ndarray, located: Located) -> np.ndarray:
     return np.maximum(smooth, 8)
 
 
-def find_frames(grey: np.ndarray, light: np.ndarray, located: Located) -> tuple[list[Box], float]:
-    """The em boxes where their printed frames are, which is not quite where a flat page would have them.
+def find_surface(grey: np.ndarray, light: np.ndarray, located: Located) -> tuple[Surface, list[str]]:
+    """How the page is bent, from its markers, its code and the printed frames of its cells.
 
-    Paper bends smoothly, so a surface of low degree is laid through what the single frames say; ink and ghosts
-    make some of them say wrong, and those are left out.
-    Returns: the boxes, and by how many millimetres the farthest has moved.
+    Paper and lenses bend smoothly, and so does a surface; ink and ghosts make some frames say wrong, and those are
+    left out.
+    Returns: the surface, and what may be wrong with it.
     """
+    surface = located.surface
     boxes = [em for _, em in located.page.em_boxes()]
-    moved = np.array([_frame_shift(grey, light, located, em) for em in boxes])
     middles = np.array([em.centre for em in boxes])
-    x, y = ((middles - middles.mean(axis=0)) / 100).T
-    curved = np.stack([x**0, x, y, x * y, x * x, y * y, x * x * y, x * y * y, x * x * y * y], axis=1)
-    seen = np.isfinite(moved).all(axis=1)
-    # What few cells say is no more than how the page lies as a whole.
-    terms = next((t for t in (curved, curved[:, :3], curved[:, :1]) if _determined(t[seen])), None)
-    if terms is None:
-        return boxes, 0.0
-    trusted, fitted = seen, np.zeros_like(moved)
-    for _ in range(5):
-        fitted = terms @ np.linalg.lstsq(terms[trusted], moved[trusted], rcond=None)[0]
-        off = np.linalg.norm(moved - fitted, axis=1)
-        trusted = off <= max(0.15, 2.5 * float(np.nanmedian(off)))
-    if trusted.mean() < 0.5:
-        return boxes, 0.0  # they contradict each other: no frames are seen
-    found = [Box(em.x0 + dx, em.y0 + dy, em.x1 + dx, em.y1 + dy) for em, (dx, dy) in zip(boxes, fitted, strict=True)]
-    return found, float(np.linalg.norm(fitted, axis=1).max())
+    off, seen = np.full(len(boxes), np.inf), np.full(len(boxes), False)
+    for _ in range(_ROUNDS):
+        shifts = np.array([_frame_shift(grey, light, surface, em) for em in boxes])
+        seen = np.isfinite(shifts).all(axis=1)
+        if seen.sum() < _FEW_FRAMES:
+            break
+        points, shifts = middles[seen], shifts[seen]
+        moved = shifts + surface.moved(points + shifts)
+        fitted, trusted = surface, np.full(len(points), True)
+        for _ in range(5):
+            on, by = np.split(np.concatenate([located.fixed, np.hstack([points, moved])[trusted]]), 2, axis=1)
+            fitted = surface.bent_to(on, by, _FRAME_OFF_MM)
+            off = np.linalg.norm(moved - fitted.moved(points), axis=1)
+            trusted = off <= max(0.15, 2.5 * float(np.median(off)))
+        if trusted.mean() < 0.5:
+            break  # they contradict each other: no frames are seen
+        surface, before = fitted, surface
+        if np.abs(surface.moved(middles) - before.moved(middles)).max() < _SETTLED_MM:
+            break
+    if seen.sum() < _FEW_FRAMES or np.median(off) > _CREASED_MM:
+        return surface, [_BLIND] if located.off_mm > _BLIND_MM else []
+    creased = float(np.percentile(off, 95))
+    said = f"the sheet is creased: cells are {creased:.1f} mm off a smooth one; lay it flat if they are cut"
+    return surface, [said] if creased > _CREASED_MM else []
 
 
-def _determined(terms: np.ndarray) -> bool:
-    """Whether so many cells in such places fix the terms of a fit, with as many again to spare."""
-    count, wanted = terms.shape
-    return count >= max(4, 2 * wanted) and int(np.linalg.matrix_rank(terms)) == wanted
-
-
-def _frame_shift(grey: np.ndarray, light: np.ndarray, located: Located, em: Box) -> tuple[float, float]:
+def _frame_shift(grey: np.ndarray, light: np.ndarray, surface: Surface, em: Box) -> tuple[float, float]:
     """How far to the right and down a cell's printed frame is of its place, in millimetres; nan if it is not seen."""
     reach = _FRAME_REACH_EM * em.width
     wide = Box(em.x0 - reach, em.y0 - reach, em.x1 + reach, em.y1 + reach)
     px = 192
-    flat = _flat(grey, light, located, wide, px)
+    flat = _flat(grey, light, surface, wide, px)
     step = wide.width * CANVAS_EMS / px  # millimetres
     flat = flat / float(np.median(flat))
     ink = cv2.dilate((flat < 0.7).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
@@ -173,10 +183,12 @@ def _frame_shift(grey: np.ndarray, light: np.ndarray, located: Located, em: Box)
     return found[0], found[1]
 
 
-def _flat(grey: np.ndarray, light: np.ndarray, located: Located, em: Box, px: int) -> np.ndarray:
+def _flat(grey: np.ndarray, light: np.ndarray, surface: Surface, em: Box, px: int) -> np.ndarray:
     """A cell's canvas over the paper's own light: (px, px) float32, bare paper about 1."""
-    to_mm = grid_to_mm(em.width * CANVAS_EMS / px, em.x0 - ROOM * em.width, em.y0 - ROOM * em.height)
-    cell = _warped(grey, located.to_picture @ to_mm, (px, px), cv2.INTER_CUBIC)
+    room = ROOM * em.width
+    canvas = Box(em.x0 - room, em.y0 - room, em.x1 + room, em.y1 + room)
+    to_mm = grid_to_mm(canvas.width / px, canvas.x0, canvas.y0)
+    cell = _warped(grey, surface.around(canvas) @ to_mm, (px, px), cv2.INTER_CUBIC)
     to_light = np.array([[_LIGHT_PX_PER_MM, 0, -0.5], [0, _LIGHT_PX_PER_MM, -0.5], [0, 0, 1]]) @ to_mm
     return cell.astype(np.float32) / _warped(light, to_light[:2], (px, px), cv2.INTER_LINEAR)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from fontgan.data.image_source import MANIFEST, SHEET, image_files, name_from_char
 from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.handwriting.cut import Cell, canvas_frame, cut_cells
-from fontgan.handwriting.locate import find_page
+from fontgan.handwriting.locate import find_pages
 from fontgan.handwriting.pictures import read_picture
 from fontgan.handwriting.sheet import NotAPage, Page
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
@@ -52,18 +52,22 @@ def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, over
         try:
             for name, grey in read_picture(file):
                 try:
-                    located = find_page(grey)
+                    pages, lost = find_pages(grey)
                 except NotAPage as error:
                     harvest.failed.append(f"{name}: {error}.")
                     continue
-                cells, findings = cut_cells(grey, located, size)
-                for finding in [*located.findings, *findings]:
-                    log.warning("%s: %s.", name, finding)
-                if not harvest.pages:
-                    out.mkdir(parents=True, exist_ok=True)
-                    # The cell's frame first: images without it would be read wrongly, were this stopped half way.
-                    atomic_write(out / MANIFEST, json.dumps(facts | before, ensure_ascii=False, indent=1))
-                take(harvest, name, located.page, cells, out, overwrite=overwrite)
+                for what in lost:
+                    log.warning("%s: %s.", name, what)
+                for number, located in enumerate(pages, 1):
+                    called = name if len(pages) == 1 else f"{name} (sheet {number} of {len(pages)})"
+                    cells, findings = cut_cells(grey, located, size)
+                    for finding in [*located.findings, *findings]:
+                        log.warning("%s: %s.", called, finding)
+                    if not harvest.pages:
+                        out.mkdir(parents=True, exist_ok=True)
+                        # The cell's frame first: images without it would be read wrongly, were this stopped half way.
+                        atomic_write(out / MANIFEST, json.dumps(facts | before, ensure_ascii=False, indent=1))
+                    take(harvest, called, located.page, cells, out, overwrite=overwrite)
         except DataError as error:
             harvest.failed.append(str(error))
     if not harvest.pages:
