@@ -139,7 +139,7 @@ def test_the_ready_sweeps_are_found() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "typed", "jobs"),
-    [("up_blocks", (), 10), ("up_blocks", ("generator/up=gated", "trainer.seed=5,6,7"), 3),
+    [("up_blocks", (), 16), ("up_blocks", ("generator/up=gated", "trainer.seed=5,6,7"), 3),
      ("style_by_up", (), 9)],
 )  # fmt: skip
 def test_a_ready_sweep_lists_its_jobs_and_gives_way_to_what_is_typed(
