@@ -101,3 +101,23 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert file.exists(), link
         if anchor:
             assert anchor in anchors(file), link
+
+
+POSTS = ROOT / "docs" / "research" / "posts.md"
+SETTINGS_OF_THE_POSTS = sorted(
+    {
+        override
+        for row in re.findall(r"^\|.*?\| (.*?) \|", POSTS.read_text(encoding="utf-8"), re.M)
+        for override in re.findall(r"`([^`]*=[^`]*)`", row)
+    }
+)
+
+
+def test_many_settings_of_the_posts_are_found() -> None:
+    assert len(SETTINGS_OF_THE_POSTS) > 35
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("overrides", SETTINGS_OF_THE_POSTS)
+def test_a_setting_of_the_posts_composes(overrides: str) -> None:
+    assert compose_config("train", overrides.split())
