@@ -38,16 +38,16 @@ def conflicts(cfg: Config, typed: set[str]) -> None:
 
 def main(cfg: Config) -> int:
     """Builds the font. Returns: 0, or 1 if some images could not be read."""
+    from fontgan.fontfile import names
     from fontgan.fontfile.build_input import lacking, open_ufo, read_glyphs
     from fontgan.fontfile.create import create_font
     from fontgan.fontfile.extend import extend_font
     from fontgan.fontfile.licence import check_licence
-    from fontgan.fontfile.names import check_name
     from fontgan.fontfile.target import check_limits, check_out, open_target
     from fontgan.fontfile.vectorize import open_images
 
-    check_name("family", cfg.family)
-    check_name("style_name", cfg.style_name)
+    names.check_name("family", cfg.family)
+    names.check_name("style_name", cfg.style_name)
     source, out = user_path(cfg.input), user_path(cfg.out)
     target = open_target(cfg.target) if cfg.target is not None else None
     read = (source, target.glyphs.path) if target else (source,)
@@ -64,6 +64,13 @@ def main(cfg: Config) -> int:
     if target:
         chars = lacking(target, chars)
     check_limits(target, chars)
+    if target:
+        family, style = cfg.family or names.family_of(target.font), cfg.style_name or names.style_of(target.font)
+    else:
+        family = cfg.family if cfg.family is not None else (ufo.family if ufo else "") or out.stem
+        style = cfg.style_name or (ufo.style if ufo else "") or "Regular"
+    if not target or cfg.family or cfg.style_name:
+        names.check_lengths(family, style)
     glyphs, layout, unreadable = read_glyphs(
         source, ufo, target, chars, tolerance=cfg.tolerance, speck=cfg.speck, workers=cfg.workers
     )
@@ -76,10 +83,8 @@ def main(cfg: Config) -> int:
     else:
         create_font(
             glyphs, out,
-            family=cfg.family if cfg.family is not None else (ufo.family if ufo else "") or out.stem,
-            style_name=cfg.style_name or (ufo.style if ufo else "") or "Regular", note=cfg.note,
-            units_per_em=layout.units_per_em, baseline=layout.baseline, tolerance=cfg.tolerance,
-            copyright_text=ufo.copyright if ufo else "",
+            family=family, style_name=style, note=cfg.note, units_per_em=layout.units_per_em,
+            baseline=layout.baseline, tolerance=cfg.tolerance, copyright_text=ufo.copyright if ufo else "",
         )  # fmt: skip
     where = f"added to those of {target.spec}" if target else "in a new font"
     log.info("%d glyphs %s: %s", len(glyphs), where, out)

@@ -39,7 +39,7 @@ def main(cfg: Config) -> int:
     glyphs = open_glyphs(cfg.font or "asset:NotoSansSC-Regular.ttf")
     if not isinstance(glyphs, FontGlyphs):
         raise DataError(f"font={cfg.font}: is a folder, and labels are drawn by outlines. Give a font file.")
-    chars = charsets.resolve(cfg.chars)
+    chars = charsets.resolve(cfg.chars, "chars")
     if chars is None:
         if cfg.font is None:
             raise ConfigError("chars=font: whose? Name a font=, or the characters.")

@@ -11,7 +11,9 @@ from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.evaluation.checks_file import CheckedGlyph
 from fontgan.fontfile.create import create_font
 from fontgan.fontfile.extend import extend_font
+from fontgan.fontfile.ink import with_ink
 from fontgan.fontfile.licence import check_licence
+from fontgan.fontfile.names import check_lengths, style_of
 from fontgan.fontfile.target import check_limits, check_out, open_target
 from fontgan.fontfile.ufo import read_ufo
 from fontgan.generate.inference import Run
@@ -21,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def guard_target(plan: Plan, font: Path, *, confirm_ownership: bool, family: str | None) -> None:
-    """Licence, limits and flavour of the target, before hours are spent.  Raises: UserError."""
+    """Licence, names, limits and flavour of the target, before hours are spent.  Raises: UserError."""
     if plan.from_images:
         if confirm_ownership:
             raise ConfigError(
@@ -29,10 +31,13 @@ def guard_target(plan: Plan, font: Path, *, confirm_ownership: bool, family: str
             )
         check_out(font, outlines=None, overwrite=True)
         check_limits(None, [*plan.has, *plan.lacking])
+        check_lengths(family or plan.target.path.resolve().stem, "Regular")
         return
     target = open_target(plan.target_spec)
     check_out(font, outlines=target.outlines, overwrite=True)
     check_limits(target, plan.lacking)
+    if family:
+        check_lengths(family, style_of(target.font))
     where = target.glyphs.path.name
     said = check_licence(target.font, confirm_ownership=confirm_ownership, family=family, where=where)
     for line in [*said, target.changes_first]:
@@ -65,10 +70,11 @@ def build(
     """Builds the font of the outlines as they lie in the work folder.  Returns: the characters that went in."""
     say_stage(5, f"building {work.font}")
     ufo = read_ufo(work.outlines)
+    ufo.say_left_out(work.outlines)
     wanted = set(plan.lacking) - (left_out_chars(work, checks, drop_doubtful=drop_doubtful) - redrawn)
     target = None if plan.from_images else open_target(plan.target_spec)
     em = target.glyphs.units_per_em if target else ufo.units_per_em
-    glyphs = [glyph for glyph in ufo.glyphs_at(em) if glyph.char in wanted]
+    glyphs = with_ink([glyph for glyph in ufo.glyphs_at(em) if glyph.char in wanted], str(work.outlines))
     if not glyphs:
         raise DataError(
             f"{work.folder}: no glyph is left to go into the font. Look at outlines.ufo and reject.txt, or use doubtful=keep."
@@ -78,7 +84,7 @@ def build(
     if target:
         extend_font(target, glyphs, made, family=family, note=note, tolerance=tolerance)
     else:
-        own = read_ufo(work.own_outlines).glyphs_at(em)
+        own = with_ink(read_ufo(work.own_outlines).glyphs_at(em), str(work.own_outlines))
         create_font(
             [*own, *glyphs], made, family=family or plan.target.path.resolve().stem, note=note,
             units_per_em=em, baseline=ufo.baseline, tolerance=tolerance,

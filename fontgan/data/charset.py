@@ -79,11 +79,11 @@ def visible(text: str) -> list[str]:
     return unique(filter(_is_visible, composed))
 
 
-def resolve(spec: str) -> list[str] | None:
+def resolve(spec: str, key: str = "charset") -> list[str] | None:
     """Turns a charset as written in a config into characters, in order without repeats; None for ``font``.
 
     ``spec`` is a name of ``NAMED``, several joined by ``+`` (``ascii+kana``), a UTF-8 text file (every visible
-    character in it), a literal string of characters, or ``font``.
+    character in it), a literal string of characters, or ``font``; ``key`` is the setting that errors tell of.
     Raises: DataError if a file cannot be read as UTF-8 or is larger than ``MAX_BYTES``, or nothing visible is left.
     """
     if spec == FONT:
@@ -93,28 +93,28 @@ def resolve(spec: str) -> list[str] | None:
     if not unknown:
         return _sets(*names)()
     if len(unknown) < len(names):
-        raise DataError(f"charset={spec}: {unknown[0]} is no set. {_CHOICES}")
+        raise DataError(f"{key}={spec}: {unknown[0]} is no set. {_CHOICES}")
     path_like = spec.endswith((".txt", ".TXT")) or (len(spec) > 1 and ("/" in spec or "\\" in spec) and spec.isascii())
     if not path_like and spec.isascii() and len(spec) > 2 and spec[0].isalnum() and ("-" in spec or spec.islower()):
         # A mistyped name must not silently become the five letters it is made of.
         remedy = "To mean these very letters, put them in a text file."
-        raise DataError(f"charset={spec}: no set of that name. {_CHOICES} {remedy}")
-    chars = visible(_read_text(spec) if path_like else spec)
+        raise DataError(f"{key}={spec}: no set of that name. {_CHOICES} {remedy}")
+    chars = visible(_read_text(spec, key) if path_like else spec)
     if not chars:
-        raise DataError(f"charset={spec!r}: holds no visible character. {_CHOICES}")
+        raise DataError(f"{key}={spec!r}: holds no visible character. {_CHOICES}")
     return chars
 
 
-def _read_text(spec: str) -> str:
+def _read_text(spec: str, key: str) -> str:
     path = user_path(spec)
     if not is_file(path):
-        raise DataError(f"charset={spec}: no such file, and no set of that name. {_CHOICES}")
+        raise DataError(f"{key}={spec}: no such file, and no set of that name. {_CHOICES}")
     try:
         return read_bytes(path, MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"charset={spec}: cannot be read as UTF-8 text ({error}). Save it as UTF-8.") from error
+        raise DataError(f"{key}={spec}: cannot be read as UTF-8 text ({error}). Save it as UTF-8.") from error
     except (OSError, ValueError) as error:
-        raise DataError(f"charset={spec}: cannot be read ({error}). Give a text file of the characters.") from error
+        raise DataError(f"{key}={spec}: cannot be read ({error}). Give a text file of the characters.") from error
 
 
 _CHOICES = f"Choose one of {', '.join(NAMED)}, font, a .txt file, or the characters themselves."

@@ -76,18 +76,24 @@ def plan_pairs(
     """
     named = name_styles(targets)
     glyphs = open_glyphs(source)
-    source_entry = GlyphEntry("source", glyphs, glyphs.coverage(charsets.resolve(charset)))
+    source_entry = GlyphEntry("source", glyphs, glyphs.coverage(charsets.resolve(charset, "data.charset")))
     there = source_entry.coverage.present
     if not there:
         _say_unusable(source, source_entry.coverage)
-        raise DataError(f"{source}: has none of the characters of charset={charset}. Choose another charset or source.")
+        raise DataError(
+            f"{source}: has none of the characters of data.charset={charset}. Choose another charset or source."
+        )
     styles = [_open_style(name, spec, there, charset) for name, spec in named.items()]
     with_pairs = {char for style in styles for char in style.coverage.present}
     chars = [char for char in there if char in with_pairs]
     if not chars:
         remedy = "Choose a charset or fonts that have characters in common."
-        raise DataError(f"{source}: shares no characters with {', '.join(named)} within charset={charset}. {remedy}")
-    held_out = hold_out(chars, holdout, charsets.resolve(holdout_chars) or [] if holdout_chars else [])
+        raise DataError(
+            f"{source}: shares no characters with {', '.join(named)} within data.charset={charset}. {remedy}"
+        )
+    held_out = hold_out(
+        chars, holdout, charsets.resolve(holdout_chars, "data.holdout_chars") or [] if holdout_chars else []
+    )
     if len(held_out) == len(chars):
         raise DataError(f"all {len(chars)} characters are held out and none is left to train on. Hold out fewer.")
     plan = PairPlan(source_entry, styles, chars, held_out, canvas or Frame(), size)
@@ -109,7 +115,7 @@ def _open_style(name: str, spec: str, wanted: list[str], charset: str) -> GlyphE
     glyphs = open_glyphs(spec)
     coverage = glyphs.coverage(wanted)
     if not coverage.present:
-        told = f"{spec}: style {name} shares no characters with the source within charset={charset}."
+        told = f"{spec}: style {name} shares no characters with the source within data.charset={charset}."
         coverage.diagnostics.add("error", told, "Choose a charset that both have, or take the style out.")
     return GlyphEntry(name, glyphs, coverage)
 
@@ -183,7 +189,7 @@ def _say_clipped(plan: PairPlan) -> None:
 def find_too_few(plan: PairPlan, charset: str, names: Sequence[str]) -> Diagnostics:
     """Warns of styles of these names that have few pairs, or characters outside a charset chosen for others."""
     diagnostics = Diagnostics()
-    within = charsets.resolve(charset)
+    within = charsets.resolve(charset, "data.charset")
     told = f"data.charset={charset if len(charset) <= 20 else f'{charset[:20]}...'}"
     for style in plan.styles:
         count = len(set(style.coverage.present) - set(plan.held_out))

@@ -4,7 +4,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from fontgan.errors import DataError, shorten
+from fontgan.errors import DataError
+from fontgan.fontfile.ink import with_ink
 from fontgan.fontfile.layout import Layout
 from fontgan.fontfile.metrics import choose_layout
 from fontgan.fontfile.outline import DrawnGlyph, is_space
@@ -24,11 +25,7 @@ def open_ufo(source: Path) -> UfoFont | None:
             raise DataError(f"input={source}: is neither a UFO nor a folder of glyph images. Give one of these.")
         return None
     ufo = read_ufo(source)
-    for level, left_out, why in (
-        (logging.INFO, ufo.nameless, "stand for no character"), (logging.WARNING, ufo.empty, "hold no contour"),
-    ):  # fmt: skip
-        if left_out:
-            log.log(level, "%s: %d glyphs %s and are left out: %s", source, len(left_out), why, shorten(left_out))
+    ufo.say_left_out(source)
     if not any(glyph.outline.calls for glyph in ufo.glyphs):
         raise DataError(f"input={source}: has no glyph that is drawn and stands for a character. Give it unicodes.")
     return ufo
@@ -63,5 +60,7 @@ def read_glyphs(
     if em != ufo.units_per_em:
         log.info("the UFO's outlines are scaled from %d to the target's %d units per em.", ufo.units_per_em, em)
     wanted = set(chars)
-    glyphs = [glyph for glyph in ufo.glyphs_at(em) if glyph.char in wanted]
+    glyphs = with_ink([glyph for glyph in ufo.glyphs_at(em) if glyph.char in wanted], str(source))
+    if not any(glyph.outline.calls for glyph in glyphs):
+        raise DataError(f"input={source}: none of its glyphs encloses anything. Draw them in a font editor.")
     return glyphs, Layout(em, ufo.baseline * em / ufo.units_per_em), []

@@ -12,6 +12,7 @@ from fontgan.errors import ConfigError
 from fontgan.fontfile import glyphs as drawing
 from fontgan.fontfile import names
 from fontgan.fontfile.outline import Bounds, DrawnGlyph, Outline
+from fontgan.fontfile.shaping import warn_of_features
 from fontgan.fontfile.verify import save_verified
 from fontgan.fontfile.widths import is_full_width
 
@@ -77,6 +78,7 @@ def create_font(
     head.created = head.modified = timestampNow()  # or SOURCE_DATE_EPOCH
     head.lowestRecPPEM = 8
     builder.font.recalcTimestamp = False
+    warn_of_features([glyph.char for glyph in made], extended=False)
     save_verified(builder.font, out, glyphs)
 
 

@@ -17,6 +17,7 @@ from fontgan.errors import DataError, shorten
 from fontgan.fontfile import glyphs as drawing
 from fontgan.fontfile import names
 from fontgan.fontfile.outline import Bounds, DrawnGlyph
+from fontgan.fontfile.shaping import warn_of_features
 from fontgan.fontfile.target import Target
 from fontgan.fontfile.verify import save_verified
 from fontgan.runtime.subsample import subsample_evenly
@@ -42,7 +43,7 @@ def extend_font(
 ) -> None:
     """Writes the target with glyphs added, each mapped to its character, whatever that was mapped to before.
 
-    The log warns of what had to go, and of glyphs that may be clipped.
+    The log warns of what had to go, of glyphs that may be clipped, and of what they lack to be set with their neighbours.
 
     Args:
         glyphs: in the target's units per em; no more than ``target.check_limits`` allows.
@@ -64,6 +65,7 @@ def extend_font(
             f"{target.spec}: a table of it is broken or of a kind unknown here "
             f"({type(error).__name__}: {error}), so glyphs cannot be added to it. See what fontTools' ttx says of it."
         ) from error
+    warn_of_features([glyph.char for glyph in glyphs], extended=True)
     save_verified(font, out, glyphs)
 
 

@@ -13,6 +13,7 @@ from fontgan.errors import ConfigError, printable
 RIBBI = ("Regular", "Italic", "Bold", "Bold Italic")  # the four styles that old programs know
 FAMILY, STYLE, UNIQUE, FULL, VERSION, POSTSCRIPT, DESCRIPTION = 1, 2, 3, 4, 5, 6, 10
 TYPO_FAMILY, TYPO_STYLE = 16, 17
+MAX_FAMILY = 31  # UTF-16 units
 _WITH_FAMILY = (FAMILY, STYLE, FULL, POSTSCRIPT, TYPO_FAMILY, TYPO_STYLE, 18, 20, 21, 22, 25)  # 18 on: rarer ones
 _WEIGHTS = {
     "Thin": 100, "ExtraLight": 200, "UltraLight": 200, "Light": 300, "Medium": 500, "SemiBold": 600, "DemiBold": 600,
@@ -34,6 +35,21 @@ def check_name(key: str, name: str | None) -> None:
     """Raises: ConfigError if a family or style name that a user gave holds no letter, or what no name may hold."""
     if name is not None and (not name.strip() or any(unicodedata.category(char) == "Cc" for char in name)):
         raise ConfigError(f"{key}={name!r}: a name in one line is needed. Write one, or leave {key} out.")
+
+
+def check_lengths(family: str, style: str) -> None:
+    """Raises: ConfigError if a name is longer than Windows programs can tell.
+
+    GDI has 31 letters for a family (LOGFONT); of longer ones, Word shows all but ASCII in another font.
+    """
+    named = naming(family, style)
+    letters = len(named[FAMILY].encode("utf-16-le")) // 2
+    if letters > MAX_FAMILY:
+        both = "" if named[STYLE] == style else f" with style_name={style}"
+        raise ConfigError(
+            f"family={family}{both}: {letters} letters, and Windows programs know a family by {MAX_FAMILY} at most. "
+            "Give a shorter family."
+        )
 
 
 def family_of(font: TTFont) -> str:

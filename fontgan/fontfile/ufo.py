@@ -1,5 +1,6 @@
 """Outlines as a UFO 3, which font editors open and save; and back, also from UFOs made elsewhere."""
 
+import logging
 import math
 import os
 import plistlib
@@ -11,18 +12,21 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 import msgspec
+from fontTools.pens.basePen import MissingComponentError
 from fontTools.pens.pointPen import SegmentToPointPen
 from fontTools.pens.recordingPen import DecomposingRecordingPen
 from fontTools.ufoLib import UFOReader, UFOWriter
 
 from fontgan.data.font_tables import MAX_EM, MAX_NAME_LENGTH, MIN_EM, is_character
 from fontgan.data.frame import BASELINE
-from fontgan.errors import DataError, printable
+from fontgan.errors import DataError, printable, shorten
 from fontgan.fontfile.names import glyph_name
 from fontgan.fontfile.outline import DrawnGlyph, Outline, is_space
 from fontgan.fontfile.target import check_writable
 from fontgan.runtime.files import clear_dead_asides, replace_folder, temporary_sibling
 from fontgan.untrusted.sandbox import LimitExceeded, Limits, run_sandboxed
+
+log = logging.getLogger(__name__)
 
 MAX_BYTES = 2 << 30  # of all files of a UFO; one of 65,535 glyphs has about 200 MB
 MAX_POINTS = 32_767  # of a glyph, as TrueType allows
@@ -49,6 +53,15 @@ class UfoFont:
     copyright: str
     empty: list[str]
     nameless: list[str]
+
+    def say_left_out(self, where: Path) -> None:
+        """The log names the glyphs that are left out; ``where`` is the UFO."""
+        for level, left_out, why in (
+            (logging.INFO, self.nameless, "stand for no character"),
+            (logging.WARNING, self.empty, "hold no contour"),
+        ):
+            if left_out:
+                log.log(level, "%s: %d glyphs %s and are left out: %s", where, len(left_out), why, shorten(left_out))
 
     def glyphs_at(self, em: int) -> list[DrawnGlyph]:
         """The glyphs in units of another em, or the same."""
@@ -150,11 +163,8 @@ def _size_of(path: Path) -> int:
 
 def read_sandboxed(_: bytes, *, path: str) -> bytes:
     """What the bounded process does: a UFO as JSON. Raises: whatever ufoLib and the XML parser do on what is none."""
-    try:
-        with UFOReader(path, validate=True) as reader:
-            return msgspec.json.encode(_read(reader))
-    except RecursionError as error:
-        raise ValueError("its components hold each other") from error
+    with UFOReader(path, validate=True) as reader:
+        return msgspec.json.encode(_read(reader))
 
 
 def _read(reader: UFOReader) -> UfoFont:
@@ -175,7 +185,10 @@ def _read(reader: UFOReader) -> UfoFont:
             raise ValueError(f"the file of glyph {name} is not in its folder: {file}")
     for name in glyph_set.contents:
         glyph, pen = glyph_set[name], _Counted(glyph_set)
-        glyph.draw(pen)
+        try:
+            glyph.draw(pen)
+        except (MissingComponentError, RecursionError) as error:
+            raise ValueError(f"a component of glyph {name} is not there, or components hold each other") from error
         outline = _closed(pen.value)
         width = getattr(glyph, "width", 0)
         if not all(map(_is_near, [width, *(value for _, points in outline.calls for p in points for value in p)])):
@@ -219,12 +232,12 @@ class _Counted(DecomposingRecordingPen):  # type: ignore[misc]
 
 
 def _closed(calls: list[tuple[str, tuple[Any, ...]]]) -> Outline:
-    """Only contours that enclose something, each closed and begun on a point of the curve."""
+    """Contours of more than a point, each closed and begun on a point of the curve."""
     kept: list[tuple[str, tuple[Any, ...]]] = []
     contour: list[tuple[str, tuple[Any, ...]]] = []
     for name, points in calls:
         if name in ("closePath", "endPath"):
-            if sum(len(points) for _, points in contour) >= 3:
+            if sum(len(points) for _, points in contour) > 1:
                 kept += [*contour, ("closePath", ())]
             contour = []
         elif name == "qCurveTo" and points[-1] is None:
