@@ -150,7 +150,8 @@ class Layout:
             dx = -starts - self._side  # drawn left of where letters start, as fonts have it
         else:
             letter = self._usual_letter(mark, [letters[char] for char in near])
-            dx = marks.middle(mark, letter, self._side) - (left + right) / 2
+            start = 0 if marks.is_before_its_letter(mark) else -letter
+            dx = start + marks.middle(mark, letter, self._side) - (left + right) / 2
         return DrawnGlyph(mark, outline.transformed(dx=round(dx)), 0)
 
     def _usual_letter(self, mark: str, widths: list[float]) -> float:

@@ -31,19 +31,19 @@ def scripts_of(mark: str, among: Iterable[str]) -> list[str]:
 
 
 def middle(mark: str, letter: float, side: float) -> float:
-    """Where the middle of the mark's ink lies, from its origin.
-
-    Text from left to right has the letter before the origin, and text from right to left after it.
+    """Where the middle of the mark's ink lies, from the start of its letter.
 
     Args:
-        letter: the width of a usual letter.
+        letter: the letter's width.
         side: the room beside the letter's ink.
     """
-    kind = unicodedata.combining(mark)
-    across = side if kind in BEFORE else letter - side if kind in AFTER else letter / 2
-    if kind in BETWEEN:
-        return 0
-    from_right = (
-        scripts.script_horizontal_direction(script, "LTR") == "RTL" for script in scripts.script_extension(mark)
-    )
-    return across if all(from_right) else across - letter
+    place = unicodedata.combining(mark)
+    if place in BETWEEN:
+        return letter
+    return side if place in BEFORE else letter - side if place in AFTER else letter / 2
+
+
+def is_before_its_letter(mark: str) -> bool:
+    """Whether a mark's origin is where its letter starts, as in text from right to left, and not where it ends."""
+    directions = (scripts.script_horizontal_direction(script, "LTR") for script in scripts.script_extension(mark))
+    return all(direction == "RTL" for direction in directions)

@@ -1,5 +1,6 @@
 """Template pages -> PDF, all of it vectors: any printer's resolution is enough, and no image of a font is shipped."""
 
+import math
 import unicodedata
 from typing import Any
 
@@ -11,6 +12,8 @@ from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import BASELINE, Box, Frame
 from fontgan.data.sources import asset
 from fontgan.errors import ConfigError
+from fontgan.fontfile import marks
+from fontgan.fontfile.widths import is_full_width, is_mark
 from fontgan.handwriting import sheet
 from fontgan.runtime.progress import Bar
 
@@ -19,6 +22,9 @@ GUIDE = (178, 226, 238)
 GHOST = (212, 236, 244)
 LABEL = (95, 95, 95)
 _POINT_MM = 25.4 / 72
+OVER = 0.08  # of the em, by which ink may reach over its square without being taken for another cell's
+LETTER = Box(0.25, BASELINE - 0.5, 0.75, BASELINE)  # of the em: the letter that marks stand on
+DOTS, DOT = 12, 0.045  # of the circle that stands for it, and the side of one as a share of the em
 
 
 class LabelFont:
@@ -31,11 +37,37 @@ class LabelFont:
         self._drawable = tables.getGlyphSet(location=glyphs.location or None)
 
     def draw(self, path: Any, char: str, em: Box) -> None:
-        """Adds a character to a path of the PDF so that its em square fills ``em``."""
-        facts = self.glyphs.to_cell()
+        """Adds a character to a path of the PDF so that its em square fills ``em``, or its ink if it lies outside."""
+        facts, em = self.glyphs.to_cell(), self._moved(char, em)
         scale = em.width / facts["units_per_em"]
         pen = _PathPen(self._drawable, path, Frame(scale, em.x0, em.y0 + scale * facts["baseline"]))
         self._drawable[self._cmap[ord(char)]].draw(pen)
+
+    def _moved(self, char: str, em: Box) -> Box:
+        """Where the em square has to be: a mark goes over ``letter_box``, and ink wider than the em is made smaller."""
+        ink = self.glyphs.ink_box(char)
+        middle, scale = 0.5, min(1.0, (1 + 2 * OVER) / max(ink.width, 1e-9))
+        if is_mark(char) and is_full_width(char):
+            middle = ink.centre[0] % 1  # drawn in the cell of the kana that it stands on, or in the one before
+        elif is_mark(char):
+            middle = LETTER.x0 + marks.middle(char, LETTER.width, OVER)
+        elif ink.x0 >= -OVER and ink.x1 <= 1 + OVER:
+            return em
+        side = scale * em.width
+        half = scale * ink.width / 2
+        middle = min(max(middle, half - OVER), 1 + OVER - half)
+        left = em.x0 + middle * em.width - ink.centre[0] * side
+        top = em.y0 + (1 - scale) * BASELINE * em.height  # the baseline stays
+        return Box(left, top, left + side, top + side)
+
+
+def add_dotted_circle(path: Any, em: Box) -> None:
+    """Stands for the letter that a mark belongs to, in an em square: few fonts have the character for it (U+25CC)."""
+    (x, y), radius = LETTER.centre, LETTER.width / 2 - DOT
+    for turn in range(DOTS):
+        angle = 2 * math.pi * turn / DOTS
+        left, top = x + radius * math.cos(angle) - DOT / 2, y + radius * math.sin(angle) - DOT / 2
+        path.rectangle(em.x0 + left * em.width, em.y0 + top * em.height, DOT * em.width, DOT * em.height)
 
 
 class _PathPen(BasePen):  # type: ignore[misc]
@@ -84,6 +116,8 @@ def make_pdf(pages: list[sheet.Page], font: LabelFont, drawn: set[str], *, ghost
         _draw_labels(pdf, page, font, drawn)
         if ghost:
             _fill(pdf, GHOST, font, [(char, em) for char, em in page.em_boxes() if char in drawn])
+        else:
+            _fill(pdf, GHOST, font, [], circles=[em for char, em in page.em_boxes() if stands_on_a_letter(char)])
     return bytes(pdf.output())
 
 
@@ -152,8 +186,19 @@ def _draw_labels(pdf: Any, page: sheet.Page, font: LabelFont, drawn: set[str]) -
     _fill(pdf, LABEL, font, boxes)
 
 
-def _fill(pdf: Any, colour: tuple[int, int, int], font: LabelFont, glyphs: list[tuple[str, Box]]) -> None:
-    """Fills glyphs with one colour, as one path."""
+def stands_on_a_letter(char: str) -> bool:
+    """Whether a dotted circle is drawn with it; a kana's voicing has the whole cell for the kana."""
+    return is_mark(char) and not is_full_width(char)
+
+
+def _fill(
+    pdf: Any,
+    colour: tuple[int, int, int],
+    font: LabelFont,
+    glyphs: list[tuple[str, Box]],
+    circles: list[Box] | None = None,
+) -> None:
+    """Fills glyphs with one colour, as one path, marks with the circle under them; and more such circles."""
     from fpdf.drawing import PaintedPath
     from fpdf.enums import IntersectionRule, PathPaintRule
 
@@ -164,6 +209,9 @@ def _fill(pdf: Any, colour: tuple[int, int, int], font: LabelFont, glyphs: list[
     path.style.intersection_rule = IntersectionRule.NONZERO
     for char, em in glyphs:
         font.draw(path, char, em)
-    if glyphs:
+    circles = [em for char, em in glyphs if stands_on_a_letter(char)] + (circles or [])
+    for em in circles:
+        add_dotted_circle(path, em)
+    if glyphs or circles:
         with pdf.drawing_context() as context:
             context.add_item(path)

@@ -23,7 +23,8 @@ from fontgan.data.frame import Frame
 from fontgan.data.image_source import name_from_char
 from fontgan.data.sources import open_glyphs
 from fontgan.handwriting.cut import canvas_frame
-from fontgan.handwriting.sheet import PAPERS, NotAPage, Page, code_modules, lay_out
+from fontgan.handwriting.pdf import GHOST
+from fontgan.handwriting.sheet import PAPERS, ROOM, NotAPage, Page, code_modules, label_mm, lay_out
 from tests.handwriting.simulated import (
     CHARS,
     DPI,
@@ -41,7 +42,7 @@ from tests.handwriting.simulated import (
     template,
     write,
 )
-from tests.helpers import BRUSH, KAI, SOURCE, Here
+from tests.helpers import BRUSH, KAI, SOURCE, Here, box, make_font
 
 # What may happen to a page between pen and file.
 DISTORTIONS: dict[str, dict[str, Any]] = {
@@ -263,6 +264,34 @@ def test_a_list_of_pictures_and_a_tiff_of_several(here: Here, tmp_path: Path) ->
 # -- what is refused ----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("ghost", [False, True])
+def test_marks_and_wide_glyphs_are_shown_in_their_own_cells(ghost: bool, here: Here, tmp_path: Path) -> None:
+    """Fonts have marks left of their origin, where the cell before is; a dotted circle stands for the letter."""
+    font = make_font(
+        tmp_path / "marks.ttf",
+        {
+            "a": box(50, 0, 500, 500), "\u0301": box(-400, 600, -250, 750), "\u031b": box(-120, 400, 30, 600),
+            "\u035c": box(-350, -200, 350, -120), "\u0e34": box(-300, 600, -200, 700), "\u3099": box(-250, 650, -50, 850),
+            "\ufdfd": box(100, 0, 6000, 500), "क": box(-2300, 0, -1500, 700),
+        },
+    )  # fmt: skip
+    chars = "a\u0301\u031b\u035c\u0e34\u3099\ufdfdक"
+    pdf = template(here, tmp_path, " ".join(chars), f"font={font}", f"ghost={str(ghost).lower()}", "cell_mm=20")
+    (page,), (picture,) = lay_out(chars, "a4", 20), printed(pdf)
+    labels = picture.max(axis=2) < 160
+    pale = (abs(picture.astype(int) - GHOST) < 4).all(axis=2)
+    at = DPI / 25.4  # pixels a millimetre
+    for char, em in page.em_boxes():
+        side, bottom = 0.85 * label_mm(page.cell), em.y0 - ROOM * page.cell
+        strip = labels[round(at * (bottom - 1.2 * side)) : round(at * bottom), round(at * em.x0) : round(at * em.x1)]
+        across = np.flatnonzero(strip.any(axis=0)) / at
+        assert abs((across[0] + across[-1]) / 2 - page.cell / 2) < 0.4 * side, f"U+{ord(char):04X}"
+        assert np.ptp(across) < 1.3 * side
+        inside = pale[round(at * em.y0) + 5 : round(at * em.y1) - 5, round(at * em.x0) + 5 : round(at * em.x1) - 5]
+        seen = inside.sum() > 200  # the guides' lines are darker, and few of their edges as pale
+        assert seen == (ghost or char in "\u0301\u031b\u035c\u0e34"), f"U+{ord(char):04X}"
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -270,8 +299,9 @@ def test_a_list_of_pictures_and_a_tiff_of_several(here: Here, tmp_path: Path) ->
         (("chars=永", "cell_mm=61"), "cell_mm=61: 10 to 60 millimetres"),
         (("chars=永", "cell_mm=nan"), "cell_mm=nan: a finite number is needed"),
         (("chars=永", "paper=b5"), "paper=b5: choose one of a4, a3, letter"),
-        (("chars=gb2312-9",), "no set of that name"),
-        (("chars=none.txt",), "no such file"),
+        (("chars=gb2312-9",), "chars=gb2312-9: no set of that name"),
+        (("chars=none.txt",), "chars=none.txt: no such file"),
+        (("chars=ascii+kanji",), "chars=ascii+kanji: kanji is no set"),
         (("chars=font",), "chars=font: whose?"),
         (("chars=永", "font=none.ttf"), "none.ttf: no such font file"),
         (("chars=永", "out=sheets.png"), "Name a file that ends in .pdf"),
