@@ -45,7 +45,7 @@ def main(cfg: Config) -> int:
             raise ConfigError("chars=font: whose? Name a font=, or the characters.")
         chars = glyphs.coverage(None).drawn
     pages = lay_out(chars, cfg.paper, cfg.cell_mm)
-    drawn = set(glyphs.coverage(chars).present)
+    drawn = set(glyphs.coverage(chars).drawn)  # what reaches far out of its em is moved into its cell
     lacking = [char for char in chars if char not in drawn]
     if lacking:
         log.warning(
