@@ -31,6 +31,8 @@ class Config(OutConfig, ComputingConfig):
     checkpoint: str = MISSING
     which: str = MISSING
     style: Any = MISSING
+    extent: str | None = limited(choices=("cell", "canvas"))
+    size: int | None = limited(16, 4096)
     style_images: str | None = MISSING
     style_images_max: int | None = limited(1)
     style_path: Any = MISSING
@@ -49,6 +51,9 @@ def check_settings(cfg: Config) -> None:
     for key, needed in (("style_images_max", "style_images"), ("frames", "style_path"), ("extrapolate", "style_path")):
         if (value := getattr(cfg, key)) is not None and getattr(cfg, needed) is None:
             raise ConfigError(f"{key}={value}: belongs to {needed}, which is not given. Add it, or leave {key} out.")
+    for key in ("extent", "size"):
+        if (value := getattr(cfg, key)) is not None and cfg.style_path is not None:
+            raise ConfigError(f"{key}={value}: is about images of glyphs, and a path is a picture. Leave {key} out.")
     from_font = [key for key in ("font", "text", "charset") if getattr(cfg, key) is not None]
     if cfg.input is not None and from_font:
         raise ConfigError(f"input and {from_font[0]}: give either a folder of images or a font with text or charset.")
@@ -73,7 +78,8 @@ def main(cfg: Config) -> int:
         with main_first():
             run, sources, jobs, path, out = prepare(cfg)
         for style, folder in jobs:
-            draw_folder(run, sources, style, folder, overwrite=cfg.overwrite)
+            view = run.view(style, extent=cfg.extent or "cell", size=cfg.size)
+            draw_folder(run, sources, style, folder, view=view, overwrite=cfg.overwrite)
         for read in all_gather(sources.read):
             sources.read |= read
         if not is_main():

@@ -51,7 +51,8 @@ def draw(plan: Plan, work: Work, run: Run, style: Style) -> str:
             shutil.rmtree(work.glyphs)
         work.done("draw", key)  # from here on what lies there is of this key
     if not all(work.glyph(char).is_file() for char in plan.lacking):
-        draw_folder(run, FontInput(run, plan.source, plan.lacking), style, work.glyphs, overwrite=False)
+        sources, view = FontInput(run, plan.source, plan.lacking), run.view(style, extent="canvas")
+        draw_folder(run, sources, style, work.glyphs, view=view, overwrite=False)
     return key
 
 

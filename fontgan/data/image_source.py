@@ -18,6 +18,7 @@ from PIL import Image
 
 from fontgan.data.frame import Box, Frame, StoredFrame
 from fontgan.data.glyphs import PAPER, Coverage, Diagnostics
+from fontgan.data.view import View
 from fontgan.errors import DataError, one_line, shorten
 from fontgan.untrusted.images import GLYPH, decoded_alone, is_file, opened
 from fontgan.untrusted.plain_json import convert, read_json
@@ -114,12 +115,6 @@ def eight_bits(deep: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(deep.astype(np.float64) / top * 255), 0, 255).astype(np.uint8)
 
 
-def square_cell(grey: np.ndarray) -> Frame:
-    """Cell -> pixels of an image: the em square is the smallest square around it, centred."""
-    side = max(grey.shape)
-    return Frame(side, (grey.shape[1] - side) / 2, (grey.shape[0] - side) / 2)
-
-
 def image_files(folder: Path) -> list[Path]:
     """The glyph images of a folder by their endings, sorted by name; without hidden files and fontgan's overviews."""
     overviews = {SHEET, STRIP, ANIMATION} if (folder / MANIFEST).is_file() else {SHEET}
@@ -166,9 +161,14 @@ class CellFinder:
 
     def cell_to_image(self, grey: np.ndarray) -> Frame:
         """Cell -> pixels of this image."""
+        return self.view(*grey.shape).cell
+
+    def view(self, height: int, width: int) -> View:
+        """What an image of this size shows."""
         if self.canvas is None:
-            return square_cell(grey)
-        return self.canvas.compose(Frame(max(grey.shape) / self.size))  # the images may have been scaled since
+            return View.of_em(width, height)
+        # The images may have been scaled since.
+        return View(width, height, self.canvas.compose(Frame(max(width, height) / self.size)))
 
     def ink_box(self, grey: np.ndarray) -> Box | None:
         """The ink's box in cell coordinates, or None for a blank image."""
@@ -221,6 +221,7 @@ class FolderGlyphs:
             raise DataError(f"{path}: the folder holds {what}. {remedy}")
         self._cells = CellFinder(path)
         self._boxes: dict[str, Box] = {}
+        self._views: Counter[View] = Counter()  # of the images surveyed last
         self._hashes: dict[str, str] = {}  # of the images' files as they were surveyed or hashed
 
     def coverage(self, wanted: list[str] | None) -> Coverage:
@@ -248,6 +249,7 @@ class FolderGlyphs:
             sizes[grey.shape] += 1
             if was_inverted:
                 inverted.append(self.files[char].name)
+        self._views = Counter({self._cells.view(*shape): count for shape, count in sizes.items()})
         if present:
             self._say_polarity(diagnostics, inverted, len(present))
         if len(sizes) > 1:
@@ -284,7 +286,9 @@ class FolderGlyphs:
         return key.hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": "folder", "file": one_line(self.path.name), "images": len(self.files)}
+        facts = {"kind": "folder", "file": one_line(self.path.name), "images": len(self.files)}
+        usual = [{"view": view.as_dict()} for view, _ in self._views.most_common(1)]
+        return facts | (usual[0] if usual else {})
 
     def _say_polarity(self, diagnostics: Diagnostics, inverted: list[str], count: int) -> None:
         if not inverted:

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from fontgan.data.frame import MAX_TRANSFORM, Offset, StoredFrame
 from fontgan.data.sources import STYLE_NAME
+from fontgan.data.view import StoredView
 from fontgan.untrusted.plain_json import Count, Finite, Text
 
 MAX_SIZE = 2**14  # pixels a side of what a manifest may claim
@@ -46,6 +47,8 @@ class Member(Struct, frozen=True, forbid_unknown_fields=True):
     to_cell: ToCell | None = None
     ascent: Finite = 0
     descent: Finite = 0
+    view: StoredView | None = None  # most images of a folder
+    beyond_em: Annotated[float, Meta(ge=0, le=1)] = 0  # share of the glyphs whose ink an image of the em would cut
 
     def __post_init__(self) -> None:
         box = self.median_ink_box

@@ -148,7 +148,7 @@ def make_pack(plan: PairPlan, cache: Path, *, workers: int | None = None) -> Pac
     pack = _intact(folder)
     if pack is not None:
         log.info("found the glyphs packed in %s", folder)
-        return pack
+        return replace(pack, manifest=manifest(plan))  # which may know more than when it was packed
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (
         shared_lock(folder.parent),

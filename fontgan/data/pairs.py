@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fontgan.data import charset as charsets
-from fontgan.data.frame import Box, Frame, clips, fit_canvas, fit_median, median_box
+from fontgan.data.frame import Box, Frame, clips, fit_canvas, fit_median, median_box, reach
 from fontgan.data.glyphs import PAPER, Coverage, Diagnostics, GlyphSource
 from fontgan.data.sources import check_style_name, open_glyphs, style_name
 from fontgan.errors import DataError, shorten
@@ -247,12 +247,19 @@ def manifest(plan: PairPlan) -> dict[str, Any]:
                 "pairs": len(set(member.coverage.present) & set(plan.chars)),
                 "left_out": {reason: "".join(chars) for reason, chars in member.coverage.left_out.items()},
                 "align": member.align.as_dict(),
+                "beyond_em": _share_beyond_em(member, plan.size),
                 "median_ink_box": list(median_box(list(member.boxes.values()))) if member.boxes else None,
             }
             for member in plan.members
         ],
         "findings": [str(finding) for finding in plan.diagnostics],
     }
+
+
+def _share_beyond_em(member: GlyphEntry, size: int) -> float:
+    """The share of a member's glyphs that reach out of the em by more than half a pixel of an image of it."""
+    beyond = sum(reach(box) * size > 0.5 for box in member.boxes.values())
+    return round(beyond / max(1, len(member.boxes)), 4)
 
 
 def name_styles(targets: Sequence[str] | Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from fontgan.data.frame import Box, Frame
 from fontgan.data.image_source import CellFinder, char_from_name, image_files, read_grey
 from fontgan.data.pack import Pack
 from fontgan.data.sources import open_glyphs
+from fontgan.data.view import View
 from fontgan.errors import DataError, shorten
 from fontgan.runtime.files import user_path
 from fontgan.runtime.subsample import subsample_evenly
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 class Reference(NamedTuple):
     char: str | None  # None where the image's name stands for no character
     box: Box  # its ink, in cell coordinates
+    view: View | None  # of its image; None of a font's
     draw: Callable[[Frame, int], np.ndarray]  # (cell -> canvas, canvas size) -> (size, size) uint8, 0 ink .. 255 paper
 
 
@@ -47,7 +49,7 @@ def read_references(spec: str, preferred: Sequence[str], count: int) -> list[Ref
         glyphs = open_glyphs(spec)
         present = glyphs.coverage(list(preferred)).present or glyphs.coverage(None).present
         chosen = subsample_evenly(present, count)
-        found = [Reference(char, glyphs.ink_box(char), partial(glyphs.rasterize, char)) for char in chosen]
+        found = [Reference(char, glyphs.ink_box(char), None, partial(glyphs.rasterize, char)) for char in chosen]
     if not found:
         remedy = "Give a font or a folder of glyph images."
         raise DataError(f"{spec}: holds no glyph with ink to read a style off. {remedy}")
@@ -68,7 +70,8 @@ def _from_folder(folder: Path, count: int) -> list[Reference]:
             continue
         if was_inverted:
             inverted.append(file.name)
-        found.append(Reference(char_from_name(file.stem), box, partial(cells.rasterize, grey)))
+        view = cells.view(*grey.shape)
+        found.append(Reference(char_from_name(file.stem), box, view, partial(cells.rasterize, grey)))
     if unusable:
         log.warning("%s: %d images are blank or cannot be read: %s", folder, len(unusable), shorten(unusable))
     if inverted:

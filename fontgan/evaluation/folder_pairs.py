@@ -11,8 +11,9 @@ import numpy as np
 
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
-from fontgan.data.image_source import CellFinder, char_from_name, image_files, read_grey, resample, square_cell
+from fontgan.data.image_source import CellFinder, char_from_name, image_files, read_grey, resample
 from fontgan.data.sources import open_glyphs
+from fontgan.data.view import View
 from fontgan.errors import ConfigError, DataError, encodable, shorten
 from fontgan.evaluation.glyph_set import GlyphSet, Pair, add_gate
 from fontgan.metrics.structure import varied
@@ -118,9 +119,12 @@ class _Style(NamedTuple):
     true: _Folder
 
     def frames(self, drawn: np.ndarray, true: np.ndarray, size: int) -> list[Frame]:
-        """Image pixels -> the common canvas: em square on em square where both tell theirs, or image on image."""
-        if self.drawn.cells.canvas is None or self.true.cells.canvas is None:
-            return [square_cell(grey).inverse().compose(Frame(size)) for grey in (drawn, true)]
+        """Image pixels -> the common canvas: em square on em square where the drawn ones tell theirs, or image on image.
+
+        True ones that tell nothing are em cells. Drawn ones that tell nothing lie as the true ones do.
+        """
+        if self.drawn.cells.canvas is None:
+            return [View.of_em(*grey.shape[::-1]).cell.inverse().compose(Frame(size)) for grey in (drawn, true)]
         cells = self.drawn.cells.cell_to_image(drawn), self.true.cells.cell_to_image(true)
         return [cell.inverse().compose(self.canvas(size)) for cell in cells]
 

@@ -11,19 +11,24 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fontgan.data.frame import Frame
 from fontgan.data.glyphs import PAPER
-from fontgan.data.image_source import SHEET
+from fontgan.data.image_source import SHEET, ink_box, resample
+from fontgan.data.view import View
 from fontgan.errors import ConfigError, shorten
 from fontgan.generate.inference import Run, Style
 from fontgan.generate.results import SAME, describe_results, prepare_folder
+from fontgan.generate.showing import show
 from fontgan.generate.sources import GlyphInput, batches, computes_alone
-from fontgan.pictures.contact_sheet import contact_sheet, save_png, scaled
+from fontgan.pictures.contact_sheet import contact_sheet, save_png
 from fontgan.runtime.distributed import all_gather, is_main, main_first, rank, world_size
 from fontgan.runtime.progress import Bar
 from fontgan.runtime.threads import ordered_map
 
 log = logging.getLogger(__name__)
 
+BLANK = "blank though their sources are not"
+CUT = "cut at the edge of the image (extent=canvas shows more around it)"
 SHEET_COLUMNS, SHEET_GLYPHS = 16, 64
 
 
@@ -44,47 +49,62 @@ def choose_styles(run: Run, asked: str | Mapping[str, Any] | None, out: Path) ->
     return [(str(asked), out)]
 
 
-def draw_folder(run: Run, sources: GlyphInput, style: Style, out: Path, *, overwrite: bool) -> None:
+def draw_folder(
+    run: Run, sources: GlyphInput, style: Style, out: Path, *, view: View | None = None, overwrite: bool
+) -> None:
     """Draws all sources in one style into ``out``, with a manifest and a contact sheet; of several processes each a share.
 
+    Args:
+        view: what the images show; None for what the style's own images do.
     Raises: DataError if ``out`` holds results of something else; OSError if it cannot be written.
     """
+    view = view or run.view(style)
     with main_first():
         if is_main():
-            facts = describe_results(run, style, sources.drawn_from)
+            log.info("style %s: images of %dx%d px", style, view.width, view.height)
+            facts = describe_results(run, style, sources.drawn_from, view)
             prepare_folder(out, facts, overwrite=overwrite, same=SAME, names=sources.names)
     share = sources.names[rank() :: world_size()]
     todo = [name for name in share if overwrite or not (out / f"{name}.png").exists()]
     kept = sum(all_gather(len(share) - len(todo)))
     if kept:
         log.info("%s: %d results are there already and kept (overwrite=true draws them anew)", out, kept)
-    blank = {name for part in all_gather(draw_glyph_files(run, sources, todo, style, out)) for name in part}
+    flaws = dict(flaw for part in all_gather(draw_glyph_files(run, sources, todo, style, out, view)) for flaw in part)
     if not is_main():
         return
-    if blank:
-        listed = [name for name in sources.names if name in blank]
-        log.warning("%s: %d results are blank though their sources are not: %s", out, len(listed), shorten(listed))
-    draw_sheet(run, sources, out)
+    for flaw in (BLANK, CUT):
+        if listed := [name for name in sources.names if flaws.get(name) == flaw]:
+            log.warning("%s: %d results are %s: %s", out, len(listed), flaw, shorten(listed))
+    draw_sheet(run, sources, out, view)
 
 
-def draw_glyph_files(run: Run, sources: GlyphInput, names: Sequence[str], style: Style, out: Path) -> list[str]:
+def draw_glyph_files(
+    run: Run, sources: GlyphInput, names: Sequence[str], style: Style, out: Path, view: View
+) -> list[tuple[str, str]]:
     """Draws sources into a folder that is there, batch by batch; while a GPU computes, threads read and write others.
 
-    Returns: the names of results that are blank though their sources are not.
+    Returns: the names of results that are ``BLANK`` or ``CUT``, and which of these.
     Raises: OSError if a result cannot be written; whatever stops it, each result is whole or not there.
     """
-    undo_alignment, overlap = run.undo_alignment(style), computes_alone(run)
+    to_view, overlap = run.to_view(style, view), computes_alone(run)
+    shows_all = view.cell == run.canvas
     Batch = tuple[list[str], np.ndarray]
 
     def one_by_one(drawn: Iterator[tuple[Batch, np.ndarray]]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         for (batch_names, source), images in drawn:
             yield from zip(batch_names, source, images, strict=True)
 
-    def write(glyph: tuple[str, np.ndarray, np.ndarray]) -> tuple[str, bool]:
-        name, source, image = glyph
-        image = undo_alignment(image)
+    def write(glyph: tuple[str, np.ndarray, np.ndarray]) -> tuple[str, str]:
+        name, source, drawn = glyph
+        image, ink = show(drawn, to_view, view), ink_box(drawn)
         save_png(image, out / f"{name}.png")
-        return name, bool(image.min() > PAPER // 2 >= source.min())
+        if image.min() > PAPER // 2 >= source.min():
+            return name, BLANK
+        if ink is None or shows_all:
+            return name, ""
+        x0, y0, x1, y1 = to_view.box(ink)
+        cut = min(x0, y0, view.width - x1, view.height - y1) < -to_view.scale  # by more than a pixel of the canvas
+        return name, CUT if cut else ""
 
     with (
         closing(batches(run, sources, names)) as read,
@@ -92,15 +112,19 @@ def draw_glyph_files(run: Run, sources: GlyphInput, names: Sequence[str], style:
         closing(ordered_map(write, one_by_one(drawn), max_in_flight=run.batch_size, overlap=overlap)) as written,
     ):
         bar = Bar(written, total=len(names), unit="glyph", desc=f"drawing {style}")
-        return [name for name, is_blank in bar if is_blank]
+        return [(name, flaw) for name, flaw in bar if flaw]
 
 
-def draw_sheet(run: Run, sources: GlyphInput, out: Path) -> None:
-    """Rows of source over result, the first ones of the folder."""
+def draw_sheet(run: Run, sources: GlyphInput, out: Path, view: View) -> None:
+    """Rows of source over result, the first ones of the folder, each as the view has them."""
 
     def read(name: str) -> tuple[np.ndarray | None, np.ndarray]:
         source, drawn = sources.pixels(name), np.asarray(Image.open(out / f"{name}.png").convert("L"))
-        return None if source is None else np.asarray(scaled(source, side)), np.asarray(scaled(drawn, side))
+        cell = View.of_em(*drawn.shape[::-1]).cell
+        to_sheet = cell.inverse().compose(Frame(side))
+        if source is not None:
+            source = resample(source, run.source_frame.inverse().compose(view.cell).compose(to_sheet), side)
+        return source, resample(drawn, to_sheet, side)
 
     side = min(run.size, 96)
     names = [name for name in sources.names if (out / f"{name}.png").is_file()][:SHEET_GLYPHS]

@@ -8,10 +8,11 @@ images = run.draw_images([picture], style={"kai": 0.6, "brush": 0.4})
 
 import hashlib
 import logging
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import mode
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,11 +25,13 @@ from fontgan.config.plugins import activate
 from fontgan.config.saved import check_fits, load_config
 from fontgan.data.frame import Box, Frame, fit_median
 from fontgan.data.glyphs import GlyphSource
-from fontgan.data.image_source import grey_of, resample, square_cell
+from fontgan.data.image_source import grey_of, resample
 from fontgan.data.pack import SOURCE, member_frame
 from fontgan.data.references import Reference, read_references
 from fontgan.data.sources import check_style_name, open_glyphs, style_name
+from fontgan.data.view import View
 from fontgan.errors import DataError, RunError
+from fontgan.generate.showing import choose_view, show
 from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.predict import draw_pixels
 from fontgan.models.unet import UnetGenerator
@@ -116,22 +119,30 @@ class Run:
 
     @property
     def size(self) -> int:
-        """Side of the drawn images in pixels."""
+        """Side of the canvas in pixels."""
         return int(self.manifest["size"])
+
+    @property
+    def canvas(self) -> Frame:
+        """The source's cell -> canvas pixels."""
+        return Frame.from_dict(self.manifest["cell_to_canvas"])
 
     @property
     def source_frame(self) -> Frame:
         """Cell of a source glyph -> canvas pixels."""
         return member_frame(self.manifest, SOURCE)
 
-    def draw(self, chars: Iterable[str], style: Style, font: str | None = None) -> list[Image.Image]:
+    def draw(
+        self, chars: Iterable[str], style: Style, font: str | None = None, *, view: View | None = None
+    ) -> list[Image.Image]:
         """Draws characters, their source glyphs taken from a font.
 
         Args:
             chars: a string or characters.
             style: a name, or names with weights.
             font: a font or glyph folder as in ``data.source``; None takes the run's own source.
-        Returns: mode "L" images of ``size`` px, in order.
+            view: what the images show; None for ``run.view(style)``, the style's own cell.
+        Returns: mode "L" images, in order.
         Raises: DataError if the font lacks a character or the style is unknown.
         """
         glyphs = open_glyphs(font or self.source_spec)
@@ -141,47 +152,68 @@ class Run:
             raise DataError(
                 f"{glyphs.path}: has no usable glyph of {' '.join(lacking)}. Leave out or use another font."
             )
-        return [Image.fromarray(p) for p in self.stylise(self.source_pixels(glyphs, chars), style)] if chars else []
+        return self._pictures([self.source_pixels(glyphs, chars)] if chars else [], style, view)
 
-    def draw_images(self, images: Sequence[Image.Image], style: Style) -> list[Image.Image]:
-        """Draws from pictures of source glyphs, of any mode and size; each is taken as one em cell."""
+    def draw_images(
+        self, images: Sequence[Image.Image], style: Style, *, view: View | None = None
+    ) -> list[Image.Image]:
+        """Draws from pictures of source glyphs, of any mode and size, each taken as one em cell; else as ``draw``."""
         sources = []
         for image in images:
             grey, _ = grey_of(image)
-            sources.append(resample(grey, square_cell(grey).inverse().compose(self.source_frame), self.size))
-        return [Image.fromarray(p) for p in self.stylise(np.stack(sources), style)] if sources else []
+            cell = View.of_em(*grey.shape[::-1]).cell
+            sources.append(resample(grey, cell.inverse().compose(self.source_frame), self.size)[None])
+        return self._pictures(sources, style, view)
+
+    def _pictures(self, sources: list[np.ndarray], style: Style, view: View | None) -> list[Image.Image]:
+        drawn: Iterable[np.ndarray] = self.stylise(np.concatenate(sources), style, view=view) if sources else ()
+        return [Image.fromarray(pixels) for pixels in drawn]
 
     def source_pixels(self, glyphs: GlyphSource, chars: Sequence[str]) -> np.ndarray:
         """Source glyphs on the run's canvas: (N, size, size) uint8, 0 ink .. 255 paper."""
         return np.stack([glyphs.rasterize(char, self.source_frame, self.size) for char in chars])
 
-    def stylise(self, source: np.ndarray, style: Style) -> np.ndarray:
-        """Source glyphs on the run's canvas -> glyphs in a style, its alignment undone.
+    def stylise(self, source: np.ndarray, style: Style, *, view: View | None = None) -> np.ndarray:
+        """Source glyphs on the run's canvas -> glyphs in a style, as the style itself has them.
 
         Args:
             source: (N, size, size) uint8, 0 ink .. 255 paper.
-        Returns: the same shape and range.
+            view: what the images show; None for ``run.view(style)``, the style's own cell.
+        Returns: (N, H, W), the same range.
         """
-        undo = self.undo_alignment(style)
+        view = view or self.view(style)
+        to_view = self.to_view(style, view)
         parts = [(None, source[start : start + self.batch_size]) for start in range(0, len(source), self.batch_size)]
-        drawn = [undo(image) for _, images in self.draw_batches(parts, style) for image in images]
-        return np.stack(drawn) if drawn else source
+        drawn = [show(image, to_view, view) for _, images in self.draw_batches(parts, style) for image in images]
+        return np.stack(drawn) if drawn else np.empty((0, view.height, view.width), np.uint8)
 
     def draw_batches(
         self, batches: Iterable[tuple[Tag, np.ndarray]], style: Style
     ) -> Generator[tuple[Tag, np.ndarray], None, None]:
-        """Draws batches of source glyphs as ``draw_pixels`` does; ``undo_alignment`` is still to be applied."""
+        """Draws batches of source glyphs as ``draw_pixels`` does; ``show`` is still to be applied."""
         context = autocast(self.device, self.precision)
         return draw_pixels(self.drawing, batches, self.weights(style), device=self.device, autocast=context)
 
-    def undo_alignment(self, style: Style) -> Callable[[np.ndarray], np.ndarray]:
-        """What brings a drawn glyph, (size, size) uint8, to where the style itself has it."""
-        canvas = Frame.from_dict(self.manifest["cell_to_canvas"])
-        aligned = self.style_align(style).compose(canvas)
-        if aligned == canvas:
-            return lambda image: image
-        undo = aligned.inverse().compose(canvas)
-        return lambda image: resample(image, undo, self.size)
+    def view(self, style: Style, *, extent: str = "cell", size: int | None = None) -> View:
+        """What images of a style show.
+
+        Args:
+            extent: "cell": what the style's own images show, as large as most of them; of a font the em square, as
+                large as the canvas. "canvas": the run's canvas, which has a margin around the em. A mixture is shown as
+                the style of most weight is. A font that reaches out of its em as a rule is shown on the canvas all the
+                same, and the log says so.
+            size: pixels of the longer side, in place of those.
+        Raises: DataError for an unknown style or extent.
+        """
+        ranked = sorted(zip(self.weights(style)[0].tolist(), self.styles, strict=True), key=lambda one: -one[0])
+        members = [entry for weight, name in ranked if weight > 0 for entry in self._entries(name)]
+        view = choose_view(style, members, View(self.size, self.size, self.canvas), extent)
+        return view if size is None else view.resized(size)
+
+    def to_view(self, style: Style, view: View) -> Frame:
+        """Canvas pixels of a drawn glyph -> pixels of a view, to where the style itself has it."""
+        aligned = self.style_align(style).compose(self.canvas)
+        return Frame() if aligned == view.cell else aligned.inverse().compose(view.cell)
 
     @cached_property
     def drawing(self) -> UnetGenerator:
@@ -222,7 +254,7 @@ class Run:
             raise DataError(f"{spec}: a style cannot be called {name} here, as it is taken. Rename the folder or font.")
         references = read_references(spec, list(self.manifest["trained"]), most)
         align = self._fit_to_source(references) if self.align else Frame()
-        frame = align.compose(Frame.from_dict(self.manifest["cell_to_canvas"]))
+        frame = align.compose(self.canvas)
         pixels = np.stack([reference.draw(frame, self.size) for reference in references])
         reader.add(image_from_pixels(pixels).to(self.device))
         entry = {
@@ -232,6 +264,8 @@ class Run:
             "references": len(references),
             "pixels": hashlib.sha256(pixels.tobytes()).hexdigest()[:16],
         }
+        if view := mode(reference.view for reference in references):
+            entry["view"] = view.as_dict()
         self.styles = [*self.styles, name]
         self.manifest = {**self.manifest, "members": [*self.manifest["members"], entry]}
         log.info("style %s: read off %d glyphs of %s", name, len(references), spec)

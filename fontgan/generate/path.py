@@ -50,7 +50,8 @@ def draw_path(
     names = sources.names[:PATH_GLYPHS]
     if len(sources.names) > len(names):
         log.info("a path shows the first %d of %d characters", len(names), len(sources.names))
-    facts = describe_results(run, None, sources.drawn_from) | asked
+    view = run.view(path[0], extent="canvas")  # a path is a picture of its own, so it shows all that is drawn
+    facts = describe_results(run, None, sources.drawn_from, view) | asked
     facts |= {"frames": len(path), "path": path, "glyphs": names}
     strip, animation = out / STRIP, out / ANIMATION
     prepare_folder(out, facts, overwrite=overwrite, same=(*SAME, "glyphs"))
@@ -61,7 +62,7 @@ def draw_path(
     if not read:
         raise DataError(f"{sources.drawn_from}: none of the images can be read. Give other ones.")
     source = np.stack(read)
-    drawn = [run.stylise(source, mixture) for mixture in Bar(path, unit="frame", desc="drawing the path")]
+    drawn = [run.stylise(source, mixture, view=view) for mixture in Bar(path, unit="frame", desc="drawing the path")]
     labels = [say_mixture(mixture) for mixture in path]
     save_png(strip_picture(source, drawn, labels, cell_px=min(run.size, 96)), strip)
     save_gif(animation_frames(drawn, labels, cell_px=min(run.size, 128)), animation)

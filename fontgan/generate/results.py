@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fontgan.data.image_source import ANIMATION, MANIFEST, SHEET, STRIP, image_files
+from fontgan.data.view import View
 from fontgan.errors import DataError, shorten
 from fontgan.generate.inference import Run, Style
 from fontgan.runtime.files import atomic_write
@@ -17,10 +18,11 @@ log = logging.getLogger(__name__)
 
 SAME = (  # what results in one folder have in common
     "checkpoint", "style", "style_path", "frames", "extrapolate", "drawn_from", "weights", "references",
+    "size", "cell_to_canvas",
 )  # fmt: skip
 
 
-def describe_results(run: Run, style: Style | None, drawn_from: str) -> dict[str, Any]:
+def describe_results(run: Run, style: Style | None, drawn_from: str, view: View) -> dict[str, Any]:
     """What the manifest says, and what a later start must agree with to add to these results."""
     member: dict[str, Any] = next((m for m in run.manifest["members"] if m["name"] == style), {})  # none of a mixture
     return {
@@ -30,8 +32,8 @@ def describe_results(run: Run, style: Style | None, drawn_from: str) -> dict[str
         "style": style,
         "references": run.references or None,
         "drawn_from": drawn_from,
-        "size": run.size,
-        "cell_to_canvas": run.manifest["cell_to_canvas"],
+        "size": view.side,
+        "cell_to_canvas": view.cell.as_dict(),
         **{key: value for key, value in member.items() if key == "to_cell"},  # a font's: the way back to its units
     }
 
