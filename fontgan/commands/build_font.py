@@ -4,7 +4,8 @@ import logging
 from dataclasses import dataclass
 
 from fontgan.config.schema import MISSING, OutConfig, TracingConfig, limited
-from fontgan.errors import ConfigError, shorten
+from fontgan.data.refusal import KINDS
+from fontgan.errors import ConfigError
 from fontgan.runtime.files import user_path
 
 log = logging.getLogger(__name__)
@@ -26,12 +27,13 @@ class Config(OutConfig, TracingConfig):
     note: str | None = MISSING
     confirm_ownership: bool = MISSING
     workers: int | None = limited(1)
+    allow: list[str] = limited(choices=KINDS)
 
 
 def conflicts(cfg: Config, typed: set[str]) -> None:
     """Raises: ConfigError for settings of tracing where nothing is traced."""
     if str(cfg.input).lower().endswith((".ufo", ".ufoz")):
-        for key in sorted(typed & {"speck", "workers"}):
+        for key in sorted(typed & {"speck", "workers", "allow"}):
             written = f"{key}={getattr(cfg, key)}"
             raise ConfigError(f"{written}: is about tracing images, and input={cfg.input} is a UFO. Leave it out.")
 
@@ -60,7 +62,7 @@ def main(cfg: Config) -> int:
     elif cfg.confirm_ownership:
         raise ConfigError("confirm_ownership: is about a target, and there is none. Leave it out.")
     ufo = open_ufo(source)
-    chars = [glyph.char for glyph in ufo.glyphs] if ufo else list(open_images(source, None))
+    chars = [glyph.char for glyph in ufo.glyphs] if ufo else list(open_images(source, None, cfg.allow))
     if target:
         chars = lacking(target, chars)
     check_limits(target, chars)
@@ -72,7 +74,7 @@ def main(cfg: Config) -> int:
     if not target or cfg.family or cfg.style_name:
         names.check_lengths(family, style)
     glyphs, layout, unreadable = read_glyphs(
-        source, ufo, target, chars, tolerance=cfg.tolerance, speck=cfg.speck, workers=cfg.workers
+        source, ufo, target, chars, tolerance=cfg.tolerance, speck=cfg.speck, workers=cfg.workers, allow=cfg.allow
     )
     if target:
         if target.changes_first:
@@ -88,6 +90,4 @@ def main(cfg: Config) -> int:
         )  # fmt: skip
     where = f"added to those of {target.spec}" if target else "in a new font"
     log.info("%d glyphs %s: %s", len(glyphs), where, out)
-    if unreadable:
-        log.warning("%d images could not be read: %s", len(unreadable), shorten(unreadable))
     return 1 if unreadable else 0

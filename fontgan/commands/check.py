@@ -4,7 +4,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from fontgan.config.schema import MISSING, DataConfig
+from fontgan.config.schema import MISSING, DataConfig, limited
+from fontgan.data.refusal import KINDS
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ EXAMPLES = (
 class Config:
     data: DataConfig = field(default_factory=DataConfig)
     init_from: str | None = MISSING
+    allow: list[str] = limited(choices=KINDS)
     plugins: list[str] = MISSING
 
 
@@ -28,7 +30,7 @@ def main(cfg: Any) -> int:
     """Prints findings, the worst first. Returns: 0, or 1 if training could not start."""
     from fontgan.config.compose import find_pretrained
     from fontgan.config.data_plan import open_plan, summary
-    from fontgan.data.glyphs import LEVELS
+    from fontgan.data.refusal import LEVELS
     from fontgan.runtime.log_setup import say
 
     plan = open_plan(cfg, find_pretrained(cfg))

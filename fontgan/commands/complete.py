@@ -42,7 +42,7 @@ class Config(TrainingConfig, TracingConfig):
 # What it sets of its training, and the setting of its own for each.
 SETS = {"data.source": "source", "data.targets": "target", "data.charset": "charset"}
 TRAINING = [key.name for key in fields(TrainingConfig)]
-SHAPES_TRAINING = {*TRAINING, "experiment"} - {"plugins"}
+SHAPES_TRAINING = {*TRAINING, "experiment"} - {"plugins", "allow"}
 SHAPES_DRAWING = ("trainer.device", "trainer.precision")
 
 
@@ -62,7 +62,7 @@ def conflicts(cfg: Config, typed: set[str]) -> None:
 
 def main(cfg: Any) -> int:
     """Does what is not done yet, stage by stage. Returns: 0, or what the training returned where it was stopped."""
-    from fontgan.complete.draw import check, draw, open_run
+    from fontgan.complete.draw import check, draw, open_run, refuse_blank
     from fontgan.complete.font import build, guard_target, prove, say_result
     from fontgan.complete.outlines import outline
     from fontgan.complete.plan import plan_completion, say_plan, warn_of_clipped
@@ -74,13 +74,13 @@ def main(cfg: Any) -> int:
     places = find_places(out=cfg.out, proof=cfg.proof, work=cfg.work, target=cfg.target)
     reader = find_ocr(cfg.ocr)
     check_name("family", cfg.family)
-    plan = plan_completion(cfg.target, cfg.source, cfg.charset, learns=cfg.run is None)
+    plan = plan_completion(cfg.target, cfg.source, cfg.charset, learns=cfg.run is None, allow=cfg.allow)
     work = Work(*places, plan.identity | {"run": str(cfg.run)})
     if cfg.run is None:
         learn_as_before(plan, work)
     say_plan(plan, cfg.charset, learns=cfg.run is None)
     if cfg.run is None and cfg.init_from is None:
-        warn_of_clipped(plan, cfg.data.size, cfg.data.margin)
+        warn_of_clipped(plan, cfg.data.size, cfg.data.margin, cfg.allow)
     guard_target(plan, work.font, confirm_ownership=cfg.confirm_ownership, family=cfg.family)
     computing = {"device": cfg.trainer.device, "precision": cfg.trainer.precision}
     if cfg.run is not None:
@@ -95,6 +95,7 @@ def main(cfg: Any) -> int:
         drawn_as = draw(plan, work, run, style)
         checks = check(plan, work, run, style, drawn_as, reader=reader)
         redrawn = outline(plan, work, checks, drawn_as, family=cfg.family, tolerance=cfg.tolerance, speck=cfg.speck)
+        refuse_blank([one for one in checks if one.char not in redrawn], work.glyphs, cfg.allow)
         added = build(
             plan, work, checks, redrawn, run=run, drop_doubtful=cfg.doubtful == "drop", family=cfg.family,
             tolerance=cfg.tolerance,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fontgan.config.schema import MISSING, ComputingConfig, OutConfig, limited
+from fontgan.data.refusal import KINDS, tell
 from fontgan.errors import ConfigError
 from fontgan.runtime.files import user_path
 
@@ -42,6 +43,7 @@ class Config(OutConfig, ComputingConfig):
     font: str | None = MISSING
     text: str | None = MISSING
     charset: str | None = MISSING
+    allow: list[str] = limited(choices=KINDS)
 
 
 def check_settings(cfg: Config) -> None:
@@ -66,7 +68,10 @@ def check_settings(cfg: Config) -> None:
 
 
 def main(cfg: Config) -> int:
-    """Draws what is asked for, each process its share. Returns: 0, or 1 if some sources could not be read."""
+    """Draws what is asked for, each process its share.
+
+    Returns: 0, or 1 if some sources could not be read, or most results are useless.
+    """
     import torch
 
     from fontgan.generate.folder import draw_folder
@@ -77,9 +82,10 @@ def main(cfg: Config) -> int:
     with process_group(torch.device("cpu")):  # what they tell each other does not need a GPU
         with main_first():
             run, sources, jobs, path, out = prepare(cfg)
+        found = []
         for style, folder in jobs:
             view = run.view(style, extent=cfg.extent or "cell", size=cfg.size)
-            draw_folder(run, sources, style, folder, view=view, overwrite=cfg.overwrite)
+            found.append(draw_folder(run, sources, style, folder, view=view, overwrite=cfg.overwrite))
         for read in all_gather(sources.read):
             sources.read |= read
         if not is_main():
@@ -87,7 +93,8 @@ def main(cfg: Config) -> int:
         if path:
             asked = {"style_path": [str(name) for name in cfg.style_path], "extrapolate": cfg.extrapolate or 0.0}
             draw_path(run, sources, asked, path, out, overwrite=cfg.overwrite)
-        return 0 if say_how_read(run, sources) else 1
+        right = [tell(of_one, cfg.allow) for of_one in found]
+        return 0 if say_how_read(run, sources, cfg.allow) and all(right) else 1
 
 
 def prepare(cfg: Config) -> "tuple[Run, GlyphInput, list[tuple[Style, Path]], list[dict[str, float]], Path]":
@@ -101,7 +108,7 @@ def prepare(cfg: Config) -> "tuple[Run, GlyphInput, list[tuple[Style, Path]], li
     run = load(cfg.checkpoint, which=cfg.which, device=cfg.device, precision=cfg.precision, batch_size=cfg.batch_size)
     log.info("step %d of %s", run.checkpoint.step, run.checkpoint.folder)
     images, most = cfg.style_images, cfg.style_images_max or REFERENCES
-    added = None if images is None else run.add_style(images, most=most)
+    added = None if images is None else run.add_style(images, most=most, allow=cfg.allow)
     out = user_path(cfg.out)
     path = choose_path(run, cfg.style_path, frames=cfg.frames, extrapolate=cfg.extrapolate or 0.0)
     jobs = [] if path else choose_styles(run, added if cfg.style is None else cfg.style, out)
@@ -113,7 +120,7 @@ def prepare(cfg: Config) -> "tuple[Run, GlyphInput, list[tuple[Style, Path]], li
             f"style_images={cfg.style_images}: makes the style {added}, which is not asked for. Leave style out, name "
             f"{added} in style or style_path, or leave style_images out."
         )
-    sources = open_input(run, folder=cfg.input, font=cfg.font, text=cfg.text, charset=cfg.charset)
+    sources = open_input(run, folder=cfg.input, font=cfg.font, text=cfg.text, charset=cfg.charset, allow=cfg.allow)
     folders = [folder for _, folder in jobs] or [out]
     if cfg.input is not None and any(f.resolve() == user_path(cfg.input).resolve() for f in folders):
         raise ConfigError(f"out={cfg.out}: is the input folder; results would replace sources. Name another out=.")

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from fontgan.config.schema import MISSING, OutConfig, limited
 from fontgan.data.frame import SIZES
-from fontgan.errors import DataError, shorten
+from fontgan.data.refusal import KINDS
+from fontgan.errors import DataError
 from fontgan.runtime.files import user_path
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ class Config(OutConfig):
     charset: str = MISSING
     size: int = limited(choices=SIZES)
     margin: float = limited(0, below=0.25)
+    allow: list[str] = limited(choices=KINDS)
 
 
 def main(cfg: Config) -> int:
@@ -29,8 +31,8 @@ def main(cfg: Config) -> int:
     from fontgan.data import charset as charsets
     from fontgan.data.font_source import FontGlyphs
     from fontgan.data.frame import clips, fit_canvas
-    from fontgan.data.glyphs import LEVELS
     from fontgan.data.image_source import name_from_char
+    from fontgan.data.refusal import tell, tell_or_refuse
     from fontgan.data.sources import open_glyphs
     from fontgan.generate.results import prepare_folder
     from fontgan.pictures.contact_sheet import save_png
@@ -38,15 +40,17 @@ def main(cfg: Config) -> int:
 
     glyphs = open_glyphs(cfg.font)
     coverage = glyphs.coverage(charsets.resolve(cfg.charset))
-    for finding in coverage.diagnostics:
-        log.log(LEVELS[finding.level], "%s", finding)
     if not coverage.present:
+        tell(coverage.diagnostics, KINDS)
         raise DataError(f"{cfg.font}: has none of the characters of charset={cfg.charset}. Choose another charset.")
+    if charsets.is_list(cfg.charset):
+        coverage.expect_all(cfg.font)
     boxes = {char: glyphs.ink_box(char) for char in coverage.present}
     canvas = fit_canvas(list(boxes.values()), cfg.size, cfg.margin)
     clipped = [char for char, box in boxes.items() if clips(canvas.box(box), cfg.size)]
-    if clipped:
-        log.warning("%d glyphs reach over the edge of the canvas and are clipped: %s", len(clipped), shorten(clipped))
+    what, remedy = "glyphs reach over the edge of the canvas and are clipped", "Leave them out, or mend the font."
+    coverage.diagnostics.tell("warning", cfg.font, clipped, what, remedy, kind="clipped", of=len(boxes))
+    tell_or_refuse(coverage.diagnostics, cfg.allow)
     out = user_path(cfg.out)
     facts = {
         "made_by": "fontgan render",

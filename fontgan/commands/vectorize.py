@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from fontgan.config.schema import MISSING, OutConfig, TracingConfig, limited
-from fontgan.errors import shorten
+from fontgan.data.refusal import KINDS
 from fontgan.runtime.files import user_path
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ class Config(OutConfig, TracingConfig):
     baseline: float | None = limited(above=0, below=2)  # of the em
     curves: str = limited(choices=("cubic", "quadratic", "auto"))
     workers: int | None = limited(1)
+    allow: list[str] = limited(choices=KINDS)
 
 
 def main(cfg: Config) -> int:
@@ -41,12 +42,18 @@ def main(cfg: Config) -> int:
     folder, out = user_path(cfg.input), user_path(cfg.out)
     check_ufo_out(out, overwrite=cfg.overwrite)
     chars = charsets.resolve(cfg.charset) if cfg.charset is not None else None
-    open_images(folder, chars)
+    open_images(folder, chars, cfg.allow)
     target = open_target(cfg.target) if cfg.target is not None else None
     own = target.glyphs if target else None
     layout = choose_layout(folder, target=own, units_per_em=cfg.units_per_em, baseline=cfg.baseline)
     glyphs, unreadable = vectorize_folder(
-        folder, chars=chars, layout=layout, tolerance=cfg.tolerance, speck=cfg.speck, workers=cfg.workers
+        folder,
+        chars=chars,
+        layout=layout,
+        tolerance=cfg.tolerance,
+        speck=cfg.speck,
+        workers=cfg.workers,
+        allow=cfg.allow,
     )
     quadratic = cfg.curves == "quadratic" or (cfg.curves == "auto" and target and target.outlines == "glyf")
     if quadratic:
@@ -58,6 +65,4 @@ def main(cfg: Config) -> int:
         "%d glyphs in %s: %s curves, %d units per em, baseline %g below the top",
         *(len(glyphs), out, "quadratic" if quadratic else "cubic", layout.units_per_em, layout.baseline),
     )
-    if unreadable:
-        log.warning("%d images could not be read: %s", len(unreadable), shorten(unreadable))
     return 1 if unreadable else 0

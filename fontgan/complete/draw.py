@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 from fontgan.complete.plan import Plan
 from fontgan.complete.work import Work, key_of, say_stage
 from fontgan.data.frame import Frame
+from fontgan.data.glyphs import Diagnostics
 from fontgan.data.image_source import read_grey, resample
+from fontgan.data.refusal import KINDS, tell, tell_or_refuse
 from fontgan.errors import ConfigError
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks, write_checks
 from fontgan.evaluation.glyph_checks import check_glyphs
@@ -52,7 +54,7 @@ def draw(plan: Plan, work: Work, run: Run, style: Style) -> str:
         work.done("draw", key)  # from here on what lies there is of this key
     if not all(work.glyph(char).is_file() for char in plan.lacking):
         sources, view = FontInput(run, plan.source, plan.lacking), run.view(style, extent="canvas")
-        draw_folder(run, sources, style, work.glyphs, view=view, overwrite=False)
+        tell(draw_folder(run, sources, style, work.glyphs, view=view, overwrite=False), KINDS)
     return key
 
 
@@ -64,6 +66,14 @@ def check(
     key = key_of(drawn_as, plan.lacking, plan.learned_from, reader.name if reader else None)
     work.once("check", key, work.checks, lambda: _check_all(plan, work, run, style, reader))
     return list(read_checks(work.checks).values())
+
+
+def refuse_blank(checks: Sequence[CheckedGlyph], glyphs: Path, allow: Collection[str]) -> None:
+    """Raises: DataError if most made glyphs hold no ink, and ``allow`` does not name that."""
+    blank = [one.char for one in checks if "blank" in one.flags]
+    found = Diagnostics()
+    found.tell("warning", glyphs, blank, "glyphs are blank", "Train for longer.", kind="blank", of=len(checks))
+    tell_or_refuse(found, allow)
 
 
 def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader | None) -> None:

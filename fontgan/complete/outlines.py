@@ -9,6 +9,7 @@ from fontgan.complete.plan import Plan
 from fontgan.complete.work import Work, key_of, say_stage
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.image_source import FolderGlyphs, image_files
+from fontgan.data.refusal import KINDS
 from fontgan.errors import shorten
 from fontgan.evaluation.checks_file import CheckedGlyph
 from fontgan.fontfile.metrics import choose_layout, drawn_baseline
@@ -33,7 +34,8 @@ def outline(
 
     Returns: the characters that the user drew anew.
     """
-    trace = partial(vectorize_folder, tolerance=tolerance, speck=speck, none_is_error=False)  # all may be specks
+    # Every made glyph was checked, and all may be specks.
+    trace = partial(vectorize_folder, tolerance=tolerance, speck=speck, allow=KINDS, none_is_error=False)
     target, source = (glyphs if isinstance(glyphs, FontGlyphs) else None for glyphs in (plan.target, plan.source))
     # Glyphs drawn after a folder lie in that folder's own cells, whatever manifest stands beside them.
     layout = choose_layout(work.glyphs if target else plan.target.path, target=target, source=source)

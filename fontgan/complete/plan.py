@@ -1,20 +1,21 @@
 """The plan for completing a typeface: which characters it lacks, and which it can be learned from."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from fontTools import unicodedata as scripts
 
 from fontgan.data import charset as charsets
 from fontgan.data.frame import clips, fit_canvas
-from fontgan.data.glyphs import GlyphSource, warn_of_outlying
+from fontgan.data.glyphs import Diagnostics, GlyphSource, warn_of_outlying
 from fontgan.data.image_source import FolderGlyphs
+from fontgan.data.pairs import FEW_PAIRS
+from fontgan.data.refusal import is_most, tell_or_refuse
 from fontgan.data.sources import check_style_name, open_glyphs, style_name
 from fontgan.errors import DataError, shorten
 
 log = logging.getLogger(__name__)
-
-MIN_KNOWN_CHARS = 10  # characters to learn a style from
 
 
 @dataclass
@@ -44,13 +45,16 @@ class Plan:
         return {"target": self.target.fingerprint(self.has), "source": source}
 
 
-def plan_completion(target: str, source: str, charset: str, *, learns: bool = True) -> Plan:
+def plan_completion(
+    target: str, source: str, charset: str, *, learns: bool = True, allow: Collection[str] = ()
+) -> Plan:
     """Looks at both and finds what is to be made.
 
     Args:
         target, source: as ``fontgan.data.sources.open_glyphs`` takes them.
         charset: as ``fontgan.data.charset.resolve`` takes it; ``font`` is all the source has.
         learns: whether a style is learned from the characters that they have in common.
+        allow: kinds of ``data.refusal`` that may make most of the result useless.
     Raises: DataError if one cannot be read, nothing is lacking, or they have too little in common.
     """
     wanted = charsets.resolve(charset)
@@ -72,11 +76,20 @@ def plan_completion(target: str, source: str, charset: str, *, learns: bool = Tr
         raise DataError(f"{target}: has all characters of charset={charset} already. Choose a larger charset.")
     wanted_scripts = {script_of(char) for char in lacking}
     learned_from = complete.coverage([char for char in own.present if script_of(char) in wanted_scripts]).present
-    if learns and len(learned_from) < MIN_KNOWN_CHARS:
-        raise DataError(
+    findings = Diagnostics(found for found in own.diagnostics if found.kind)
+    if learns and len(learned_from) < FEW_PAIRS:
+        told = (
             f"{target}: has {len(learned_from)} characters in common with {source} to learn from, of the scripts that are "
-            f"lacking ({', '.join(sorted(wanted_scripts))}); {MIN_KNOWN_CHARS} are needed. Draw some of them first: fontgan advise."
+            f"lacking ({', '.join(sorted(wanted_scripts))}); {FEW_PAIRS} are needed."
         )
+        level = "warning" if learned_from else "error"
+        findings.add(level, told, "Draw some of them first: fontgan advise.", "few" if learned_from else "")
+    if charsets.is_list(charset) and is_most(len(undrawable), len(lacking) + len(undrawable)):
+        told = (
+            f"{source}: lacks {len(undrawable)} of the {len(lacking) + len(undrawable)} characters that {target} lacks"
+        )
+        findings.add("warning", f"{told}: {shorten(undrawable)}.", "Choose another source.", "lacking")
+    tell_or_refuse(findings, allow)
     return Plan(drawn, complete, has, lacking, undrawable, learned_from, _style_name(target), target, source)
 
 
@@ -104,12 +117,14 @@ def say_plan(plan: Plan, charset: str, *, learns: bool) -> None:
         log.warning("%s lacks %d characters of charset=%s too, and they stay out: %s", source, *lacks)
 
 
-def warn_of_clipped(plan: Plan, size: int, margin: float) -> None:
-    """Warns of characters that reach over the edge of the canvas that the characters in common decide."""
+def warn_of_clipped(plan: Plan, size: int, margin: float, allow: Collection[str] = ()) -> None:
+    """Warns of characters that reach over the edge of the canvas that the characters in common decide.
+
+    Raises: DataError if most do, and ``allow`` does not name that.
+    """
     canvas = fit_canvas([plan.source.ink_box(char) for char in plan.learned_from], size, margin)
     over = [char for char in plan.lacking if clips(canvas.box(plan.source.ink_box(char)), size)]
-    if over:
-        log.warning(
-            "%d characters reach over the edge of the canvas that the shared ones need: %s. Use a larger data.margin if "
-            "they come out clipped.", len(over), shorten(over),
-        )  # fmt: skip
+    what, remedy = "characters reach over the edge of the canvas that the shared ones need", "Use a larger data.margin."
+    found = Diagnostics()
+    found.tell("warning", plan.source.path.name, over, what, remedy, kind="clipped", of=len(plan.lacking))
+    tell_or_refuse(found, allow)

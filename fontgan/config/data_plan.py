@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from fontgan.config.instantiate import target_specs
-from fontgan.data.glyphs import LEVELS
-from fontgan.data.pairs import PairPlan, find_duplicates, find_too_few, plan_pairs
-from fontgan.errors import ConfigError, DataError
+from fontgan.data.glyphs import Diagnostics
+from fontgan.data.pairs import PairPlan, find_duplicates, find_outside, find_too_few, plan_pairs
+from fontgan.data.refusal import judge, tell_or_refuse
+from fontgan.errors import ConfigError
 
 if TYPE_CHECKING:
     from fontgan.data.frame import Frame
@@ -34,21 +35,21 @@ def build_plan(cfg: DictConfig, canvas: "Frame | None" = None) -> PairPlan:
 def checked_plan(cfg: DictConfig, pretrained: "PretrainedRun | None" = None) -> PairPlan:
     """The plan that a training uses; warnings and notes go to the log. Raises: DataError with the first error found."""
     plan = open_plan(cfg, pretrained)
-    for finding in plan.diagnostics:
-        log.log(LEVELS[finding.level], "%s", finding)
-    if errors := [finding for finding in plan.diagnostics if finding.level == "error"]:
-        raise DataError(f"{errors[0].message} {errors[0].remedy}")
+    tell_or_refuse(plan.diagnostics)
     log.info("%s", summary(plan).replace("\n", "; "))
     return plan
 
 
 def open_plan(cfg: DictConfig, pretrained: "PretrainedRun | None") -> PairPlan:
-    """The plan with everything that was found."""
+    """The plan with everything that was found; what would make most of it useless is an error unless ``cfg.allow`` has it."""
     plan = build_plan(cfg, pretrained.canvas if pretrained else None)
     plan.diagnostics += find_duplicates(plan)
+    names = [style.name for style in plan.styles]
     if pretrained is not None:
-        new = pretrained.new_styles([style.name for style in plan.styles])
-        plan.diagnostics += find_too_few(plan, cfg.data.charset, new)
+        names = pretrained.new_styles(names)
+        plan.diagnostics += find_outside(plan, cfg.data.charset, names)
+    plan.diagnostics += find_too_few(plan, names, finetuned=pretrained is not None)
+    plan.diagnostics = Diagnostics(judge(plan.diagnostics, cfg.allow))
     return plan
 
 

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from fontgan.data.frame import SIZES
+from fontgan.data.refusal import KINDS
 
 MISSING: Any = "???"  # as OmegaConf writes a key without a value; without it ``fontgan --help`` starts sooner
 _BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
@@ -123,6 +124,7 @@ class TrainingConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     logger: Any = limited(free=True)
     init_from: str | None = MISSING
+    allow: list[str] = limited(choices=KINDS, free=True)
     name: str = MISSING
     plugins: list[str] = MISSING
 

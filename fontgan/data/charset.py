@@ -105,6 +105,11 @@ def resolve(spec: str, key: str = "charset") -> list[str] | None:
     return chars
 
 
+def is_list(spec: str) -> bool:
+    """Whether a charset lists its characters, by themselves or in a file; a named set is whatever there is of it."""
+    return spec != FONT and not set(spec.casefold().split("+")) <= set(NAMED)
+
+
 def _read_text(spec: str, key: str) -> str:
     path = user_path(spec)
     if not is_file(path):

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from fontgan.data.frame import Box, Frame
+from fontgan.data.refusal import is_most
 from fontgan.errors import one_line, shorten
 
 log = logging.getLogger(__name__)
 
-LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "note": logging.INFO}
 PAPER = 255  # grey level of paper in uint8 glyph images; ink is 0
 
 
@@ -23,6 +23,7 @@ class Diagnostic:
     level: str  # "error" (training cannot start), "warning" (it can, and the result may suffer) or "note"
     message: str
     remedy: str = ""
+    kind: str = ""  # of ``refusal.KINDS``, where it makes most of the result useless
 
     def __str__(self) -> str:
         return one_line(f"{self.level}: {self.message} {self.remedy}".rstrip())
@@ -31,13 +32,20 @@ class Diagnostic:
 class Diagnostics(list[Diagnostic]):
     """What is to be told of some glyphs, in order."""
 
-    def add(self, level: str, message: str, remedy: str = "") -> None:
-        self.append(Diagnostic(level, message, remedy))
+    def add(self, level: str, message: str, remedy: str = "", kind: str = "") -> None:
+        self.append(Diagnostic(level, message, remedy, kind))
 
-    def tell(self, level: str, where: object, things: list[str], what: str, remedy: str = "") -> None:
-        """Tells how many things there are, what is the matter with them, and which are the first; of none nothing."""
+    def tell(
+        self, level: str, where: object, things: list[str], what: str, remedy: str = "", *, kind: str = "", of: int = 0
+    ) -> None:
+        """Tells how many things there are, what is the matter with them, and which are the first; of none nothing.
+
+        Args:
+            kind: of ``refusal.KINDS``, which it is if ``things`` are most of so many (``of``).
+        """
         if things:
-            self.add(level, f"{where}: {len(things)} {what}: {shorten(things)}.", remedy)
+            told = f"{where}: {len(things)} {what}: {shorten(things)}."
+            self.add(level, told, remedy, kind if is_most(len(things), of) else "")
 
 
 @dataclass
@@ -57,6 +65,13 @@ class Coverage:
     def drawn(self) -> list[str]:
         """All that hold ink: what is present and what is outlying."""
         return [*self.present, *self.outlying]
+
+    def expect_all(self, where: object) -> None:
+        """Adds what to say where most of the characters that a user listed are not there."""
+        gone = [char for chars in self.left_out.values() for char in chars]
+        if is_most(len(gone), of := len(gone) + len(self.present)):
+            told = f"{where}: {len(gone)} of the {of} characters asked for cannot be had: {shorten(gone)}."
+            self.diagnostics.add("warning", told, "Choose another font, or leave them out.", "lacking")
 
 
 def warn_of_outlying(file: Path, coverage: Coverage, so: str) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 
 from fontgan.data.frame import Box, Frame, StoredFrame
 from fontgan.data.glyphs import PAPER, Coverage, Diagnostics
+from fontgan.data.refusal import is_most
 from fontgan.data.view import View
 from fontgan.errors import DataError, one_line, shorten
 from fontgan.untrusted.images import GLYPH, decoded_alone, is_file, opened
@@ -212,7 +213,8 @@ class FolderGlyphs:
         what = "are named as images but are no files, and are left out"
         self.diagnostics.tell("warning", path, strange, what, remedy)
         remedy = "Name them U+4E00.png, 4E00.png, uni4E00.png or by the character itself."
-        self.diagnostics.tell("warning", path, unparsed, "file names stand for no character and are left out", remedy)
+        what, images = "file names stand for no character and are left out", len(self.files) + len(unparsed)
+        self.diagnostics.tell("warning", path, unparsed, what, remedy, kind="unnamed", of=images)
         what, remedy = "files repeat a character and are left out", "Keep one image a character."
         self.diagnostics.tell("warning", path, doubled, what, remedy)
         if not self.files:
@@ -227,6 +229,7 @@ class FolderGlyphs:
     def coverage(self, wanted: list[str] | None) -> Coverage:
         present: list[str] = []
         left_out: dict[str, list[str]] = {"missing": [], "unreadable": [], "empty": []}
+        problems: list[str] = []
         diagnostics = Diagnostics(self.diagnostics)
         inverted: list[str] = []
         sizes: Counter[tuple[int, ...]] = Counter()
@@ -238,7 +241,7 @@ class FolderGlyphs:
                 grey, was_inverted, digest = _read_hashed(self.files[char])
             except DataError as error:
                 left_out["unreadable"].append(char)
-                diagnostics.add("warning", str(error))
+                problems.append(str(error))
                 continue
             box = self._cells.ink_box(grey)
             if box is None:
@@ -250,6 +253,12 @@ class FolderGlyphs:
             if was_inverted:
                 inverted.append(self.files[char].name)
         self._views = Counter({self._cells.view(*shape): count for shape, count in sizes.items()})
+        found = len(present) + len(problems) + len(left_out["empty"])
+        for problem in problems:
+            diagnostics.add("warning", problem)
+        if is_most(len(problems), found):
+            told = f"{self.path}: {len(problems)} of {found} images cannot be read; the first: {problems[0]}"
+            diagnostics.add("warning", told, kind="unreadable")
         if present:
             self._say_polarity(diagnostics, inverted, len(present))
         if len(sizes) > 1:
@@ -258,7 +267,7 @@ class FolderGlyphs:
             diagnostics.add("note", f"{self.path}: {told}", "Cut them all to the same cell if they are not.")
         diagnostics.tell("note", self.path, left_out["missing"], "characters left out as missing")
         what, remedy = "images hold no ink and are left out", "Draw them or take them out."
-        diagnostics.tell("warning", self.path, left_out["empty"], what, remedy)
+        diagnostics.tell("warning", self.path, left_out["empty"], what, remedy, kind="blank", of=found)
         return Coverage(present, {reason: chars for reason, chars in left_out.items() if chars}, diagnostics)
 
     def ink_box(self, char: str) -> Box:

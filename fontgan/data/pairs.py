@@ -8,11 +8,13 @@ from typing import Any
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Box, Frame, clips, fit_canvas, fit_median, median_box, reach
 from fontgan.data.glyphs import PAPER, Coverage, Diagnostics, GlyphSource
+from fontgan.data.refusal import is_most
 from fontgan.data.sources import check_style_name, open_glyphs, style_name
 from fontgan.errors import DataError, shorten
 
 _HOLDOUT_BUCKETS = 10_000
-FEW_PAIRS = 10
+FEW_PAIRS = 10  # fewer are not trained on
+MORE_PAIRS = 50  # fewer are trained on with a warning
 PLENTY_OF_PAIRS = 1000
 
 
@@ -173,7 +175,8 @@ def _align(plan: PairPlan, *, apply: bool) -> None:
             far = not 0.9 < fitted.scale < 1.1 or shift > 0.05
             message = f"{style.name}: lies off the source by {measure}, and data.align=false leaves it there."
             remedy = "Use data.align=true."
-        plan.diagnostics.add("warning" if far else "note", message, remedy if far else "")
+        odd = "" if 0.5 <= fitted.scale <= 2 else "odd_size"
+        plan.diagnostics.add("warning" if far else "note", message, remedy if far else "", odd)
 
 
 def _say_clipped(plan: PairPlan) -> None:
@@ -183,27 +186,43 @@ def _say_clipped(plan: PairPlan) -> None:
         over = [char for char, box in boxes.items() if any(clips(frame.box(box), plan.size) for frame in frames)]
         what = "glyphs reach over the edge of the canvas and are clipped"
         remedy = "Leave them out of the charset, or check their size in the font."
-        plan.diagnostics.tell("warning", member.name, over, what, remedy)
+        plan.diagnostics.tell("warning", member.name, over, what, remedy, kind="clipped", of=len(boxes))
 
 
-def find_too_few(plan: PairPlan, charset: str, names: Sequence[str]) -> Diagnostics:
-    """Warns of styles of these names that have few pairs, or characters outside a charset chosen for others."""
+def find_too_few(plan: PairPlan, names: Sequence[str], *, finetuned: bool) -> Diagnostics:
+    """Warns of styles of these names that have few pairs; most of what is trained from nothing must have enough."""
+    diagnostics, held_out = Diagnostics(), set(plan.held_out)
+    counts = {style.name: len(style.coverage.present) for style in plan.styles}
+    most = is_most(sum(0 < count < FEW_PAIRS for count in counts.values()), len(counts))
+    for style in plan.styles:
+        count = counts[style.name]
+        if style.name not in names or not 0 < count < MORE_PAIRS:
+            continue
+        told = f"style {style.name}: has few pairs to train on ({len(set(style.coverage.present) - held_out)})."
+        least = (
+            f"{FEW_PAIRS} characters that the source has too are the least"
+            if count < FEW_PAIRS
+            else "It can be trained"
+        )
+        remedy = f"{least}; hundreds are better, and docs/guide/data.md says what to expect of how many."
+        diagnostics.add("warning", told, remedy, "few" if count < FEW_PAIRS and most and not finetuned else "")
+    return diagnostics
+
+
+def find_outside(plan: PairPlan, charset: str, names: Sequence[str]) -> Diagnostics:
+    """Warns of styles of these names that have characters outside a charset chosen for others."""
     diagnostics = Diagnostics()
     within = charsets.resolve(charset, "data.charset")
     told = f"data.charset={charset if len(charset) <= 20 else f'{charset[:20]}...'}"
     for style in plan.styles:
-        count = len(set(style.coverage.present) - set(plan.held_out))
         # Where there is plenty nobody misses the rest, and looking through a large font would take a while.
-        if style.name not in names or count >= PLENTY_OF_PAIRS:
+        if style.name not in names or len(style.coverage.present) >= PLENTY_OF_PAIRS:
             continue
         everything = style.glyphs.coverage(None).present if within is not None else []
         outside = plan.source.glyphs.coverage(sorted(set(everything) - set(within or []))).present
         what = f"of its {len(everything)} characters are outside {told}"
         remedy = "Add data.charset=font to train on all that the source has too."
         diagnostics.tell("warning", f"style {style.name}", outside, what, remedy)
-        if 0 < count < FEW_PAIRS:
-            few = f"style {style.name}: has few pairs to train on ({count})."
-            diagnostics.add("warning", few, "Give it more characters.")
     return diagnostics
 
 
@@ -226,8 +245,12 @@ def find_duplicates(plan: PairPlan) -> Diagnostics:
             shown = shorten(["=".join(group[:6]) for group in same], 6)
             told = f"{member.name}: {sum(map(len, same))} characters share an image with another: {shown}."
             remedy = "Fine where they look alike; if it is a placeholder, take them out of the font or folder."
-            diagnostics.add("warning", told, remedy)
-        diagnostics.tell("warning", member.name, blank, "characters draw blank", "Draw them or take them out.")
+            most = is_most(max(map(len, same)), len(member.boxes))
+            diagnostics.add("warning", told, remedy, "alike" if most else "")
+        remedy = "Draw them or take them out."
+        diagnostics.tell(
+            "warning", member.name, blank, "characters draw blank", remedy, kind="blank", of=len(member.boxes)
+        )
     return diagnostics
 
 

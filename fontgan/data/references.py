@@ -1,7 +1,7 @@
 """Glyphs that a style is read off: those of a pack's styles, and those of a font or folder that a user gives."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,8 +11,10 @@ from torch import Tensor
 
 from fontgan.data.batches import training_rows
 from fontgan.data.frame import Box, Frame
+from fontgan.data.glyphs import Diagnostics
 from fontgan.data.image_source import CellFinder, char_from_name, image_files, read_grey
 from fontgan.data.pack import Pack
+from fontgan.data.refusal import tell_or_refuse
 from fontgan.data.sources import open_glyphs
 from fontgan.data.view import View
 from fontgan.errors import DataError, shorten
@@ -35,16 +37,16 @@ def style_references(pack: Pack, style: str, count: int) -> Tensor:
     return image_from_pixels(pack.pixels[subsample_evenly(training_rows(pack, style), count)])
 
 
-def read_references(spec: str, preferred: Sequence[str], count: int) -> list[Reference]:
+def read_references(spec: str, preferred: Sequence[str], count: int, allow: Collection[str] = ()) -> list[Reference]:
     """Reads reference glyphs from a font or a folder of images, as ``open_glyphs`` takes them.
 
     At most ``count``, spread evenly over the images, whatever their names, or over the characters of the font, of which
     the ``preferred`` ones are taken where it has any of them.
-    Raises: DataError if there is no glyph with ink.
+    Raises: DataError if there is no glyph with ink, or most images are useless and ``allow`` does not name that.
     """
     folder = user_path(spec)
     if folder.is_dir():
-        found = _from_folder(folder, count)
+        found = _from_folder(folder, count, allow)
     else:
         glyphs = open_glyphs(spec)
         present = glyphs.coverage(list(preferred)).present or glyphs.coverage(None).present
@@ -56,24 +58,28 @@ def read_references(spec: str, preferred: Sequence[str], count: int) -> list[Ref
     return found
 
 
-def _from_folder(folder: Path, count: int) -> list[Reference]:
-    cells, found, unusable, inverted = CellFinder(folder), [], [], []
+def _from_folder(folder: Path, count: int, allow: Collection[str]) -> list[Reference]:
+    cells, found, blank, unreadable, inverted = CellFinder(folder), [], [], [], []
     for file in subsample_evenly(image_files(folder), count):
-        box = None
         try:
             grey, was_inverted = read_grey(file)
             box = cells.ink_box(grey)
         except DataError as error:
             log.warning("%s", error)
+            unreadable.append(file.name)
+            continue
         if box is None:
-            unusable.append(file.name)
+            blank.append(file.name)
             continue
         if was_inverted:
             inverted.append(file.name)
         view = cells.view(*grey.shape)
         found.append(Reference(char_from_name(file.stem), box, view, partial(cells.rasterize, grey)))
-    if unusable:
-        log.warning("%s: %d images are blank or cannot be read: %s", folder, len(unusable), shorten(unusable))
+    findings, count = Diagnostics(), len(found) + len(blank) + len(unreadable)
+    findings.tell("warning", folder, unreadable, "images cannot be read", kind="unreadable", of=count)
+    findings.tell("warning", folder, blank, "images are blank", kind="blank", of=count)
+    if found:
+        tell_or_refuse(findings, allow)
     if inverted:
         log.info("%s: %d images are light on dark and were inverted: %s", folder, len(inverted), shorten(inverted))
     return found

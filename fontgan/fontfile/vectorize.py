@@ -2,13 +2,15 @@
 
 import contextlib
 import itertools
-import logging
 import os
 import sys
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
+from fontgan.data.glyphs import Diagnostics
 from fontgan.data.image_source import CellFinder, FolderGlyphs, read_grey
+from fontgan.data.refusal import tell_or_refuse
 from fontgan.errors import DataError, shorten
 from fontgan.fontfile.layout import Layout
 from fontgan.fontfile.outline import DrawnGlyph, Outline
@@ -16,24 +18,22 @@ from fontgan.fontfile.trace import PixelsToUnits, trace
 from fontgan.runtime.progress import Bar
 from fontgan.runtime.subprocesses import map_in_processes
 
-log = logging.getLogger(__name__)
-
 CHUNK = 8  # images that a process traces at a time
 MIN_FILES_FOR_POOL = 24  # fewer are traced by this process, sooner than others start
 
 
-def open_images(folder: Path, chars: list[str] | None) -> dict[str, Path]:
+def open_images(folder: Path, chars: list[str] | None, allow: Collection[str] = ()) -> dict[str, Path]:
     """The images of a folder by character; the log tells of names that stand for none.
 
     Args:
         chars: only these, in this order; None for all there are.
-    Raises: DataError if there is no such folder, or it has no image of these characters.
+        allow: kinds of ``data.refusal`` that may make most of the images useless.
+    Raises: DataError if there is no such folder, it has no image of these characters, or most stand for none.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder. Give a folder of glyph images.")
     glyphs = FolderGlyphs(folder)
-    for finding in glyphs.diagnostics:
-        log.warning("%s", finding)
+    tell_or_refuse(glyphs.diagnostics, allow)
     files = glyphs.files if chars is None else {char: glyphs.files[char] for char in chars if char in glyphs.files}
     if not files:
         raise DataError(f"{folder}: has no image of the characters asked for ({shorten(chars or [])}). Choose others.")
@@ -48,6 +48,7 @@ def vectorize_folder(
     tolerance: float = 0.6,
     speck: float = 0.0001,
     workers: int | None = None,
+    allow: Collection[str] = (),
     none_is_error: bool = True,
 ) -> tuple[list[DrawnGlyph], list[str]]:
     """Traces the images of a folder.
@@ -57,12 +58,14 @@ def vectorize_folder(
         layout: where their cells lie in font units, and how wide they are: ``metrics.choose_layout``.
         tolerance, speck: as in ``trace.trace``.
         workers: processes; None for as many as cores.
+        allow: as in ``open_images``.
         none_is_error: whether it is one that no image gives a glyph.
     Returns: the glyphs in whole font units, without overlaps, in the order of ``chars``; and the characters whose
         images cannot be read. The log names these, and blank ones, too.
-    Raises: DataError, as ``open_images``; RunError if a process is killed.
+    Raises: DataError, as ``open_images``, or if most images are blank or cannot be read; RunError if a process is
+        killed.
     """
-    files = open_images(folder, chars)
+    files = open_images(folder, chars, allow)
     work = partial(_trace_files, cells=CellFinder(folder), layout=layout, tolerance=tolerance, speck=speck)
     chunks = [list(files.values())[first : first + CHUNK] for first in range(0, len(files), CHUNK)]
     processes = min(workers or len(os.sched_getaffinity(0)), len(chunks)) if len(files) >= MIN_FILES_FOR_POOL else 1
@@ -81,10 +84,12 @@ def vectorize_folder(
                 blank.append(char)
             else:
                 outlines[char] = result
-    if blank:
-        log.warning("%s: %d images hold no ink and give no glyph: %s", folder, len(blank), shorten(blank))
     if not outlines and none_is_error:
         raise DataError(f"{folder}: none of its {len(files)} images gives a glyph. Look at them.")
+    found = Diagnostics()
+    found.tell("warning", folder, blank, "images hold no ink and give no glyph", kind="blank", of=len(files))
+    found.tell("warning", folder, unreadable, "images could not be read", kind="unreadable", of=len(files))
+    tell_or_refuse(found, allow)
     return layout.place_all(outlines), unreadable
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 
 from fontgan.data.frame import Frame
-from fontgan.data.glyphs import PAPER
+from fontgan.data.glyphs import PAPER, Diagnostics
 from fontgan.data.image_source import SHEET, ink_box, resample
 from fontgan.data.view import View
-from fontgan.errors import ConfigError, shorten
+from fontgan.errors import ConfigError
 from fontgan.generate.inference import Run, Style
 from fontgan.generate.results import SAME, describe_results, prepare_folder
 from fontgan.generate.showing import show
@@ -51,11 +51,12 @@ def choose_styles(run: Run, asked: str | Mapping[str, Any] | None, out: Path) ->
 
 def draw_folder(
     run: Run, sources: GlyphInput, style: Style, out: Path, *, view: View | None = None, overwrite: bool
-) -> None:
+) -> Diagnostics:
     """Draws all sources in one style into ``out``, with a manifest and a contact sheet; of several processes each a share.
 
     Args:
         view: what the images show; None for what the style's own images do.
+    Returns: what is to be told of the results, by the main process.
     Raises: DataError if ``out`` holds results of something else; OSError if it cannot be written.
     """
     view = view or run.view(style)
@@ -70,12 +71,15 @@ def draw_folder(
     if kept:
         log.info("%s: %d results are there already and kept (overwrite=true draws them anew)", out, kept)
     flaws = dict(flaw for part in all_gather(draw_glyph_files(run, sources, todo, style, out, view)) for flaw in part)
+    found = Diagnostics()
     if not is_main():
-        return
-    for flaw in (BLANK, CUT):
-        if listed := [name for name in sources.names if flaws.get(name) == flaw]:
-            log.warning("%s: %d results are %s: %s", out, len(listed), flaw, shorten(listed))
+        return found
+    # Not a refusal where most are cut: what was not trained for long leaves specks there, and its canvas can be asked for.
+    for kind, flaw in (("blank", BLANK), ("", CUT)):
+        listed = [name for name in sources.names if flaws.get(name) == flaw]
+        found.tell("warning", out, listed, f"results are {flaw}", kind=kind, of=len(sources.names) - kept)
     draw_sheet(run, sources, out, view)
+    return found
 
 
 def draw_glyph_files(

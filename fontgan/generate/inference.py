@@ -8,7 +8,7 @@ images = run.draw_images([picture], style={"kai": 0.6, "brush": 0.4})
 
 import hashlib
 import logging
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -229,7 +229,9 @@ class Run:
         with (self.checkpoint.folder / "generator.safetensors").open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
-    def add_style(self, spec: str, name: str | None = None, *, most: int = REFERENCES) -> str:
+    def add_style(
+        self, spec: str, name: str | None = None, *, most: int = REFERENCES, allow: Collection[str] = ()
+    ) -> str:
         """Makes a style of reference glyphs known to this run, as long as it is loaded.
 
         They are brought onto the source's ink box and the canvas as the styles trained on were. Their order does
@@ -239,6 +241,7 @@ class Run:
             spec: a folder of glyph images, or a font.
             name: what the style is called; None takes the name of the folder or font.
             most: at most so many references, spread evenly over what there is.
+            allow: ``blank``, ``unreadable`` or both, though most images are.
         Returns: the name.
         Raises: DataError if the style cannot be read or named so; RunError if this run does not read styles off glyphs.
         """
@@ -252,7 +255,7 @@ class Run:
         check_style_name(name, f"style {spec}", "Rename the folder or font.")
         if name in self.styles:
             raise DataError(f"{spec}: a style cannot be called {name} here, as it is taken. Rename the folder or font.")
-        references = read_references(spec, list(self.manifest["trained"]), most)
+        references = read_references(spec, list(self.manifest["trained"]), most, allow)
         align = self._fit_to_source(references) if self.align else Frame()
         frame = align.compose(self.canvas)
         pixels = np.stack([reference.draw(frame, self.size) for reference in references])

@@ -3,7 +3,7 @@
 import logging
 import math
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from fontgan.data import charset as charsets
-from fontgan.data.frame import Box, median_box
-from fontgan.data.glyphs import LEVELS, GlyphSource
+from fontgan.data.frame import Box, clips, median_box
+from fontgan.data.glyphs import Diagnostics, GlyphSource
 from fontgan.data.image_source import CellFinder, image_files, ink_box, name_from_char, read_grey, resample
+from fontgan.data.refusal import KINDS, tell, tell_or_refuse
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError, shorten
 from fontgan.generate.inference import Run
@@ -90,8 +91,19 @@ class FolderInput:
 GlyphInput = FontInput | FolderInput
 
 
-def open_input(run: Run, *, folder: str | None, font: str | None, text: str | None, charset: str | None) -> GlyphInput:
-    """A folder of images, or characters of a font or else of the run's own. Raises: UserError if there are none."""
+def open_input(
+    run: Run,
+    *,
+    folder: str | None,
+    font: str | None,
+    text: str | None,
+    charset: str | None,
+    allow: Collection[str] = (),
+) -> GlyphInput:
+    """A folder of images, or characters of a font or else of the run's own.
+
+    Raises: UserError if there are none, or most are lacking or clipped and ``allow`` does not name that.
+    """
     if folder is not None:
         return FolderInput(run, user_path(folder))
     glyphs = open_glyphs(font or run.source_spec)
@@ -99,11 +111,26 @@ def open_input(run: Run, *, folder: str | None, font: str | None, text: str | No
     if wanted == []:
         raise DataError("text: holds no visible character.")
     coverage = glyphs.coverage(wanted)
-    for finding in coverage.diagnostics:
-        log.log(logging.WARNING if text is not None else LEVELS[finding.level], "%s", finding)
     if not coverage.present:
+        tell(coverage.diagnostics, KINDS)
         raise DataError(f"{glyphs.path}: has none of the characters asked for.")
+    if text is not None or charsets.is_list(charset or charsets.FONT):
+        coverage.expect_all(glyphs.path)
+    boxes = {char: glyphs.ink_box(char) for char in coverage.present}
+    tell_or_refuse([*coverage.diagnostics, *find_clipped(run, glyphs.path, boxes)], allow)
     return FontInput(run, glyphs, coverage.present)
+
+
+def find_clipped(run: Run, where: object, boxes: Mapping[str, Box]) -> Diagnostics:
+    """Names sources, given the boxes of their ink in the cell, that the canvas of the run cuts off."""
+    found = Diagnostics()
+    over = [name for name, box in boxes.items() if clips(run.source_frame.box(box), run.size)]
+    what, remedy = (
+        "glyphs reach over the edge of the run's canvas and are clipped",
+        "Draw them smaller, or leave them out.",
+    )
+    found.tell("warning", where, over, what, remedy, kind="clipped", of=len(boxes))
+    return found
 
 
 def computes_alone(run: Run) -> bool:
@@ -120,32 +147,38 @@ def batches(run: Run, sources: GlyphInput, names: Sequence[str]) -> Generator[tu
             yield [name for name, _ in batch], np.stack([pixels for _, pixels in batch])
 
 
-def say_how_read(run: Run, sources: GlyphInput) -> bool:
-    """Tells of images that were inverted, sit otherwise in their cells or could not be read. Returns: whether all could."""
+def say_how_read(run: Run, sources: GlyphInput, allow: Collection[str] = ()) -> bool:
+    """Tells of images that were inverted, sit otherwise in their cells or could not be read.
+
+    Returns: whether all could, and nothing makes most of the results useless that ``allow`` does not name.
+    """
     read = [sources.read[name] for name in sources.names if name in sources.read]
     if inverted := [image.file for image in read if image.inverted]:
         of, listed = len(sources.names), shorten(inverted)
         log.info("%d of %d images are light on dark and were inverted: %s", len(inverted), of, listed)
-    _warn_of_other_framing(run, [image.box for image in read if image.box is not None])
+    boxes = {image.file: image.box for image in read if image.box is not None}
+    found = [*find_clipped(run, sources.drawn_from, boxes), *_find_other_framing(run, list(boxes.values()))]
+    right = tell(found, allow)
     failed = [image.problem for image in read if image.problem]
     for message in failed:
         log.error("%s", message)
     if failed:
         log.error("%d of %d images could not be read; the rest is done.", len(failed), len(sources.names))
-    return not failed
+    return right and not failed
 
 
-def _warn_of_other_framing(run: Run, boxes: list[Box]) -> None:
+def _find_other_framing(run: Run, boxes: list[Box]) -> Diagnostics:
     """Says so when a folder's glyphs sit in their cells otherwise than those trained on."""
-    trained = run.source_ink_box()
+    found, trained = Diagnostics(), run.source_ink_box()
     if trained is None or len(boxes) < 5:
-        return
+        return found
     here = median_box(boxes)
     scale = math.sqrt(here.width * here.height / (trained.width * trained.height))
     right, down = (here.x0 + here.x1) - (trained.x0 + trained.x1), (here.y0 + here.y1) - (trained.y0 + trained.y1)
     shift = max(abs(right) / 2, abs(down) / 2)
     if not 0.85 < scale < 1.18 or shift > 0.08:
-        log.warning(
-            "these glyphs fill their cells otherwise than those trained on (%.2f times the size, moved by %.2f em); "
-            "results may suffer. Render the source with fontgan render, or use font=A.ttf.", scale, shift,
-        )  # fmt: skip
+        told = "these glyphs fill their cells otherwise than those trained on"
+        told = f"{told} ({scale:.2f} times the size, moved by {shift:.2f} em); results may suffer."
+        remedy = "Render the source with fontgan render, or use font=A.ttf."
+        found.add("warning", told, remedy, "" if 0.5 <= scale <= 2 else "odd_size")
+    return found

@@ -43,7 +43,7 @@ def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, over
 
     Doubtful cells, if any, are shown in the picture ``report``; ``overwrite`` replaces glyphs that are there.
     Returns: what could not be read, in sentences.
-    Raises: DataError if nothing could be read, or ``out`` holds something else.
+    Raises: DataError if nothing could be read, no cell holds ink, or ``out`` holds something else.
     """
     facts: dict[str, Any] = {"made_by": MADE_BY, "size": size, "cell_to_canvas": canvas_frame(size).as_dict()}
     before = check_folder(out, size, overwrite=overwrite)
@@ -74,6 +74,9 @@ def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, over
         first, *more = harvest.failed
         raise DataError(f"pages: none of {len(files)} pictures could be read. First: {first}" if more else first)
     finish(harvest, facts, before, out, report)
+    if not harvest.written:
+        what = "no cell of any page holds ink, so there is no glyph"
+        raise DataError(f"pages: {what}. Give pictures of pages that are written on.")
     return harvest.failed
 
 

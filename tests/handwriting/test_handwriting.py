@@ -158,6 +158,14 @@ def test_the_result_is_a_glyph_folder_for_every_other_verb(
 # -- what someone should look at ----------------------------------------------------------------
 
 
+def test_pages_that_nobody_wrote_on_are_no_success(
+    page_picture: np.ndarray, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    save_jpeg(page_picture, tmp_path / "page.jpg")
+    line = refused("scan", f"pages={tmp_path / 'page.jpg'}", f"out={tmp_path / 'out'}", f"size={SIZE}")
+    assert "no cell of any page holds ink" in line
+
+
 def test_doubtful_cells_are_named_and_shown(page_picture: np.ndarray, here: Here, tmp_path: Path) -> None:
     written = write(page_picture, PAGE, KAI, seed=0, skip=CHARS[:6])
     boxes, mm = dict(PAGE.em_boxes()), DPI / 25.4
