@@ -5,7 +5,6 @@ Only what a verb needs is imported, so that ``fontgan --help`` answers at once; 
 
 import errno
 import logging
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,20 +45,18 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
     """Runs a verb with its overrides and turns what users can mend into one line."""
     module, flags = verbs()[verb], {a for a in arguments if a.startswith("-")}
     overrides = [a for a in arguments if not a.startswith("-")]
-    show_help, verbose, show = flags & {"-h", "--help"}, "--verbose" in flags, "--cfg" in flags
+    show_help, sweep = bool(flags & {"-h", "--help"}), bool(flags & {"-m", "--multirun"})
+    verbose, show = "--verbose" in flags, "--cfg" in flags
     if hasattr(module, "FIRST_WORD") and overrides and "=" not in overrides[0] and not overrides[0].startswith("~"):
         overrides[0] = f"{module.FIRST_WORD}={overrides[0]}"
-    if not show_help and (wrong := misuse(verb, flags, overrides)):
+    if wrong := misuse(verb, flags, overrides):
         return refuse(f"fontgan {verb}: {wrong}")
     set_up_logging(verbose)
     try:
         if show_help:
-            from fontgan.config.plugins import activate, typed_plugins
-
-            activate(typed_plugins(overrides))  # whose variants it lists too
-            print(verb_help(verb))
+            print(verb_help(verb, overrides, sweep=sweep))
             return 0
-        if flags & {"-m", "--multirun"}:
+        if sweep:
             from fontgan.sweep.launcher import launch
 
             return launch(overrides)
@@ -86,7 +83,7 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
 def misuse(verb: str, flags: set[str], overrides: list[str]) -> str:
     """What is wrong with the command line itself, empty if nothing is."""
     sweep = flags & {"-m", "--multirun"}
-    if unknown := flags - {"-m", "--multirun", "--verbose", "--cfg"}:
+    if unknown := flags - {"-h", "--help", "-m", "--multirun", "--verbose", "--cfg"}:
         known = "There are --help, --cfg, --verbose, -m; settings are written key=value."
         return f"{min(unknown)}: no such flag. {known}"
     if sweep and "--cfg" in flags:
@@ -141,42 +138,17 @@ def help_text() -> str:
     )
 
 
-def verb_help(verb: str) -> str:
-    """Usage, examples, the groups with their variants, and the config file with its comments."""
-    from fontgan.config.groups import choices, config_folder, groups
+def verb_help(verb: str, overrides: Sequence[str] = (), *, sweep: bool = False) -> str:
+    """Usage, examples, the groups with their variants, and the settings as the overrides leave them."""
+    from fontgan.config.help import list_settings
 
     module = verbs()[verb]
     first = f" [{module.FIRST_WORD}]" if hasattr(module, "FIRST_WORD") else ""
-    parts = [f"fontgan {verb}: {module.SUMMARY}", f"usage: fontgan {verb}{first} [key=value ...]", "examples:"]
-    parts[-1] += "".join(f"\n  {example}" for example in module.EXAMPLES)
-    files = [config_folder() / f"{file_name(verb)}.yaml"]
-    own = files[0].read_text(encoding="utf-8")
-    if shown := [group for group in groups() if f"- {group.partition('/')[0]}:" in own]:
-        parts.append("groups (group=variant):" + "".join(f"\n  {g:<22} {', '.join(choices(g))}" for g in shown))
-    if "- data:" in own:
-        files.append(config_folder() / "data" / "_shared.yaml")
-    files += [config_folder() / file for file in getattr(module, "HELP_FILES", ())]
-    return "\n\n".join([*parts, *map(_settings, files)])
-
-
-def _settings(file: Path) -> str:
-    """A config file without its composition, as ``key: value  # meaning`` lines."""
-    from fontgan.config.groups import config_folder
-
-    kept, skipping = [], False
-    for line in file.read_text(encoding="utf-8").splitlines():
-        if line.startswith(("defaults:", "hydra:")):
-            skipping = True
-        elif line and not line.startswith((" ", "#")):
-            skipping = False
-        if line.startswith("#") or not line or skipping or re.match(r"\s+(_target_|_partial_|<<:|&)", line):
-            continue
-        kept.append(f"  {line}")
-    title, group = "settings:", ".".join(file.parent.relative_to(config_folder()).parts)
-    if group:
-        of = "" if file.stem.startswith("_") else f", here of {file.stem}"
-        title = f"{group} settings (written {group}.key=value){of}:"
-    return "\n".join([title, *kept])
+    examples = "\n".join(f"  {example}" for example in module.EXAMPLES)
+    return (
+        f"fontgan {verb}: {module.SUMMARY}\n\nusage: fontgan {verb}{first} [key=value ...]\n\nexamples:\n{examples}\n\n"
+        f"{list_settings(file_name(verb), overrides, sweep=sweep)}"
+    )
 
 
 if __name__ == "__main__":

@@ -54,33 +54,16 @@ def files_by_group() -> Iterator[tuple[str, list[Path]]]:
 
 
 def section(level: str, title: str, file: Path) -> str:
+    from fontgan.config.comments import header, keys
+
     text = file.read_text(encoding="utf-8")
-    lines = re.findall(r"\A(?:#.*\n)*", text)[0].splitlines()
-    said = "\n".join(line[2:] for line in lines if not line.startswith("# @"))
+    said = "\n".join(header(text))
     if named := re.match(r"(fontgan [\w -]+): (?s:(.*))", said):
         title, said = named[1], named[2][:1].upper() + named[2][1:]
     rows = [(f"`{key}`", f"`{value}`" if value else "", meaning) for key, value, meaning in keys(text)]
     listed = table(("setting", "default", "meaning"), rows) if rows else ""
     said = re.sub(r"\n(?=Source:|Use:)", "  \n", said)  # two spaces break a line in Markdown
     return "\n\n".join(part for part in (f"{level} `{title}`", said, listed) if part)
-
-
-def keys(text: str) -> list[list[str]]:
-    """[key, value, comment] of each line ``key: value  # comment``; a comment alone below one continues its comment."""
-    found: list[list[str]] = []
-    above: list[tuple[int, str]] = []  # indentation and name of the keys that a line is nested in
-    for line in text.splitlines():
-        if more := re.match(r"\s+#\s*(.*)", line):
-            if found:
-                found[-1][2] = f"{found[-1][2]} {more[1]}".strip()
-        elif part := re.match(r"(\s*)([\w./]+):\s*(.*)", line):
-            indent, name = len(part[1]), part[2]
-            value, _, meaning = part[3].partition("# ")
-            above = [one for one in above if one[0] < indent] + [(indent, name)]
-            if above[0][1] != "defaults" and not name.startswith("_"):
-                found.append([".".join(one[1] for one in above), value.strip(), meaning.strip()])
-    parents = {key.rpartition(".")[0] for key, _, _ in found}
-    return [row for row in found if row[1] or row[2] or row[0] not in parents]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -17,7 +17,9 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from fontgan.cli import main
-from fontgan.config.groups import choices, config_folder
+from fontgan.config.comments import keys
+from fontgan.config.groups import choices, config_folder, file_of, groups
+from fontgan.config.help import list_settings
 from fontgan.config.verbs import file_name, verbs
 from tests.helpers import BRUSH, FONTS, KAI, SOURCE, TINY, error_line, fontgan, fontgan_here
 
@@ -89,16 +91,117 @@ def test_a_verb_is_two_files(tmp_path: Path) -> None:
     assert typed("greet-font", "font=A.ttf").stdout == "hello hello A.ttf\n"
     told = typed("greet-font", "--help").stdout
     assert "fontgan greet-font font=A.ttf times=3" in told
-    assert "times: 2   # how often" in told
+    assert "times=2   # how often" in told
     assert "fount: no such config key. Did you mean font?" in error_line(typed("greet-font", "font=A", "+fount=B"))
     assert "times=10: 1 or more and 9 at most is needed." in error_line(typed("greet-font", "font=A", "times=10"))
 
 
 def test_train_help_names_every_variant() -> None:
-    text = fontgan_here("train", "--help").stdout
-    for group in ("generator/up", "generator/style", "experiment", "loss"):
-        for name in choices(group):
-            assert name in text
+    lines = fontgan_here("train", "--help").stdout.partition("settings:")[0].splitlines()
+    for group in groups():
+        (line,) = [line for line in lines if line.startswith(f"  {group} ")]
+        assert line.split(maxsplit=1)[1] == ", ".join(choices(group))
+
+
+VARIANTS = [(group, name) for group in groups() for name in choices(group)]
+SETTING = re.compile(r"  ([\w.]+)(=.*?)?(?: +# (.+))?")
+
+
+@pytest.mark.thinned(8)
+@pytest.mark.parametrize(("group", "name"), VARIANTS, ids=map("=".join, VARIANTS))
+def test_help_shows_each_setting_of_a_chosen_part_with_its_meaning(group: str, name: str) -> None:
+    lines = list_settings("train", [f"{group}={name}"], sweep=group in ("launcher", "sweep")).splitlines()
+    at = lines.index(f"{group}={name}:")
+    section = lines[at + 1 : lines.index("", at) if "" in lines[at:] else None]
+    shown = {match[1]: match[3] for line in section if (match := SETTING.fullmatch(line))}
+    assert all(shown.values()), shown
+    path = file_of(f"{group}/{name}")
+    assert path is not None
+    text, place = path.read_text(encoding="utf-8"), group.replace("/", ".")
+    if "# @package _global_" in text:
+        expected = {row.key for row in keys(text) if row.key.startswith("hydra.")}
+    else:
+        place += f".{name}" if group == "logger" and name != "none" else ""
+        expected = {f"{place}.{row.key}" for row in keys(text) if not row.key.startswith(("over.", "targets."))}
+    assert expected <= set(shown)
+
+
+def test_the_variants_of_all_groups_are_found() -> None:
+    assert len(VARIANTS) > 80
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_help_shows_each_setting_of_a_verb_with_its_meaning(verb: str) -> None:
+    text = list_settings(file_name(verb), [])
+    shown = {match[1]: match[3] for line in text.splitlines() if (match := SETTING.fullmatch(line))}
+    assert all(shown.values()), shown
+    written = (config_folder() / f"{file_name(verb)}.yaml").read_text(encoding="utf-8")
+    assert {row.key for row in keys(written) if not row.key.startswith("hydra.")} <= set(shown)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (["generator/up=resskip"], "generator.up.refine.activation=silu  # relu, relu6, leaky_relu, silu, gelu, none"),
+        (
+            ["generator/up=resskip", "generator.up.refine.activation=relu"],
+            "generator.up.refine.activation=relu  # relu,",
+        ),
+        (["generator/up/refine=mbconv"], "generator.up.refine.expansion=2  "),
+        (["generator/style=film"], "generator.style.dim=128            # values of a style's embedding"),
+        (["generator/up=hybrid", "generator.up.switch=2"], "generator.up.levels=null     # exceptions: {2: deconv"),
+        (["loss.l1.weight=3"], "loss.l1.weight=3 "),
+        (["logger=[csv,wandb]"], "logger.wandb.project=fontgan  # the project"),
+        (["data=fonts", "data.targets={a: B.ttf}"], "data.targets={a: B.ttf} "),
+        (["-m", "generator/up=deconv,gated"], "generator.up.resize.kernel=4 "),
+        (["-m", "launcher=slurm", "hydra.launcher.mem_gb=64"], "hydra.launcher.mem_gb=64 "),
+    ],
+)
+def test_help_is_of_what_was_chosen(overrides: list[str], line: str) -> None:
+    result = fontgan_here("train", *overrides, "--help")
+    assert result.returncode == 0, result.stderr
+    assert f"\n  {line}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train", "generator/up=nonsense"], "generator/up=nonsense: no such variant. Choose one of"),
+        (["train", "trainer.max_stips=3"], "trainer.max_stips: no such config key. Did you mean max_steps?"),
+        (["train", "generator/up=deconv", "generator.up.resize.kernel=3"], "generator.up.resize.kernel=3: "),
+        (["train", "generator/up=resskip", "generator.up.refine.activation=swish"], "choose one of relu, "),
+        (
+            ["train", "generator/up=hybrid", "generator.up.inner=nonsense"],
+            "generator.up.inner=nonsense: no such preset",
+        ),
+        (["train", "trainer.max_steps=0"], "trainer.max_steps=0: 1 or more"),
+        (["train", "launcher=slurm"], "launcher=slurm: is for the jobs of a sweep"),
+        (["train", "-m", "generator/up=deconv,nonsense"], "generator/up=nonsense: no such variant"),
+        (["train", "--fast"], "--fast: no such flag"),
+        (["train", "fast"], "fast: settings are written key=value"),
+        (["complete", "generator.style.dim=none"], "generator.style.dim"),
+        (["infer", "batchsize=3"], "batchsize is batch_size here"),
+        (["report", "blocks", "size=big"], "size: "),
+        (["advise", "n=0"], "n=0: 1 or more"),
+    ],
+)
+def test_what_is_wrong_for_a_verb_is_wrong_for_its_help(arguments: list[str], says: str) -> None:
+    helped = fontgan_here(*arguments, "--help")
+    assert helped.returncode == 2
+    assert says in helped.stderr
+    assert len(helped.stderr.splitlines()) == 1
+    assert helped.stdout == ""
+
+
+@pytest.mark.parametrize("typed", ["discriminator=none", "loss=ink", "generator/attention=linear"])
+def test_help_shows_what_does_not_go_together_yet(typed: str) -> None:
+    assert f"\n{typed}:\n" in fontgan_here("train", typed, "--help").stdout
+
+
+def test_help_asks_for_no_value_that_is_still_to_come() -> None:
+    result = fontgan_here("complete", "generator/style=film", "--help")
+    assert result.returncode == 0, result.stderr
+    assert "\n  target=??? " in result.stdout
 
 
 @pytest.mark.parametrize("verb", ["train", "infer", "evaluate"])

@@ -11,7 +11,6 @@ and may hold
 
     ORDER                   its place in ``fontgan --help``; without one it comes last
     FIRST_WORD              the key that a first word without ``=`` stands for
-    HELP_FILES              more files of configs/ whose keys its help explains
     conflicts(cfg, typed)   raises ConfigError where settings that were typed would be replaced or never used
 
 ``fontgan --help`` imports all of these modules, and composing a config imports one. So that both stay quick, they import

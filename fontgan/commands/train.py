@@ -16,11 +16,6 @@ EXAMPLES = (
     "fontgan train -m generator/up=deconv,gated trainer.seed=1,2 out=runs/sweep",
     "fontgan train -m sweep=up_blocks sweep.budget=30TFLOP out=runs/up_blocks",
 )
-# Whose keys its help explains; the other variants of these groups have the same or fewer.
-HELP_FILES = (
-    "generator/unet.yaml", "generator/up/resize/interpolate_conv.yaml", "discriminator/patch.yaml", "loss/_terms.yaml", "loss/ink_gan.yaml",
-    "optim/adamw.yaml", "trainer/default.yaml", "sweep/none.yaml",
-)  # fmt: skip
 
 
 @dataclass

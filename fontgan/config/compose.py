@@ -10,8 +10,9 @@ from hydra import compose
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fontgan.config.check import check_config, parameter_keys, target_nodes
-from fontgan.config.conflicts import validate
+from fontgan.config.conflicts import check_values, validate
 from fontgan.config.explain import COMPOSING_RAISES, did_you_mean, explain_all
+from fontgan.config.field_names import variant_hint
 from fontgan.config.groups import choices, hydra_here
 from fontgan.config.instantiate import build_objective, build_on_meta, target_specs, try_losses
 from fontgan.config.overrides import escape_overrides, unescape
@@ -35,15 +36,24 @@ def compose_config(verb: str, overrides: list[str]) -> Any:
 
     Raises: ConfigError, in one line, for an unknown key, choice or type, or what only a sweep can use.
     """
-    for override in overrides:
-        key = override.partition("=")[0].lstrip("+~")
-        if key == "launcher" or key.startswith(("hydra.", "hydra/")):
-            raise ConfigError(f"{override}: is for the jobs of a sweep. Add -m, or leave it out.")
-    prepared = escape_overrides(overrides)
+    prepared = prepare(overrides)
     cfg = compose_escaped(verb, prepared)
     for sentence in resolve(verb, cfg, prepared):
         log.info("%s", sentence)
     return cfg
+
+
+def prepare(overrides: Sequence[str], *, sweep: bool = False) -> list[str]:
+    """Typed overrides in Hydra's grammar; of a ``sweep`` those of its first job.   Raises: ConfigError."""
+    if sweep:
+        from fontgan.config.sweep_grid import check_every_choice, parse_override
+
+        return check_every_choice(parse_override(escape_overrides(overrides, sweep=True)))
+    for override in overrides:
+        key = override.partition("=")[0].lstrip("+~")
+        if key == "launcher" or key.startswith(("hydra.", "hydra/")):
+            raise ConfigError(f"{override}: is for the jobs of a sweep. Add -m, or leave it out.")
+    return escape_overrides(overrides)
 
 
 def command_of(verb: str, cfg: Any, *needed: str) -> str:
@@ -56,13 +66,32 @@ def command_of(verb: str, cfg: Any, *needed: str) -> str:
 
 def compose_escaped(verb: str, overrides: list[str]) -> DictConfig:
     """Keys and types are checked, values not yet. Args: overrides: as ``escape_overrides`` made them."""
+    return check_config(verb, _compose(verb, overrides), overrides)
+
+
+def _compose(verb: str, overrides: list[str]) -> DictConfig:
     activate(typed_plugins(overrides))
     try:
         with hydra_here():
-            cfg = compose(verb, overrides)
+            return compose(verb, overrides)
     except COMPOSING_RAISES as error:
         raise explain_all(verb, overrides, error) from error
-    return check_config(verb, cfg, overrides)
+
+
+def check_typed(verb: str, overrides: list[str]) -> None:
+    """Raises: ConfigError for keys, variants and values that are wrong by themselves, as a verb would refuse them.
+
+    Not for keys that are still without a value, nor for settings that do not go together.
+    """
+    cfg = _compose(verb, overrides)
+    for key in OmegaConf.missing_keys(cfg):
+        OmegaConf.update(cfg, key, "to come")
+    cfg = check_config(verb, cfg, overrides)
+    _expand_presets(cfg)
+    check_values(verb, cfg)
+    if "generator" in cfg:
+        for part in ("generator", "discriminator"):
+            build_on_meta(part, cfg[part], styles=2)
 
 
 def resolve(verb: str, cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
@@ -213,7 +242,7 @@ def _preset(name: Any, where: str) -> DictConfig:
         return name
     known = [preset for preset in choices("generator/up") if preset != "hybrid"]
     if name not in known:
-        remedy = f"{did_you_mean(str(name), known)} Choose one of {', '.join(known)}."
+        remedy = f"{variant_hint('generator/up', str(name)) or did_you_mean(str(name), known)} Choose one of {', '.join(known)}."
         raise ConfigError(f"{where}={name}: no such preset.{remedy}")
     return up_preset(name)
 

@@ -15,15 +15,21 @@ def validate(verb: str, cfg: DictConfig, typed: Collection[str] = ()) -> None:
 
     Of keys that were ``typed`` also whether they would be replaced or never used.   Raises: ConfigError of all faults.
     """
+    check_values(verb, cfg)  # first: what follows reckons with the numbers
+    faults = Faults()
+    for rule in (*RULES, getattr(verb_module(verb), "conflicts", None)):
+        with faults.gather():
+            if rule:
+                rule(cfg, set(typed))
+    faults.raise_all()
+
+
+def check_values(verb: str, cfg: DictConfig) -> None:
+    """Raises: ConfigError of all values out of their limits."""
     faults = Faults()
     faults.found += check_limits(verb_module(verb).Config, cfg)
     for name, term in (cfg.get("loss") or {}).items():
         faults.found += check_limits(LossTermConfig, term, f"loss.{name}")
-    if not faults.found:  # what follows reckons with the numbers
-        for rule in (*RULES, getattr(verb_module(verb), "conflicts", None)):
-            with faults.gather():
-                if rule:
-                    rule(cfg, set(typed))
     faults.raise_all()
 
 

@@ -2,14 +2,16 @@
 
 import difflib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from hydra import compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fontgan.config.field_names import key_hint, variant_hint
 from fontgan.config.groups import SPECIAL_KEYS, choices, groups, hydra_here
 from fontgan.config.overrides import unescape
 from fontgan.errors import ConfigError, first_line
@@ -46,7 +48,9 @@ def explain(verb: str, overrides: list[str], error: Exception) -> ConfigError:
             remedy = f"pip install 'fontgan[{EXTRAS[name]}]' installs it."
             return ConfigError(f"{group}={name}: its Hydra plugin is not installed. {remedy}")
         if known := choices(group) if group else []:
-            remedy = f"{did_you_mean(name, known)} Choose one of {', '.join(known)}."
+            remedy = (
+                f"{variant_hint(group, unescape(name)) or did_you_mean(name, known)} Choose one of {', '.join(known)}."
+            )
             return ConfigError(f"{group}={name}: no such variant.{remedy}")
     if match := re.search(r"Could not (?:override|delete)(?: from config\.)? '([^'=]+)", str(error)):
         return _unknown_override(verb, match[1], overrides)
@@ -61,6 +65,7 @@ def explain(verb: str, overrides: list[str], error: Exception) -> ConfigError:
 def _unknown_override(verb: str, key: str, overrides: list[str]) -> ConfigError:
     """Names the keys that exist where the user looked for ``key``."""
     known = groups()
+    value = next((unescape(o.partition("=")[2]) for o in overrides if o.partition("=")[0].lstrip("+~") == key), "")
     if "/" in key or key in known:
         parent = key.rpartition("/")[0]
         if key in known and not parent:
@@ -69,25 +74,38 @@ def _unknown_override(verb: str, key: str, overrides: list[str]) -> ConfigError:
             now = next((unescape(o.partition("=")[2]) for o in overrides if o.startswith(f"{parent}=")), "the default")
             remedy = f"Choose another {parent}, or leave it out."
             return ConfigError(f"{key}: {parent}={now} has no {key} of its own. {remedy}")
-        return ConfigError(f"{key}: no such config group.{did_you_mean(key, known)} Groups: {', '.join(known)}.")
+        hint = key_hint(key, value, has={group.partition("/")[0] for group in known}) or did_you_mean(key, known)
+        return ConfigError(f"{key}: no such config group.{hint} Groups: {', '.join(known)}.")
     chosen = [o for o in overrides if "=" in o and o.partition("=")[0].lstrip("+~") in known]
     try:
         with hydra_here():
             node: Any = compose(verb, chosen, return_hydra_config=key.startswith("hydra."))
     except HydraException:
         return ConfigError(f"{key}: no such config key.")
+    hint = key_hint(key, value, has=list(node), settings=_leaves(OmegaConf.to_container(node)))
     for part in key.split("."):
         child = node._get_node(part) if part in node else None
         if not isinstance(child, DictConfig):
             break
         node = child
-    return unknown_key(key, [str(k) for k in node if k != "hydra"])
+    return unknown_key(key, [str(k) for k in node if k != "hydra"], hint)
 
 
-def unknown_key(key: str, known: list[str]) -> ConfigError:
+def unknown_key(key: str, known: list[str], hint: str = "") -> ConfigError:
     known = [k for k in known if k not in SPECIAL_KEYS]
-    close = did_you_mean(key.rpartition(".")[2], known)
+    hint = hint or key_hint(key, "", has={*known, key.partition(".")[0]})
+    close = hint or did_you_mean(key.rpartition(".")[2], known)
     return ConfigError(f"{key}: no such config key.{close} Keys here: {', '.join(known) or 'none'}.")
+
+
+def _leaves(node: Any, place: str = "") -> Iterator[str]:
+    """The settings of a config, dotted."""
+    for key, value in node.items():
+        where = f"{place}.{key}".lstrip(".")
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, where)
+        elif key not in SPECIAL_KEYS:
+            yield where
 
 
 def did_you_mean(name: str, known: list[str]) -> str:

@@ -34,6 +34,13 @@ def variants(group: str) -> dict[str, Path]:
     return {file.stem: file for file in sorted(files) if not file.stem.startswith("_")}
 
 
+def file_of(name: str) -> Path | None:
+    """The file of a config as Hydra names it, ``generator/up/gated``; None where it is none of ours."""
+    group, _, stem = name.rpartition("/")
+    files = (root / SAME_VARIANTS.get(group, group) / f"{stem}.yaml" for root in _folders())
+    return next((file for file in files if file.is_file()), None)
+
+
 def choices(group: str) -> list[str]:
     return sorted(variants(group))
 

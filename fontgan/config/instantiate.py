@@ -36,7 +36,7 @@ def build(cfg: Any, path: str, **supplied: Any) -> Any:
 
 
 def _make(value: Any, path: str, supplied: dict[str, Any]) -> Any:
-    """What a value of a config stands for, the innermost nodes made first."""
+    """What a value of a config stands for; nodes in it are made first."""
     if isinstance(value, list):
         return [_make(item, f"{path}[{index}]", {}) for index, item in enumerate(value)]
     if not isinstance(value, dict):

@@ -78,7 +78,7 @@ def findings(found: dict[str, Any], config: DictConfig) -> list[str]:
         sentences.append(f"stages: the largest jump is at {_jump(most)}; {width}.")
     if "staircase" in there:
         turn = f"outlines turn {excess['staircase']:.2f} rad/px more than they should"
-        sentences.append(f"staircase: {turn}. {smoother}")
+        sentences.append(f"staircase: {turn}. {_against_steps(config)} {smoother}")
     if "grey_edge" in there:
         judge = config.discriminator.get("_target_") is not None
         remedy = "Train longer" if judge else "Train longer, or with a judge: loss=ink_gan discriminator=patch"
@@ -88,6 +88,19 @@ def findings(found: dict[str, Any], config: DictConfig) -> list[str]:
         change = f"a source moved by a pixel changes {excess['shift']:.0%} of the ink beyond its place"
         sentences.append(f"shift: {change}.{remedy}")
     return sentences or ["Nothing stands out: every score is near what glyphs without artefacts have."]
+
+
+def _against_steps(config: DictConfig) -> str:
+    """What makes smoother outlines than the up path that a run has: a learned one, a gate, the skip, the edge loss."""
+    up = config.generator.up
+    fusion, resize = (str(up[part]._target_) if part in up else "" for part in ("fusion", "resize"))
+    if fusion.endswith("NoFusion"):
+        tried = "generator/up/fusion=gated, which lets the skip in"
+    elif fusion.endswith("GatedFusion") and resize.endswith("InterpolateConvResize"):
+        tried = "generator/up=learnable_interpolation, which convolves once more after the skip has joined"
+    else:
+        tried = "generator/up=gated, which interpolates, convolves and mixes in the skip by a gate"
+    return f"Try {tried}, or loss.edge.weight={2 * config.loss.edge.weight or 1:g}."
 
 
 def _checkerboard(found: dict[str, Any], excess: dict[str, float], there: set[str], remedy: str) -> str:

@@ -57,26 +57,6 @@ class ResidualAdd(nn.Module):
         return self.skip(x) + self.body(x)
 
 
-class SqueezeExcitation(nn.Module):
-    """Scales each channel by a share from 0 to 1 that ``rd_channels`` features read from the means of all channels.
-
-    Source: Hu et al. 2018 (SENet), arXiv:1709.01507.
-    """
-
-    def __init__(self, channels: int, rd_channels: int):
-        super().__init__()
-        self.gate = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(channels, rd_channels, 1),
-            nn.SiLU(),
-            nn.Conv2d(rd_channels, channels, 1),
-            nn.Sigmoid(),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.gate(x)
-
-
 class LowPass(nn.Module):
     """A fixed binomial filter in both directions; borders are repeated, so that a constant map stays as it is.
 

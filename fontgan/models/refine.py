@@ -18,7 +18,6 @@ from fontgan.models.layers import (
     NORMS,
     ConvNormAct,
     ResidualAdd,
-    SqueezeExcitation,
     check_at_least,
     check_choice,
     check_probability,
@@ -130,8 +129,8 @@ class InvertedResidual(nn.Module):
     first has as many times the weights as there are channels inside (``FusedMBConv`` is the affordable form), and the
     paper adds x only where channels agree.
 
-    Source: Sandler et al. 2018 (MobileNetV2), arXiv:1801.04381; with squeeze-excitation the MBConv block of
-        Tan & Le 2019 (EfficientNet), arXiv:1905.11946.
+    Source: Sandler et al. 2018 (MobileNetV2), arXiv:1801.04381; with squeeze-excitation
+        (Hu et al. 2018, arXiv:1709.01507) the MBConv block of Tan & Le 2019 (EfficientNet), arXiv:1905.11946.
 
     Args:
         expansion: channels of the 3x3 convolution over those that come in; 1 leaves the first 1x1 out.
@@ -150,7 +149,10 @@ class InvertedResidual(nn.Module):
         wide = expansion * in_channels
         body = nn.Sequential(*self.widen(in_channels, wide, norm, activation))
         if squeeze_excitation:
-            body.append(SqueezeExcitation(wide, max(1, round(squeeze_excitation * in_channels))))
+            from torchvision.ops import SqueezeExcitation  # here, because its import takes long
+
+            squeezed = max(1, round(squeeze_excitation * in_channels))
+            body.append(SqueezeExcitation(wide, squeezed, activation=nn.SiLU))
         body.append(ConvNormAct(wide, out_channels, 1, norm=norm))
         self.block: nn.Module = ResidualAdd(body) if in_channels == out_channels else body
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import hydra
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from fontgan.config.compose import compose_config, up_preset
-from fontgan.config.groups import SAME_VARIANTS, choices, config_folder, groups
+from fontgan.config.field_names import KEYS, NEAREST, VARIANTS, plain
+from fontgan.config.groups import SAME_VARIANTS, choices, config_folder, groups, hydra_here
 from fontgan.config.instantiate import build, build_objective
 from fontgan.config.overrides import escape_overrides, unescape
 from fontgan.config.saved import load_config
@@ -102,6 +105,102 @@ def test_values_out_of_range_are_refused_by_the_part_itself() -> None:
         build(cfg.generator, "generator", styles=2)
     with pytest.raises(ConfigError, match="choose one of hinge, least_squares"):
         build_objective(compose_config("train", ["loss.adversarial.kind=wgan"]).loss)
+
+
+NAMED = [*VARIANTS, *KEYS, *NEAREST]
+
+
+@pytest.mark.thinned(6)
+@pytest.mark.parametrize("here", NAMED)
+def test_what_a_name_of_the_field_is_called_here_can_be_written(here: str) -> None:
+    """An override, several, a group, or a key of some verb."""
+    if here not in groups() and "=" in here:
+        compose_config("train", here.split())
+    elif here not in groups():
+        assert any(here in known for known in KEYS_OF_VERBS.values())
+
+
+def keys_of(node: dict[str, Any], place: str = "") -> set[str]:
+    found = set()
+    for key, value in node.items():
+        found |= {f"{place}{key}", *(keys_of(value, f"{place}{key}.") if isinstance(value, dict) else ())}
+    return found
+
+
+def composed(verb: str) -> dict[str, Any]:
+    with hydra_here():
+        return OmegaConf.to_container(hydra.compose(verb), resolve=False)  # type: ignore[return-value]
+
+
+KEYS_OF_VERBS = {verb: keys_of(composed(verb)) for verb in ("train", "infer", "render")}
+
+
+def test_no_name_of_the_field_is_a_name_here() -> None:
+    for target, names in VARIANTS.items():
+        group, _, name = target.split()[0].partition("=")
+        for one in set(names.split()) & {plain(choice) for choice in choices(group)}:
+            assert one == plain(name), f"{one} is a variant of {group} itself"
+    assert all(name == plain(name) for table in (VARIANTS, KEYS, NEAREST) for names in table.values() for name in names.split())  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("generator/up=pixelshuffle", "pixelshuffle is generator/up=subpixel here. Choose one of"),
+        ("generator/up=Pixel_Shuffle", "Pixel_Shuffle is generator/up=subpixel here."),
+        ("generator/up=PixelShuffleUpBlock", "is generator/up=subpixel_resskip here."),
+        ("generator/up=bilinear", "is generator/up=interpolate_conv here."),
+        ("generator/up=ConvTranspose2d", "is generator/up=deconv here."),
+        ("generator/up=meta_upsample", "is generator/up=meta here."),
+        ("generator/up=conv_only_up", "is generator/up=conv_only here."),
+        ("generator/up=hybrid_interpolation", "is generator/up=hybrid here."),
+        ("generator/up=LearnableInterpolationUpsample", "is generator/up=learnable_interpolation here."),
+        ("generator/up=FiLM", "FiLM is generator/style=film here."),
+        ("generator/up/resize=PixelShuffle", "is generator/up/resize=subpixel here."),
+        ("generator/up/fusion=gated_fusion", "is generator/up/fusion=gated here."),
+        ("generator/up/refine=resskip", "is generator/up/refine=resskip_standard or generator/up/refine=resskip_depth"),
+        (
+            "generator/encoder_refine=ResSkip",
+            "is generator/encoder_refine=resskip_standard or generator/encoder_refine",
+        ),
+        ("generator/norm=InstanceNorm2d", "is generator/norm=instance here."),
+        ("generator/norm=SPADE", "SPADE is not here; generator/style=adain_all comes nearest."),
+        ("up_mode=pixelshuffle", "up_mode=pixelshuffle is generator/up=subpixel here."),
+        ("up_mode=gated", "up_mode=gated is generator/up=gated here."),
+        ("generator.up_mode=some", "up_mode is generator/up here."),
+        ("refine=resskip", "refine=resskip is generator/up/refine=resskip_standard or "),
+        ("fusion_conv=true", "fusion_conv is generator/up/refine=conv here."),
+        ("embedding_dim=64", "embedding_dim is generator.style.dim here."),
+        ("Lconst_penalty=15", "is loss.constancy.weight here."),
+        ("lr=0.001", "lr is optim.lr here."),
+        ("+lr=0.001", "no such config key."),
+        ("trainer.epochs=9", "epochs is trainer.max_steps here."),
+        ("++trainer.epochs=9", "epochs is trainer.max_steps here."),
+        ("generator/upsample=nearest", "upsample=nearest is generator/up=nearest_conv here."),
+        ("resume=true", "resume is out=RUN here."),
+    ],
+)
+def test_names_of_the_field_are_understood(override: str, says: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        compose_config("train", [override])
+    assert says in str(error.value)
+
+
+def test_names_of_the_field_are_understood_in_other_verbs() -> None:
+    for verb, typed, says in (
+        ("infer", "gpu_ids=0", "gpu_ids is device here."),
+        ("infer", "label=3", "label is style here."),
+        ("render", "image_size=64", "image_size is size here."),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            compose_config(verb, [typed])
+    with pytest.raises(ConfigError) as error:  # no key of this verb is meant
+        compose_config("render", ["epochs=3"])
+    assert " here." not in str(error.value)
+    with pytest.raises(
+        ConfigError, match=r"inner=pixelshuffle: no such preset\. pixelshuffle is generator/up=subpixel"
+    ):
+        compose_config("train", ["generator/up=hybrid", "generator.up.inner=pixelshuffle"])
 
 
 @pytest.mark.parametrize(

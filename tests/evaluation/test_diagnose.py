@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from itertools import pairwise
@@ -370,6 +371,27 @@ def test_words_follow_the_numbers(tiny_run: Path) -> None:
     assert "1.0 octaves" in sentence
     assert "places" not in sentence
     assert "head_channels" in sentence
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("generator/up=subpixel", "Try generator/up=gated, which"),
+        ("generator/up=hybrid", "Try generator/up=gated, which"),
+        ("generator/up=gated", "Try generator/up=learnable_interpolation, which"),
+        ("generator/up/fusion=none", "Try generator/up/fusion=gated, which lets the skip in, or loss.edge.weight=2."),
+        ("loss.edge.weight=0", "or loss.edge.weight=1. generator.head_channels=16"),
+    ],
+)
+def test_what_to_try_against_steps_is_not_there_yet_and_can_be_written(typed: str, says: str) -> None:
+    config = compose_config("train", [typed])
+    scores = {name: {"mean": 0.0, "copy_source": 0.0} for name in SCORES}
+    scores["staircase"]["mean"] = 1.0
+    scores["checkerboard_phase"]["together"] = {"drawn": 0.0, "copy_source": 0.0}
+    (sentence,) = findings({"scores": scores, "stages": [], "count": 96}, config)
+    assert says in sentence
+    for override in re.findall(r"[\w./]+=[\w.]*\w", sentence):
+        assert compose_config("train", [typed, override]) != config
 
 
 def test_the_same_diagnosis_twice(here: Here, tiny_run: Path, tmp_path: Path) -> None:
