@@ -84,6 +84,8 @@ def _rows(
     node: dict[str, Any], place: str, parts: dict[str, Part], meanings: dict[str, str]
 ) -> Iterator[tuple[str, str]]:
     """``key=value`` and the comment of what belongs to a part itself, not to the parts in it."""
+    if node.get("_target_", "") is None:
+        return  # no part at all; what an experiment sets of it is never used
     for key, value in node.items():
         where = f"{place}.{key}".lstrip(".")
         if key in SPECIAL_KEYS or where in parts:
