@@ -18,7 +18,8 @@ from PIL import Image
 
 import fontgan as package
 from fontgan.data.frame import Frame
-from fontgan.data.image_source import CellFinder, FolderGlyphs, name_from_char, read_grey, resample
+from fontgan.data.image_source import CellFinder, FolderGlyphs, name_from_char, resample
+from fontgan.data.reading import ImageReader
 from fontgan.data.sources import open_glyphs
 from fontgan.evaluation.folder_pairs import glyph_set_of_folders
 from fontgan.generate.inference import Run
@@ -136,7 +137,7 @@ def test_results_lie_over_the_targets_own_images(
     for char in HAN[8:]:
         drawn = np.asarray(Image.open(out / f"{name_from_char(char)}.png"))
         file = targets[style] / f"{name_from_char(char)}.png"
-        lie_alike(drawn, font.rasterize(char, Frame(96), 96) if style == "font" else read_grey(file)[0])
+        lie_alike(drawn, font.rasterize(char, Frame(96), 96) if style == "font" else ImageReader().read(file)[0])
     there = json.loads((out / "manifest.json").read_text())
     if style == "font":
         assert (there["size"], there["cell_to_canvas"]) == (96, {"scale": 96, "dx": 0, "dy": 0})
@@ -158,7 +159,7 @@ def test_the_manifest_is_true_and_images_without_it_lie_alike(
         for pair in zip(pairs.drawn, pairs.truth, strict=True):
             lie_alike(*pair)
     run = package.load(run_folder)
-    on_canvas = read_grey(tmp_path / "canvas" / f"{name_from_char('国')}.png")[0]
+    on_canvas = ImageReader().read(tmp_path / "canvas" / f"{name_from_char('国')}.png")[0]
     assert on_canvas.shape == (96, 96)
     assert CellFinder(tmp_path / "canvas").cell_to_image(on_canvas) == run.canvas
     assert run.canvas.scale < 96
@@ -230,14 +231,14 @@ def test_mixtures_and_paths(copying: None, run_folder: Path, sources: Path, tmp_
 def test_the_python_api_shows_the_same(copying: None, run_folder: Path, targets: dict[str, Path]) -> None:
     run = package.load(run_folder)
     (drawn,) = run.draw("国", "tall")
-    lie_alike(np.asarray(drawn), read_grey(targets["tall"] / f"{name_from_char('国')}.png")[0])
+    lie_alike(np.asarray(drawn), ImageReader().read(targets["tall"] / f"{name_from_char('国')}.png")[0])
     source = open_glyphs(str(SOURCE)).rasterize("国", Frame(300), 300)
     (of_picture,) = run.draw_images([Image.fromarray(source)], "plain")
-    lie_alike(np.asarray(of_picture), read_grey(targets["plain"] / f"{name_from_char('国')}.png")[0])
+    lie_alike(np.asarray(of_picture), ImageReader().read(targets["plain"] / f"{name_from_char('国')}.png")[0])
     view = run.view("plain", extent="canvas")
     (on_canvas,) = run.draw("国", "plain", view=view)
     moved = resample(np.asarray(on_canvas), view.cell.inverse().compose(Frame(100)), 100)
-    lie_alike(moved, read_grey(targets["plain"] / f"{name_from_char('国')}.png")[0])
+    lie_alike(moved, ImageReader().read(targets["plain"] / f"{name_from_char('国')}.png")[0])
     assert run.draw("", "plain") == run.draw_images([], "plain") == []
     assert run.stylise(np.empty((0, 96, 96), np.uint8), "tall").shape == (0, 120, 90)
 

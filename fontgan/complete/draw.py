@@ -12,7 +12,7 @@ from fontgan.complete.plan import Plan
 from fontgan.complete.work import Work, key_of, say_stage
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import Diagnostics
-from fontgan.data.image_source import read_grey, resample
+from fontgan.data.image_source import folder_reader, resample
 from fontgan.data.refusal import KINDS, tell, tell_or_refuse
 from fontgan.errors import ConfigError
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks, write_checks
@@ -89,10 +89,10 @@ def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader
             100 * gate.calibration.right_flagged, 100 * gate.calibration.missing_caught,
         )  # fmt: skip
     found: list[CheckedGlyph] = []
-    move = canvas.inverse().compose(aligned)
+    move, reads = canvas.inverse().compose(aligned), folder_reader(work.glyphs)
     for start in range(0, len(plan.lacking), AT_ONCE):
         chars = plan.lacking[start : start + AT_ONCE]
-        drawn = np.stack([resample(read_grey(work.glyph(char))[0], move, run.size) for char in chars])
+        drawn = np.stack([resample(reads.read(work.glyph(char), char)[0], move, run.size) for char in chars])
         found += check_glyphs(chars, run.source_pixels(plan.source, chars), drawn, gate=gate, reader=reader)
     ocr, structure = reader.name if reader else None, vars(gate.calibration) if gate else None
     write_checks(work.checks, found, ocr=ocr, structure=structure)

@@ -9,6 +9,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,10 +19,11 @@ from PIL import Image
 
 from fontgan.data.frame import Box, Frame, StoredFrame
 from fontgan.data.glyphs import PAPER, Coverage, Diagnostics
+from fontgan.data.reading import INK_LEVEL, ImageReader, Tally, reader_of
 from fontgan.data.refusal import is_most
 from fontgan.data.view import View
 from fontgan.errors import DataError, one_line, shorten
-from fontgan.untrusted.images import GLYPH, decoded_alone, is_file, opened
+from fontgan.untrusted.images import GLYPH, is_file
 from fontgan.untrusted.plain_json import convert, read_json
 
 MANIFEST = "manifest.json"
@@ -30,8 +32,7 @@ STRIP, ANIMATION = "strip.png", "path.gif"  # what it leaves of a path; no glyph
 MAX_MANIFEST_BYTES = 64 * 2**20
 MAX_CELL_RATIO = 100  # images: how much larger or smaller than an image, and how far off it, its em square may lie
 MAX_CANVAS_PIXELS = 2**28  # pixels of an image with the paper around it that a canvas shows
-READER = "folder-2"  # change it when the same image would give other pixels: it is part of the pack's key
-INK_LEVEL = 64  # a pixel this much darker than paper (of 255) counts as ink when boxes are measured
+READER = "folder-3"  # change it when the same image would give other pixels: it is part of the pack's key
 IMAGE_ENDINGS = frozenset(Image.registered_extensions())  # also of formats that are refused, so that they are named
 _HEX_NAME = re.compile(r"(?:[uU]\+|uni|[uU])?([0-9A-Fa-f]{4,6})")
 
@@ -54,66 +55,6 @@ def char_from_name(stem: str) -> str | None:
 def name_from_char(char: str) -> str:
     """``U+4E00`` for 一: safe in every file system, where the character itself may not be."""
     return f"U+{ord(char):04X}"
-
-
-def read_grey(path: Path) -> tuple[np.ndarray, bool]:
-    """Reads an image of one of ``fontgan.untrusted.images.FORMATS`` as grey levels; colour profiles are not looked at.
-
-    Transparency shows paper: white under dark ink, black under light ink.
-    Returns: (H, W) uint8, 0 ink .. 255 paper; and whether the image was light on dark and is inverted here.
-    Raises: DataError if it is no image, larger than ``fontgan.untrusted.images.GLYPH``, or not decoded to its end.
-    """
-    return _read_hashed(path)[:2]
-
-
-def _read_hashed(path: Path) -> tuple[np.ndarray, bool, str]:
-    """What ``read_grey`` gives, and the sha256 of the very bytes that it is decoded from."""
-    with opened(path, GLYPH, "Replace it or take it out.") as (file, data):
-        grey, inverted = grey_of(decoded_alone(file, GLYPH))
-        return grey, inverted, hashlib.sha256(data).hexdigest()
-
-
-def grey_of(image: Image.Image) -> tuple[np.ndarray, bool]:
-    """An opened image as ``read_grey`` gives it. Raises: ValueError if its pixels cannot be taken as grey levels."""
-    grey = _grey_over_paper(image)
-    # Paper is what touches the border; the median there is robust to strokes that run out of the cell.
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    inverted = bool(np.median(border) < 128)
-    return (255 - grey if inverted else grey), inverted
-
-
-def _grey_over_paper(image: Image.Image) -> np.ndarray:
-    transparent = image.info.get("transparency")
-    alpha = None
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        deep = np.asarray(image)
-        grey = eight_bits(deep)
-        if isinstance(transparent, int):
-            alpha = np.where(deep == transparent, 0, 255).astype(np.uint8)
-    elif image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or transparent is not None:
-        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-        grey, alpha = np.asarray(rgba.convert("L")), np.asarray(rgba.getchannel("A"))
-    else:
-        grey = np.asarray((image.convert("RGB") if image.mode == "CMYK" else image).convert("L"))
-    if alpha is None or alpha.min(initial=255) == 255:
-        return grey  # nothing shows through
-    seen = grey.astype(np.uint16) * alpha
-    visible = int(alpha.sum(dtype=np.int64))
-    light_ink = visible > 0 and int(seen.sum(dtype=np.int64)) >= 128 * visible
-    paper = 0 if light_ink else PAPER
-    # A whole number of 255ths, so half of one more rounds to the nearest.
-    return ((seen + (255 - alpha.astype(np.uint16)) * paper + 127) // 255).astype(np.uint8)
-
-
-def eight_bits(deep: np.ndarray) -> np.ndarray:
-    """Grey levels of a wide type as uint8. Raises: ValueError if they are no levels of up to 16 bits."""
-    lowest, highest = (float(deep.min()), float(deep.max())) if deep.size else (0.0, 0.0)
-    if not (math.isfinite(lowest) and math.isfinite(highest) and lowest >= 0 and highest <= 65535):
-        raise ValueError(f"its grey levels go from {lowest:g} to {highest:g}, and 0 to 65535 are needed")
-    # An image whose lightest pixel is darker than a quarter has no paper: it holds levels of fewer bits.
-    tops = (1, 255, 1023, 4095, 16383, 65535)
-    top = next(top for top in tops[deep.dtype.kind != "f" :] if highest <= top)
-    return np.clip(np.rint(deep.astype(np.float64) / top * 255), 0, 255).astype(np.uint8)
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -190,6 +131,11 @@ def ink_box(grey: np.ndarray) -> Box | None:
     return Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
 
 
+def folder_reader(folder: Path) -> ImageReader:
+    """How the images of a folder are read. What fontgan drew there is taken as it is."""
+    return reader_of(image_files(folder), cleans=not (folder / MANIFEST).is_file())
+
+
 class FolderGlyphs:
     """Glyph images in one folder, one a character."""
 
@@ -226,19 +172,24 @@ class FolderGlyphs:
         self._views: Counter[View] = Counter()  # of the images surveyed last
         self._hashes: dict[str, str] = {}  # of the images' files as they were surveyed or hashed
 
+    @cached_property
+    def reader(self) -> ImageReader:
+        """How the images are read."""
+        return folder_reader(self.path)
+
     def coverage(self, wanted: list[str] | None) -> Coverage:
         present: list[str] = []
         left_out: dict[str, list[str]] = {"missing": [], "unreadable": [], "empty": []}
         problems: list[str] = []
         diagnostics = Diagnostics(self.diagnostics)
-        inverted: list[str] = []
+        tally = Tally(self.path, cells=self._cells.canvas is not None)
         sizes: Counter[tuple[int, ...]] = Counter()
         for char in self.files if wanted is None else wanted:
             if char not in self.files:
                 left_out["missing"].append(char)
                 continue
             try:
-                grey, was_inverted, digest = _read_hashed(self.files[char])
+                grey, seen = self.reader.read(self.files[char], char)
             except DataError as error:
                 left_out["unreadable"].append(char)
                 problems.append(str(error))
@@ -248,10 +199,9 @@ class FolderGlyphs:
                 left_out["empty"].append(char)
                 continue
             present.append(char)
-            self._boxes[char], self._hashes[char] = box, digest
+            self._boxes[char], self._hashes[char] = box, seen.digest
             sizes[grey.shape] += 1
-            if was_inverted:
-                inverted.append(self.files[char].name)
+            tally.add(self.files[char], seen)
         self._views = Counter({self._cells.view(*shape): count for shape, count in sizes.items()})
         found = len(present) + len(problems) + len(left_out["empty"])
         for problem in problems:
@@ -259,8 +209,9 @@ class FolderGlyphs:
         if is_most(len(problems), found):
             told = f"{self.path}: {len(problems)} of {found} images cannot be read; the first: {problems[0]}"
             diagnostics.add("warning", told, kind="unreadable")
-        if present:
-            self._say_polarity(diagnostics, inverted, len(present))
+        if present and not tally.inverted:
+            diagnostics.add("note", f"{self.path}: dark ink on light paper.")
+        diagnostics += tally.findings()
         if len(sizes) > 1:
             told = shorten([f"{w}x{h} px ({count})" for (h, w), count in sizes.most_common()], 5)
             told = f"images of {len(sizes)} sizes: {told}; each is taken as a whole em cell."
@@ -271,15 +222,15 @@ class FolderGlyphs:
         return Coverage(present, {reason: chars for reason, chars in left_out.items() if chars}, diagnostics)
 
     def ink_box(self, char: str) -> Box:
-        box = self._boxes.get(char) or self._cells.ink_box(read_grey(self.files[char])[0])
+        box = self._boxes.get(char) or self._cells.ink_box(self.reader.read(self.files[char], char)[0])
         if box is None:
             raise DataError(f"{self.files[char]}: the image holds no ink.")
         return box
 
     def rasterize(self, char: str, frame: Frame, size: int) -> np.ndarray:
         """Raises: DataError if the image cannot be read, or is no longer the one that was surveyed or hashed."""
-        grey, _, digest = _read_hashed(self.files[char])
-        if self._hashes.get(char, digest) != digest:
+        grey, seen = self.reader.read(self.files[char], char)
+        if self._hashes.get(char, seen.digest) != seen.digest:
             raise DataError(f"{self.files[char]}: was changed while its folder was in use. Start again.")
         try:
             return self._cells.rasterize(grey, frame, size)
@@ -287,10 +238,10 @@ class FolderGlyphs:
             raise DataError(f"{self.files[char]}: {error}") from error
 
     def fingerprint(self, chars: list[str]) -> str:
-        key = hashlib.sha256(f"{READER}|{self._cells.canvas}|{self._cells.size}".encode())
+        key = hashlib.sha256(f"{READER}|{self.reader.key}|{self._cells.canvas}|{self._cells.size}".encode())
         for char in chars:
             if char not in self._hashes:
-                self._hashes[char] = _read_hashed(self.files[char])[2]
+                self._hashes[char] = self.reader.read(self.files[char], char)[1].digest
             key.update(f"{char}{self._hashes[char]}".encode())
         return key.hexdigest()
 
@@ -298,18 +249,6 @@ class FolderGlyphs:
         facts = {"kind": "folder", "file": one_line(self.path.name), "images": len(self.files)}
         usual = [{"view": view.as_dict()} for view, _ in self._views.most_common(1)]
         return facts | (usual[0] if usual else {})
-
-    def _say_polarity(self, diagnostics: Diagnostics, inverted: list[str], count: int) -> None:
-        if not inverted:
-            return diagnostics.add("note", f"{self.path}: dark ink on light paper.")
-        if len(inverted) == count:
-            return diagnostics.add("note", f"{self.path}: light ink on dark paper; all {count} images are inverted.")
-        odd, kind = inverted, "light on dark, unlike the rest, and are inverted"
-        if 2 * len(inverted) > count:
-            odd = [file.name for file in self.files.values() if file.name not in set(inverted)]
-            kind = "dark on light, unlike the rest, which are inverted"
-        remedy = "Look at them: an image whose ink fills its border is read the wrong way round."
-        diagnostics.tell("warning", self.path, odd, f"of {count} images are {kind}", remedy)
 
 
 def resample(grey: np.ndarray, to_canvas: Frame, size: int) -> np.ndarray:

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from fontgan.data.batches import training_rows
 from fontgan.data.frame import Box, Frame
-from fontgan.data.glyphs import Diagnostics
-from fontgan.data.image_source import CellFinder, char_from_name, image_files, read_grey
+from fontgan.data.image_source import CellFinder, char_from_name, folder_reader, image_files
 from fontgan.data.pack import Pack
+from fontgan.data.reading import Tally
 from fontgan.data.refusal import tell_or_refuse
 from fontgan.data.sources import open_glyphs
 from fontgan.data.view import View
-from fontgan.errors import DataError, shorten
+from fontgan.errors import DataError
 from fontgan.runtime.files import user_path
 from fontgan.runtime.subsample import subsample_evenly
 from fontgan.values import image_from_pixels
@@ -59,10 +59,12 @@ def read_references(spec: str, preferred: Sequence[str], count: int, allow: Coll
 
 
 def _from_folder(folder: Path, count: int, allow: Collection[str]) -> list[Reference]:
-    cells, found, blank, unreadable, inverted = CellFinder(folder), [], [], [], []
+    cells, reader, found, blank, unreadable = CellFinder(folder), folder_reader(folder), [], [], []
+    tally = Tally(folder, cells=cells.canvas is not None)
     for file in subsample_evenly(image_files(folder), count):
+        char = char_from_name(file.stem)
         try:
-            grey, was_inverted = read_grey(file)
+            grey, seen = reader.read(file, char)
             box = cells.ink_box(grey)
         except DataError as error:
             log.warning("%s", error)
@@ -71,15 +73,11 @@ def _from_folder(folder: Path, count: int, allow: Collection[str]) -> list[Refer
         if box is None:
             blank.append(file.name)
             continue
-        if was_inverted:
-            inverted.append(file.name)
-        view = cells.view(*grey.shape)
-        found.append(Reference(char_from_name(file.stem), box, view, partial(cells.rasterize, grey)))
-    findings, count = Diagnostics(), len(found) + len(blank) + len(unreadable)
+        tally.add(file, seen)
+        found.append(Reference(char, box, cells.view(*grey.shape), partial(cells.rasterize, grey)))
+    findings, count = tally.findings(), len(found) + len(blank) + len(unreadable)
     findings.tell("warning", folder, unreadable, "images cannot be read", kind="unreadable", of=count)
     findings.tell("warning", folder, blank, "images are blank", kind="blank", of=count)
     if found:
         tell_or_refuse(findings, allow)
-    if inverted:
-        log.info("%s: %d images are light on dark and were inverted: %s", folder, len(inverted), shorten(inverted))
     return found

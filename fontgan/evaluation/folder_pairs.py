@@ -11,19 +11,18 @@ import numpy as np
 
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
-from fontgan.data.image_source import CellFinder, char_from_name, image_files, read_grey, resample
+from fontgan.data.image_source import CellFinder, char_from_name, image_files, resample
+from fontgan.data.reading import Tally, reader_of
 from fontgan.data.sources import open_glyphs
 from fontgan.data.view import View
 from fontgan.errors import ConfigError, DataError, encodable, shorten
 from fontgan.evaluation.glyph_set import GlyphSet, Pair, add_gate
 from fontgan.metrics.structure import varied
 from fontgan.runtime.progress import Bar
-from fontgan.runtime.subsample import subsample_evenly
 from fontgan.untrusted.images import GLYPH, header_size
 
 MIN_SIZE, MAX_SIZE = 32, 512  # px: sizes at which folders are compared
 LISTED = 20  # names in a note; the JSON has all
-POLARITY_FROM = 32  # images of a folder tell whether it is light on dark
 
 
 def glyph_set_of_folders(pred: Path, truth: Path, source: str | None = None, *, seed: int = 1) -> GlyphSet:
@@ -44,7 +43,7 @@ def glyph_set_of_folders(pred: Path, truth: Path, source: str | None = None, *, 
         raise ConfigError(f"pred={pred}: is the same folder as truth. Name the folder of drawn glyphs.")
     notes: list[str] = []
     styles = {
-        style: _Style(style, _Folder(drawn, notes), _Folder(true, notes))
+        style: _Style(style, _Folder(drawn, notes, drawn=True), _Folder(true, notes))
         for style, (drawn, true) in _styles_of(pred, truth, notes).items()
     }
     missing, extra = _unpaired(styles.values(), notes)
@@ -64,6 +63,9 @@ def glyph_set_of_folders(pred: Path, truth: Path, source: str | None = None, *, 
             notes.append(encodable(str(error)))
         else:
             images.add(pair, drawn, true, style)
+    for style in styles.values():
+        findings = style.drawn.tally.findings() + style.true.tally.findings()
+        notes += [encodable(str(finding)) for finding in findings]
     if not images.names:
         says = f"shares no readable character with truth={truth}. Name the images alike, such as U+4E00.png."
         raise DataError(f"pred={pred}: {says}")
@@ -89,7 +91,7 @@ def glyph_set_of_folders(pred: Path, truth: Path, source: str | None = None, *, 
 class _Folder:
     """One folder's images by character, or by name where that stands for none."""
 
-    def __init__(self, path: Path, notes: list[str]):
+    def __init__(self, path: Path, notes: list[str], *, drawn: bool = False):
         self.files: dict[str, Path] = {}
         self.cells = CellFinder(path)
         doubled = []
@@ -99,18 +101,15 @@ class _Folder:
                 doubled.append(f"{encodable(file.name)} (also {encodable(first.name)})")
         if doubled:
             notes.append(f"{path}: {len(doubled)} files repeat a character and are left out: {shorten(doubled)}.")
-        # By their majority: a single image may be black because drawing it failed.
-        votes = _of_readable(
-            subsample_evenly(list(self.files.values()), POLARITY_FROM), lambda file: read_grey(file)[1]
-        )
-        self.light_on_dark = 2 * sum(votes) > len(votes)
-        if self.light_on_dark:
-            notes.append(f"{path}: light ink on dark paper; all images are inverted.")
+        # Drawn ones are measured as they are, and a single one may be black because drawing it failed.
+        self.reader = reader_of(list(self.files.values()), cleans=not drawn and not self.cells.canvas, unlike=not drawn)
+        self.tally = Tally(path, cells=self.cells.canvas is not None)
 
     def read(self, key: str) -> np.ndarray:
         """(H, W) uint8, 0 ink .. 255 paper. Raises: DataError."""
-        grey, inverted = read_grey(self.files[key])
-        return grey if inverted == self.light_on_dark else 255 - grey
+        grey, seen = self.reader.read(self.files[key], key if len(key) == 1 else None)
+        self.tally.add(self.files[key], seen)
+        return grey
 
 
 class _Style(NamedTuple):

@@ -8,8 +8,8 @@ from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
-from fontgan.data.glyphs import Diagnostics
-from fontgan.data.image_source import CellFinder, FolderGlyphs, read_grey
+from fontgan.data.image_source import CellFinder, FolderGlyphs, folder_reader
+from fontgan.data.reading import ImageReader, Seen, Tally
 from fontgan.data.refusal import tell_or_refuse
 from fontgan.errors import DataError, shorten
 from fontgan.fontfile.layout import Layout
@@ -66,17 +66,21 @@ def vectorize_folder(
         killed.
     """
     files = open_images(folder, chars, allow)
-    work = partial(_trace_files, cells=CellFinder(folder), layout=layout, tolerance=tolerance, speck=speck)
-    chunks = [list(files.values())[first : first + CHUNK] for first in range(0, len(files), CHUNK)]
+    cells, reader = CellFinder(folder), folder_reader(folder)
+    work = partial(_trace_files, reader=reader, cells=cells, layout=layout, tolerance=tolerance, speck=speck)
+    tally = Tally(folder, cells=cells.canvas is not None)
+    chunks = [list(files.items())[first : first + CHUNK] for first in range(0, len(files), CHUNK)]
     processes = min(workers or len(os.sched_getaffinity(0)), len(chunks)) if len(files) >= MIN_FILES_FOR_POOL else 1
     if processes == 1:
-        chunks = [[file] for file in files.values()]
+        chunks = [[item] for item in files.items()]
     outlines: dict[str, Outline] = {}
     blank, unreadable = [], []
     traced = map_in_processes(work, chunks, processes=processes, doing="traces glyphs", key="workers")
     with contextlib.closing(traced):
         results = zip(files, itertools.chain.from_iterable(traced), strict=True)
-        for char, result in (bar := Bar(results, total=len(files), unit="glyph", desc="tracing")):
+        for char, (result, seen) in (bar := Bar(results, total=len(files), unit="glyph", desc="tracing")):
+            if seen:
+                tally.add(files[char], seen)
             if isinstance(result, str):
                 bar.write(f"error: {result}", file=sys.stderr)
                 unreadable.append(char)
@@ -86,7 +90,7 @@ def vectorize_folder(
                 outlines[char] = result
     if not outlines and none_is_error:
         raise DataError(f"{folder}: none of its {len(files)} images gives a glyph. Look at them.")
-    found = Diagnostics()
+    found = tally.findings()
     found.tell("warning", folder, blank, "images hold no ink and give no glyph", kind="blank", of=len(files))
     found.tell("warning", folder, unreadable, "images could not be read", kind="unreadable", of=len(files))
     tell_or_refuse(found, allow)
@@ -94,16 +98,23 @@ def vectorize_folder(
 
 
 def _trace_files(
-    files: list[Path], *, cells: CellFinder, layout: Layout, tolerance: float, speck: float
-) -> list[Outline | str]:
-    """The outline of each image, or why it cannot be read."""
-    found: list[Outline | str] = []
-    for file in files:
+    files: list[tuple[str, Path]],
+    *,
+    reader: ImageReader,
+    cells: CellFinder,
+    layout: Layout,
+    tolerance: float,
+    speck: float,
+) -> list[tuple[Outline | str, Seen | None]]:
+    """The outline of each image and what was seen, or why it cannot be read."""
+    found: list[tuple[Outline | str, Seen | None]] = []
+    for char, file in files:
         try:
-            grey, _ = read_grey(file)
+            grey, seen = reader.read(file, char)
         except DataError as error:
-            found.append(str(error))
+            found.append((str(error), None))
             continue
         to_units = PixelsToUnits.from_frame(cells.cell_to_image(grey), layout.units_per_em, layout.baseline)
-        found.append(trace(grey, to_units, em=layout.units_per_em, tolerance=tolerance, speck=speck))
+        outline = trace(grey, to_units, em=layout.units_per_em, tolerance=tolerance, speck=speck)
+        found.append((outline, seen))
     return found

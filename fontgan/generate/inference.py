@@ -25,8 +25,10 @@ from fontgan.config.plugins import activate
 from fontgan.config.saved import check_fits, load_config
 from fontgan.data.frame import Box, Frame, fit_median
 from fontgan.data.glyphs import GlyphSource
-from fontgan.data.image_source import grey_of, resample
+from fontgan.data.grey import grey_over_paper
+from fontgan.data.image_source import resample
 from fontgan.data.pack import SOURCE, member_frame
+from fontgan.data.reading import survey
 from fontgan.data.references import Reference, read_references
 from fontgan.data.sources import check_style_name, open_glyphs, style_name
 from fontgan.data.view import View
@@ -158,9 +160,10 @@ class Run:
         self, images: Sequence[Image.Image], style: Style, *, view: View | None = None
     ) -> list[Image.Image]:
         """Draws from pictures of source glyphs, of any mode and size, each taken as one em cell; else as ``draw``."""
-        sources = []
-        for image in images:
-            grey, _ = grey_of(image)
+        sources, opened = [], [grey_over_paper(image) for image in images]
+        reader = survey(opened)
+        for levels in opened:
+            grey, _ = reader.orient(levels)
             cell = View.of_em(*grey.shape[::-1]).cell
             sources.append(resample(grey, cell.inverse().compose(self.source_frame), self.size)[None])
         return self._pictures(sources, style, view)

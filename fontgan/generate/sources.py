@@ -14,10 +14,19 @@ import numpy as np
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Box, clips, median_box
 from fontgan.data.glyphs import Diagnostics, GlyphSource
-from fontgan.data.image_source import CellFinder, image_files, ink_box, name_from_char, read_grey, resample
+from fontgan.data.image_source import (
+    CellFinder,
+    char_from_name,
+    folder_reader,
+    image_files,
+    ink_box,
+    name_from_char,
+    resample,
+)
+from fontgan.data.reading import Tally
 from fontgan.data.refusal import KINDS, tell, tell_or_refuse
 from fontgan.data.sources import open_glyphs
-from fontgan.errors import DataError, shorten
+from fontgan.errors import DataError
 from fontgan.generate.inference import Run
 from fontgan.runtime.files import user_path
 from fontgan.runtime.threads import ordered_map
@@ -29,7 +38,6 @@ log = logging.getLogger(__name__)
 class ReadImage:
     file: str
     problem: str = ""  # why it cannot be read
-    inverted: bool = False
     box: Box | None = None  # of the ink, in cell coordinates
 
 
@@ -72,16 +80,18 @@ class FolderInput:
         self.names = list(self._files)
         self.drawn_from = str(folder.resolve())
         self.read: dict[str, ReadImage] = {}
-        self._cells, self._run = CellFinder(folder), run
+        self._cells, self._reader, self._run = CellFinder(folder), folder_reader(folder), run
+        self.tally = Tally(folder, cells=self._cells.canvas is not None)
 
     def pixels(self, name: str) -> np.ndarray | None:
         """The source on the run's canvas, or None (and noted) if it cannot be read. Any thread may ask."""
         image = self.read[name] = ReadImage(self._files[name].name)
         try:
-            grey, image.inverted = read_grey(self._files[name])
+            grey, seen = self._reader.read(self._files[name], char_from_name(name))
         except DataError as error:
             image.problem = str(error)
             return None
+        self.tally.add(self._files[name], seen)
         to_cell = self._cells.cell_to_image(grey).inverse()
         box = ink_box(grey)
         image.box = None if box is None else to_cell.box(box)
@@ -153,12 +163,10 @@ def say_how_read(run: Run, sources: GlyphInput, allow: Collection[str] = ()) -> 
     Returns: whether all could, and nothing makes most of the results useless that ``allow`` does not name.
     """
     read = [sources.read[name] for name in sources.names if name in sources.read]
-    if inverted := [image.file for image in read if image.inverted]:
-        of, listed = len(sources.names), shorten(inverted)
-        log.info("%d of %d images are light on dark and were inverted: %s", len(inverted), of, listed)
+    seen = sources.tally.findings() if isinstance(sources, FolderInput) else []
     boxes = {image.file: image.box for image in read if image.box is not None}
     found = [*find_clipped(run, sources.drawn_from, boxes), *_find_other_framing(run, list(boxes.values()))]
-    right = tell(found, allow)
+    right = tell([*seen, *found], allow)
     failed = [image.problem for image in read if image.problem]
     for message in failed:
         log.error("%s", message)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fontgan.data.image_source import eight_bits, named_as_image
+from fontgan.data.grey import eight_bits
+from fontgan.data.image_source import named_as_image
 from fontgan.errors import DataError
 from fontgan.runtime.files import user_path
 from fontgan.untrusted.images import PAGE, is_file, opened, pages_of

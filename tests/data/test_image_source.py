@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fontgan.data.frame import Frame
-from fontgan.data.image_source import FolderGlyphs, char_from_name, name_from_char, read_grey, resample
+from fontgan.data.image_source import FolderGlyphs, char_from_name, name_from_char, resample
+from fontgan.data.reading import ImageReader
 from fontgan.errors import DataError
 from tests.helpers import SOURCE, fontgan_here
 
@@ -80,17 +81,17 @@ MODES = {
 def test_every_mode_reads_as_the_same_glyph(mode: str, tmp_path: Path) -> None:
     path = tmp_path / f"U+4E00.{MODES[mode]}"
     as_mode(mode).save(path)
-    grey, inverted = read_grey(path)
+    grey, seen = ImageReader().read(path)
     assert grey.dtype == np.uint8
     assert np.abs(grey.astype(int) - bar()).max() <= 1
-    assert inverted == (mode == "RGBA-white-ink")
+    assert seen.inverted == (mode == "RGBA-white-ink")
 
 
 @pytest.mark.parametrize("ending", ["png", "bmp", "gif", "webp", "tiff", "jpg", "ppm"])
 def test_every_common_format_reads(ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"4E00.{ending}"
     Image.fromarray(bar()).convert("RGB").save(path)
-    grey, _ = read_grey(path)
+    grey, _ = ImageReader().read(path)
     assert np.abs(grey.astype(int) - bar()).mean() < 4
 
 
@@ -98,7 +99,7 @@ def test_exif_rotation_is_followed(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 3  # stored upside down
     Image.fromarray(np.rot90(bar(), 2)).convert("RGB").save(tmp_path / "4E00.jpg", exif=exif, quality=95)
-    grey, _ = read_grey(tmp_path / "4E00.jpg")
+    grey, _ = ImageReader().read(tmp_path / "4E00.jpg")
     assert np.abs(grey.astype(int) - bar()).mean() < 4
 
 

@@ -202,7 +202,7 @@ def test_a_black_glyph_is_not_taken_for_light_on_dark(own: tuple[Path, Path]) ->
     turned = glyph_set_of_folders(pred, truth)
     assert (turned.truth == found.truth).all()
     assert [note for note in turned.notes if "light ink on dark paper" in note] == [
-        f"{truth}: light ink on dark paper; all images are inverted."
+        f"note: {truth}: light ink on dark paper; all {len(found.names)} images are inverted."
     ]
 
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 from fontgan.data.charset import NAMED
 from fontgan.data.frame import Frame
-from fontgan.data.image_source import name_from_char, read_grey
+from fontgan.data.image_source import name_from_char
+from fontgan.data.reading import ImageReader
 from fontgan.data.sources import open_glyphs
 from fontgan.handwriting.cut import canvas_frame
 from fontgan.handwriting.sheet import Page, lay_out
@@ -151,7 +152,7 @@ def overlaps(out: Path, written: Written) -> dict[str, float]:
     found = {}
     for char, truth in written.truth.items():
         file = out / f"{name_from_char(char)}.png"
-        found[char] = overlap(read_grey(file)[0], truth) if file.is_file() else 0.0
+        found[char] = overlap(ImageReader().read(file)[0], truth) if file.is_file() else 0.0
     return found
 
 

@@ -27,7 +27,7 @@ MAX_SECONDS, MAX_MIB = 10, 3072  # of one file, on a busy machine; of the proces
 
 
 def images(folder: Path) -> tuple[Target, Iterator[bytes]]:
-    from fontgan.data.image_source import read_grey
+    from fontgan.data.reading import ImageReader
     from fontgan.errors import DataError
     from fontgan.handwriting.pictures import read_picture
 
@@ -40,7 +40,7 @@ def images(folder: Path) -> tuple[Target, Iterator[bytes]]:
         for content in [data, mended(data)] if data.startswith(b"\x89PNG\r\n\x1a\n") else [data]:
             file.write_bytes(content)
             try:
-                grey, _ = read_grey(file)
+                grey, _ = ImageReader().read(file)
                 assert grey.dtype == "uint8"
                 assert grey.ndim == 2
             except DataError as error:

@@ -212,10 +212,9 @@ def wrong_endings() -> Iterator[Case]:
 
 def sizes() -> Iterator[Case]:
     """1 pixel, 1 pixel wide, as large as may be, and larger."""
-    blank = np.full((1, 1), 255, np.uint8)
     for name, (width, height) in {"dot": (1, 1), "row": (4096, 1), "column": (1, 4096), "thin": (2, 4000)}.items():
         for level in (0, 255):
-            whole = np.broadcast_to(blank, (height, width))  # light on dark counts as dark on light
+            whole = np.full((height, width), level, np.uint8)  # ink or paper all over
             data = saved(Image.new("L", (width, height), level), "PNG")
             yield Case("odd size", f"{name} of {level}", "png", data, whole, must="read")
     for width, height in ((4097, 1), (1, 5000), (1, 65_000), (30_000, 2)):

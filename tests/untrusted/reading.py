@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fontgan.data.image_source import read_grey
+from fontgan.data.reading import ImageReader
 from fontgan.errors import DataError
 from fontgan.handwriting.pictures import read_picture
 from fontgan.untrusted.images import GLYPH
@@ -65,7 +65,7 @@ def judge(case: Case, file: Path, *, most_seconds: float) -> DiscriminatorOutput
 
 def read(case: Case, file: Path) -> tuple[str, str]:
     try:
-        grey, _ = read_grey(file)
+        grey, _ = ImageReader().read(file)
     except DataError as error:
         said = str(error)
         if not said.startswith(f"{file}: not an image that can be read (") or len(said.splitlines()) > 1:

@@ -17,7 +17,8 @@ import pytest
 from PIL import Image, features
 
 from fontgan.data.frame import Frame
-from fontgan.data.image_source import MANIFEST, CellFinder, FolderGlyphs, image_files, read_grey, resample
+from fontgan.data.image_source import MANIFEST, CellFinder, FolderGlyphs, image_files, resample
+from fontgan.data.reading import ImageReader
 from fontgan.errors import DataError
 from fontgan.fontfile.metrics import choose_layout
 from fontgan.handwriting.pictures import find_pictures, read_picture
@@ -139,7 +140,7 @@ def test_a_folder_of_a_hostile_name_is_read_and_named(tmp_path: Path) -> None:
     assert str(refusal.value).isprintable()
     (folder / "一.png").write_bytes(b"")
     with pytest.raises(DataError, match="the file is empty") as refusal:
-        read_grey(folder / "一.png")
+        ImageReader().read(folder / "一.png")
     assert str(refusal.value).isprintable()
 
 
@@ -181,7 +182,7 @@ def test_pipes_devices_links_and_folders_are_named_and_never_waited_for(strange:
 def test_a_pipe_or_a_device_in_place_of_a_file_is_refused_at_once(strange: Path) -> None:
     for name, said in (("丁", "no regular file"), ("下", "no regular file"), ("不", "the file is empty"), ("七", "")):
         with pytest.raises(DataError, match=f"{name}.png: not an image that can be read .*{said}"):
-            read_grey(strange / f"{name}.png")
+            ImageReader().read(strange / f"{name}.png")
     with pytest.raises(DataError, match="no regular file"):
         next(read_picture(strange / "丁.png"))
     assert sorted(file.stem for file in find_pictures(str(strange))) == sorted("一二三不")
@@ -222,7 +223,7 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -
     file = tmp_path / "一.png"
     with file.open("wb") as stream:
         stream.truncate(40 * 2**30)  # a hole: nothing on the disk
-    for read in (lambda: read_grey(file), lambda: next(read_picture(file)), lambda: header_size(file, GLYPH)):
+    for read in (lambda: ImageReader().read(file), lambda: next(read_picture(file)), lambda: header_size(file, GLYPH)):
         with pytest.raises(DataError, match=r"40960 MiB; \d+ are read at most"):
             read()
     with pytest.raises(ValueError, match="are read at most"):
@@ -309,7 +310,7 @@ def test_no_other_format_is_even_tried(monkeypatch: pytest.MonkeyPatch, tmp_path
     file = tmp_path / "一.eps"
     for case in [*images.no_images(), *images.every_format()]:
         file.write_bytes(case.data)
-        for read in (lambda: read_grey(file), lambda: list(read_picture(file))):
+        for read in (lambda: ImageReader().read(file), lambda: list(read_picture(file))):
             try:
                 read()
             except DataError:
@@ -321,10 +322,10 @@ def test_an_old_pillow_without_a_format_still_reads_the_others(monkeypatch: pyte
     Image.init()
     monkeypatch.delitem(Image.OPEN, "AVIF", raising=False)
     (tmp_path / "一.png").write_bytes(images.WHOLE["png"]())
-    assert np.array_equal(read_grey(tmp_path / "一.png")[0], images.glyph())
+    assert np.array_equal(ImageReader().read(tmp_path / "一.png")[0], images.glyph())
     (tmp_path / "一.png").write_bytes(images.WHOLE["avif"]())
     with pytest.raises(DataError, match="of no known format"):
-        read_grey(tmp_path / "一.png")
+        ImageReader().read(tmp_path / "一.png")
 
 
 # -- frames -----------------------------------------------------------------------------------
