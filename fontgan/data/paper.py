@@ -21,7 +21,7 @@ SHADOW = 0.35  # of the lightest paper: what is darker, wide and at the border i
 PALE = 0.44  # an ink lighter than this share of its paper would be lost when it is traced
 GREY = 0.2  # the same where all of a folder's ink is pale
 DARK = 0.005  # share of an image that is dark where its ink is not pale
-MIN_GREY = 0.02  # share of an image that is plain grey where paper is not white
+MIN_GREY = 0.06  # share of an image that is plain grey where paper is not white
 STEP = 24  # grey levels between neighbours, below which a place is plain; at an edge they are more
 MIN_CONTRAST = 0.1  # of paper, by which its ink is darker at least
 MIN_INK = 0.0003  # of an image's pixels, or it is blank
@@ -49,6 +49,8 @@ def on_white(grey: np.ndarray, *, all_pale: bool = False) -> np.ndarray:
     bare = flat[flat > 1 - MIN_CONTRAST]
     level = float(np.median(bare)) if len(bare) else 1.0
     noise = 1.48 * float(np.median(np.abs(bare - level))) if len(bare) else 0.0  # a standard deviation
+    if paper is not None:
+        noise *= float(np.median(paper) / paper.min())  # of the camera, that is the same everywhere, in the dark
     ink = _ink_level(flat / level, noise)
     result = np.full_like(grey, PAPER)
     if ink is None:
