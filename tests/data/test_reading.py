@@ -180,7 +180,11 @@ def test_clean_images_come_through_to_the_bit(tmp_path: Path) -> None:
         for char in CHARS:
             for side, tight, bold in ((64, False, 0), (128, True, 0), (128, True, 5), (256, False, 9)):
                 image = glyph(char, font, side=side, tight=tight, bold=bold)
-                for seen in (image, image.filter(ImageFilter.GaussianBlur(side / 128)), image.convert("1").convert("L")):
+                for seen in (
+                    image,
+                    image.filter(ImageFilter.GaussianBlur(side / 128)),
+                    image.convert("1").convert("L"),
+                ):
                     grey = np.asarray(seen)
                     assert on_white(grey) is grey, (char, font.name, side, tight, bold)
 
