@@ -205,9 +205,10 @@ def test_doubtful_cells_are_named_and_shown(page_picture: np.ndarray, here: Here
 def test_a_bare_page_gives_no_glyphs(page_picture: np.ndarray, here: Here, tmp_path: Path) -> None:
     bare = photograph(write(page_picture, PAGE, KAI, seed=0, skip=CHARS).picture, turn=2, noise=6, shade=0.4)
     save_jpeg(bare, tmp_path / "page.jpg")
-    said = makes(here, "scan", f"pages={tmp_path / 'page.jpg'}", f"out={tmp_path / 'out'}")
+    said = makes(here, "scan", f"pages={tmp_path / 'page.jpg'}", f"out={tmp_path / 'out'}", code=2)
     assert "nothing is written on it" in said
     assert "0 glyphs of 1 page" in said
+    assert "no cell of any page holds ink" in said
     assert not list((tmp_path / "out").glob("U+*.png"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures.process
 import errno
+import gc
 import logging
 import os
 import signal
@@ -115,6 +116,7 @@ def test_what_no_process_can_be_started_for_is_done_here(
 
     monkeypatch.setattr(process.BaseProcess, "start", scarce)
     resource_tracker.ensure_running()  # one a program, and it stays
+    gc.collect()  # what other tests left open
     files = len(os.listdir("/proc/self/fd"))
     found = list(map_in_processes(pool.twice, range(9), processes=3, **SAID))
     assert [twice for twice, _, _ in found] == [2 * number for number in range(9)]
@@ -122,7 +124,7 @@ def test_what_no_process_can_be_started_for_is_done_here(
     (told,) = (record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
     assert "that doubles numbers can be started ([Errno 11] Resource temporarily unavailable)" in told
     del found
-    assert len(os.listdir("/proc/self/fd")) == files
+    assert len(os.listdir("/proc/self/fd")) <= files
 
 
 @pytest.mark.parametrize("how", ["script", "stdin", "-c"])
