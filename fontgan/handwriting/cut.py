@@ -11,10 +11,12 @@ import numpy as np
 from fontgan.data.frame import Box, Frame
 from fontgan.data.glyphs import PAPER
 from fontgan.handwriting.code import grid_to_mm
+from fontgan.handwriting.crossed import crossed_out
 from fontgan.handwriting.locate import Located
 from fontgan.handwriting.sheet import CANVAS_EMS, PAPERS, ROOM
 from fontgan.handwriting.surface import Surface
 
+CROSSED = "crossed out or scribbled over"
 _LIGHT_PX_PER_MM = 2.0  # of the map of the page's light
 _SURVEY_PX = 96  # side of a cell where levels are taken
 _SPECK_EM = 0.015  # ink smaller than a square of this side is dust or noise
@@ -98,6 +100,12 @@ def cut_cells(grey: np.ndarray, located: Located, size: int) -> tuple[list[Cell]
             if _at(light, em) < 0.35 * brightest:
                 doubts.append("in shadow or blotted")
         cells.append(Cell(char, glyph, seen, doubts))
+    drawn = [cell for cell in cells if cell.glyph is not None]
+    for cell, crossed in zip(
+        drawn, crossed_out([(c.char, c.glyph) for c in drawn if c.glyph is not None]), strict=True
+    ):
+        if crossed:
+            cell.doubts.insert(0, CROSSED)
     return cells, findings
 
 

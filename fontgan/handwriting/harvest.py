@@ -12,7 +12,7 @@ from PIL import Image
 
 from fontgan.data.image_source import MANIFEST, SHEET, image_files, name_from_char
 from fontgan.errors import ConfigError, DataError, shorten
-from fontgan.handwriting.cut import Cell, canvas_frame, cut_cells
+from fontgan.handwriting.cut import CROSSED, Cell, canvas_frame, cut_cells
 from fontgan.handwriting.locate import find_pages
 from fontgan.handwriting.pictures import read_picture
 from fontgan.handwriting.sheet import NotAPage, Page
@@ -135,6 +135,9 @@ def take(harvest: Harvest, name: str, page: Page, cells: list[Cell], out: Path, 
 
 def finish(harvest: Harvest, facts: dict[str, Any], before: dict[str, Any], out: Path, report: Path) -> None:
     """Manifest, overview, the doubtful cells, and what there is to say."""
+    # What is certainly no glyph comes first: lists and pictures end at some length.
+    harvest.shown.sort(key=lambda entry: CROSSED not in entry[0])
+    harvest.doubtful = dict(sorted(harvest.doubtful.items(), key=lambda entry: CROSSED not in entry[1]))
     new = {name_from_char(char) for char in harvest.written.keys() - set(harvest.kept)}
     files = image_files(out)
     facts["characters"] = len(files)

@@ -189,7 +189,7 @@ def test_doubtful_cells_are_named_and_shown(page_picture: np.ndarray, here: Here
         dot_: ["very little ink"],
         cut_: ["ink reaches the edge of its cell"],
         faint_: ["faint ink"],
-        blot_: ["in shadow or blotted"],
+        blot_: ["crossed out or scribbled over", "in shadow or blotted"],
         both_: ["ink reaches the edge of its cell"],
     }
     assert "1 cells are empty" in said  # the speck
