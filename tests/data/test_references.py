@@ -158,6 +158,18 @@ def test_the_glyphs_of_a_known_style_give_that_style(run: Run) -> None:
     assert run.weights({"again": 1, "kai": 1}).tolist() == [[0.5, 0.0, 0.0, 0.5]]
 
 
+def test_results_of_a_style_given_as_images_are_as_large_as_most_of_these(
+    run: Run, brush_images: Path, tmp_path: Path
+) -> None:
+    files = sorted(brush_images.glob("U+*.png"))
+    for number, file in enumerate(files):  # without the manifest, so each is an em cell
+        size = (60, 80) if number < 4 else (90, 90)
+        Image.open(file).resize(size).save(tmp_path / file.name)
+    for spec, size in ((tmp_path, (60, 80)), (brush_images, (96, 96)), ("asset:MaShanZheng-Regular.ttf", (64, 64))):
+        name = run.add_style(str(spec), f"of {size[0]}")
+        assert run.draw("国", name)[0].size == size
+
+
 @pytest.mark.slow
 def test_neither_the_order_nor_the_names_of_the_images_matter(run: Run, brush_images: Path, tmp_path: Path) -> None:
     codes, files = [], sorted(brush_images.glob("U+*.png"))
