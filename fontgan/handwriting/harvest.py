@@ -14,7 +14,7 @@ from fontgan.data.image_source import MANIFEST, SHEET, image_files, name_from_ch
 from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.handwriting.cut import CROSSED, Cell, canvas_frame, cut_cells
 from fontgan.handwriting.locate import find_pages
-from fontgan.handwriting.pictures import read_picture
+from fontgan.handwriting.pictures import read_picture, softened
 from fontgan.handwriting.sheet import NotAPage, Page
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
 from fontgan.runtime.files import atomic_write, out_file
@@ -50,7 +50,10 @@ def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, over
     harvest = Harvest()
     for file in Bar(files, unit="picture", desc="cutting"):
         try:
-            for name, grey in read_picture(file):
+            for name, picture in read_picture(file):
+                grey, dithered = softened(picture)
+                if dithered:
+                    log.warning("%s: dots stand for its grey (it is dithered); a scan in grey has truer edges.", name)
                 try:
                     pages, lost = find_pages(grey)
                 except NotAPage as error:

@@ -13,6 +13,11 @@ from fontgan.errors import DataError
 from fontgan.runtime.files import user_path
 from fontgan.untrusted.images import PAGE, is_file, opened, pages_of
 
+_SOFT_PX = 1.0  # sigma that turns steps and dots of single pixels into grey
+_LONE_SHARE = (
+    0.05  # of black pixels without a black neighbour: 0 in scans of black and white, 0.26 and more in dithered
+)
+
 
 def find_pictures(pages: str | Sequence[str]) -> list[Path]:
     """The files that patterns, files or folders stand for, in order, each once. Raises: DataError if one has none."""
@@ -44,6 +49,24 @@ def read_picture(path: Path) -> Iterator[tuple[str, np.ndarray]]:
         several = file.format == "TIFF" and getattr(file, "is_animated", False)
         for number, picture in enumerate(pages_of(file, PAGE), 1):
             yield (f"{path} (page {number})" if several else f"{path}"), _grey(picture)
+
+
+def softened(grey: np.ndarray) -> tuple[np.ndarray, bool]:
+    """A picture of two levels, (H, W) uint8, as one of grey levels; others as they are.
+
+    Edges lose their steps of pixels, and dithered paper and frames their dots.
+    Returns: the picture, and whether it is dithered.
+    """
+    import cv2
+
+    dark, bright = int(grey.min()), int(grey.max())
+    black = (grey == dark).astype(np.uint8)
+    if dark == bright or not (black | (grey == bright)).all():
+        return grey, False
+    cross = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.uint8)
+    lone = (black == 1) & (cv2.filter2D(black, -1, cross, borderType=cv2.BORDER_REPLICATE) == 0)
+    dithered = bool(lone.sum() > _LONE_SHARE * black.sum())
+    return np.asarray(cv2.GaussianBlur(grey, (0, 0), _SOFT_PX)), dithered
 
 
 def _grey(picture: Image.Image) -> np.ndarray:

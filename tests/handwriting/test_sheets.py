@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from fontgan.handwriting.cut import cut_cells
 from fontgan.handwriting.locate import find_pages, group_markers
@@ -148,3 +149,25 @@ def test_markers_are_those_of_one_sheet_only() -> None:
     (sheet,) = group_markers([seen(0, 0, 0), seen(1, 0, 0), seen(2, 0, 0), seen(3, 40, 25)])
     assert sorted(sheet.corners) == [0, 1, 2]
     assert len(group_markers([seen(i, 0, 0) for i in range(4)] + [seen(i, 230, 10) for i in range(4)])) == 2
+
+
+# -- two levels ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("light", [1.0, 0.8])
+@pytest.mark.parametrize("how", ["diffused", "ordered", "black and white"])
+def test_pictures_of_two_levels_are_read(how: str, light: float, written: Written, here: Here, tmp_path: Path) -> None:
+    grey = cv2.cvtColor(photograph(written.picture, turn=1), cv2.COLOR_RGB2GRAY) * light
+    bound = np.full(grey.shape, 110.0)
+    if how == "ordered":
+        order = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) * 16 + 8
+        bound = np.tile(order, (grey.shape[0] // 4 + 1, grey.shape[1] // 4 + 1))[: grey.shape[0], : grey.shape[1]]
+    picture = Image.fromarray(grey.astype(np.uint8))
+    picture = picture.convert("1") if how == "diffused" else Image.fromarray(grey > bound)
+    picture.save(tmp_path / "page.png")
+    said = makes(here, "scan", f"pages={tmp_path / 'page.png'}", f"out={tmp_path / 'out'}", f"size={SIZE}")
+    assert min(overlaps(tmp_path / "out", written).values()) > RIGHT
+    assert "6 cells are empty" in said
+    assert ("it is dithered" in said) == (how != "black and white")
+    glyph = np.asarray(Image.open(next((tmp_path / "out").glob("U+*.png"))))
+    assert ((glyph > 20) & (glyph < 235)).mean() > 0.01  # no steps of pixels
