@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fontgan.fontfile.edges import STEPS, kind_of, through_steps
+
 STEP = 0.5  # pixels between samples along a contour
 SHARP_EDGE = 0.29  # spread, in pixels, of an edge that is blurred by nothing but pixels: a box of 1 has 1 / sqrt(12)
 ACROSS = 3  # pixels on either side of an edge that are added up
@@ -23,6 +25,10 @@ LACKS = 0.42  # square pixels of ink that may lack where a corner is sharp
 CLEAR = 1.5  # pixels beside a corner that it blunts
 SIDE = 2.5  # pixels of a contour, from its blunted part on, that tell a corner's side
 LEAST_TURN = 0.5  # radians that a contour turns by at a corner
+# Where samples are off by a grain of so many pixels, beside the above: a side is longer, and more ink may lack.
+GRAIN_SIDE = 5.5
+GRAIN_LACKS = 0.85
+GRAIN_BLUR = 0.5  # pixels by which averaging along a contour blunts its corners, as a blur would
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Contours:
         step: (N,) pixels between samples of its contour.
         cover: the image as coverage, 0 paper .. 1 ink, with ``PAD`` pixels of paper around it.
         blur: spread of the edges in pixels, ``SHARP_EDGE`` or more.
+        grain: pixels by which the samples may be off; 0 for edges in grey.
     """
 
     points: np.ndarray
@@ -43,6 +50,7 @@ class Contours:
     step: np.ndarray
     cover: np.ndarray
     blur: float
+    grain: float = 0.0
 
     def ahead(self, index: np.ndarray, by: np.ndarray | int) -> np.ndarray:
         """Index of the point that is ``by`` samples further on the same contour, or before if negative."""
@@ -76,20 +84,31 @@ def find_contours(grey: np.ndarray, *, smallest: float) -> Contours | None:
     from skimage import measure
 
     cover = np.pad(1 - grey.astype(np.float64) / 255, PAD)
+    edges = kind_of(cover)
+    if edges is STEPS:
+        cover = (cover > 0.5).astype(np.float64)
+    elif edges.grain:
+        cover = _between_levels(cover)
     kept = []
     for rows in measure.find_contours(cover, 0.5):  # type: ignore[no-untyped-call]
-        # The last point repeats the first; a pixel's centre is at .5.
-        points = _to_edge(cover, rows[:-1])[:, ::-1] + 0.5 - PAD
+        rows = rows[:-1]  # the last point repeats the first
+        if edges is STEPS:
+            rows = through_steps(rows)
+        elif not edges.grain:
+            rows = _to_edge(cover, rows)
+        points = rows[:, ::-1] + 0.5 - PAD  # a pixel's centre is at .5
         if len(points) > 3 and abs(area(points)) >= max(smallest, 0.25):
-            kept.append(_resample(points))
+            kept.append(_smoothed(*_resample(points), edges.smooth))
     if not kept:
         return None
     counts, steps = np.array([len(points) for points, _ in kept]), np.array([step for _, step in kept])
+    start, count, step = (np.repeat(each, counts) for each in (np.cumsum(counts) - counts, counts, steps))
+    points = np.concatenate([points for points, _ in kept])
+    if edges.grain:
+        return Contours(points, start, count, step, cover, float(np.hypot(SHARP_EDGE, GRAIN_BLUR)), edges.grain)
     # Across an edge of normal spread s, cover * (1 - cover) adds up to s / sqrt(pi).
     edge = cover[(cover > FAINT) & (cover < 1 - FAINT)]
     blur = float(np.sqrt(np.pi) * (edge * (1 - edge)).sum() / sum(counts * steps))
-    start, count, step = (np.repeat(each, counts) for each in (np.cumsum(counts) - counts, counts, steps))
-    points = np.concatenate([points for points, _ in kept])
     return Contours(points, start, count, step, cover, max(SHARP_EDGE, min(blur, 4 * SHARP_EDGE)))
 
 
@@ -143,6 +162,23 @@ def _resample(points: np.ndarray) -> tuple[np.ndarray, float]:
     return np.stack([np.interp(at, along, closed[:, i]) for i in (0, 1)], 1), along[-1] / count
 
 
+def _smoothed(points: np.ndarray, step: float, spread: float) -> tuple[np.ndarray, float]:
+    """A sampled contour averaged along itself, so that thin strokes stay; ``spread`` in pixels, 0 for as it is."""
+    from scipy.ndimage import gaussian_filter1d
+
+    return _resample(gaussian_filter1d(points, spread / step, axis=0, mode="wrap")) if spread else (points, step)
+
+
+def _between_levels(cover: np.ndarray) -> np.ndarray:
+    """Coverage that is 0 on the image's own paper and 1 in its own ink."""
+    inner = cover[PAD:-PAD, PAD:-PAD]
+    paper, ink = inner[inner <= 0.5], inner[inner > 0.5]
+    if not len(paper) or not len(ink):
+        return cover
+    low, high = float(np.median(paper)), float(np.median(ink))
+    return np.pad(((inner - low) / (high - low)).clip(0, 1), PAD)
+
+
 def find_corners(contours: Contours) -> tuple[np.ndarray, np.ndarray]:
     """Where contours turn at once: short pieces whose sides meet about as far out as blur blunts such a corner.
 
@@ -180,7 +216,8 @@ def find_corners(contours: Contours) -> tuple[np.ndarray, np.ndarray]:
     found, place, along_before, along_after, room = (
         each[likely] for each in (found, place, along_before, along_after, room)
     )
-    corner = np.abs(_ink_that_lacks(contours.cover, place, along_before, along_after, room)) < LACKS * wide**0.5
+    lacks = np.abs(_ink_that_lacks(contours.cover, place, along_before, along_after, room))
+    corner = lacks < (LACKS + GRAIN_LACKS * contours.grain) * wide**0.5
     return found[corner], place[corner]
 
 
@@ -226,9 +263,9 @@ def _side(contours: Contours, found: np.ndarray, way: int, gap: np.ndarray) -> t
     ``gap``: samples to the next corner there.
     """
     # Between two corners that are near, only the middle is straight.
-    blunt = CLEAR * contours.wide
+    blunt, side = CLEAR * contours.wide, SIDE + GRAIN_SIDE * contours.grain
     low = np.minimum(blunt / STEP, 0.34 * gap)
-    high = np.maximum(np.minimum((blunt + SIDE) / STEP, 0.66 * gap), low + 1)
+    high = np.maximum(np.minimum((blunt + side) / STEP, 0.66 * gap), low + 1)
     low, high = np.floor(low).astype(int), np.ceil(high).astype(int)
     by = low[:, None] + np.arange(int((high - low).max()) + 1)
     weight = (by <= high[:, None]).astype(float)

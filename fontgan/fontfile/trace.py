@@ -11,6 +11,7 @@ from fontTools.pens.roundingPen import RoundingPen
 from fontgan.data.frame import Frame
 from fontgan.fontfile.clean import clean
 from fontgan.fontfile.contour import find_contours
+from fontgan.fontfile.edges import block_side
 from fontgan.fontfile.fit import fit
 from fontgan.fontfile.outline import Outline
 
@@ -42,11 +43,13 @@ def trace(grey: np.ndarray, to_units: PixelsToUnits, *, em: float, tolerance: fl
         speck: contours that enclose less are dropped, ink and paper alike, as a share of the em square.
     Returns: whole units, outer contours counter-clockwise; empty for an image without ink.
     """
-    scale = to_units.scale
+    side = block_side(grey)
+    grey, scale = grey[::side, ::side], to_units.scale * side
     contours = find_contours(grey, smallest=speck * (em / scale) ** 2)
     if contours is None:
         return Outline()
-    pieces = fit(contours, tolerance=max(tolerance * em / 1000 / scale, NOISE * contours.wide**0.5))
+    nearest = contours.grain or NOISE * contours.wide**0.5
+    pieces = fit(contours, tolerance=max(tolerance * em / 1000 / scale, nearest))
     return clean(pieces, np.array([scale, -scale]), np.array([to_units.dx, to_units.dy]), em=em)
 
 

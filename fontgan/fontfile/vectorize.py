@@ -7,11 +7,15 @@ import sys
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from fontgan.data.image_source import CellFinder, FolderGlyphs, folder_reader
 from fontgan.data.reading import ImageReader, Seen, Tally
 from fontgan.data.refusal import tell_or_refuse
 from fontgan.errors import DataError, shorten
+from fontgan.fontfile.edges import whole_at
 from fontgan.fontfile.layout import Layout
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.fontfile.trace import PixelsToUnits, trace
@@ -20,6 +24,15 @@ from fontgan.runtime.subprocesses import map_in_processes
 
 CHUNK = 8  # images that a process traces at a time
 MIN_FILES_FOR_POOL = 24  # fewer are traced by this process, sooner than others start
+
+
+class Traced(NamedTuple):
+    """What became of an image."""
+
+    outline: Outline | str  # or why it cannot be read
+    seen: Seen | None = None
+    black_and_white: bool = False
+    whole_at: int | None = None  # see ``edges.whole_at``
 
 
 def open_images(folder: Path, chars: list[str] | None, allow: Collection[str] = ()) -> dict[str, Path]:
@@ -74,13 +87,20 @@ def vectorize_folder(
     if processes == 1:
         chunks = [[item] for item in files.items()]
     outlines: dict[str, Outline] = {}
-    blank, unreadable = [], []
+    blank, unreadable, black_and_white = [], [], []
+    broken: dict[str, int] = {}  # characters of hairlines, and the pixels at which they would be whole
     traced = map_in_processes(work, chunks, processes=processes, doing="traces glyphs", key="workers")
     with contextlib.closing(traced):
         results = zip(files, itertools.chain.from_iterable(traced), strict=True)
-        for char, (result, seen) in (bar := Bar(results, total=len(files), unit="glyph", desc="tracing")):
+        for char, (result, seen, two_levels, whole) in (
+            bar := Bar(results, total=len(files), unit="glyph", desc="tracing")
+        ):
             if seen:
                 tally.add(files[char], seen)
+            if two_levels:
+                black_and_white.append(char)
+            if whole is not None:
+                broken[char] = whole
             if isinstance(result, str):
                 bar.write(f"error: {result}", file=sys.stderr)
                 unreadable.append(char)
@@ -93,6 +113,11 @@ def vectorize_folder(
     found = tally.findings()
     found.tell("warning", folder, blank, "images hold no ink and give no glyph", kind="blank", of=len(files))
     found.tell("warning", folder, unreadable, "images could not be read", kind="unreadable", of=len(files))
+    what, remedy = "images are black and white, so edges are a third of a pixel off", "Scan in grey for finer ones."
+    found.tell("note", folder, black_and_white, what, remedy)
+    what = "images have hairlines that break into dashes, as they are about a pixel thin"
+    remedy = f"Draw them at {max(broken.values(), default=0)} pixels or more."
+    found.tell("warning", folder, list(broken), what, remedy)
     tell_or_refuse(found, allow)
     return layout.place_all(outlines), unreadable
 
@@ -105,16 +130,16 @@ def _trace_files(
     layout: Layout,
     tolerance: float,
     speck: float,
-) -> list[tuple[Outline | str, Seen | None]]:
-    """The outline of each image and what was seen, or why it cannot be read."""
-    found: list[tuple[Outline | str, Seen | None]] = []
+) -> list[Traced]:
+    """What becomes of each image."""
+    found = []
     for char, file in files:
         try:
             grey, seen = reader.read(file, char)
         except DataError as error:
-            found.append((str(error), None))
+            found.append(Traced(str(error)))
             continue
         to_units = PixelsToUnits.from_frame(cells.cell_to_image(grey), layout.units_per_em, layout.baseline)
         outline = trace(grey, to_units, em=layout.units_per_em, tolerance=tolerance, speck=speck)
-        found.append((outline, seen))
+        found.append(Traced(outline, seen, bool(np.isin(grey, (0, 255)).all()), whole_at(grey)))
     return found
