@@ -13,7 +13,7 @@ from fontgan.errors import DataError
 from fontgan.runtime.files import user_path
 from fontgan.untrusted.images import PAGE, is_file, opened, pages_of
 
-_SOFT_PX = 1.0  # sigma that turns steps and dots of single pixels into grey
+_SOFT_PX = 1.0  # sigma that turns dots of single pixels into grey
 _LONE_SHARE = (
     0.05  # of black pixels without a black neighbour: 0 in scans of black and white, 0.26 and more in dithered
 )
@@ -52,9 +52,9 @@ def read_picture(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def softened(grey: np.ndarray) -> tuple[np.ndarray, bool]:
-    """A picture of two levels, (H, W) uint8, as one of grey levels; others as they are.
+    """A dithered picture, (H, W) uint8, as one of grey levels: its dots become paper, frames and ink; others as they are.
 
-    Edges lose their steps of pixels, and dithered paper and frames their dots.
+    Steps of pixels in black and white stay, because tracing finds an edge by them better than in what a blur leaves.
     Returns: the picture, and whether it is dithered.
     """
     import cv2
@@ -66,7 +66,7 @@ def softened(grey: np.ndarray) -> tuple[np.ndarray, bool]:
     cross = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.uint8)
     lone = (black == 1) & (cv2.filter2D(black, -1, cross, borderType=cv2.BORDER_REPLICATE) == 0)
     dithered = bool(lone.sum() > _LONE_SHARE * black.sum())
-    return np.asarray(cv2.GaussianBlur(grey, (0, 0), _SOFT_PX)), dithered
+    return (np.asarray(cv2.GaussianBlur(grey, (0, 0), _SOFT_PX)) if dithered else grey), dithered
 
 
 def _grey(picture: Image.Image) -> np.ndarray:
