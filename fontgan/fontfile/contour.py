@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fontgan.fontfile.edges import STEPS, kind_of, through_steps
+from fontgan.fontfile.edges import STEPS, kind_of, through_steps, with_square_corners
 
 STEP = 0.5  # pixels between samples along a contour
 SHARP_EDGE = 0.29  # spread, in pixels, of an edge that is blurred by nothing but pixels: a box of 1 has 1 / sqrt(12)
@@ -86,7 +86,8 @@ def find_contours(grey: np.ndarray, *, smallest: float) -> Contours | None:
     cover = np.pad(1 - grey.astype(np.float64) / 255, PAD)
     edges = kind_of(cover)
     if edges is STEPS:
-        cover = (cover > 0.5).astype(np.float64)
+        cover = with_square_corners(cover > 0.5).astype(np.float64)
+        edges = kind_of(cover)  # where no step is left, edges lie as exactly as grey ones
     elif edges.grain:
         cover = _between_levels(cover)
     kept = []

@@ -19,6 +19,7 @@ BETWEEN = 0.02  # share of pixels between black and white among those of an edge
 NOISY = 0.012  # spread of flat paper and ink, of coverage: 3 of 255 grey levels
 FEW_CHANGES = 16  # rows and columns that differ from the one before; fewer may lie on a coarse grid by accident
 FAINT = 0.2  # coverage by which a broken hairline still hangs together
+STRAIGHT = 6  # pixels of a side that make a right angle
 FEW_DASHES = 2  # more pieces than that, and a stroke is broken
 HAIR = 1.6  # pixels; a stroke as thin may lie between two pixels, each less than half covered
 SURE = 2.0  # pixels that keep a stroke whole wherever it lies
@@ -77,6 +78,28 @@ def through_steps(rows: np.ndarray) -> np.ndarray:
     tread = np.where(goes_on[run], True, np.abs(order - left) > 1)  # of an extremum the middle stays
     drop = (many[run] > 1) & np.where(step_before & step_after, tread, np.where(order < left, step_before, step_after))
     return rows[~drop] if (~drop).sum() > 3 else rows
+
+
+def with_square_corners(ink: np.ndarray) -> np.ndarray:
+    """An image of whole pixels, (H, W) bool, whose right angles have their outermost pixel again.
+
+    Where the two edges of a right angle lie in the middle of a pixel, the one in the corner is covered by a quarter, and
+    lost. Both sides must be straight for ``STRAIGHT`` pixels; ink and paper are treated alike.
+    """
+    from scipy.ndimage import binary_hit_or_miss
+
+    side = STRAIGHT + 2
+    corner, sides, outside = np.zeros((3, side, side), bool)
+    corner[1, -2] = True
+    sides[1, :-2], sides[2:, -2] = True, True
+    outside[0, :], outside[:, -1] = True, True
+    for turn in range(4):
+        here, inner, outer = (np.rot90(pattern, turn) for pattern in (corner, sides, outside | corner))
+        off = np.argwhere(here)[0] - side // 2  # scipy marks a pattern by its middle
+        for kind in (True, False):
+            found = np.argwhere(binary_hit_or_miss(ink == kind, inner, outer)) + off
+            ink[tuple(found.T)] = kind
+    return ink
 
 
 def kind_of(cover: np.ndarray) -> Edges:

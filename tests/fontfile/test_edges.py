@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fontgan.bench.outlines import FONTS, Sample, compare, count_points, samples
-from fontgan.fontfile.edges import GREY, STEPS, block_side, kind_of, whole_at
+from fontgan.fontfile.edges import GREY, STEPS, block_side, kind_of, whole_at, with_square_corners
 from fontgan.fontfile.layout import Layout
 from fontgan.fontfile.outline import Outline
 from fontgan.fontfile.trace import PixelsToUnits, to_quadratic, trace
@@ -128,3 +128,18 @@ def test_black_and_white_images_are_said(tmp_path: Path, caplog: pytest.LogCaptu
     with caplog.at_level(logging.INFO):
         vectorize_folder(tmp_path, chars=None, layout=Layout(1000, 880), workers=1)
     assert "1 images are black and white" in caplog.text
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_right_angles_have_their_corner_pixel_again(turn: int) -> None:
+    """口 whose edges lie in the middle of pixels: each corner of both contours has lost, or won, one pixel."""
+    square = np.zeros((40, 40), bool)
+    square[5:33, 4:30], square[9:29, 8:26] = True, False
+    blunt = square.copy()
+    for rows, columns, kind in (((5, 32), (4, 29), False), ((9, 28), (8, 25), True)):
+        for row in rows:
+            for column in columns:
+                blunt[row, column] = kind
+    assert np.array_equal(with_square_corners(np.rot90(blunt, turn).copy()), np.rot90(square, turn))
+    slanted = np.tri(40, dtype=bool)
+    assert np.array_equal(with_square_corners(slanted.copy()), slanted)
