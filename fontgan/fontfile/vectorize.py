@@ -47,9 +47,16 @@ def open_images(folder: Path, chars: list[str] | None, allow: Collection[str] = 
         raise DataError(f"{folder}: no such folder. Give a folder of glyph images.")
     glyphs = FolderGlyphs(folder)
     tell_or_refuse(glyphs.diagnostics, allow)
+    return _files_of(glyphs, chars)
+
+
+def _files_of(glyphs: FolderGlyphs, chars: list[str] | None) -> dict[str, Path]:
+    """The images of some characters. Raises: DataError if there are none."""
     files = glyphs.files if chars is None else {char: glyphs.files[char] for char in chars if char in glyphs.files}
     if not files:
-        raise DataError(f"{folder}: has no image of the characters asked for ({shorten(chars or [])}). Choose others.")
+        raise DataError(
+            f"{glyphs.path}: has no image of the characters asked for ({shorten(chars or [])}). Choose others."
+        )
     return files
 
 
@@ -71,14 +78,14 @@ def vectorize_folder(
         layout: where their cells lie in font units, and how wide they are: ``metrics.choose_layout``.
         tolerance, speck: as in ``trace.trace``.
         workers: processes; None for as many as cores.
-        allow: as in ``open_images``.
+        allow: kinds of ``data.refusal`` that may make most of the images useless.
         none_is_error: whether it is one that no image gives a glyph.
     Returns: the glyphs in whole font units, without overlaps, in the order of ``chars``; and the characters whose
         images cannot be read. The log names these, and blank ones, too.
     Raises: DataError, as ``open_images``, or if most images are blank or cannot be read; RunError if a process is
         killed.
     """
-    files = open_images(folder, chars, allow)
+    files = _files_of(FolderGlyphs(folder), chars)  # what their names are like, ``open_images`` has told
     cells, reader = CellFinder(folder), folder_reader(folder)
     work = partial(_trace_files, reader=reader, cells=cells, layout=layout, tolerance=tolerance, speck=speck)
     tally = Tally(folder, cells=cells.canvas is not None)
