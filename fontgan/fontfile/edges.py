@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 TREAD = 3  # pixels; an antialiased edge that leans so little has pale steps
-STEPPED = (
-    0.45  # median contrast across such steps: antialiased ones have up to 0.31, those of whole pixels 0.5 and more
-)
+# Median contrast across such steps: antialiased ones have up to 0.31, those of whole pixels 0.5 and more.
+STEPPED = 0.45
 FEW_STEPS = 3  # fewer may be the glyph's own
 RAGGED = 0.03  # share of spikes among the pixels of an edge: 0.01 where it was cut at a level, 0.04 to 0.3 if dithered
 FEW_SPIKES = 16  # as many may be specks

@@ -24,9 +24,8 @@ from fontgan.fontfile.widths import (
 )
 from fontgan.untrusted.plain_json import Char, convert, read_json
 
-MOST_HALVES = (
-    0.75  # of the em: two letters of a monospaced font that are no wider make one of its full-width characters
-)
+# Of the em: two letters of a monospaced font that are no wider make one of its full-width characters.
+MOST_HALVES = 0.75
 MAX_WIDTH = 65535  # font units that a width or a baseline can have
 
 

@@ -26,11 +26,8 @@ _DIAGONAL = np.array([20 <= angle % 90 <= 68 for angle in range(0, 180, _STEP)])
 _LONG, _LONGER = 0.78, 0.3
 _LONG_DIAGONAL, _LONG_ALONE = 0.9, 1.02
 _BESIDE, _BESIDE_ALONE = 1.25, 5.3
-_PIECE, _PARALLEL, _PARALLEL_ALONE = (
-    0.5,
-    8.0,
-    11.0,
-)  # of straight strokes in one direction, times their breadth in pixels
+# Of straight strokes in one direction, times their breadth in pixels.
+_PIECE, _PARALLEL, _PARALLEL_ALONE = 0.5, 8.0, 11.0
 _PEN_EM, _BY_PEN = 0.06, 9.0
 _SOLID = 0.08  # square ems
 _BROAD_EM, _BROAD_PENS, _MAX_PEN_EM = 0.2, 3.0, 0.12  # broader than this, and than so many strokes, is filled

@@ -14,9 +14,8 @@ from fontgan.runtime.files import user_path
 from fontgan.untrusted.images import PAGE, is_file, opened, pages_of
 
 _SOFT_PX = 1.0  # sigma that turns dots of single pixels into grey
-_LONE_SHARE = (
-    0.05  # of black pixels without a black neighbour: 0 in scans of black and white, 0.26 and more in dithered
-)
+# Of black pixels without a black neighbour: 0 in scans of black and white, 0.26 and more in dithered.
+_LONE_SHARE = 0.05
 
 
 def find_pictures(pages: str | Sequence[str]) -> list[Path]:
