@@ -57,9 +57,11 @@ def map_in_processes(
                 pool = pool or ProcessPoolExecutor(processes, spawn, _begin, (pickle.dumps(work),))
                 with _apart_from_this_program():
                     pending.append(pool.submit(_do, thing))
-            except BrokenProcessPool:
-                raise
-            except (OSError, RuntimeError) as error:  # no process, thread, semaphore or memory left to give
+            except (OSError, RuntimeError, ValueError) as error:
+                # A pool that breaks while it starts a process may have closed the pipes that this one was to inherit.
+                if pool is not None and pool._broken:
+                    raise BrokenProcessPool from error
+                # No process, thread, semaphore or memory is left to give.
                 log.warning(
                     "no further process that %s can be started (%s), so this one goes on alone; see whether memory is "
                     "short, or set %s=1.", doing, error, key,

@@ -102,6 +102,35 @@ def test_a_process_that_was_being_started_when_another_was_killed_ends_too(monke
     assert not pool.processes_of(os.getpid())
 
 
+def test_a_process_whose_pool_is_closed_before_it_starts_is_told_as_killed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed = threading.Event()
+    manager = concurrent.futures.process._ExecutorManagerThread
+    start, join = process.BaseProcess.start, manager.join_executor_internals
+    started: list[bool] = []
+
+    def start_third_when_closed(self: process.BaseProcess) -> None:
+        if len(started) == 2:
+            for pid in pool.processes_of(os.getpid()):
+                os.kill(pid, signal.SIGKILL)
+            assert closed.wait(10)
+        started.append(True)
+        start(self)
+
+    def tell_and_join(self: Any) -> None:
+        closed.set()
+        join(self)
+
+    monkeypatch.setattr(process.BaseProcess, "start", start_third_when_closed)
+    monkeypatch.setattr(manager, "join_executor_internals", tell_and_join)
+    with pytest.raises(RunError, match="was killed"):
+        list(map_in_processes(pool.wait, [5.0] * 3, processes=3, **SAID))
+    assert closed.is_set()
+    assert not caplog.records
+    assert not pool.processes_of(os.getpid())
+
+
 def test_what_no_process_can_be_started_for_is_done_here(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
