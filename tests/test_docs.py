@@ -11,6 +11,7 @@ from string import Template
 import pytest
 
 from fontgan.config.compose import compose_config, compose_escaped
+from fontgan.config.field_names import key_hint, variant_hint
 from fontgan.config.overrides import escape_overrides
 from fontgan.config.plugins import activate
 from fontgan.config.sweep_grid import check_every_choice, choices_of_override, parse_override, ready_made
@@ -115,6 +116,26 @@ SETTINGS_OF_THE_POSTS = sorted(
 
 def test_many_settings_of_the_posts_are_found() -> None:
     assert len(SETTINGS_OF_THE_POSTS) > 35
+
+
+NAMES_OF_THE_POSTS = sorted(
+    {
+        name
+        for row in re.findall(r"^\| (.*?) \|", POSTS.read_text(encoding="utf-8"), re.M)
+        for name in re.findall(r"`([A-Za-z_]\w*)`", row)
+    }
+    - {"SiLU", "downconv", "downsample", "shortcut"}  # parts of PyTorch's or a block's own, no choice of a block
+)
+
+
+def test_many_names_of_the_posts_are_found() -> None:
+    assert len(NAMES_OF_THE_POSTS) > 20
+
+
+@pytest.mark.parametrize("name", NAMES_OF_THE_POSTS)
+def test_a_name_of_the_posts_leads_to_a_setting(name: str) -> None:
+    hint = variant_hint("generator/up", name) or key_hint(name, "", ["generator"])
+    assert re.search(r"[./=]\w+ here\.$", hint), hint
 
 
 @pytest.mark.slow
