@@ -17,6 +17,10 @@ LEAN = 0.12  # sine of the angle to an axis below which a contour goes neither u
 NEWTON = 3  # rounds in which samples move to their nearest place on the curve
 HOPELESS = 5.0  # tolerances
 SAME_WAY = 0.02  # sine of the angle at which a line may leave a knot that is no corner
+REACH = 3  # samples on either side of where a piece is split that tell the direction there
+# The same where samples are off by a grain of so many pixels, beside the above.
+GRAIN_SAME_WAY = 0.13
+GRAIN_REACH = 16
 LONG = 8  # pixels of a line that ends in a knot that is no corner; shorter ones would make a polygon of a bend
 NEAR = 3  # samples; an extremum so near a corner needs no knot of its own
 MIN_SAMPLES = 5  # samples of a piece that is split no further
@@ -208,10 +212,11 @@ def _fit_once(contours: Contours, pieces: Pieces, tolerance: float) -> tuple[Pie
     np.maximum.at(far, piece, np.abs(cross(samples - pieces.start[piece], ahead[piece])))
     direct = pieces.many * contours.step[pieces.contour] <= 1.1 * length + 1  # not there and back
     # A chord has to leave and arrive about as the contour does, where that is known.
-    leaves = pieces.free_start | (np.abs(cross(ahead, pieces.leave)) < SAME_WAY)
-    arrives = pieces.free_end | (np.abs(cross(ahead, pieces.arrive)) < SAME_WAY)
+    same = SAME_WAY + GRAIN_SAME_WAY * contours.grain
+    leaves = pieces.free_start | (np.abs(cross(ahead, pieces.leave)) < same)
+    arrives = pieces.free_end | (np.abs(cross(ahead, pieces.arrive)) < same)
     line = pieces.free_start & pieces.free_end & direct & (far <= tolerance)
-    line |= direct & (far <= tolerance / 2) & (length > LONG) & leaves & arrives
+    line |= direct & (far <= tolerance * (1 + contours.grain) / 2) & (length > LONG) & leaves & arrives
     line |= pieces.many == 0
     one, two = pieces.start + chord / 3, pieces.end - chord / 3
     # A piece whose first curve is far off is split in any case; only the others are worth a better one.
@@ -306,7 +311,7 @@ def _split(contours: Contours, pieces: Pieces, worst: np.ndarray) -> Pieces:
         return pieces
     margin = np.minimum(3, pieces.many // 2)
     at = np.clip(worst, margin, pieces.many - 1 - margin)
-    reach = np.minimum(at, pieces.many - 1 - at).clip(1, 3)
+    reach = np.minimum(at, pieces.many - 1 - at).clip(1, REACH + round(GRAIN_REACH * contours.grain))
     here = contours.ahead(pieces.contour, pieces.first + at)
     knot, way = contours.points[here], unit(contours.way(here, reach))
     no = np.zeros(len(pieces), bool)

@@ -73,6 +73,14 @@ def test_steps_and_noise_are_not_traced(font: str, spoil: Spoil, iou: float) -> 
 
 
 @pytest.mark.parametrize("font", FONTS)
+def test_no_glyph_in_black_and_white_has_more_than_twice_its_points(font: str) -> None:
+    """Steps hide best small rounds at the ends of strokes, and long edges that lean a little. The em has 256 px."""
+    for sample in samples(font, "口水永人八云", 284):
+        outline = to_quadratic(traced(black_and_white(sample.grey), sample.to_units), 0.6)
+        assert count_points(outline) <= 2 * count_points(sample.truth), sample.char
+
+
+@pytest.mark.parametrize("font", FONTS)
 def test_clean_grey_is_taken_as_it_is(font: str) -> None:
     for size in (64, 96, 256):
         assert [kind(sample.grey) for sample in real(font, size)] == [GREY.kind] * len(CHARS)
