@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from fontgan.config.instantiate import target_specs
 from fontgan.data.glyphs import Diagnostics
+from fontgan.data.hairlines import find_hairlines
 from fontgan.data.pairs import PairPlan, find_duplicates, find_outside, find_too_few, plan_pairs
 from fontgan.data.refusal import judge, tell_or_refuse
 from fontgan.errors import ConfigError
@@ -43,7 +44,7 @@ def checked_plan(cfg: DictConfig, pretrained: "PretrainedRun | None" = None) -> 
 def open_plan(cfg: DictConfig, pretrained: "PretrainedRun | None") -> PairPlan:
     """The plan with everything that was found; what would make most of it useless is an error unless ``cfg.allow`` has it."""
     plan = build_plan(cfg, pretrained.canvas if pretrained else None)
-    plan.diagnostics += find_duplicates(plan)
+    plan.diagnostics += find_duplicates(plan) + find_hairlines(plan)
     names = [style.name for style in plan.styles]
     if pretrained is not None:
         names = pretrained.new_styles(names)

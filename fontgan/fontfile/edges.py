@@ -17,11 +17,7 @@ FEW_SPIKES = 16  # as many may be specks
 BETWEEN = 0.02  # share of pixels between black and white among those of an edge; compression leaves some
 NOISY = 0.012  # spread of flat paper and ink, of coverage: 3 of 255 grey levels
 FEW_CHANGES = 16  # rows and columns that differ from the one before; fewer may lie on a coarse grid by accident
-FAINT = 0.2  # coverage by which a broken hairline still hangs together
 STRAIGHT = 6  # pixels of a side that make a right angle
-FEW_DASHES = 2  # more pieces than that, and a stroke is broken
-HAIR = 1.6  # pixels; a stroke as thin may lie between two pixels, each less than half covered
-SURE = 2.0  # pixels that keep a stroke whole wherever it lies
 
 
 class Edges(NamedTuple):
@@ -145,24 +141,3 @@ def block_side(grey: np.ndarray) -> int:
     rows = np.flatnonzero((grey[1:] != grey[:-1]).any(1)) + 1
     changes = np.r_[rows, columns]
     return gcd(*map(int, changes)) if len(changes) >= FEW_CHANGES else 1
-
-
-def whole_at(grey: np.ndarray) -> int | None:
-    """The side in pixels at which an image's hairlines would stay whole, if at this one they break into dashes.
-
-    At half coverage, where contours run, they fall into pieces that hang together by corners alone or by paler pixels.
-    """
-    from scipy import ndimage
-
-    cover = 1 - grey.astype(np.float64) / 255
-    whole, count = ndimage.label(cover > FAINT, np.ones((3, 3)))
-    pieces, many = ndimage.label(cover >= 0.5)
-    if many < count + FEW_DASHES:
-        return None
-    every = np.arange(1, count + 1)
-    dashes = np.bincount(ndimage.maximum(whole, pieces, np.arange(1, many + 1)).astype(int), minlength=count + 1)[1:]
-    # Of a hairline all pixels that are a stroke's side are two to each of its length.
-    side = (whole > 0) & (ndimage.minimum_filter(whole, footprint=ndimage.generate_binary_structure(2, 1)) == 0)
-    width = 2 * ndimage.sum_labels(cover, whole, every) / np.maximum(ndimage.sum_labels(side, whole, every), 1)
-    broken = (dashes > FEW_DASHES) & (width < HAIR)
-    return int(np.ceil(max(grey.shape) * SURE / width[broken].min() / 16) * 16) if broken.any() else None

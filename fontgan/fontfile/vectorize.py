@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fontgan.data.hairlines import tell_broken, whole_at
 from fontgan.data.image_source import CellFinder, FolderGlyphs, folder_reader
 from fontgan.data.reading import ImageReader, Seen, Tally
 from fontgan.data.refusal import tell_or_refuse
 from fontgan.errors import DataError, shorten
-from fontgan.fontfile.edges import whole_at
 from fontgan.fontfile.layout import Layout
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.fontfile.trace import PixelsToUnits, trace
@@ -32,7 +32,7 @@ class Traced(NamedTuple):
     outline: Outline | str  # or why it cannot be read
     seen: Seen | None = None
     black_and_white: bool = False
-    whole_at: int | None = None  # see ``edges.whole_at``
+    whole_at: int | None = None  # see ``hairlines.whole_at``
 
 
 def open_images(folder: Path, chars: list[str] | None, allow: Collection[str] = ()) -> dict[str, Path]:
@@ -122,9 +122,7 @@ def vectorize_folder(
     found.tell("warning", folder, unreadable, "images could not be read", kind="unreadable", of=len(files))
     what, remedy = "images are black and white, so edges are a third of a pixel off", "Scan in grey for finer ones."
     found.tell("note", folder, black_and_white, what, remedy)
-    what = "images have hairlines that break into dashes, as they are about a pixel thin"
-    remedy = f"Draw them at {max(broken.values(), default=0)} pixels or more."
-    found.tell("warning", folder, list(broken), what, remedy)
+    tell_broken(found, folder, broken)
     tell_or_refuse(found, allow)
     return layout.place_all(outlines), unreadable
 

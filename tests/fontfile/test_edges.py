@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from fontgan.bench.outlines import FONTS, Sample, compare, count_points, samples
-from fontgan.fontfile.edges import GREY, STEPS, block_side, kind_of, whole_at, with_square_corners
+from fontgan.data.hairlines import whole_at
+from fontgan.fontfile.edges import GREY, STEPS, block_side, kind_of, with_square_corners
 from fontgan.fontfile.layout import Layout
 from fontgan.fontfile.outline import Outline
 from fontgan.fontfile.trace import PixelsToUnits, to_quadratic, trace
