@@ -10,19 +10,24 @@ import numpy as np
 
 from fontgan.data.frame import Box, Frame
 from fontgan.data.glyphs import PAPER
+from fontgan.errors import shorten
 from fontgan.handwriting.code import grid_to_mm
+from fontgan.handwriting.covered import broad_and_dark, frame_contrast, frames_missing
 from fontgan.handwriting.crossed import crossed_out
 from fontgan.handwriting.locate import Located
 from fontgan.handwriting.sheet import CANVAS_EMS, PAPERS, ROOM
 from fontgan.handwriting.surface import Surface
 
 CROSSED = "crossed out or scribbled over"
+COVERED = "something lies over it"
+SET_ASIDE = (CROSSED, COVERED)  # what is certainly no glyph
 _LIGHT_PX_PER_MM = 2.0  # of the map of the page's light
 _SURVEY_PX = 96  # side of a cell where levels are taken
 _SPECK_EM = 0.015  # ink smaller than a square of this side is dust or noise
 _SMALL_EM = 0.12  # a character all of whose ink is shorter than this is doubtful, unless it is punctuation
 # So much darker than where all counts as paper is surely written, not printed or a shadow's edge.
 _MIN_WRITTEN_CONTRAST = 0.08
+_DARKEST_SHADOW = 0.15  # of the brightest paper; what is darker and wide is none
 _FRAME_REACH_EM = 0.1  # how far from its place a cell's frame is looked for; beyond stand the labels
 _ROUNDS = 3  # of fitting the surface: each looks for frames nearer to where they are
 _FEW_FRAMES = 4  # fewer say nothing of the page
@@ -68,13 +73,14 @@ def canvas_frame(size: int) -> Frame:
     return Frame(scale, ROOM * scale, ROOM * scale)
 
 
-def cut_cells(grey: np.ndarray, located: Located, size: int) -> tuple[list[Cell], list[str]]:
+def cut_cells(grey: np.ndarray, located: Located, size: int, *, dithered: bool = False) -> tuple[list[Cell], list[str]]:
     """Cuts every cell of a page out of its picture, (H, W) uint8; ``size`` is the side of a glyph image in pixels.
 
+    Of pictures that were dithered the frames have gaps, which say nothing.
     Returns: the cells in their order, and findings about the whole page.
     """
     page = located.page
-    light = page_light(grey, located)
+    light, whole = page_light(grey, located)
     surface, findings = find_surface(grey, light, located)
     em_px = page.cell * min(surface.pixels_per_mm(*em.centre) for _, em in page.em_boxes())
     if em_px < _FEW_PX:
@@ -86,10 +92,11 @@ def cut_cells(grey: np.ndarray, located: Located, size: int) -> tuple[list[Cell]
         findings.append("nothing is written on it")
     elif levels.ink > 0.75:
         findings.append("its ink is pale; write with a darker pen, or in better light")
+    white, ink = (levels.white, levels.ink) if levels else (1 - _MIN_WRITTEN_CONTRAST, 0)
     brightest = float(np.percentile([_at(light, em) for _, em in page.em_boxes()], 95))
     # As many samples as the picture has, or as the glyph needs; a whole number of them a pixel.
     finer = max(1, math.ceil(CANVAS_EMS * em_px / size))
-    cells = []
+    cells, frames = [], []
     for char, em in page.em_boxes():
         flat = _flat(grey, light, surface, em, finer * size) / paper
         seen = np.clip(_reduced(flat, finer) * 230, 0, PAPER).astype(np.uint8)
@@ -100,17 +107,31 @@ def cut_cells(grey: np.ndarray, located: Located, size: int) -> tuple[list[Cell]
             if _at(light, em) < 0.35 * brightest:
                 doubts.append("in shadow or blotted")
         cells.append(Cell(char, glyph, seen, doubts))
+        frames.append(frame_contrast(flat, page.cell, (1 + ink) / 2) * [[1], [paper * _at(light, em)]])
     drawn = [cell for cell in cells if cell.glyph is not None]
     for cell, crossed in zip(
         drawn, crossed_out([(c.char, c.glyph) for c in drawn if c.glyph is not None]), strict=True
     ):
         if crossed:
             cell.doubts.insert(0, CROSSED)
+    even = whole / (paper * np.maximum(light, _DARKEST_SHADOW * brightest))
+    covered = broad_and_dark(even, page, white, _LIGHT_PX_PER_MM)
+    if not dithered and _BLIND not in findings:
+        covered |= frames_missing(*np.stack(frames, axis=1))
+    hidden = [cell for cell, is_covered in zip(cells, covered, strict=True) if is_covered]
+    for cell in hidden:
+        cell.doubts.insert(0, COVERED)
+    if hidden:
+        named = shorten([cell.char for cell in hidden], len(cells))
+        findings.append(f"something lies over {len(hidden)} cells; take it away and photograph the page again: {named}")
     return cells, findings
 
 
-def page_light(grey: np.ndarray, located: Located) -> np.ndarray:
-    """How bright bare paper is all over the page: (H, W) float32, ``_LIGHT_PX_PER_MM`` pixels a millimetre."""
+def page_light(grey: np.ndarray, located: Located) -> tuple[np.ndarray, np.ndarray]:
+    """How bright bare paper is all over the page: (H, W) float32, ``_LIGHT_PX_PER_MM`` pixels a millimetre.
+
+    Returns: also the page itself.
+    """
     page = located.page
     sides = PAPERS[page.paper]
     shrink = min(1.0, 1.5 * _LIGHT_PX_PER_MM / located.surface.pixels_per_mm(sides[0] / 2, sides[1] / 2))
@@ -123,7 +144,7 @@ def page_light(grey: np.ndarray, located: Located) -> np.ndarray:
     side = 2 * round(max(7.0, 0.5 * page.cell) * _LIGHT_PX_PER_MM / 2) + 1
     closed = cv2.morphologyEx(flat, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
     smooth = cv2.GaussianBlur(cv2.medianBlur(closed, 5).astype(np.float32), (0, 0), 1.0 * _LIGHT_PX_PER_MM)
-    return np.maximum(smooth, 8)
+    return np.maximum(smooth, 8), flat
 
 
 def find_surface(grey: np.ndarray, light: np.ndarray, located: Located) -> tuple[Surface, list[str]]:

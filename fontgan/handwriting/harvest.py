@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fontgan.data.glyphs import PAPER
 from fontgan.data.image_source import MANIFEST, SHEET, image_files, name_from_char
 from fontgan.errors import ConfigError, DataError, shorten
-from fontgan.handwriting.cut import CROSSED, Cell, canvas_frame, cut_cells
+from fontgan.handwriting.cut import SET_ASIDE, Cell, canvas_frame, cut_cells
 from fontgan.handwriting.locate import find_pages
 from fontgan.handwriting.pictures import read_picture, softened
 from fontgan.handwriting.sheet import NotAPage, Page
@@ -31,8 +32,9 @@ MAX_DOUBTFUL = 200  # cells in the picture of the doubtful ones
 class Harvest:
     pages: list[dict[str, Any]] = field(default_factory=list)
     written: dict[str, str] = field(default_factory=dict)  # character -> the picture it comes from
-    doubtful: dict[str, list[str]] = field(default_factory=dict)
-    shown: list[tuple[str, list[np.ndarray]]] = field(default_factory=list)  # label, as seen and as cut
+    new: set[str] = field(default_factory=set)  # names of the glyphs that are from these pictures
+    doubtful: dict[str, list[str]] = field(default_factory=dict)  # by name, also of earlier scans
+    shown: dict[str, list[np.ndarray]] = field(default_factory=dict)  # of these: as seen and as cut
     again: list[str] = field(default_factory=list)  # on an earlier page too
     kept: list[str] = field(default_factory=list)  # in the folder before
     failed: list[str] = field(default_factory=list)
@@ -47,7 +49,7 @@ def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, over
     """
     facts: dict[str, Any] = {"made_by": MADE_BY, "size": size, "cell_to_canvas": canvas_frame(size).as_dict()}
     before = check_folder(out, size, overwrite=overwrite)
-    harvest = Harvest()
+    harvest = Harvest(doubtful=dict(before.get("doubtful", {})))
     for file in Bar(files, unit="picture", desc="cutting"):
         try:
             for name, picture in read_picture(file):
@@ -63,7 +65,7 @@ def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, over
                     log.warning("%s: %s.", name, what)
                 for number, located in enumerate(pages, 1):
                     called = name if len(pages) == 1 else f"{name} (sheet {number} of {len(pages)})"
-                    cells, findings = cut_cells(grey, located, size)
+                    cells, findings = cut_cells(grey, located, size, dithered=dithered)
                     for finding in [*located.findings, *findings]:
                         log.warning("%s: %s.", called, finding)
                     if not harvest.pages:
@@ -116,21 +118,26 @@ def take(harvest: Harvest, name: str, page: Page, cells: list[Cell], out: Path, 
     """Writes a page's glyphs."""
     written = empty = 0
     for cell in cells:
-        char = name_from_char(cell.char)
-        if cell.glyph is None:
+        char, file = name_from_char(cell.char), out / f"{name_from_char(cell.char)}.png"
+        better = not _set_aside(cell.doubts) and _set_aside(harvest.doubtful.get(char, []))
+        if cell.glyph is None and not cell.doubts:
             empty += 1
-        elif cell.char in harvest.written:
+        elif cell.char in harvest.written and not better:
             harvest.again.append(f"{cell.char} ({harvest.written[cell.char]})")
-        elif (out / f"{char}.png").exists() and not overwrite:
+        elif file.exists() and not overwrite and not better:
             harvest.written[cell.char] = name
             harvest.kept.append(cell.char)
         else:
-            harvest.written[cell.char] = name
-            save_png(cell.glyph, out / f"{char}.png")
-            written += 1
+            harvest.doubtful.pop(char, None)
+            harvest.shown.pop(char, None)
+            if cell.glyph is not None:
+                harvest.written[cell.char] = name
+                save_png(cell.glyph, file)
+                harvest.new.add(char)
+                written += 1
             if cell.doubts:
                 harvest.doubtful[char] = cell.doubts
-                harvest.shown.append((f"{char} {', '.join(cell.doubts)}", [cell.seen, cell.glyph]))
+                harvest.shown[char] = [cell.seen, np.full_like(cell.seen, PAPER) if cell.glyph is None else cell.glyph]
     harvest.pages.append(
         {"picture": Path(name).name, "page": page.number, "of": page.pages, "written": written, "empty": empty}
     )
@@ -139,14 +146,11 @@ def take(harvest: Harvest, name: str, page: Page, cells: list[Cell], out: Path, 
 def finish(harvest: Harvest, facts: dict[str, Any], before: dict[str, Any], out: Path, report: Path) -> None:
     """Manifest, overview, the doubtful cells, and what there is to say."""
     # What is certainly no glyph comes first: lists and pictures end at some length.
-    harvest.shown.sort(key=lambda entry: CROSSED not in entry[0])
-    harvest.doubtful = dict(sorted(harvest.doubtful.items(), key=lambda entry: CROSSED not in entry[1]))
-    new = {name_from_char(char) for char in harvest.written.keys() - set(harvest.kept)}
+    harvest.doubtful = dict(sorted(harvest.doubtful.items(), key=lambda entry: not _set_aside(entry[1])))
     files = image_files(out)
     facts["characters"] = len(files)
     facts["pages"] = [*before.get("pages", []), *harvest.pages]
-    stale = {name: doubts for name, doubts in before.get("doubtful", {}).items() if name not in new}
-    facts["doubtful"] = stale | harvest.doubtful
+    facts["doubtful"] = harvest.doubtful
     atomic_write(out / MANIFEST, json.dumps(facts, ensure_ascii=False, indent=1))
     rows = [files[i : i + SHEET_COLUMNS] for i in range(0, min(len(files), SHEET_GLYPHS), SHEET_COLUMNS)]
     drawn = [(row[0].stem, [np.asarray(Image.open(file).convert("L")) for file in row]) for row in rows]
@@ -154,12 +158,19 @@ def finish(harvest: Harvest, facts: dict[str, Any], before: dict[str, Any], out:
         save_png(contact_sheet(drawn, cell_px=SHEET_PX), out / SHEET)
     if harvest.again:
         log.warning("%d characters are on two pages; the first stays: %s", len(harvest.again), shorten(harvest.again))
-    if harvest.kept:
-        stay = f"{len(harvest.kept)} glyphs were there before and stay"
-        log.info("%s (overwrite=true replaces them): %s", stay, shorten(harvest.kept))
-    if harvest.shown:
-        save_png(contact_sheet(harvest.shown[:MAX_DOUBTFUL], cell_px=128), report)
-        said = [f"{name} ({', '.join(doubts)})" for name, doubts in harvest.doubtful.items()]
-        log.warning("%d glyphs are doubtful; look at them in %s: %s", len(said), report, shorten(said))
+    kept = [char for char in harvest.kept if name_from_char(char) not in harvest.new]
+    if kept:
+        log.info("%d glyphs were there before and stay (overwrite=true replaces them): %s", len(kept), shorten(kept))
+    said = {name: f"{name} ({', '.join(doubts)})" for name, doubts in harvest.doubtful.items() if name in harvest.shown}
+    if said:
+        shown = [(label, harvest.shown[name]) for name, label in said.items()]
+        save_png(contact_sheet(shown[:MAX_DOUBTFUL], cell_px=128), report)
+        log.warning("%d cells are doubtful; look at them in %s: %s", len(said), report, shorten([*said.values()]))
     pages, empty = len(harvest.pages), sum(page["empty"] for page in harvest.pages)
-    log.info("%d glyphs of %d page%s in %s; %d cells are empty", len(new), pages, "s" * (pages != 1), out, empty)
+    log.info(
+        "%d glyphs of %d page%s in %s; %d cells are empty", len(harvest.new), pages, "s" * (pages != 1), out, empty
+    )
+
+
+def _set_aside(doubts: Sequence[str]) -> bool:
+    return any(doubt in SET_ASIDE for doubt in doubts)
