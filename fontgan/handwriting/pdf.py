@@ -171,18 +171,16 @@ def _draw_guides(pdf: Any, page: sheet.Page) -> None:
 
 def _draw_labels(pdf: Any, page: sheet.Page, font: LabelFont, drawn: set[str]) -> None:
     height = sheet.label_mm(page.cell)
-    side = 0.85 * height
-    above = sheet.ROOM * page.cell + 0.4  # clear of what is cut out of the scan
     boxes = []
     pdf.set_text_color(*LABEL)
     for char, em in page.em_boxes():
-        middle, bottom = em.centre[0], em.y0 - above
+        box = sheet.label_box(em, page.cell)
         if char in drawn:
-            boxes.append((char, Box(middle - side / 2, bottom - side, middle + side / 2, bottom)))
+            boxes.append((char, box))
         else:
             text = f"U+{ord(char):04X}"
             pdf.set_font("text", size=min(0.6 * height, 2.8) / _POINT_MM)
-            pdf.text(middle - pdf.get_string_width(text) / 2, bottom - 0.15 * height, text)
+            pdf.text(em.centre[0] - pdf.get_string_width(text) / 2, box.y1 - 0.15 * height, text)
     _fill(pdf, LABEL, font, boxes)
 
 

@@ -98,6 +98,12 @@ def label_mm(cell: float) -> float:
     return min(max(0.2 * cell, 3.5), 7.0)
 
 
+def label_box(em: Box, cell: float) -> Box:
+    """The em square of a cell's label, clear of what is cut out of the scan."""
+    side, (middle, _), bottom = 0.85 * label_mm(cell), em.centre, em.y0 - (ROOM * cell + 0.4)
+    return Box(middle - side / 2, bottom - side, middle + side / 2, bottom)
+
+
 def lay_out(chars: Sequence[str], paper: str, cell: float) -> list[Page]:
     """Pages that hold the characters in order. Raises: ConfigError for a paper not known, or cells that do not fit."""
     if paper not in PAPERS:
