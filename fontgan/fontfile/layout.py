@@ -149,15 +149,17 @@ class Layout:
         elif not marks.is_placed_by_class(mark) and (left + right) / 2 < starts:
             dx = -starts - self._side  # drawn left of where letters start, as fonts have it
         else:
-            letter = self._usual_letter(mark, [letters[char] for char in near])
+            letter = self._usual_letter(mark, [letters[char] for char in near or letters])
             start = 0 if marks.is_before_its_letter(mark) else -letter
             dx = start + marks.middle(mark, letter, self._side) - (left + right) / 2
         return DrawnGlyph(mark, outline.transformed(dx=round(dx)), 0)
 
     def _usual_letter(self, mark: str, widths: list[float]) -> float:
-        """How wide the letters are that a mark stands on: the font's, else the folder's, else half an em."""
+        """How wide the letters are that a mark stands on: its script's in the font, else some (``widths``), else half an em."""
         of_font = [self.usual.letters[script] for script in marks.scripts_of(mark, self.usual.letters)]
-        return of_font[0] if of_font else median(widths) if widths else self.units_per_em / 2
+        if of_font or widths:
+            return of_font[0] if of_font else median(widths)
+        return next(iter(self.usual.letters.values()), self.units_per_em / 2)
 
 
 def _sides(outline: Outline) -> tuple[float, float]:

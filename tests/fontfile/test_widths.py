@@ -153,9 +153,18 @@ def test_combining_marks_are_0_wide_and_stand_over_the_letter_before(mark: str, 
     elif kind in (216, 232):  # a horn, a comma above right
         assert (left + right) / 2 == -60
     elif mark in "\u05b8\u064b":  # Hebrew and Arabic: the letter is drawn after the mark
-        assert (left + right) / 2 == 250
+        assert (left + right) / 2 == 520 / 2
     else:
         assert -520 <= left < right <= 0
+
+
+@pytest.mark.parametrize("mark", "\u0488\u0489\u0e31\u0301\u20dd")
+def test_marks_without_letters_of_their_script_stand_over_those_there_are(mark: str, tmp_path: Path) -> None:
+    *_, glyph = Layout().place_all({"ა": ink(100, 800), "ბ": ink(100, 800), mark: ink(400, 600)})  # 820 wide
+    assert (glyph.advance, sides(glyph)) == (0, (-510, -310))
+    target = font_of(tmp_path / "a.ttf", dict.fromkeys("აბგდე", 700))  # a font's do where the folder has none
+    glyph = choose_layout(tmp_path, target=target).place(mark, ink(400, 600))
+    assert (glyph.advance, sides(glyph)) == (0, (-450, -250))
 
 
 def test_vowel_signs_keep_their_place_against_the_letters() -> None:
