@@ -28,12 +28,13 @@ from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
 from fontgan.data.sources import asset
 from fontgan.fontfile.outline import Outline
-from fontgan.fontfile.trace import PixelsToUnits, trace
+from fontgan.fontfile.trace import PixelsToUnits, to_quadratic, trace
 from fontgan.runtime.timing import summarize
 
 FONTS = ("NotoSansSC-Regular.ttf", "LXGWWenKai.ttf", "MaShanZheng-Regular.ttf", "ZCOOLXiaoWei-Regular.ttf")
 SIZES = (128, 256)
 UPSAMPLED = 4  # times, for tracers of black and white images; bicubic, then cut at the middle grey
+TOLERANCE = 0.6  # units, as in configs/vectorize.yaml
 STEP = 2.0  # units between places at which outlines are compared
 
 Tracer = Callable[[np.ndarray, PixelsToUnits], Outline]
@@ -70,14 +71,36 @@ def _recorded(draw: Callable[[Any], object]) -> Outline:
     return Outline(tuple((name, tuple(points)) for name, points in pen.value))
 
 
+def _cut(grey: np.ndarray, level: int = 128) -> np.ndarray:
+    """Black and white."""
+    return np.where(grey < level, 0, 255).astype(np.uint8)
+
+
+def _dithered(grey: np.ndarray) -> np.ndarray:
+    return np.asarray(Image.fromarray(grey).convert("1").convert("L"))
+
+
+def _noisy(grey: np.ndarray, levels: float) -> np.ndarray:
+    """Blurred by 0.7 px, with noise of so many grey levels."""
+    noise = np.random.default_rng(0).normal(0, levels, grey.shape)
+    return (gaussian_filter(grey.astype(float), 0.7) + noise).clip(0, 255).astype(np.uint8)
+
+
 def spoil(grey: np.ndarray) -> np.ndarray:
-    """Blurred by 0.7 px, with noise of 6 grey levels, through JPEG: rather worse than a trained generator draws."""
-    noise = np.random.default_rng(0).normal(0, 6, grey.shape)
+    """Noisy by 6 levels, through JPEG: rather worse than a trained generator draws."""
     file = io.BytesIO()
-    blurred = gaussian_filter(grey.astype(float), 0.7) + noise
-    Image.fromarray(blurred.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=70)
+    Image.fromarray(_noisy(grey, 6)).save(file, "JPEG", quality=70)
     with Image.open(file) as image:
         return np.asarray(image)
+
+
+NOT_GREY: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "black and white": _cut,
+    "black and white, cut at 80 of 255": partial(_cut, level=80),
+    "dithered": _dithered,
+    "blurred, noise of 10 levels": partial(_noisy, levels=10),
+    "blurred, noise of 25 levels": partial(_noisy, levels=25),
+}
 
 
 # -- tracers ----------------------------------------------------------------------------------
@@ -85,7 +108,7 @@ def spoil(grey: np.ndarray) -> np.ndarray:
 
 def tracers() -> tuple[dict[str, Tracer], list[str]]:
     """Those that are installed, ours first, and the names of those that are not."""
-    ours = partial(trace, em=1000, tolerance=0.6, speck=0.0001)  # as in configs/vectorize.yaml
+    ours = partial(trace, em=1000, tolerance=TOLERANCE, speck=0.0001)
     others = {
         "marching squares": (_marching_squares, True),
         "potrace": (_potrace, shutil.which("potrace")),
@@ -234,6 +257,10 @@ def measure(setup: Setup, traced: int) -> list[Figure]:
             figures += _compare_all(f"{title}, {name}", tracer, some, how)
         points = summarize([float(count_points(sample.truth)) for sample in some])
         figures.append(Figure(f"{title}, the fonts themselves", points, "", how, "points"))
+    large = f"{SIZES[-1]} px"
+    for kind, change in NOT_GREY.items():
+        some = [sample._replace(grey=change(sample.grey)) for sample in images[large]]
+        figures += _compare_all(f"{large}, {kind}, ours", found["ours"], some, how)
     for title, some in images.items():
         tasks = {name: partial(_trace_all, tracer, some) for name, tracer in found.items()}
         for name, taken in setup.time(tasks, f"tracing at {title}", once=True).items():
@@ -263,8 +290,14 @@ def _compare_all(row: str, tracer: Tracer, images: list[Sample], how: str) -> li
         "largest": summarize(farthest),
         "largest of 95 % of glyphs": summarize([float(np.percentile(farthest, 95))]),
         "points": summarize([float(count_points(outline)) for outline in outlines]),
+        "points over the font's own": summarize([_points_over(*each) for each in zip(outlines, images, strict=True)]),
     }
     return [
         Figure(row, spread, "%" if column == "differing area" else "", how, column)
         for column, spread in columns.items()
     ]
+
+
+def _points_over(outline: Outline, image: Sample) -> float:
+    """Its points as quadratic curves, which the bundled fonts have, for each of the font's own."""
+    return count_points(to_quadratic(outline, TOLERANCE)) / count_points(image.truth)

@@ -29,7 +29,7 @@ _WHY_LEFT_OUT = {
     "missing": "The font's cmap lacks them; choose a smaller charset if you expected them.",
     "empty": "Their outlines hold no ink.",
     "notdef": "They are drawn as the font's missing-glyph box.",
-    "outlying": "Unlike the rest they reach far out of the em; look whether a point lies astray.",
+    "outlying": "Unlike the rest they reach far out of the em: a long dash or ligature, or a point that lies astray.",
 }
 _MEASURED = 1000  # glyphs that a font's usual reach out of the em is taken from
 _NO_SCALE = freetype.FT_LOAD_NO_SCALE | freetype.FT_LOAD_NO_HINTING | freetype.FT_LOAD_NO_BITMAP

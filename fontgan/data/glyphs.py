@@ -77,7 +77,7 @@ class Coverage:
 def warn_of_outlying(file: Path, coverage: Coverage, so: str) -> None:
     """Names what is outlying, in a verb that tells nothing else of what is left out; ``so``: what becomes of it."""
     if far := coverage.outlying:
-        what = "glyphs reach far out of the em, unlike the rest (look whether a point lies astray)"
+        what = "glyphs reach far out of the em, unlike the rest (a long dash or ligature, or a point that lies astray)"
         log.warning("%s: %d %s, and %s: %s.", file.name, len(far), what, so, shorten(far))
 
 
