@@ -89,7 +89,8 @@ def broad_and_dark(even: np.ndarray, page: Page, dark: float, px_per_mm: float) 
     """
     is_dark = (even < dark).astype(np.uint8)
     printed = [*marker_boxes(page.paper).values(), code_box(page.paper)]
-    _fill(is_dark, [Box(box.x0 - 1.5, box.y0 - 1.5, box.x1 + 1.5, box.y1 + 1.5) for box in printed], px_per_mm, [0] * 5)
+    around = [Box(box.x0 - 1.5, box.y0 - 1.5, box.x1 + 1.5, box.y1 + 1.5) for box in printed]
+    _fill(is_dark, around, px_per_mm, [0] * len(around))
     cells = np.zeros(even.shape, np.int32)  # 0 is beside all cells
     room = ROOM * page.cell
     canvases = [Box(em.x0 - room, em.y0 - room, em.x1 + room, em.y1 + room) for _, em in page.em_boxes()]
