@@ -121,15 +121,24 @@ class ConvOnlyResize(nn.Module):
 
     Source: the pixel-shuffle upsampler of EDSR (Lim et al. 2017, arXiv:1707.02921) with GELU
     (Hendrycks & Gimpel 2016, arXiv:1606.08415) between and a convolution after the shuffle.
+
+    Args:
+        min_channels: of the maps between the convolutions, where fewer come out. Paper and ink of the one map that the
+            last level draws cannot both get through the GELU of one channel: with 1, paper stays grey.
     """
 
     last_conv = "smooth"
 
-    def __init__(self, in_channels: int, out_channels: int, *, kernel: int = 3, icnr: bool = True, bias: bool = False):
+    def __init__(
+        self, in_channels: int, out_channels: int, *, kernel: int = 3, icnr: bool = True, min_channels: int = 1,
+        bias: bool = False,
+    ):  # fmt: skip
         super().__init__()
-        self.expand = ShuffleConv(in_channels, out_channels, kernel=kernel, icnr=icnr, bias=bias)
+        check_at_least("min_channels", min_channels)
+        between = max(out_channels, min_channels)
+        self.expand = ShuffleConv(in_channels, between, kernel=kernel, icnr=icnr, bias=bias)
         self.shuffle = nn.PixelShuffle(2)
-        self.smooth = same_size_conv(out_channels, out_channels, kernel, bias=bias)
+        self.smooth = same_size_conv(between, out_channels, kernel, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.smooth(self.shuffle(F.gelu(self.expand(x))))

@@ -322,11 +322,20 @@ def test_icnr_survives_every_global_initialisation(resize: str, scheme: str) -> 
     block = PARTS["resize"][resize](6, 4)
     initialise(block, scheme)
     conv = block.expand if resize == "conv_only" else block.conv
-    groups = conv.weight.view(4, 4, *conv.weight.shape[1:])  # (channel, place in the 2x2 patch, ...)
+    groups = conv.weight.view(-1, 4, *conv.weight.shape[1:])  # (channel, place in the 2x2 patch, ...)
     assert torch.equal(groups, groups[:, :1].expand_as(groups))
     assert groups.std() > 0
     shuffled = block.shuffle(conv(torch.randn(1, 6, 5, 5)))
     assert torch.allclose(shuffled[..., ::2, ::2], shuffled[..., 1::2, 1::2])
+
+
+@pytest.mark.parametrize(("min_channels", "both"), [(16, True), (1, False)])
+def test_the_last_step_of_conv_only_draws_plain_paper_and_plain_ink(min_channels: int, both: bool) -> None:
+    torch.manual_seed(0)
+    block = part("generator/up/resize", "conv_only", min_channels=min_channels)(64, 1)
+    plain = 20 * torch.randn(200, 64, 1, 1).expand(-1, -1, 6, 6)
+    logits = block(plain)[..., 4:8, 4:8].detach()
+    assert (min(-logits.min(), logits.max()) > 0.1 * logits.abs().max()) == both
 
 
 def test_without_icnr_the_phases_differ() -> None:
