@@ -47,6 +47,7 @@ def _command(verb: str, place: Place) -> list[str]:
         "style=kai",
         "batch_size=4",
         "device=cpu",
+        "allow=[blank]",  # what a network draws after six steps
         out,
     ]
 
