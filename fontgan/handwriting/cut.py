@@ -13,7 +13,8 @@ from fontgan.errors import shorten
 from fontgan.handwriting.bend import BLIND, UNSURE, find_surface
 from fontgan.handwriting.covered import broad_and_dark, frame_contrast, frames_missing
 from fontgan.handwriting.crossed import crossed_out
-from fontgan.handwriting.light import LIGHT_PX_PER_MM, at, flat_cell, page_light
+from fontgan.handwriting.drawn_anew import drawn_anew
+from fontgan.handwriting.light import LIGHT_PX_PER_MM, at, flat_cell, flat_part, page_light
 from fontgan.handwriting.locate import Located
 from fontgan.handwriting.sheet import CANVAS_EMS, ROOM
 
@@ -26,6 +27,7 @@ _SMALL_EM = 0.12  # a character all of whose ink is shorter than this is doubtfu
 # So much darker than where all counts as paper is surely written, not printed or a shadow's edge.
 _MIN_WRITTEN_CONTRAST = 0.08
 _DARKEST_SHADOW = 0.15  # of the brightest paper; what is darker and wide is none
+_ENLARGED = 2  # samples of a picture for a pixel of the glyph; of more, what is rough in the picture averages out
 _FEW_PX = 60  # pixels of a picture across an em, below which strokes of Han characters run together
 
 
@@ -42,16 +44,23 @@ class Levels(NamedTuple):
     ink: float
     white: float
 
+    def ink_of(self, cell: np.ndarray) -> float:
+        """The ink of a cell: who wrote it with less pressure has a paler one; what is hardly darker than guides is none."""
+        dark = cell[cell < self.white - _MIN_WRITTEN_CONTRAST]
+        if len(dark) <= 0.002 * cell.size:
+            return self.ink
+        return min(max(float(np.percentile(dark, 20)), self.ink), (1 + self.ink) / 2)
+
     def curve(self, cell: np.ndarray) -> np.ndarray:
         """Grey levels of a cell, 0 ink .. 255 paper, float32; edges stay where they are, as the middle of both does."""
-        ink = self.ink
-        dark = cell[cell < self.white - _MIN_WRITTEN_CONTRAST]
-        if len(dark) > 0.002 * cell.size:
-            # Who wrote this cell with less pressure has a paler ink; what is hardly darker than guides is no ink.
-            ink = min(max(float(np.percentile(dark, 20)), ink), (1 + self.ink) / 2)
-        middle = (1 + ink) / 2
+        middle = (1 + self.ink_of(cell)) / 2
         half = max(self.white - middle, 0.06)
         return np.clip((cell - (middle - half)) / (2 * half), 0, 1) * np.float32(PAPER)
+
+    def with_noise(self, cell: np.ndarray) -> np.ndarray:
+        """Grey levels that keep noise and guides, uint8: paper is a little darker than white, ink paler than black."""
+        ink = self.ink_of(cell)
+        return np.clip(15 + 225 * (cell - ink) / (1 - ink), 0, 255).astype(np.uint8)
 
 
 def canvas_frame(size: int) -> Frame:
@@ -87,7 +96,14 @@ def cut_cells(grey: np.ndarray, located: Located, size: int, *, dithered: bool =
     for char, em in page.em_boxes():
         flat = flat_cell(grey, light, surface, em, finer * size) / paper
         seen = np.clip(_reduced(flat, finer) * 230, 0, PAPER).astype(np.uint8)
-        glyph, doubts = clean(_reduced(levels.curve(flat), finer), char) if levels else (None, [])
+        anew = None
+        if levels and finer <= _ENLARGED:
+            part, to_part = flat_part(grey, light, surface, em, size)
+            anew = drawn_anew(levels.with_noise(part / paper), to_part, size)
+        glyph: np.ndarray | None = None
+        doubts: list[str] = []
+        if levels:
+            glyph, doubts = clean(_reduced(levels.curve(flat), finer) if anew is None else anew, char)
         if glyph is not None and levels:
             if np.median(seen[glyph < 128]) > 230 * (1 + levels.ink) / 2:
                 doubts.append("faint ink")

@@ -10,9 +10,11 @@ from fontgan.data.frame import Box
 from fontgan.handwriting.code import grid_to_mm
 from fontgan.handwriting.locate import Located
 from fontgan.handwriting.sheet import PAPERS, ROOM
-from fontgan.handwriting.surface import Surface
+from fontgan.handwriting.surface import Surface, projected
 
 LIGHT_PX_PER_MM = 2.0  # of the map of the page's light
+_MM_TO_LIGHT = np.array([[LIGHT_PX_PER_MM, 0, -0.5], [0, LIGHT_PX_PER_MM, -0.5], [0, 0, 1]])
+_AROUND_PX = 4  # of the picture, around a cell
 
 
 def page_light(grey: np.ndarray, located: Located) -> tuple[np.ndarray, np.ndarray]:
@@ -37,12 +39,33 @@ def page_light(grey: np.ndarray, located: Located) -> tuple[np.ndarray, np.ndarr
 
 def flat_cell(grey: np.ndarray, light: np.ndarray, surface: Surface, em: Box, px: int) -> np.ndarray:
     """A cell's canvas over the paper's own light: (px, px) float32, bare paper about 1."""
-    room = ROOM * em.width
-    canvas = Box(em.x0 - room, em.y0 - room, em.x1 + room, em.y1 + room)
+    canvas = canvas_box(em)
     to_mm = grid_to_mm(canvas.width / px, canvas.x0, canvas.y0)
     cell = _warped(grey, surface.around(canvas) @ to_mm, (px, px), cv2.INTER_CUBIC)
-    to_light = np.array([[LIGHT_PX_PER_MM, 0, -0.5], [0, LIGHT_PX_PER_MM, -0.5], [0, 0, 1]]) @ to_mm
-    return cell.astype(np.float32) / _warped(light, to_light[:2], (px, px), cv2.INTER_LINEAR)
+    return cell.astype(np.float32) / _warped(light, (_MM_TO_LIGHT @ to_mm)[:2], (px, px), cv2.INTER_LINEAR)
+
+
+def flat_part(grey: np.ndarray, light: np.ndarray, surface: Surface, em: Box, px: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same in the picture's own pixels, with a few around: (h, w) float32.
+
+    Returns: also the matrix, (3, 3), from indices of the canvas's pixels to those of its own.
+    """
+    canvas = canvas_box(em)
+    to_mm = grid_to_mm(canvas.width / px, canvas.x0, canvas.y0)
+    to_picture = surface.around(canvas) @ to_mm
+    corners = projected(np.array([(0, 0), (px, 0), (px, px), (0, px)]), to_picture)
+    left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - _AROUND_PX, 0)
+    right, bottom = np.ceil(corners.max(axis=0)).astype(int) + _AROUND_PX
+    part = grey[top:bottom, left:right]
+    to_part = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]]) @ to_picture
+    to_light = _MM_TO_LIGHT @ to_mm @ np.linalg.inv(to_part)
+    return part.astype(np.float32) / _warped(light, to_light, part.shape[::-1], cv2.INTER_LINEAR), to_part
+
+
+def canvas_box(em: Box) -> Box:
+    """The em square of a cell with the room around it that its glyph image has, in millimetres."""
+    room = ROOM * em.width
+    return Box(em.x0 - room, em.y0 - room, em.x1 + room, em.y1 + room)
 
 
 def _warped(picture: np.ndarray, matrix: np.ndarray, size: Sequence[int], how: int) -> np.ndarray:

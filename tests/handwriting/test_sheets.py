@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fontgan.fontfile.trace import PixelsToUnits, trace
 from fontgan.handwriting.cut import cut_cells
 from fontgan.handwriting.locate import find_pages, group_markers
 from fontgan.handwriting.sheet import marker_boxes
@@ -190,3 +191,27 @@ def test_pictures_of_two_levels_are_read(how: str, light: float, written: Writte
     assert ("it is dithered" in said) == (how != "black and white")
     glyph = np.asarray(Image.open(next((tmp_path / "out").glob("U+*.png"))))
     assert ((glyph > 20) & (glyph < 235)).mean() > 0.01  # no steps of pixels
+
+
+# -- rough edges --------------------------------------------------------------------------------
+
+
+def points(glyph: np.ndarray) -> int:
+    return sum(len(at) for _, at in trace(glyph, PixelsToUnits(1, 0, 0), em=SIZE, tolerance=1, speck=3e-4).calls)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"noise": 9, "shade": 0.5, "blur": 0.7}, {"noise": 15}, {}],
+    ids=["a dark photograph", "noise", "black and white"],
+)
+def test_steps_and_noise_do_not_wave_outlines(how: dict[str, Any], written: Written) -> None:
+    picture = photograph(written.picture, turn=1, **how)
+    grey = cv2.cvtColor(picture if how else black_and_white(picture), cv2.COLOR_RGB2GRAY)
+    (located,), _ = find_pages(grey)
+    cut = {
+        cell.char: np.asarray(cell.glyph) for cell in cut_cells(grey, located, 2 * SIZE)[0] if cell.char not in SKIPPED
+    }
+    half = {char: cv2.resize(glyph, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for char, glyph in cut.items()}
+    assert np.median([overlap(half[char], truth) for char, truth in written.truth.items()]) > 0.91
+    assert np.median([points(cut[char]) / points(truth) for char, truth in written.truth.items()]) < 1.3
