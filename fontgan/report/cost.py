@@ -87,7 +87,8 @@ def _tasks(
     """One training step and one batch of drawing, each with the number of its glyphs."""
     # What a run older than a key lacks is as by default; and the cache is the user's own, wherever the run had its.
     ours = {"trainer": {"compile": False}, "data": {"cache": None, "workers": None}}
-    config: Any = OmegaConf.merge({"trainer": compose_config("train", []).trainer}, run.config, ours)
+    default = compose_config("train", [])
+    config: Any = OmegaConf.merge({"trainer": default.trainer, "allow": default.allow}, run.config, ours)
     compute, origin = pick_precision(config.trainer.precision, device), find_pretrained(config, run.checkpoint)
     pack, train_step, sampler = build_parts(config, device, compute, origin)
     batches = [sampler.batch(index).to(device) for index in range(config.trainer.accumulate)]

@@ -496,6 +496,18 @@ def test_a_run_alone_makes_a_page(sweep, tmp_path, here):
     assert "chosen as the best on these very held-out glyphs" in page
 
 
+def test_a_run_older_than_a_key_is_timed(sweep, tmp_path, here):
+    run = shutil.copytree(next(sweep.glob("generator-up=subpixel*seed=2")), tmp_path / "old")
+    for file in run.rglob("config.yaml"):
+        config = OmegaConf.load(file)
+        del config["allow"]
+        OmegaConf.save(config, file)
+    result = here("report", f"runs={run}", f"out={tmp_path / 'page.html'}", *QUICK)
+    assert result.returncode == 0, result.stderr
+    (row,) = csv.DictReader((tmp_path / "page.csv").open())
+    assert float(row["training_glyphs_per_second"]) > 0
+
+
 def test_runs_of_other_sizes_are_refused_in_one_line_before_any_is_measured(sweep, tmp_path, refused, monkeypatch):
     monkeypatch.setenv("FONTGAN_CACHE", str(tmp_path / "cache"))
     runs = tmp_path / "runs"
