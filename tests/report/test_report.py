@@ -502,6 +502,7 @@ def test_a_run_older_than_a_key_is_timed(sweep, tmp_path, here):
         config = OmegaConf.load(file)
         del config["allow"]
         OmegaConf.save(config, file)
+    reseal(run)
     result = here("report", f"runs={run}", f"out={tmp_path / 'page.html'}", *QUICK)
     assert result.returncode == 0, result.stderr
     (row,) = csv.DictReader((tmp_path / "page.csv").open())
