@@ -13,9 +13,9 @@ from fontgan.errors import shorten
 from fontgan.handwriting.bend import BLIND, UNSURE, find_surface
 from fontgan.handwriting.covered import broad_and_dark, frame_contrast, frames_missing
 from fontgan.handwriting.crossed import crossed_out
-from fontgan.handwriting.drawn_anew import drawn_anew
 from fontgan.handwriting.light import LIGHT_PX_PER_MM, at, flat_cell, flat_part, page_light
 from fontgan.handwriting.locate import Located
+from fontgan.handwriting.retrace import retraced
 from fontgan.handwriting.sheet import CANVAS_EMS, ROOM
 
 CROSSED = "crossed out or scribbled over"
@@ -96,14 +96,14 @@ def cut_cells(grey: np.ndarray, located: Located, size: int, *, dithered: bool =
     for char, em in page.em_boxes():
         flat = flat_cell(grey, light, surface, em, finer * size) / paper
         seen = np.clip(_reduced(flat, finer) * 230, 0, PAPER).astype(np.uint8)
-        anew = None
+        traced = None
         if levels and finer <= _ENLARGED:
             part, to_part = flat_part(grey, light, surface, em, size)
-            anew = drawn_anew(levels.with_noise(part / paper), to_part, size)
+            traced = retraced(levels.with_noise(part / paper), to_part, size)
         glyph: np.ndarray | None = None
         doubts: list[str] = []
         if levels:
-            glyph, doubts = clean(_reduced(levels.curve(flat), finer) if anew is None else anew, char)
+            glyph, doubts = clean(_reduced(levels.curve(flat), finer) if traced is None else traced, char)
         if glyph is not None and levels:
             if np.median(seen[glyph < 128]) > 230 * (1 + levels.ink) / 2:
                 doubts.append("faint ink")

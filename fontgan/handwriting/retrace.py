@@ -1,4 +1,4 @@
-"""The ink of a cell whose edges are rough, drawn anew along smooth ones.
+"""The ink of a cell whose edges are rough, traced and drawn again along smooth ones.
 
 Black and white gives edges steps and a dark photograph gives them noise. Enlarged, both look like waves of the pen, and
 nothing tells them from the writer's own any more; in the picture's own pixels they can still be told.
@@ -16,7 +16,7 @@ _SPECK_PX = 1.5  # square pixels of the picture; smaller ink is noise
 _STRAY = 0.7
 
 
-def drawn_anew(picture: np.ndarray, to_picture: np.ndarray, px: int) -> np.ndarray | None:
+def retraced(picture: np.ndarray, to_picture: np.ndarray, px: int) -> np.ndarray | None:
     """Grey levels, (px, px) float32, 0 ink .. 255 paper, of what a picture, (H, W) uint8, shows.
 
     ``to_picture``: (3, 3), indices of the result's pixels -> of the picture's.
