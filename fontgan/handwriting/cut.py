@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from fontgan.data.frame import Frame
+from fontgan.data.frame import Box, Frame
 from fontgan.data.glyphs import PAPER
 from fontgan.errors import shorten
 from fontgan.handwriting.bend import BLIND, UNSURE, find_surface
@@ -17,10 +17,12 @@ from fontgan.handwriting.light import LIGHT_PX_PER_MM, at, flat_cell, flat_part,
 from fontgan.handwriting.locate import Located
 from fontgan.handwriting.retrace import retraced
 from fontgan.handwriting.sheet import CANVAS_EMS, ROOM
+from fontgan.handwriting.surface import Surface
 
 CROSSED = "crossed out or scribbled over"
 COVERED = "something lies over it"
-SET_ASIDE = (CROSSED, COVERED)  # what is certainly no glyph
+BEYOND = "it reaches beyond the picture"
+SET_ASIDE = (CROSSED, COVERED, BEYOND)  # what is certainly no glyph
 _SURVEY_PX = 96  # side of a cell where levels are taken
 _SPECK_EM = 0.015  # ink smaller than a square of this side is dust or noise
 _SMALL_EM = 0.12  # a character all of whose ink is shorter than this is doubtful, unless it is punctuation
@@ -121,13 +123,22 @@ def cut_cells(grey: np.ndarray, located: Located, size: int, *, dithered: bool =
     covered = broad_and_dark(even, page, white, LIGHT_PX_PER_MM)
     if not dithered and not {BLIND, UNSURE} & set(findings):
         covered |= frames_missing(*np.stack(frames, axis=1))
-    hidden = [cell for cell, is_covered in zip(cells, covered, strict=True) if is_covered]
-    for cell in hidden:
-        cell.doubts.insert(0, COVERED)
-    if hidden:
-        named = shorten([cell.char for cell in hidden], len(cells))
-        findings.append(f"something lies over {len(hidden)} cells; take it away and photograph the page again: {named}")
+    beyond = np.array([not _is_within(surface, em, grey) for _, em in page.em_boxes()])
+    for doubt, found, told in (
+        (COVERED, covered & ~beyond, "something lies over {} cells; take it away and photograph the page again"),
+        (BEYOND, beyond, "{} cells reach beyond the picture; photograph the whole page"),
+    ):
+        doubted = [cell for cell, is_found in zip(cells, found, strict=True) if is_found]
+        for cell in doubted:
+            cell.doubts.insert(0, doubt)
+        if doubted:
+            findings.append(f"{told.format(len(doubted))}: {shorten([cell.char for cell in doubted], len(cells))}")
     return cells, findings
+
+
+def _is_within(surface: Surface, em: Box, picture: np.ndarray) -> bool:
+    corners = surface.at(np.array([(em.x0, em.y0), (em.x1, em.y0), (em.x1, em.y1), (em.x0, em.y1)]))
+    return bool(((corners > -1) & (corners < picture.shape[::-1])).all())
 
 
 def _reduced(fine: np.ndarray, factor: int) -> np.ndarray:

@@ -54,8 +54,9 @@ def flat_part(grey: np.ndarray, light: np.ndarray, surface: Surface, em: Box, px
     to_mm = grid_to_mm(canvas.width / px, canvas.x0, canvas.y0)
     to_picture = surface.around(canvas) @ to_mm
     corners = projected(np.array([(0, 0), (px, 0), (px, px), (0, px)]), to_picture)
-    left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - _AROUND_PX, 0)
-    right, bottom = np.ceil(corners.max(axis=0)).astype(int) + _AROUND_PX
+    inside = np.array(grey.shape[::-1]) - 1  # a page may reach beyond its picture
+    left, top = low = np.clip(np.floor(corners.min(axis=0)).astype(int) - _AROUND_PX, 0, inside)
+    right, bottom = np.maximum(np.ceil(corners.max(axis=0)).astype(int) + _AROUND_PX, low + 1)
     part = grey[top:bottom, left:right]
     to_part = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]]) @ to_picture
     to_light = _MM_TO_LIGHT @ to_mm @ np.linalg.inv(to_part)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fontgan.fontfile.trace import PixelsToUnits, trace
-from fontgan.handwriting.cut import cut_cells
+from fontgan.handwriting.cut import BEYOND, cut_cells
 from fontgan.handwriting.locate import find_pages, group_markers
 from fontgan.handwriting.sheet import marker_boxes
 from tests.handwriting.simulated import (
@@ -169,6 +169,19 @@ def test_markers_are_those_of_one_sheet_only() -> None:
     (sheet,) = group_markers([seen(0, 0, 0), seen(1, 0, 0), seen(2, 0, 0), seen(3, 40, 25)])
     assert sorted(sheet.corners) == [0, 1, 2]
     assert len(group_markers([seen(i, 0, 0) for i in range(4)] + [seen(i, 230, 10) for i in range(4)])) == 2
+
+
+def test_cells_beyond_the_picture_are_set_aside(written: Written) -> None:
+    picture = photograph(written.picture, turn=30)
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[: picture.shape[0] * 3 // 4]
+    (located,), _ = find_pages(grey)
+    cells, findings = cut_cells(grey, located, SIZE)
+    middles = [located.surface.at(np.array([em.centre]))[0, 1] for _, em in PAGE.em_boxes()]
+    beyond = [cell.doubts[:1] == [BEYOND] for cell in cells]
+    assert any("cells reach beyond the picture; photograph the whole page" in said for said in findings)
+    assert all(is_beyond for is_beyond, y in zip(beyond, middles, strict=True) if y > len(grey))
+    assert not any(is_beyond for is_beyond, y in zip(beyond, middles, strict=True) if y < len(grey) - 130)
+    assert len(grey) < max(middles)
 
 
 # -- two levels ---------------------------------------------------------------------------------
