@@ -98,13 +98,13 @@ def cut_cells(grey: np.ndarray, located: Located, size: int, *, dithered: bool =
     for char, em in page.em_boxes():
         flat = flat_cell(grey, light, surface, em, finer * size) / paper
         seen = np.clip(_reduced(flat, finer) * 230, 0, PAPER).astype(np.uint8)
-        traced = None
-        if levels and finer <= _ENLARGED:
-            part, to_part = flat_part(grey, light, surface, em, size)
-            traced = retraced(levels.with_noise(part / paper), to_part, size)
         glyph: np.ndarray | None = None
         doubts: list[str] = []
         if levels:
+            traced = None
+            if finer <= _ENLARGED:
+                part, to_part = flat_part(grey, light, surface, em, size)
+                traced = retraced(levels.with_noise(part / paper), to_part, size)
             glyph, doubts = clean(_reduced(levels.curve(flat), finer) if traced is None else traced, char)
         if glyph is not None and levels:
             if np.median(seen[glyph < 128]) > 230 * (1 + levels.ink) / 2:
