@@ -60,7 +60,7 @@ def check_single_pixels(cfg: DictConfig, generator: UnetGenerator) -> None:
     with torch.no_grad():
         style = torch.zeros(1, shots, size, size) if shots else torch.zeros(1, generator.styles)
         try:
-            generator.eval()(torch.zeros(1, 1, size, size), style)
+            generator.eval()(torch.zeros(1, generator.in_channels, size, size), style)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -109,7 +109,8 @@ def build_parts(
     )  # fmt: skip
     pack = make_pack(plan, cache_folder(cfg.data.cache), workers=cfg.data.workers).for_model(styles)
     sampler = PairSampler(
-        pack, batch_size=cfg.trainer.batch_size, seed=cfg.trainer.seed, augment=augment, shots=generator.style.shots,
+        pack, batch_size=cfg.trainer.batch_size, seed=cfg.trainer.seed, augment=augment,
+        guide_dropout=cfg.data.guide_dropout, balance=cfg.data.balance, shots=generator.style.shots,
         device=device, layout=layout, rank=distributed.rank(), world_size=distributed.world_size(),
     )  # fmt: skip
     return pack, train_step, sampler

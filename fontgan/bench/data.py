@@ -22,7 +22,7 @@ from fontgan.config.instantiate import build
 from fontgan.data.batches import PairSampler
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
-from fontgan.data.pack import SOURCE, make_pack, open_pack, write_index
+from fontgan.data.pack import make_pack, open_pack, write_index
 from fontgan.data.pack_shards import PixelWriter, rows_in_a_shard
 from fontgan.data.sources import asset
 from fontgan.errors import RunError
@@ -186,19 +186,23 @@ def write_synthetic_pack(folder: Path, *, styles: int, chars: int, size: int) ->
     canvas = Frame(size)
     glyphs = np.stack([font.rasterize(char, canvas, size) for char in font.coverage(None).present[-DRAWN:]])
     text = "".join(chr(FIRST_CHAR + i) for i in range(chars))
-    members = [SOURCE, *(f"style{i:03d}" for i in range(styles))]
+    source, names = "/0", [f"style{i:03d}" for i in range(styles)]
+    blocks = [source, *names]
     folder.mkdir(parents=True)
-    writer = PixelWriter(folder, rows=len(members) * chars, size=size, shard_rows=rows_in_a_shard(size))
+    writer = PixelWriter(folder, rows=len(blocks) * chars, size=size, shard_rows=rows_in_a_shard(size))
     writer.create()
-    for number in range(len(members)):
+    for number in range(len(blocks)):
         writer.write(number * chars, np.roll(glyphs, number % size, axis=2)[np.arange(chars) % len(glyphs)])
+    frame = canvas.as_dict()
     manifest = {
         "size": size,
-        "cell_to_canvas": canvas.as_dict(),
         "characters": chars,
         "held_out": text[::10],
         "trained": "".join(char for i, char in enumerate(text) if i % 10),
-        "members": [{"name": name, "kind": "synthetic", "align": Frame().as_dict()} for name in members],
+        "sources": [{"name": "source", "kind": "synthetic"}],
+        "guides": [],
+        "styles": [{"name": name, "canvas": frame, "source": 0, "inputs": [frame]} for name in names],
         "findings": [],
     }
-    write_index(folder, dict.fromkeys(members, text), manifest, writer.shard_rows)
+    of_style = {name: [name, source] for name in names}
+    write_index(folder, dict.fromkeys(blocks, text), of_style, manifest, writer.shard_rows)

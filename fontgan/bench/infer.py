@@ -14,10 +14,10 @@ from fontgan.bench.figures import Figure, Setup, rates
 from fontgan.commands import render
 from fontgan.config.compose import compose_config
 from fontgan.config.instantiate import build_generator
-from fontgan.data.pack import SOURCE
+from fontgan.data.frame import Frame
 from fontgan.generate.folder import draw_folder
 from fontgan.generate.inference import Run, load
-from fontgan.generate.sources import FolderInput
+from fontgan.generate.sources import FolderInput, batches
 from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.predict import draw_glyphs
 from fontgan.models.unet import UnetGenerator
@@ -46,7 +46,7 @@ def measure(setup: Setup, training: str, batch_size: int, overrides: Sequence[st
         with tempfile.TemporaryDirectory() as folder:
             run = untrained_run(Path(folder) / "run", settings, batch_size, setup)
             images = Path(folder) / "glyphs"
-            asked = [f"font={run.source_spec}", f"out={images}", f"size={run.size}", "charset=gb2312-1"]
+            asked = [f"font={run.source_spec(run.styles[0])}", f"out={images}", f"size={run.size}", "charset=gb2312-1"]
             with quiet():
                 render.main(compose_config("render", asked))
             count = (GLYPHS_SMALL if name == SMALL else GLYPHS)[setup.device.type]
@@ -77,8 +77,8 @@ def _whole(run: Run, images: Path, out: Path, column: str, how: str, setup: Setu
     """A folder of images in, a folder of PNGs out, and the generator that infer draws with alone on the same glyphs."""
     with quiet():
         sources = FolderInput(run, images)
-        pixels = [drawn for name in sources.names if (drawn := sources.pixels(name)) is not None]
-        source = image_from_pixels(np.stack(pixels))[:, None]
+        read = [inputs for _, inputs in batches(run, sources, sources.names, run.styles[0])]
+        source = image_from_pixels(np.concatenate(read))
         tasks: dict[str, Task] = {
             "generator": partial(_draw, run, source, run.drawing, run.precision),  # made ready before it is timed
             "folder": lambda: draw_folder(run, FolderInput(run, images), run.styles[0], out, overwrite=True),
@@ -104,13 +104,14 @@ def untrained_run(out: Path, settings: Sequence[str], batch_size: int, setup: Se
     styles = list(cfg.data.targets)
     torch.manual_seed(cfg.trainer.seed)
     generator = build_generator(cfg, len(styles))
-    still = {"scale": 1.0, "dx": 0.0, "dy": 0.0}
+    canvas = Frame(cfg.data.size).as_dict()
     manifest = {
         "size": cfg.data.size,
-        "cell_to_canvas": still | {"scale": float(cfg.data.size)},
         "trained": "",
         "held_out": "",
-        "members": [{"name": name, "align": still} for name in (SOURCE, *styles)],
+        "sources": [{"name": "source"}],
+        "guides": [],
+        "styles": [{"name": name, "canvas": canvas, "source": 0, "inputs": [canvas]} for name in styles],
     }
     config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
     metadata = {"minutes": 0.0, "scores": {}, "styles": styles, "pack": "", "data": manifest}

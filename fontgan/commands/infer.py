@@ -94,7 +94,8 @@ def main(cfg: Config) -> int:
             asked = {"style_path": [str(name) for name in cfg.style_path], "extrapolate": cfg.extrapolate or 0.0}
             draw_path(run, sources, asked, path, out, overwrite=cfg.overwrite)
         right = [tell(of_one, cfg.allow) for of_one in found]
-        return 0 if say_how_read(run, sources, cfg.allow) and all(right) else 1
+        styles: list[Style] = [*path, *(style for style, _ in jobs)]
+        return 0 if say_how_read(run, sources, styles, cfg.allow) and all(right) else 1
 
 
 def prepare(cfg: Config) -> "tuple[Run, GlyphInput, list[tuple[Style, Path]], list[dict[str, float]], Path]":
@@ -114,13 +115,15 @@ def prepare(cfg: Config) -> "tuple[Run, GlyphInput, list[tuple[Style, Path]], li
     jobs = [] if path else choose_styles(run, added if cfg.style is None else cfg.style, out)
     asked: list[Style] = [*path, *(style for style, _ in jobs)]
     for wanted in asked:
-        run.style_align(wanted)  # an unknown name is refused before anything is written
+        run.placement(wanted)  # an unknown name is refused before anything is written
     if added is not None and not any(added in ([wanted] if isinstance(wanted, str) else wanted) for wanted in asked):
         raise ConfigError(
             f"style_images={cfg.style_images}: makes the style {added}, which is not asked for. Leave style out, name "
             f"{added} in style or style_path, or leave style_images out."
         )
-    sources = open_input(run, folder=cfg.input, font=cfg.font, text=cfg.text, charset=cfg.charset, allow=cfg.allow)
+    sources = open_input(
+        run, folder=cfg.input, font=cfg.font, text=cfg.text, charset=cfg.charset, styles=asked, allow=cfg.allow
+    )
     folders = [folder for _, folder in jobs] or [out]
     if cfg.input is not None and any(f.resolve() == user_path(cfg.input).resolve() for f in folders):
         raise ConfigError(f"out={cfg.out}: is the input folder; results would replace sources. Name another out=.")

@@ -10,9 +10,8 @@ import numpy as np
 
 from fontgan.complete.plan import Plan
 from fontgan.complete.work import Work, key_of, say_stage
-from fontgan.data.frame import Frame
 from fontgan.data.glyphs import Diagnostics
-from fontgan.data.image_source import folder_reader, resample
+from fontgan.data.image_source import folder_reader
 from fontgan.data.refusal import KINDS, tell, tell_or_refuse
 from fontgan.errors import ConfigError
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks, write_checks
@@ -39,14 +38,14 @@ def open_run(
     if style == "all":
         raise ConfigError(f"style=all: a font has one style. Choose one of {', '.join(run.styles)}.")
     ((chosen, _),) = choose_styles(run, style, Path())
-    run.style_align(chosen)
+    run.placement(chosen)
     return run, chosen
 
 
 def draw(plan: Plan, work: Work, run: Run, style: Style) -> str:
     """Draws what is lacking, but for what is drawn already.  Returns: a key of how it was drawn."""
     say_stage(2, f"drawing {len(plan.lacking)} glyphs in {work.glyphs}")
-    key = key_of(run.weights_hash, style, run.source_spec, work.facts["identity"])
+    key = key_of(run.weights_hash, style, run.drawn_from, work.facts["identity"])
     if work.facts["stages"].get("draw") != key:
         if work.glyphs.exists():
             log.info("%s: is of other weights or another style and is made anew", work.glyphs)
@@ -77,22 +76,21 @@ def refuse_blank(checks: Sequence[CheckedGlyph], glyphs: Path, allow: Collection
 
 
 def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader | None) -> None:
-    canvas = Frame.from_dict(run.manifest["cell_to_canvas"])
-    aligned = run.style_align(style).compose(canvas)
+    canvas = run.placement(style).canvas
     learned = subsample_evenly(plan.learned_from, GATE_GLYPHS)
     gate = None
     if len(learned) >= MIN_FIT_GLYPHS:
-        true = np.stack([plan.target.rasterize(char, aligned, run.size) for char in learned])
-        gate = fit_gate(run.source_pixels(plan.source, learned), true, seed=GATE_SEED)
+        true = np.stack([plan.target.rasterize(char, canvas, run.size) for char in learned])
+        gate = fit_gate(run.source_pixels(plan.source, learned, style), true, seed=GATE_SEED)
         log.info(
             "the check of strokes flags %.0f %% of the target's own glyphs, and %.0f %% of those with a component lost",
             100 * gate.calibration.right_flagged, 100 * gate.calibration.missing_caught,
         )  # fmt: skip
     found: list[CheckedGlyph] = []
-    move, reads = canvas.inverse().compose(aligned), folder_reader(work.glyphs)
+    reads = folder_reader(work.glyphs)
     for start in range(0, len(plan.lacking), AT_ONCE):
         chars = plan.lacking[start : start + AT_ONCE]
-        drawn = np.stack([resample(reads.read(work.glyph(char), char)[0], move, run.size) for char in chars])
-        found += check_glyphs(chars, run.source_pixels(plan.source, chars), drawn, gate=gate, reader=reader)
+        drawn = np.stack([reads.read(work.glyph(char), char)[0] for char in chars])
+        found += check_glyphs(chars, run.source_pixels(plan.source, chars, style), drawn, gate=gate, reader=reader)
     ocr, structure = reader.name if reader else None, vars(gate.calibration) if gate else None
     write_checks(work.checks, found, ocr=ocr, structure=structure)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from fontTools import unicodedata as scripts
 
 from fontgan.data import charset as charsets
-from fontgan.data.frame import clips, fit_canvas
+from fontgan.data.frame import clips, fit_median
 from fontgan.data.glyphs import Diagnostics, GlyphSource, warn_of_outlying
 from fontgan.data.image_source import FolderGlyphs
-from fontgan.data.pairs import FEW_PAIRS
+from fontgan.data.pair_findings import FEW_PAIRS
+from fontgan.data.pairs import choose_canvas
 from fontgan.data.refusal import is_most, tell_or_refuse
 from fontgan.data.sources import check_style_name, open_glyphs, style_name
 from fontgan.errors import DataError, shorten
@@ -122,8 +123,10 @@ def warn_of_clipped(plan: Plan, size: int, margin: float, allow: Collection[str]
 
     Raises: DataError if most do, and ``allow`` does not name that.
     """
-    canvas = fit_canvas([plan.source.ink_box(char) for char in plan.learned_from], size, margin)
-    over = [char for char in plan.lacking if clips(canvas.box(plan.source.ink_box(char)), size)]
+    own = [plan.target.ink_box(char) for char in plan.learned_from]
+    align = fit_median([plan.source.ink_box(char) for char in plan.learned_from], own)
+    frame = align.compose(choose_canvas(plan.target, own, size, margin))
+    over = [char for char in plan.lacking if clips(frame.box(plan.source.ink_box(char)), size)]
     what, remedy = "characters reach over the edge of the canvas that the shared ones need", "Use a larger data.margin."
     found = Diagnostics()
     found.tell("warning", plan.source.path.name, over, what, remedy, kind="clipped", of=len(plan.lacking))

@@ -91,7 +91,7 @@ def check_typed(verb: str, overrides: list[str]) -> None:
     check_values(verb, cfg)
     if "generator" in cfg:
         for part in ("generator", "discriminator"):
-            build_on_meta(part, cfg[part], styles=2)
+            build_on_meta(part, cfg, styles=2)
 
 
 def resolve(verb: str, cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
@@ -281,8 +281,7 @@ def _match_params(cfg: DictConfig) -> list[str]:
 def _count_parameters(cfg: DictConfig, **changed: Any) -> int:
     from fontgan.models.cost import parameters
 
-    styles = max(1, len(target_specs(cfg) or ()))
-    return parameters(build_on_meta("generator", {**cfg.generator, **changed}, styles))
+    return parameters(build_on_meta("generator", cfg, max(1, len(target_specs(cfg))), **changed))
 
 
 def _apply_budget(cfg: DictConfig) -> list[str]:
@@ -311,19 +310,18 @@ def _apply_budget(cfg: DictConfig) -> list[str]:
 
 def _flops_of_a_step(cfg: DictConfig) -> float:
     """Operations of a training step, with what is frozen held still."""
-    from fontgan.data.pairs import name_styles
     from fontgan.training.budget import step_flops
     from fontgan.training.checkpoint import all_checkpoints
     from fontgan.training.finetune import freeze_parts
 
     objective = build_objective(cfg.loss)
     try_losses(cfg, objective)
-    targets = list(name_styles(target_specs(cfg) or ()))
+    targets = list(target_specs(cfg))
     started = all_checkpoints(user_path(cfg.out)) if cfg.init_from and _own_config(cfg) is not None else []
     pretrained = find_pretrained(cfg, started[-1] if started else None)
     styles = len(pretrained.model_styles(targets) if pretrained else targets)
-    generator = build_on_meta("generator", cfg.generator, styles)
-    discriminator = build_on_meta("discriminator", cfg.discriminator, styles)
+    generator = build_on_meta("generator", cfg, styles)
+    discriminator = build_on_meta("discriminator", cfg, styles)
     frozen: list[Any] = []
     if pretrained is not None:
         frozen, _ = freeze_parts(

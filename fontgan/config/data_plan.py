@@ -1,14 +1,16 @@
 """``cfg.data`` -> the pairs of glyphs to train on, with what is wrong with them."""
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from fontgan.config.instantiate import target_specs
+from fontgan.config.instantiate import source_spec, target_specs
 from fontgan.data.glyphs import Diagnostics
 from fontgan.data.hairlines import find_hairlines
-from fontgan.data.pairs import PairPlan, find_duplicates, find_outside, find_too_few, plan_pairs
+from fontgan.data.pair_findings import find_duplicates, find_outside, find_too_few
+from fontgan.data.pairs import PairPlan, plan_pairs
 from fontgan.data.refusal import judge, tell_or_refuse
 from fontgan.errors import ConfigError
 
@@ -19,18 +21,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def build_plan(cfg: DictConfig, canvas: "Frame | None" = None) -> PairPlan:
-    """Opens the data that ``cfg.data`` names, for the canvas of a network; None fits one to them."""
-    data = cfg.data
-    if not data.source:
-        raise ConfigError("data.source: needs a font or a glyph folder. Add data.source=A.ttf.")
-    targets = target_specs(cfg)
+def build_plan(cfg: DictConfig, canvases: "Mapping[str, Frame] | None" = None) -> PairPlan:
+    """Opens the data that ``cfg.data`` names, on the canvases of styles that a network knows already, by name."""
+    data, targets, source = cfg.data, target_specs(cfg), source_spec(cfg.data.source)
     if not targets:
         raise ConfigError(
             "data.targets: needs at least one style. Add data.targets=[B.ttf] or data.targets={mine: DIR}."
         )
-    keys = ("charset", "size", "margin", "align", "holdout", "holdout_chars")
-    return plan_pairs(str(data.source), targets, canvas=canvas, **{key: data[key] for key in keys})
+    if not source and not all(target.source for target in targets.values()):
+        raise ConfigError("data.source: needs a font or a glyph folder. Add data.source=A.ttf.")
+    keys = ("charset", "size", "margin", "align", "guides", "holdout", "holdout_chars")
+    return plan_pairs(source, targets, canvases=canvases, **{key: data[key] for key in keys})
 
 
 def checked_plan(cfg: DictConfig, pretrained: "PretrainedRun | None" = None) -> PairPlan:
@@ -43,7 +44,7 @@ def checked_plan(cfg: DictConfig, pretrained: "PretrainedRun | None" = None) -> 
 
 def open_plan(cfg: DictConfig, pretrained: "PretrainedRun | None") -> PairPlan:
     """The plan with everything that was found; what would make most of it useless is an error unless ``cfg.allow`` has it."""
-    plan = build_plan(cfg, pretrained.canvas if pretrained else None)
+    plan = build_plan(cfg, pretrained.canvases if pretrained else None)
     plan.diagnostics += find_duplicates(plan) + find_hairlines(plan)
     names = [style.name for style in plan.styles]
     if pretrained is not None:

@@ -16,6 +16,8 @@ from fontgan.config.targets import locate
 from fontgan.errors import ConfigError, UserError, first_line
 
 if TYPE_CHECKING:
+    from fontgan.data.pairs import Target
+    from fontgan.data.sources import Spec
     from fontgan.models.unet import UnetGenerator
     from fontgan.training.objective import Objective
 
@@ -87,7 +89,7 @@ def try_losses(cfg: DictConfig, objective: "Objective") -> None:
     """Raises: ConfigError where a loss term refuses its options or the discriminator, or that the size of the images."""
     from fontgan.models.cost import NothingDrawn
 
-    discriminator = build_on_meta("discriminator", cfg.discriminator, styles=2)
+    discriminator = build_on_meta("discriminator", cfg, styles=2)
     try:
         with NothingDrawn():
             objective.try_out(discriminator, cfg.data.size, styles=2)
@@ -102,20 +104,56 @@ def try_losses(cfg: DictConfig, objective: "Objective") -> None:
 
 def build_generator(cfg: DictConfig, styles: int) -> "UnetGenerator":
     """A generator of ``styles`` styles, its weights freshly drawn. Raises: ConfigError."""
-    return build(cfg.generator, "generator", styles=styles)
+    return build(cfg.generator, "generator", **_supplied("generator", cfg, styles))
 
 
-def build_on_meta(path: str, node: Any, styles: int) -> Any:
-    """A network whose weights take no memory, to count with."""
+def build_on_meta(path: str, cfg: DictConfig, styles: int, **changed: Any) -> Any:
+    """A network of a config, with some of its settings changed, whose weights take no memory, to count with."""
     from fontgan.models.cost import on_meta_device
 
     with on_meta_device():
-        return build(OmegaConf.create(node), path, styles=styles)
+        return build(OmegaConf.create({**cfg[path], **changed}), path, **_supplied(path, cfg, styles))
 
 
-def target_specs(cfg: DictConfig) -> Any:
-    """``data.targets``, a list or a map even where one style was typed alone; None if there are none."""
+def _supplied(path: str, cfg: DictConfig, styles: int) -> dict[str, int]:
+    """What a network takes from the data."""
+    return {"styles": styles} | ({"guides": len(cfg.data.guides)} if path == "generator" else {})
+
+
+def source_spec(value: Any) -> "Spec | None":
+    """A source as a config names it, one or several read as one. Raises: ConfigError."""
+    plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    if plain is None or (isinstance(plain, str) and plain):
+        return plain
+    if isinstance(plain, list) and plain and all(isinstance(one, str) and one for one in plain):
+        return plain
+    raise ConfigError(
+        f"data.source={plain}: a font, a glyph folder or a list of them is needed: data.source=[A.ttf, B.ttf]."
+    )
+
+
+def target_specs(cfg: DictConfig) -> "dict[str, Target]":
+    """``data.targets`` by name, also where one style was typed alone; {} if there are none. Raises: UserError."""
+    from fontgan.data.pairs import name_styles
+
     targets: Any = cfg.data.targets
-    if isinstance(targets, str):
-        return [targets]
-    return OmegaConf.to_container(targets) if OmegaConf.is_config(targets) else targets
+    plain = OmegaConf.to_container(targets) if OmegaConf.is_config(targets) else targets
+    if not plain:
+        return {}
+    if isinstance(plain, str | list):
+        return name_styles([plain] if isinstance(plain, str) else plain)
+    return name_styles({str(name): _target(str(name), value) for name, value in plain.items()})
+
+
+def _target(name: str, value: Any) -> "Target":
+    from fontgan.data.pairs import Target
+
+    if isinstance(value, str):
+        return Target(value)
+    rule = (
+        f"data.targets.{name}={value}: a font or glyph folder is needed, or one with its own source: "
+        "{font: A.ttf, source: B.ttf}."
+    )
+    if not isinstance(value, dict) or not isinstance(value.get("font"), str) or set(value) - {"font", "source"}:
+        raise ConfigError(rule)
+    return Target(value["font"], source_spec(value.get("source")))

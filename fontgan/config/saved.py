@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fontgan.config.check import check_and_resolve
 from fontgan.config.conflicts import validate
-from fontgan.config.instantiate import build_on_meta, target_specs
+from fontgan.config.instantiate import build_on_meta, source_spec, target_specs
 from fontgan.config.plugins import refuse_inactive
 from fontgan.errors import ConfigError, RunError, first_line
 from fontgan.untrusted.plain_yaml import read_yaml
@@ -32,9 +32,8 @@ def load_config(file: Path) -> DictConfig:
         named = loaded.get("plugins")
         refuse_inactive([str(name) for name in named] if isinstance(named, list) else [])
         cfg = check_and_resolve("train", cfg)
-        targets = target_specs(cfg)
-        specs = list(targets.values()) if isinstance(targets, dict) else targets
-        if not isinstance(specs, list) or not all(isinstance(spec, str) for spec in (cfg.data.source, *specs)):
+        shared = source_spec(cfg.data.source)
+        if not (targets := target_specs(cfg)) or not all(target.source or shared for target in targets.values()):
             raise ConfigError("data.source or data.targets: names no font or folder.")
         validate("train", cfg)
     except OSError as error:
@@ -59,7 +58,7 @@ def check_fits(cfg: DictConfig, checkpoint: "Checkpoint", names: Iterable[str] =
             continue
         theirs, file = checkpoint.shapes(name), checkpoint.folder / f"{name}.safetensors"
         with _no_more_parameters_than(len(theirs), file):
-            network = build_on_meta(name, cfg[name], styles)
+            network = build_on_meta(name, cfg, styles)
         ours = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
         if ours != theirs:
             key = next(key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key))

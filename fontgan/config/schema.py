@@ -48,6 +48,9 @@ def limited(
 class DataConfig:
     source: Any = MISSING
     targets: Any = MISSING
+    guides: list[str] = MISSING
+    guide_dropout: float = limited(0, below=1)
+    balance: str = limited(choices=("font", "pair"))
     charset: str = MISSING
     size: int = limited(choices=SIZES)
     margin: float = limited(0, below=0.25)

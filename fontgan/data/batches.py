@@ -11,27 +11,34 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from fontgan.data.augment import Augmentation, move
-from fontgan.data.pack import SOURCE, Pack
+from fontgan.data.pack import CharRows, Pack
 from fontgan.data.pixel_store import PixelStore, Prefetch, choose_store, on_host
 from fontgan.errors import DataError
 from fontgan.values import image_from_pixels
 
 CPU = torch.device("cpu")
+PAIR, FONT = "pair", "font"
+BALANCES = (FONT, PAIR)  # every style as often as any other, or every pair: a style as often as it has pairs
 
 
 @dataclass
 class GlyphBatch:
-    """Pairs of glyphs. Images are (B, 1, H, W) float32, -1 ink .. +1 paper; style weights are (B, styles)."""
+    """Pairs of glyphs. Images are float32, -1 ink .. +1 paper; style weights are (B, styles)."""
 
-    source: Tensor
-    target: Tensor
+    inputs: Tensor  # (B, 1 + guides, H, W): the source, then the guides, empty where they lack the character
+    target: Tensor  # (B, 1, H, W)
     style: Tensor
     names: list[str]  # "style:character" of each pair, for messages
     references: Tensor | None = None  # (B, K, H, W): other glyphs of each pair's style, where it is read off them
 
+    @property
+    def source(self) -> Tensor:
+        """(B, 1, H, W)"""
+        return self.inputs[:, :1]
+
     def to(self, device: torch.device, layout: torch.memory_format = torch.channels_last) -> GlyphBatch:
         return GlyphBatch(
-            self.source.to(device, non_blocking=True).contiguous(memory_format=layout),
+            self.inputs.to(device, non_blocking=True).contiguous(memory_format=layout),
             self.target.to(device, non_blocking=True).contiguous(memory_format=layout),
             self.style.to(device, non_blocking=True),
             self.names,
@@ -40,28 +47,45 @@ class GlyphBatch:
 
 
 class Pairs:
-    """The pairs of some characters in every style of a pack, style by style, as rows of the pack: (N,) int32."""
+    """The pairs of some characters in every style of a pack, style by style, as rows of the pack.
+
+    Attributes:
+        target: (N,) int32.
+        inputs: (N, 1 + guides) int32; -1 where a guide lacks the character.
+        starts: of each style, and the end.
+    """
 
     def __init__(self, pack: Pack, chars: Sequence[str]):
         self.pack = pack
-        source = pack.rows[SOURCE].find(chars)
-        found = [pack.rows[style].find(chars) for style in pack.styles]
-        self.source = np.concatenate([source[rows >= 0] for rows in found]).astype(np.int32)
-        self.target = np.concatenate([rows[rows >= 0] for rows in found]).astype(np.int32)
-        self.starts = np.cumsum([0, *((rows >= 0).sum() for rows in found)])  # of each style, and the end
+        targets, inputs = [], []
+        for style in pack.styles:
+            rows = pack.rows[style].find(chars)
+            there = [char for char, row in zip(chars, rows.tolist(), strict=True) if row >= 0]
+            targets.append(rows[rows >= 0])
+            inputs.append(input_rows(pack.inputs[style], there))
+        self.target = np.concatenate(targets).astype(np.int32)
+        self.inputs = np.concatenate(inputs).astype(np.int32)
+        self.starts = np.cumsum([0, *map(len, targets)])
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.target)
 
     def named(self, places: np.ndarray) -> list[tuple[str, str]]:
         """(style, character) of the pairs at places (N,)."""
-        styles, there = self.pack.styles, self.pack.rows[SOURCE]
-        chars = (self.source[places] - there.first).tolist()
-        return [(styles[i], there.chars[char]) for i, char in zip(self.style_of(places).tolist(), chars, strict=True)]
+        styles = [self.pack.styles[i] for i in self.style_of(places).tolist()]
+        rows = self.target[places].tolist()
+        return [
+            (name, (own := self.pack.rows[name]).chars[row - own.first]) for name, row in zip(styles, rows, strict=True)
+        ]
 
     def style_of(self, places: np.ndarray) -> np.ndarray:
         """(N,) indices into the styles, of the pairs at places (N,)."""
         return np.searchsorted(self.starts, places, side="right") - 1
+
+
+def input_rows(inputs: Sequence[CharRows], chars: Sequence[str]) -> np.ndarray:
+    """Rows of what characters are drawn from, (N, 1 + guides) int64; -1 where one lacks the character."""
+    return np.stack([rows.find(chars) for rows in inputs], axis=1)
 
 
 @dataclass(eq=False)
@@ -69,7 +93,8 @@ class PairSampler:
     """The training pairs of a pack in a shuffled order that depends on the seed and the step alone.
 
     Counting glyphs from 0, glyph ``i`` is place ``i % n`` of epoch ``i // n``'s permutation; a resumed run
-    asks for the step it stands at and gets what an undisturbed one would.
+    asks for the step it stands at and gets what an undisturbed one would.  Balanced by font, the permutation is one of
+    the styles, and each of them goes through its own pairs by permutations of its own.
     Raises: DataError if a style has a single training character and references are asked for.
     """
 
@@ -78,6 +103,8 @@ class PairSampler:
     batch_size: int  # pairs of a batch, over all processes that train together
     seed: int
     augment: Augmentation
+    guide_dropout: float = 0.0  # probability that a pair goes without one of its guides, of each guide
+    balance: str = PAIR  # of BALANCES: what comes equally often
     shots: int = 0  # references of each pair, see ``_references``
     device: torch.device = CPU  # where batches are wanted
     layout: torch.memory_format = torch.channels_last  # of their images, that of the network
@@ -95,22 +122,22 @@ class PairSampler:
                 remedy = "Give it 2 or more, or use generator/style=film."
                 raise DataError(f"style {style}: has {count} training character, and {why}. {remedy}")
         self._style_columns = np.array([self.pack.model_styles.index(style) for style in self.pack.styles])
-        self._epoch, self._order = -1, np.empty(0, np.int32)
+        self._orders: dict[int, tuple[int, np.ndarray]] = {}  # of each style, or -1: its epoch and permutation
         self._store = store or choose_store(self.pack, self.device)
         self._prepared = Prefetch(self._prepare, ahead=self._store.ahead)
 
     def batch(self, index: int) -> GlyphBatch:
         """This process's part of the ``index``-th batch of the run, from 0, on the device."""
         fetched, maps, style, names, fetched_references = self._prepared.get(index)
-        sources, targets = image_from_pixels(self._store.to_device(fetched)).chunk(2)
-        both = torch.stack([sources, targets], dim=1)  # (B, 2, H, W): a pair moves as one
+        glyphs = image_from_pixels(self._store.to_device(fetched))
+        pairs = glyphs.view(len(names), -1, *glyphs.shape[1:])  # (B, inputs + 1, H, W): a pair moves as one
         if maps is not None:
-            both = move(both, maps.to(self.device, non_blocking=True))
+            pairs = move(pairs, maps.to(self.device, non_blocking=True))
         references = None
         if fetched_references is not None:
             glyphs = image_from_pixels(self._store.to_device(fetched_references))
             references = glyphs.view(-1, self.shots, *glyphs.shape[1:])
-        return GlyphBatch(both[:, :1], both[:, 1:], style, names, references).to(self.device, self.layout)
+        return GlyphBatch(pairs[:, :-1], pairs[:, -1:], style, names, references).to(self.device, self.layout)
 
     def close(self) -> None:
         """Ends the thread that prepares batches, where there is one."""
@@ -119,7 +146,7 @@ class PairSampler:
     def _prepare(self, index: int) -> tuple[Tensor, Tensor | None, Tensor, list[str], Tensor | None]:
         """All that the host does for a batch. Draws for the whole of it, and keeps this process's part.
 
-        Returns: the pixels of 2 B glyphs as the store fetched them, the sources, then the targets; (B, 2, 3)
+        Returns: the pixels of B x (inputs + 1) glyphs as the store fetched them, each target after its inputs; (B, 2, 3)
             augmentation maps; (B, styles) style weights; the pairs' names; the pixels of B x K references.
         """
         places = self._places(index)
@@ -130,9 +157,14 @@ class PairSampler:
         if self.shots:
             rows = self._references(places, _generator(self.seed, 3, index))
             references = self._store.load_host(rows[self._part].ravel())
+        inputs = self.pairs.inputs[places]
+        if self.guide_dropout and inputs.shape[1] > 1:
+            drawn = torch.rand(len(places), inputs.shape[1] - 1, generator=_generator(self.seed, 4, index))
+            inputs[:, 1:][drawn.numpy() < self.guide_dropout] = -1
         columns = torch.from_numpy(self._style_columns[self.pairs.style_of(mine)])
+        rows = np.concatenate([inputs[self._part], self.pairs.target[mine, None]], axis=1)
         return (
-            self._store.load_host(np.concatenate([self.pairs.source[mine], self.pairs.target[mine]]).astype(np.int64)),
+            self._store.load_host(rows.astype(np.int64).ravel()),
             maps,
             on_host(one_hot(columns, len(self.pack.model_styles)).float(), self.device),
             [f"{style}:{char}" for style, char in self.pairs.named(mine)],
@@ -141,16 +173,28 @@ class PairSampler:
 
     def _places(self, index: int) -> np.ndarray:
         """Which pairs the ``index``-th batch of the run has, (B,), over all processes."""
-        glyphs = np.arange(index * self.batch_size, (index + 1) * self.batch_size)
-        epochs, places = np.divmod(glyphs, len(self.pairs))
-        return np.concatenate([self._order_of(epoch)[places[epochs == epoch]] for epoch in np.unique(epochs).tolist()])
+        glyphs = range(index * self.batch_size, (index + 1) * self.batch_size)
+        if self.balance == PAIR:
+            return np.array([self._permuted(-1, len(self.pairs), glyph) for glyph in glyphs])
+        starts, places = self.pairs.starts, []
+        there = np.flatnonzero(np.diff(starts))  # styles that have pairs
+        for glyph in glyphs:
+            style = int(there[self._permuted(-1, len(there), glyph)])
+            drawn_before = glyph // len(there)
+            places.append(
+                int(starts[style]) + self._permuted(style, int(starts[style + 1] - starts[style]), drawn_before)
+            )
+        return np.array(places)
 
-    def _order_of(self, epoch: int) -> np.ndarray:
-        """An epoch's permutation of the pairs."""
-        if epoch != self._epoch:
-            order = torch.randperm(len(self.pairs), generator=_generator(self.seed, 1, epoch))
-            self._epoch, self._order = epoch, order.numpy().astype(np.int32)
-        return self._order
+    def _permuted(self, of: int, count: int, glyph: int) -> int:
+        """Where the ``glyph``-th of an endless row of permutations of ``count`` things leads; -1: of all pairs or styles."""
+        epoch, place = divmod(glyph, count)
+        at, order = self._orders.get(of, (-1, np.empty(0, np.int32)))
+        if at != epoch:
+            drawn = torch.randperm(count, generator=_generator(self.seed, 1, epoch, *([] if of < 0 else [of])))
+            order = drawn.numpy().astype(np.int32)
+            self._orders[of] = epoch, order
+        return int(order[place])
 
     def _references(self, places: np.ndarray, generator: torch.Generator) -> np.ndarray:
         """(B, shots) rows: for each pair, training glyphs of its style, never the glyph that is to be drawn.
@@ -185,11 +229,11 @@ def pairs_of(pack: Pack, chars: Sequence[str]) -> list[tuple[str, str]]:
 
 def collate_pairs(pack: Pack, pairs: Sequence[tuple[str, str]]) -> GlyphBatch:
     """Reads pairs from the pack; the style weights are one-hot over the styles of its model."""
-    sources = pack.pixels[[pack.rows[SOURCE][char] for _, char in pairs]]
+    inputs = np.concatenate([input_rows(pack.inputs[style], [char]) for style, char in pairs])
     targets = pack.pixels[[pack.rows[style][char] for style, char in pairs]]
     styles = torch.tensor([pack.model_styles.index(style) for style, _ in pairs])
     return GlyphBatch(
-        image_from_pixels(sources)[:, None],
+        image_from_pixels(pack.pixels.take(inputs)),
         image_from_pixels(targets)[:, None],
         one_hot(styles, len(pack.model_styles)).float(),
         [f"{style}:{char}" for style, char in pairs],

@@ -111,6 +111,12 @@ def fit_canvas(boxes: list[Box], size: int, margin: float) -> Frame:
     return Frame(scale, _offset(scale, x0, x1, size), _offset(scale, y0, y1, size))
 
 
+def fit_most(boxes: list[Box], size: int, margin: float) -> Frame:
+    """``fit_canvas`` to all but the hundredth of the boxes, rounded down, that reach farthest out of the em."""
+    ranked = sorted(boxes, key=reach)
+    return fit_canvas(ranked[: len(ranked) - len(ranked) // 100], size, margin) if ranked else Frame(size)
+
+
 def _offset(scale: float, low: float, high: float, size: int) -> float:
     """Centres the em, moved as little as brings low..high inside the margins; centres low..high if it cannot."""
     border = (size - scale * (high - low)) / 2  # room left on each side were the ink centred

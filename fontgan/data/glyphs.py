@@ -1,6 +1,7 @@
 """What a source of glyphs is, whether a font or a folder of images."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,6 +56,12 @@ class Coverage:
     present: list[str]
     left_out: dict[str, list[str]] = field(default_factory=dict)  # reason -> characters
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
+
+    def leave_out(self, reason: str, chars: Collection[str]) -> None:
+        """From now on some that are present are not."""
+        if chars:
+            self.left_out.setdefault(reason, []).extend(chars)
+            self.present = [char for char in self.present if char not in set(chars)]
 
     @property
     def outlying(self) -> list[str]:

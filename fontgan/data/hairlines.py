@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from fontgan.data.frame import SIZES
+from fontgan.data.frame import SIZES, Frame
 from fontgan.data.glyphs import Diagnostics
 from fontgan.data.image_source import FolderGlyphs
-from fontgan.data.pairs import PairPlan
+from fontgan.data.pairs import GlyphEntry, PairPlan
 from fontgan.runtime.subsample import subsample_evenly
 
 FAINT = 0.2  # coverage by which a broken hairline still hangs together
@@ -52,9 +52,12 @@ def tell_broken(found: Diagnostics, where: object, sizes: Mapping[str, int], wha
 def find_hairlines(plan: PairPlan) -> Diagnostics:
     """Warns of fonts and folders whose hairlines the canvas breaks, and of folders whose images break them already."""
     diagnostics = Diagnostics()
-    for member in plan.members:
-        looked = subsample_evenly(list(member.boxes), LOOKED_AT)
-        glyphs, frame = member.glyphs, plan.frame(member)
+    drawn: list[tuple[GlyphEntry, Frame]] = [(style, style.canvas) for style in plan.styles]
+    for style in plan.styles:
+        if all(style.source.entry is not member for member, _ in drawn):
+            drawn.append((style.source.entry, style.frame_of(style.source)))
+    for member, frame in drawn:
+        looked, glyphs = subsample_evenly(list(member.boxes), LOOKED_AT), member.glyphs
         if isinstance(glyphs, FolderGlyphs):
             broken = _broken((char, glyphs.reader.read(glyphs.files[char], char)[0]) for char in looked)
             tell_broken(diagnostics, member.name, broken, f"of {len(looked)} images looked at")

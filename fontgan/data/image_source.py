@@ -245,10 +245,14 @@ class FolderGlyphs:
             key.update(f"{char}{self._hashes[char]}".encode())
         return key.hexdigest()
 
+    @property
+    def usual_view(self) -> View | None:
+        """What most of the images surveyed last show."""
+        return next((view for view, _ in self._views.most_common(1)), None)
+
     def describe(self) -> dict[str, Any]:
         facts = {"kind": "folder", "file": one_line(self.path.name), "images": len(self.files)}
-        usual = [{"view": view.as_dict()} for view, _ in self._views.most_common(1)]
-        return facts | (usual[0] if usual else {})
+        return facts | ({"view": self.usual_view.as_dict()} if self.usual_view else {})
 
 
 def resample(grey: np.ndarray, to_canvas: Frame, size: int) -> np.ndarray:

@@ -1,21 +1,25 @@
-"""The schema of a manifest: what a pack and a run say of the data (``fontgan.data.pairs.manifest`` writes it)."""
+"""What a pack and a run say of their data: the manifest, and its schema."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta, Struct
 
-from fontgan.data.frame import MAX_TRANSFORM, Offset, StoredFrame
+from fontgan.data.frame import MAX_TRANSFORM, Offset, StoredFrame, median_box, reach
 from fontgan.data.sources import STYLE_NAME
 from fontgan.data.view import StoredView
 from fontgan.untrusted.plain_json import Count, Finite, Text
 
+if TYPE_CHECKING:
+    from fontgan.data.pairs import GlyphEntry, PairPlan, StyleEntry
+
 MAX_SIZE = 2**14  # pixels a side of what a manifest may claim
 MAX_NAME_BYTES = 200  # names become folders
+MAX_GUIDES = 16
 
 StyleName = Annotated[str, Meta(pattern=STYLE_NAME)]
-MemberName = Annotated[str, Meta(pattern=rf"{STYLE_NAME}|^source\Z")]
 # Characters one after the other: no blanks, which nothing could be drawn of.
 Chars = Annotated[str, Meta(pattern=r"^[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]*\Z")]
+StoredBox = tuple[Offset, Offset, Offset, Offset]
 
 
 class ToCell(Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,16 +29,15 @@ class ToCell(Struct, frozen=True, forbid_unknown_fields=True):
     baseline: Offset
 
 
-class Member(Struct, frozen=True, forbid_unknown_fields=True):
-    """The source or one style: its font or folder, and how its cell was brought onto the source's."""
+class Member(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A font or folder."""
 
-    name: MemberName
-    align: StoredFrame
-    median_ink_box: tuple[Offset, Offset, Offset, Offset] | None = None
-    pairs: Count = 0
+    name: Text
+    median_ink_box: StoredBox | None = None
     left_out: dict[str, str] = {}
     kind: Text = ""
     file: Text = ""
+    then: list[Text] = []  # the files of a list after the first
     images: Count = 0
     index: int | None = None
     location: dict[str, Finite] = {}
@@ -48,7 +51,6 @@ class Member(Struct, frozen=True, forbid_unknown_fields=True):
     ascent: Finite = 0
     descent: Finite = 0
     view: StoredView | None = None  # most images of a folder
-    beyond_em: Annotated[float, Meta(ge=0, le=1)] = 0  # share of the glyphs whose ink an image of the em would cut
 
     def __post_init__(self) -> None:
         box = self.median_ink_box
@@ -56,21 +58,74 @@ class Member(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("the median ink box has no inside")
 
 
+class StyleMember(Member, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A style: how its cell lies on the canvas, and how what it is drawn from is brought there."""
+
+    name: StyleName
+    canvas: StoredFrame  # own cell -> canvas pixels
+    source: Count  # its number among the sources
+    inputs: Annotated[list[StoredFrame], Meta(min_length=1, max_length=1 + MAX_GUIDES)]  # own cells -> canvas pixels
+    pairs: Count = 0
+    beyond_em: Annotated[float, Meta(ge=0, le=1)] = 0  # share of the glyphs whose ink an image of the em would cut
+
+
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
-    """The data of a pack or run: its canvas, its split, its members."""
+    """The data of a pack or run: its sources, guides and styles, and which characters are held out."""
 
     size: Annotated[int, Meta(ge=1, le=MAX_SIZE)]
-    cell_to_canvas: StoredFrame
     held_out: Chars
     trained: Chars
-    members: list[Member]
+    sources: Annotated[list[Member], Meta(min_length=1)]
+    styles: list[StyleMember]
+    guides: Annotated[list[Member], Meta(max_length=MAX_GUIDES)] = []
     characters: Count = 0
     findings: list[str] = []
 
     def __post_init__(self) -> None:
         check_distinct("held_out", self.held_out)
         check_distinct("trained", self.trained)
-        check_names("members", [member.name for member in self.members])
+        check_names("styles", [style.name for style in self.styles])
+        for style in self.styles:
+            if style.source >= len(self.sources):
+                raise ValueError(f"style {style.name} is drawn from a source that is not there")
+            if len(style.inputs) != 1 + len(self.guides):
+                raise ValueError(f"style {style.name} has {len(style.inputs)} inputs, not {1 + len(self.guides)}")
+
+
+def manifest(plan: "PairPlan") -> dict[str, Any]:
+    """What a run needs to know of its data later, and what a user wants to read: names, licences, counts."""
+    held_out = set(plan.held_out)
+    return {
+        "size": plan.size,
+        "characters": len(plan.chars),
+        "held_out": "".join(plan.held_out),
+        "trained": "".join(char for char in plan.chars if char not in held_out),
+        "sources": [_facts(entry) for entry in plan.sources],
+        "guides": [_facts(entry) for entry in plan.guides],
+        "styles": [_style_facts(style, plan) for style in plan.styles],
+        "findings": [str(finding) for finding in plan.diagnostics],
+    }
+
+
+def _facts(entry: "GlyphEntry") -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        **entry.glyphs.describe(),
+        "left_out": {reason: "".join(chars) for reason, chars in entry.coverage.left_out.items()},
+        "median_ink_box": list(median_box(list(entry.boxes.values()))) if entry.boxes else None,
+    }
+
+
+def _style_facts(style: "StyleEntry", plan: "PairPlan") -> dict[str, Any]:
+    beyond = sum(reach(box) * plan.size > 0.5 for box in style.boxes.values())  # by half a pixel of an image of the em
+    return {
+        **_facts(style),
+        "canvas": style.canvas.as_dict(),
+        "source": next(number for number, entry in enumerate(plan.sources) if entry is style.source.entry),
+        "inputs": [style.frame_of(seen).as_dict() for seen in style.inputs],
+        "pairs": len(style.coverage.present),
+        "beyond_em": round(beyond / max(1, len(style.boxes)), 4),
+    }
 
 
 def check_names(what: str, names: list[str]) -> None:

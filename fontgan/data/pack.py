@@ -2,7 +2,8 @@
 
 A pack is a folder ``<key>/`` with shards ``pixels-00000.npy``, ``pixels-00001.npy``, ..., each (rows, size, size)
 uint8, 0 ink .. 255 paper, ``checksums.npy`` with the CRC-32 of each row, and ``index.json``: the manifest, the rows in
-a shard, for the source and each style its characters in row order, and checksums of itself and of the other one.
+a shard, the blocks of rows with their characters, of each style the blocks of its glyphs and of what it is drawn from,
+and checksums of itself and of the other one.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from msgspec import Meta, Struct
 
 from fontgan.data.frame import Frame
-from fontgan.data.manifest import Manifest, MemberName
+from fontgan.data.glyphs import GlyphSource
+from fontgan.data.manifest import Chars, Manifest, StyleName, manifest
 from fontgan.data.pack_shards import HEADER_BYTES, SUMS, PixelRows, PixelWriter, rows_in_a_shard
 from fontgan.data.pack_writer import PackJob, draw_rows
-from fontgan.data.pairs import PairPlan, manifest
+from fontgan.data.pairs import GlyphEntry, PairPlan
+from fontgan.data.sources import STYLE_NAME
 from fontgan.errors import DataError
 from fontgan.runtime.checksums import FileSum, file_sum, read_sealed, sealed
 from fontgan.runtime.files import atomic_write, replace_folder, shared_lock, sync_folder
@@ -36,9 +39,12 @@ from fontgan.untrusted.plain_json import convert
 log = logging.getLogger(__name__)
 
 RECIPE = 1  # change it when the same plan would give other pixels: it is part of the key
-FORMAT = 3  # of the folder
+FORMAT = 4  # of the folder
 VERIFIED_AT_ONCE = 2**30  # bytes of pixels that are all read before a training starts; of more, each when it is needed
-SOURCE = "source"
+
+
+# A style's own glyphs are called as it is; what styles are drawn from is numbered, since several may share it.
+BlockName = Annotated[str, Meta(pattern=rf"{STYLE_NAME}|^/\d+\Z")]
 
 
 class PackIndex(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,13 +52,21 @@ class PackIndex(Struct, frozen=True, forbid_unknown_fields=True):
 
     format: int
     shard_rows: Annotated[int, Meta(ge=1)]
-    rows: dict[MemberName, str]
+    blocks: dict[BlockName, Chars]
+    styles: dict[StyleName, Annotated[list[BlockName], Meta(min_length=2)]]  # glyphs, source, guides
     manifest: Manifest
     checksums: FileSum
 
+    def __post_init__(self) -> None:
+        for name, blocks in self.styles.items():
+            if unknown := [block for block in blocks if block not in self.blocks]:
+                raise ValueError(f"style {name} has no block {unknown[0]}")
+            if len(blocks) != len(self.manifest.guides) + 2:
+                raise ValueError(f"style {name} has {len(blocks)} blocks, not {len(self.manifest.guides) + 2}")
+
 
 class CharRows(Mapping[str, int]):
-    """Character -> row of one member, without a dictionary: the characters' order says it."""
+    """Character -> row of one block, without a dictionary: the characters' order says it."""
 
     def __init__(self, chars: str, first: int):
         self.chars = chars  # in row order
@@ -85,13 +99,17 @@ class CharRows(Mapping[str, int]):
 class Pack:
     path: Path
     pixels: PixelRows  # (rows, size, size) uint8
-    rows: Mapping[str, CharRows]  # member name -> character -> row
+    rows: Mapping[str, CharRows]  # style -> character -> row of its glyph
+    inputs: Mapping[str, list[CharRows]]  # style -> of its source, then of each guide, the same
     manifest: dict[str, Any]
     model_styles: tuple[str, ...]  # in the order of the style weights; more than ``styles`` after init_from
 
     @property
     def styles(self) -> list[str]:
-        return [name for name in self.rows if name != SOURCE]
+        return list(self.rows)
+
+    def source_rows(self, style: str) -> CharRows:
+        return self.inputs[style][0]
 
     def for_model(self, styles: Sequence[str]) -> Pack:
         """The same glyphs for a model that knows these styles, those without glyphs here among them."""
@@ -110,29 +128,54 @@ class Pack:
         return list(self.manifest["trained"])
 
 
-def member_frame(manifest: dict[str, Any], member: str) -> Frame:
-    """The own cell of the source or of a style -> canvas pixels, as the manifest of a pack or run stores it."""
-    entry = next(entry for entry in manifest["members"] if entry["name"] == member)
-    return Frame.from_dict(entry["align"]).compose(Frame.from_dict(manifest["cell_to_canvas"]))
+class Block(NamedTuple):
+    """Rows of a pack: characters of a font or folder, drawn in one frame."""
+
+    glyphs: GlyphSource
+    chars: str  # in row order
+    frame: Frame  # own cell -> canvas pixels
+
+
+def plan_blocks(plan: PairPlan) -> tuple[dict[str, Block], dict[str, list[str]]]:
+    """Name -> block, and style -> the names of the blocks of its glyphs, its source and its guides.
+
+    What is drawn from the same font in the same frame is drawn once.
+    """
+    there = [set(style.coverage.present) for style in plan.styles]
+    users: dict[tuple[int, Frame], list[int]] = {}  # styles by what they are drawn from
+    entries: dict[tuple[int, Frame], GlyphEntry] = {}
+    for number, style in enumerate(plan.styles):
+        for seen in style.inputs:
+            key = (id(seen.entry), style.frame_of(seen))
+            users.setdefault(key, []).append(number)
+            entries[key] = seen.entry
+    blocks = {style.name: Block(style.glyphs, "".join(style.coverage.present), style.canvas) for style in plan.styles}
+    names: dict[tuple[int, Frame], str] = {}
+    for key, numbers in users.items():
+        wanted = set.union(*(there[number] for number in numbers))
+        names[key] = f"/{len(names)}"
+        chars = "".join(char for char in entries[key].coverage.present if char in wanted)
+        blocks[names[key]] = Block(entries[key].glyphs, chars, key[1])
+    of_style = {
+        style.name: [style.name, *(names[id(seen.entry), style.frame_of(seen)] for seen in style.inputs)]
+        for style in plan.styles
+    }
+    return blocks, of_style
 
 
 def pack_key(plan: PairPlan) -> str:
     """A hash of everything that shapes the pack: glyphs, characters, split, transforms, size."""
-    chars = set(plan.chars)
+    blocks, of_style = plan_blocks(plan)
     recipe = {
         "format": RECIPE,
         "size": plan.size,
-        "canvas": plan.canvas.as_dict(),
         "chars": "".join(plan.chars),
         "held_out": "".join(plan.held_out),
-        "members": [
-            {
-                "name": member.name,
-                "align": member.align.as_dict(),
-                "glyphs": member.glyphs.fingerprint([c for c in member.coverage.present if c in chars]),
-            }
-            for member in plan.members
-        ],
+        "styles": of_style,
+        "blocks": {
+            name: [block.glyphs.fingerprint(list(block.chars)), block.chars, block.frame.as_dict()]
+            for name, block in blocks.items()
+        },
     }
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]
 
@@ -166,14 +209,13 @@ def make_pack(plan: PairPlan, cache: Path, *, workers: int | None = None) -> Pac
 
 
 def _write(plan: PairPlan, folder: Path, workers: int | None) -> None:
-    chars = set(plan.chars)
-    drawn = {m.name: "".join(c for c in m.coverage.present if c in chars) for m in plan.members}
-    parts = tuple((m.glyphs, drawn[m.name], plan.frame(m)) for m in plan.members)
-    rows = sum(map(len, drawn.values()))
+    blocks, of_style = plan_blocks(plan)
+    rows = sum(len(block.chars) for block in blocks.values())
     writer = PixelWriter(folder, rows=rows, size=plan.size, shard_rows=rows_in_a_shard(plan.size))
     with Bar(total=rows, unit="glyph", desc="packing", leave=False) as bar:
-        draw_rows(PackJob(parts, writer), workers=workers, progress=bar.update)
-    write_index(folder, drawn, manifest(plan), writer.shard_rows)
+        draw_rows(PackJob(tuple(blocks.values()), writer), workers=workers, progress=bar.update)
+    chars = {name: block.chars for name, block in blocks.items()}
+    write_index(folder, chars, of_style, manifest(plan), writer.shard_rows)
 
 
 def _intact(folder: Path) -> Pack | None:
@@ -197,14 +239,16 @@ def open_pack(folder: Path) -> Pack:
         stored = read_sealed(folder / "index.json", FORMAT)
         index = convert(stored, PackIndex)
         where = ""
-        firsts = [0, *accumulate(map(len, index.rows.values()))]
+        firsts = [0, *accumulate(map(len, index.blocks.values()))]
         # First, since their length is that of the rows: a wrong index must not cost time.
         sums = _read_sums(folder, index.checksums, firsts[-1])
         pixels = PixelRows(folder, rows=len(sums), size=index.manifest.size, shard_rows=index.shard_rows, sums=sums)
     except (OSError, ValueError) as error:
         raise DataError(f"{folder}: the pack is damaged ({where}{error}). {remedy}") from error
-    rows = {name: CharRows(chars, first) for (name, chars), first in zip(index.rows.items(), firsts, strict=False)}
-    return Pack(folder, pixels, rows, stored["manifest"], tuple(name for name in rows if name != SOURCE))
+    blocks = {name: CharRows(chars, first) for (name, chars), first in zip(index.blocks.items(), firsts, strict=False)}
+    rows = {style: blocks[names[0]] for style, names in index.styles.items()}
+    inputs = {style: [blocks[name] for name in names[1:]] for style, names in index.styles.items()}
+    return Pack(folder, pixels, rows, inputs, stored["manifest"], tuple(rows))
 
 
 def _read_sums(folder: Path, listed: FileSum, rows: int) -> np.ndarray:
@@ -218,8 +262,19 @@ def _read_sums(folder: Path, listed: FileSum, rows: int) -> np.ndarray:
     return np.frombuffer(data, "<u4", offset=HEADER_BYTES)
 
 
-def write_index(folder: Path, rows: Mapping[str, str], manifest: dict[str, Any], shard_rows: int) -> None:
-    """Writes ``index.json``, last of a pack's files; ``rows`` are the characters of each member in row order."""
+def write_index(
+    folder: Path,
+    blocks: Mapping[str, str],
+    styles: Mapping[str, Sequence[str]],
+    manifest: dict[str, Any],
+    shard_rows: int,
+) -> None:
+    """Writes ``index.json``, last of a pack's files.
+
+    Args:
+        blocks: name -> characters in row order.
+        styles: name -> the blocks of its glyphs, its source and each guide.
+    """
     sums = file_sum((folder / SUMS).read_bytes())
-    index = {"format": FORMAT, "shard_rows": shard_rows, "rows": rows, "manifest": manifest, "checksums": sums}
-    atomic_write(folder / "index.json", sealed(index))
+    index = {"format": FORMAT, "shard_rows": shard_rows, "blocks": blocks, "styles": styles, "manifest": manifest}
+    atomic_write(folder / "index.json", sealed(index | {"checksums": sums}))

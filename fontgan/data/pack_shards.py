@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from fontgan.data.glyphs import PAPER
 from fontgan.errors import DataError
 
 SHARD_BYTES = 256 * 2**20  # at most; whole rows
@@ -72,12 +73,10 @@ class PixelRows:
 
     def __getitem__(self, key: int | slice | Sequence[int] | Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
         rows: np.ndarray = np.arange(len(self))[key]
-        out = np.empty((*rows.shape, *self.shape[1:]), np.uint8)
-        self.read_into(rows.ravel(), out)
-        return out
+        return self.take(rows)
 
     def read_into(self, rows: np.ndarray, out: np.ndarray) -> None:
-        """Reads rows (N,), 0 or more each, into ``out``, (N, H, W) uint8 in one piece.
+        """Reads rows (N,), 0 or more each, or -1 for an empty page, into ``out``, (N, H, W) uint8 in one piece.
 
         Raises: DataError if a row is damaged or its file was cut off; OSError.
         """
@@ -86,12 +85,21 @@ class PixelRows:
         buffer, row_bytes = out.data.cast("B"), self.row_bytes
         # Neighbours are read at once, as far as their file goes.
         shards, places = np.divmod(rows, self._shard_rows)
-        starts = np.flatnonzero((np.diff(rows, prepend=-2) != 1) | (places == 0))
+        starts = np.flatnonzero((np.diff(rows, prepend=-3) != 1) | (places == 0))
         for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(rows)], strict=True):
-            self._read(int(shards[start]), int(places[start]), buffer[start * row_bytes : stop * row_bytes])
+            if rows[start] < 0:
+                out[start] = PAPER
+            else:
+                self._read(int(shards[start]), int(places[start]), buffer[start * row_bytes : stop * row_bytes])
         for at, expected in enumerate(self._sums[rows].tolist()):
-            if zlib.crc32(buffer[at * row_bytes : (at + 1) * row_bytes]) != expected:
+            if rows[at] >= 0 and zlib.crc32(buffer[at * row_bytes : (at + 1) * row_bytes]) != expected:
                 raise self._damaged(int(shards[at]), f"is damaged (row {places[at]} does not fit its checksum)")
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of any shape, -1 for an empty page -> (*shape, H, W) uint8. Raises as ``read_into``."""
+        out = np.empty((*rows.shape, *self.shape[1:]), np.uint8)
+        self.read_into(rows.ravel(), out.reshape(-1, *self.shape[1:]))
+        return out
 
     def verify(self) -> None:
         """Reads everything, which raises as ``read_into``."""

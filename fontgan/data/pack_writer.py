@@ -21,7 +21,7 @@ MIN_S_PER_PROCESS = 0.5  # of drawing: a process takes about 0.3 s to start
 class PackJob(NamedTuple):
     """Rows to draw into the shards of a folder. Can be pickled."""
 
-    # Of the source and each style its glyphs, characters in row order, and own cell -> canvas pixels.
+    # Of each block its glyphs, characters in row order, and own cell -> canvas pixels.
     parts: tuple[tuple[GlyphSource, str, Frame], ...]
     writer: PixelWriter
 

@@ -1,125 +1,198 @@
-"""Source + target styles -> which pairs there are, how they are aligned, and which are held out."""
+"""Sources + target styles + guides -> which pairs there are, how they are aligned, and which are held out."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
 
 from fontgan.data import charset as charsets
-from fontgan.data.frame import Box, Frame, clips, fit_canvas, fit_median, median_box, reach
-from fontgan.data.glyphs import PAPER, Coverage, Diagnostics, GlyphSource
-from fontgan.data.refusal import is_most
-from fontgan.data.sources import check_style_name, open_glyphs, style_name
-from fontgan.errors import DataError, shorten
+from fontgan.data.frame import Box, Frame, clips, fit_median, fit_most, median_box
+from fontgan.data.glyphs import Coverage, Diagnostics, GlyphSource
+from fontgan.data.image_source import FolderGlyphs
+from fontgan.data.sources import Spec, check_style_name, open_glyphs, say_spec, style_name
+from fontgan.errors import DataError
 
 _HOLDOUT_BUCKETS = 10_000
-FEW_PAIRS = 10  # fewer are not trained on
-MORE_PAIRS = 50  # fewer are trained on with a warning
-PLENTY_OF_PAIRS = 1000
+MANY_CLIPPED = 0.02  # share of a source's glyphs; of fewer nobody need be warned
+
+
+class Target(NamedTuple):
+    """A style as a config names it."""
+
+    spec: str  # font or folder
+    source: Spec | None = None  # its own; None takes that of all
 
 
 @dataclass
 class GlyphEntry:
-    """One font or folder of a pair plan: the source, or a style."""
+    """A font or folder of a pair plan, opened once: a style, a source or a guide."""
 
     name: str
     glyphs: GlyphSource
     coverage: Coverage
-    align: Frame = field(default_factory=Frame)  # own cell -> the source's cell
-    boxes: dict[str, Box] = field(default_factory=dict)  # ink in the own cell
+    boxes: dict[str, Box] = field(default_factory=dict)  # ink in the own cell, of what is present
+
+
+@dataclass
+class StyleInput:
+    """What the generator sees when it draws a style: its source, or a guide."""
+
+    entry: GlyphEntry
+    align: Frame = field(default_factory=Frame)  # its own cell -> the style's cell
+
+
+@dataclass
+class StyleEntry(GlyphEntry):
+    """A style, with the canvas that its own glyphs decide, and what it is drawn from."""
+
+    canvas: Frame = field(default_factory=Frame)  # own cell -> canvas pixels
+    inputs: list[StyleInput] = field(default_factory=list)  # the source first, then the guides
+
+    @property
+    def source(self) -> StyleInput:
+        return self.inputs[0]
+
+    def frame_of(self, seen: StyleInput) -> Frame:
+        """An input's own cell -> canvas pixels."""
+        return seen.align.compose(self.canvas)
 
 
 @dataclass
 class PairPlan:
     """Everything known about the data before a pixel is drawn."""
 
-    source: GlyphEntry
-    styles: list[GlyphEntry]
+    sources: list[GlyphEntry]
+    guides: list[GlyphEntry]
+    styles: list[StyleEntry]
     chars: list[str]  # all characters that make a pair with at least one style
     held_out: list[str]
-    canvas: Frame  # the source's cell -> canvas pixels
     size: int
     diagnostics: Diagnostics = field(default_factory=Diagnostics)
 
     @property
     def members(self) -> list[GlyphEntry]:
-        return [self.source, *self.styles]
-
-    def frame(self, member: GlyphEntry) -> Frame:
-        """The member's own cell -> canvas pixels, alignment included."""
-        return member.align.compose(self.canvas)
+        return [*self.sources, *self.guides, *self.styles]
 
 
 def plan_pairs(
-    source: str,
-    targets: Sequence[str] | Mapping[str, str],
+    source: Spec | None,
+    targets: Sequence[str] | Mapping[str, Target | str],
     *,
     charset: str,
     size: int,
-    margin: float = 0.04,
+    margin: float = 0.0,
     align: bool = True,
+    guides: Sequence[Spec] = (),
     holdout: float = 0.1,
     holdout_chars: str = "",
-    canvas: Frame | None = None,
+    canvases: Mapping[str, Frame] | None = None,
 ) -> PairPlan:
-    """Opens source and targets and decides pairs, split, alignment and canvas.
+    """Opens sources, guides and targets and decides pairs, split, alignment and canvases.
 
     Args:
-        source: font file or glyph folder, as ``open_glyphs`` takes it.
+        source: font file or glyph folder, or several read as one, as ``open_glyphs`` takes them; None where every
+            target names its own.
         targets: the styles; a mapping names them, a list takes file names as names.
         charset: see ``fontgan.data.charset.resolve``.
         size: side of the canvas in pixels, one of ``fontgan.data.frame.SIZES``.
         margin: empty border on each side, as a fraction of the canvas, 0 to below 0.25.
-        align: bring each style's median ink box onto the source's (undone on output).
+        align: bring the median ink box of sources and guides onto that of each style.
+        guides: fonts whose glyph of the same character the generator sees beside the source.
         holdout: share of characters never trained on, 0 to below 1; the same for all styles.
         holdout_chars: a charset of more characters to hold out, or "".
-        canvas: the source's cell -> canvas pixels as a trained network knows it; None fits one to these glyphs.
+        canvases: own cell -> canvas pixels of styles that a trained network knows already, by name.
     Raises: DataError if something cannot be read or no pairs are left.
     """
     named = name_styles(targets)
-    glyphs = open_glyphs(source)
-    source_entry = GlyphEntry("source", glyphs, glyphs.coverage(charsets.resolve(charset, "data.charset")))
-    there = source_entry.coverage.present
-    if not there:
-        _say_unusable(source, source_entry.coverage)
-        raise DataError(
-            f"{source}: has none of the characters of data.charset={charset}. Choose another charset or source."
-        )
-    styles = [_open_style(name, spec, there, charset) for name, spec in named.items()]
-    with_pairs = {char for style in styles for char in style.coverage.present}
-    chars = [char for char in there if char in with_pairs]
-    if not chars:
+    opened = _open_sources(source, named, charset)
+    plan = PairPlan(list(opened.values()), [], [], [], [], size)
+    for name, target in named.items():
+        own = opened[_key(target.source or source)]
+        style = _open_style(name, target.spec, own.coverage.present, charset)
+        _choose_canvas(style, plan, margin, (canvases or {}).get(name))
+        style.inputs = [StyleInput(own)]
+        plan.styles.append(style)
+    for entry in plan.sources:
+        own_styles = [style for style in plan.styles if style.source.entry is entry]
+        with_pairs = {char for style in own_styles for char in style.coverage.present}
+        plan.chars += [char for char in entry.coverage.present if char in with_pairs]
+    plan.chars = list(dict.fromkeys(plan.chars))
+    if not plan.chars:
         remedy = "Choose a charset or fonts that have characters in common."
+        where = ", ".join(entry.glyphs.path.name for entry in plan.sources)
         raise DataError(
-            f"{source}: shares no characters with {', '.join(named)} within data.charset={charset}. {remedy}"
+            f"{where}: shares no characters with {', '.join(named)} within data.charset={charset}. {remedy}"
         )
-    held_out = hold_out(
-        chars, holdout, charsets.resolve(holdout_chars, "data.holdout_chars") or [] if holdout_chars else []
-    )
-    if len(held_out) == len(chars):
-        raise DataError(f"all {len(chars)} characters are held out and none is left to train on. Hold out fewer.")
-    plan = PairPlan(source_entry, styles, chars, held_out, canvas or Frame(), size)
-    for member in plan.members:
+    more = charsets.resolve(holdout_chars, "data.holdout_chars") or [] if holdout_chars else []
+    plan.held_out = hold_out(plan.chars, holdout, more)
+    if len(plan.held_out) == len(plan.chars):
+        raise DataError(f"all {len(plan.chars)} characters are held out and none is left to train on. Hold out fewer.")
+    for member in (*plan.sources, *plan.styles):
         plan.diagnostics += member.coverage.diagnostics
-        member.boxes = {char: member.glyphs.ink_box(char) for char in member.coverage.present}
     _align(plan, apply=align)
-    if canvas is None:
-        boxes = [source_entry.boxes[char] for char in chars]
-        for style in styles:  # aligned, as they are trained on, and as they are, since output undoes the alignment
-            boxes += [*map(style.align.box, style.boxes.values()), *style.boxes.values()]
-        plan.canvas = fit_canvas(boxes, size, margin)
+    for spec in guides:
+        _add_guide(plan, spec, apply=align)
     _say_clipped(plan)
     return plan
 
 
-def _open_style(name: str, spec: str, wanted: list[str], charset: str) -> GlyphEntry:
+def _key(spec: Spec | None) -> tuple[str, ...]:
+    return (spec,) if isinstance(spec, str) else tuple(spec or ())
+
+
+def _open_sources(shared: Spec | None, named: Mapping[str, Target], charset: str) -> dict[tuple[str, ...], GlyphEntry]:
+    """Every source that a style is drawn from, once."""
+    opened: dict[tuple[str, ...], GlyphEntry] = {}
+    wanted = charsets.resolve(charset, "data.charset")
+    for name, target in named.items():
+        spec = target.source or shared
+        if not spec:
+            raise DataError(f"style {name}: has no source. Add data.source=A.ttf, or give the style its own.")
+        if (key := _key(spec)) in opened:
+            continue
+        glyphs = open_glyphs(spec)
+        coverage = glyphs.coverage(wanted)
+        if not coverage.present:
+            _say_unusable(say_spec(spec), coverage)
+            told = f"{say_spec(spec)}: has none of the characters of data.charset={charset}."
+            raise DataError(f"{told} Choose another charset or source.")
+        number = f" {len(opened) + 1}" if opened else ""
+        boxes = {char: glyphs.ink_box(char) for char in coverage.present}
+        opened[key] = GlyphEntry(f"source{number}", glyphs, coverage, boxes)
+    return opened
+
+
+def _open_style(name: str, spec: str, wanted: list[str], charset: str) -> StyleEntry:
     """A style, whose diagnostics tell if it has none of the wanted characters, the source's."""
     glyphs = open_glyphs(spec)
     coverage = glyphs.coverage(wanted)
     if not coverage.present:
         told = f"{spec}: style {name} shares no characters with the source within data.charset={charset}."
         coverage.diagnostics.add("error", told, "Choose a charset that both have, or take the style out.")
-    return GlyphEntry(name, glyphs, coverage)
+    return StyleEntry(name, glyphs, coverage, {char: glyphs.ink_box(char) for char in coverage.present})
+
+
+def choose_canvas(glyphs: GlyphSource, boxes: list[Box], size: int, margin: float) -> Frame:
+    """A style's own cell -> canvas pixels, so that its glyphs are drawn there as they are.
+
+    Of a font the em square, with room for the ink of nearly all glyphs; of a folder what its images show.
+    """
+    if not isinstance(glyphs, FolderGlyphs) or (view := glyphs.usual_view) is None:
+        return fit_most(boxes, size, margin)
+    scale = size * (1 - 2 * margin) / view.side
+    return view.cell.compose(Frame(scale, (size - scale * view.width) / 2, (size - scale * view.height) / 2))
+
+
+def _choose_canvas(style: StyleEntry, plan: PairPlan, margin: float, known: Frame | None) -> None:
+    """Lays the style's cell on the canvas; the few glyphs that reach over its edge are not learned from, and named."""
+    boxes = style.boxes
+    style.canvas = known or choose_canvas(style.glyphs, list(boxes.values()), plan.size, margin)
+    over = [char for char, box in boxes.items() if clips(style.canvas.box(box), plan.size)]
+    what = "glyphs reach over the edge of the canvas that the others need, and are not learned from"
+    remedy = "Look at them in the font; a larger data.margin would take them in."
+    style.coverage.diagnostics.tell("warning", style.name, over, what, remedy, kind="clipped", of=len(boxes))
+    style.coverage.leave_out("beyond", over)
+    style.boxes = {char: boxes[char] for char in style.coverage.present}
 
 
 def _say_unusable(spec: str, coverage: Coverage) -> None:
@@ -150,10 +223,11 @@ def hold_out(chars: Sequence[str], share: float, more: Sequence[str] = ()) -> li
 
 
 def _align(plan: PairPlan, *, apply: bool) -> None:
-    """Fits each style's median ink box to the source's, and tells how far it was."""
+    """Brings each style's source onto it, median ink box onto median ink box, and tells how far it was."""
     # Fitted on training characters alone: what is held out must not be looked at.
     trained = set(plan.chars) - set(plan.held_out)
     for style in plan.styles:
+        source = style.source
         shared = [char for char in style.boxes if char in trained]
         if not shared:
             if style.boxes:
@@ -161,140 +235,74 @@ def _align(plan: PairPlan, *, apply: bool) -> None:
                 plan.diagnostics.add("error", told, "Give it more characters or hold out fewer.")
             continue
         boxes = [style.boxes[char] for char in shared]
-        fitted = fit_median(boxes, [plan.source.boxes[char] for char in shared])
-        offsets = zip(median_box(boxes).centre, (fitted.dx, fitted.dy), strict=True)
-        x, y = ((fitted.scale - 1) * centre + offset for centre, offset in offsets)
+        fitted = fit_median([source.entry.boxes[char] for char in shared], boxes)
+        off = fitted.inverse()  # as people see it: where the style lies to the source
+        offsets = zip(median_box(boxes).centre, (off.dx, off.dy), strict=True)
+        x, y = ((off.scale - 1) * centre + offset for centre, offset in offsets)
         shift = max(abs(x), abs(y))
-        measure = f"scale {fitted.scale:.3f} and a shift of its centre by {x:+.3f}, {y:+.3f} em"
+        measure = f"scale {off.scale:.3f} and a shift of its centre by {x:+.3f}, {y:+.3f} em"
         if apply:
-            style.align = fitted
-            far = not 0.5 < fitted.scale < 2 or shift > 0.3
-            message = f"{style.name}: aligned to the source by {measure} (undone on output)."
+            source.align = fitted
+            far = not 0.5 < off.scale < 2 or shift > 0.3
+            message = f"{style.name}: lies off the source by {measure}; the source is brought to it."
             remedy = "That is far; look whether the glyphs fill their cells as they should."
         else:
-            far = not 0.9 < fitted.scale < 1.1 or shift > 0.05
+            far = not 0.9 < off.scale < 1.1 or shift > 0.05
             message = f"{style.name}: lies off the source by {measure}, and data.align=false leaves it there."
             remedy = "Use data.align=true."
-        odd = "" if 0.5 <= fitted.scale <= 2 else "odd_size"
+        odd = "" if 0.5 <= off.scale <= 2 else "odd_size"
         plan.diagnostics.add("warning" if far else "note", message, remedy if far else "", odd)
 
 
+def _add_guide(plan: PairPlan, spec: Spec, *, apply: bool) -> None:
+    """Opens a guide and brings it to each style by way of the style's source, with which it shares most characters."""
+    glyphs = open_glyphs(spec)
+    coverage = glyphs.coverage(plan.chars)
+    missing = len(plan.chars) - len(coverage.present)
+    guide = GlyphEntry(f"guide {glyphs.path.name}", glyphs, coverage)
+    guide.boxes = {char: glyphs.ink_box(char) for char in coverage.present}
+    if not coverage.present:
+        told = f"{guide.name}: has none of the {len(plan.chars)} characters."
+        plan.diagnostics.add("error", told, "Take it out of data.guides, or choose another.")
+    elif missing:
+        told = f"{guide.name}: lacks {missing} of {len(plan.chars)} characters, and is empty there."
+        plan.diagnostics.add("note", told)
+    plan.diagnostics += [finding for finding in coverage.diagnostics if finding.level != "note"]
+    plan.guides.append(guide)
+    to_source = {id(entry): align_guide(guide.boxes, entry.boxes) if apply else Frame() for entry in plan.sources}
+    for style in plan.styles:
+        onto = to_source[id(style.source.entry)].compose(style.source.align)
+        style.inputs.append(StyleInput(guide, onto))
+
+
+def align_guide(guide: Mapping[str, Box], source: Mapping[str, Box]) -> Frame:
+    """A guide's own cell -> the source's, fitted on the characters that both have; the same cell if there are none."""
+    shared = [char for char in guide if char in source]
+    return fit_median([guide[char] for char in shared], [source[char] for char in shared]) if shared else Frame()
+
+
 def _say_clipped(plan: PairPlan) -> None:
-    for member in plan.members:
-        frames = (plan.frame(member), plan.canvas)
-        boxes = {char: member.boxes[char] for char in plan.chars if char in member.boxes}
-        over = [char for char, box in boxes.items() if any(clips(frame.box(box), plan.size) for frame in frames)]
-        what = "glyphs reach over the edge of the canvas and are clipped"
-        remedy = "Leave them out of the charset, or check their size in the font."
-        plan.diagnostics.tell("warning", member.name, over, what, remedy, kind="clipped", of=len(boxes))
-
-
-def find_too_few(plan: PairPlan, names: Sequence[str], *, finetuned: bool) -> Diagnostics:
-    """Warns of styles of these names that have few pairs; most of what is trained from nothing must have enough."""
-    diagnostics, held_out = Diagnostics(), set(plan.held_out)
-    counts = {style.name: len(style.coverage.present) for style in plan.styles}
-    most = is_most(sum(0 < count < FEW_PAIRS for count in counts.values()), len(counts))
     for style in plan.styles:
-        count = counts[style.name]
-        if style.name not in names or not 0 < count < MORE_PAIRS:
-            continue
-        told = f"style {style.name}: has few pairs to train on ({len(set(style.coverage.present) - held_out)})."
-        least = (
-            f"{FEW_PAIRS} characters that the source has too are the least"
-            if count < FEW_PAIRS
-            else "It can be trained"
-        )
-        remedy = f"{least}; hundreds are better, and docs/guide/data.md says what to expect of how many."
-        diagnostics.add("warning", told, remedy, "few" if count < FEW_PAIRS and most and not finetuned else "")
-    return diagnostics
+        frame, source = style.frame_of(style.source), style.source.entry
+        boxes = {char: source.boxes[char] for char in style.coverage.present}
+        over = [char for char, box in boxes.items() if clips(frame.box(box), plan.size)]
+        what = f"glyphs reach over the edge of the canvas of {style.name} and are clipped"
+        remedy = "Leave them out of the charset, or use a larger data.margin."
+        level = "warning" if len(over) > MANY_CLIPPED * len(boxes) else "note"
+        plan.diagnostics.tell(level, source.name, over, what, remedy, kind="clipped", of=len(boxes))
 
 
-def find_outside(plan: PairPlan, charset: str, names: Sequence[str]) -> Diagnostics:
-    """Warns of styles of these names that have characters outside a charset chosen for others."""
-    diagnostics = Diagnostics()
-    within = charsets.resolve(charset, "data.charset")
-    told = f"data.charset={charset if len(charset) <= 20 else f'{charset[:20]}...'}"
-    for style in plan.styles:
-        # Where there is plenty nobody misses the rest, and looking through a large font would take a while.
-        if style.name not in names or len(style.coverage.present) >= PLENTY_OF_PAIRS:
-            continue
-        everything = style.glyphs.coverage(None).present if within is not None else []
-        outside = plan.source.glyphs.coverage(sorted(set(everything) - set(within or []))).present
-        what = f"of its {len(everything)} characters are outside {told}"
-        remedy = "Add data.charset=font to train on all that the source has too."
-        diagnostics.tell("warning", f"style {style.name}", outside, what, remedy)
-    return diagnostics
-
-
-def find_duplicates(plan: PairPlan) -> Diagnostics:
-    """Draws every style's glyphs small and names characters that share one image (a sign of placeholders)."""
-    diagnostics = Diagnostics()
-    for member in plan.members:
-        if not member.boxes:
-            continue  # nothing in common with the source: that is an error of its own
-        small = fit_canvas(list(member.boxes.values()), 48, 0.0)
-        blank: list[str] = []
-        groups: dict[bytes, list[str]] = {}  # characters of one image
-        for char in member.boxes:
-            image = member.glyphs.rasterize(char, small, 48)
-            groups.setdefault(hashlib.sha256(image.tobytes()).digest(), []).append(char)
-            if image.min() == PAPER:
-                blank.append(char)
-        same = [group for group in groups.values() if len(group) > 1]
-        if same:
-            shown = shorten(["=".join(group[:6]) for group in same], 6)
-            told = f"{member.name}: {sum(map(len, same))} characters share an image with another: {shown}."
-            remedy = "Fine where they look alike; if it is a placeholder, take them out of the font or folder."
-            most = is_most(max(map(len, same)), len(member.boxes))
-            diagnostics.add("warning", told, remedy, "alike" if most else "")
-        remedy = "Draw them or take them out."
-        diagnostics.tell(
-            "warning", member.name, blank, "characters draw blank", remedy, kind="blank", of=len(member.boxes)
-        )
-    return diagnostics
-
-
-def manifest(plan: PairPlan) -> dict[str, Any]:
-    """What a run needs to know of its data later, and what a user wants to read: names, licences, counts."""
-    held_out = set(plan.held_out)
-    return {
-        "size": plan.size,
-        "cell_to_canvas": plan.canvas.as_dict(),
-        "characters": len(plan.chars),
-        "held_out": "".join(plan.held_out),
-        "trained": "".join(char for char in plan.chars if char not in held_out),
-        "members": [
-            {
-                "name": member.name,
-                **member.glyphs.describe(),
-                "pairs": len(set(member.coverage.present) & set(plan.chars)),
-                "left_out": {reason: "".join(chars) for reason, chars in member.coverage.left_out.items()},
-                "align": member.align.as_dict(),
-                "beyond_em": _share_beyond_em(member, plan.size),
-                "median_ink_box": list(median_box(list(member.boxes.values()))) if member.boxes else None,
-            }
-            for member in plan.members
-        ],
-        "findings": [str(finding) for finding in plan.diagnostics],
-    }
-
-
-def _share_beyond_em(member: GlyphEntry, size: int) -> float:
-    """The share of a member's glyphs that reach out of the em by more than half a pixel of an image of it."""
-    beyond = sum(reach(box) * size > 0.5 for box in member.boxes.values())
-    return round(beyond / max(1, len(member.boxes)), 4)
-
-
-def name_styles(targets: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
-    """Style name -> font or folder, in their order. Raises: DataError if there is none, or a name will not do."""
+def name_styles(targets: Iterable[str] | Mapping[str, Target | str]) -> dict[str, Target]:
+    """Style name -> its font or folder, in their order. Raises: DataError if there is none, or a name will not do."""
     if not targets:
         raise DataError("data.targets: no style is given. Name at least one font or glyph folder.")
-    pairs = targets.items() if isinstance(targets, Mapping) else [(style_name(str(spec)), spec) for spec in targets]
-    named: dict[str, str] = {}
-    for name, spec in pairs:
+    given = targets.items() if isinstance(targets, Mapping) else [(style_name(str(spec)), spec) for spec in targets]
+    named: dict[str, Target] = {}
+    for name, value in given:
+        target = value if isinstance(value, Target) else Target(str(value))
         if name in named:
-            remedy = f"Name them: data.targets={{one: {named[name]}, two: {spec}}}."
+            remedy = f"Name them: data.targets={{one: {named[name].spec}, two: {target.spec}}}."
             raise DataError(f"data.targets: two styles are called {name}. {remedy}")
         check_style_name(str(name), "data.targets", "Name it: data.targets={mine: PATH}.")
-        named[str(name)] = str(spec)
+        named[str(name)] = target
     return named

@@ -1,7 +1,7 @@
 """Where a pack's pixels are while it is trained on: on the device if they fit there, else read as they are asked for.
 
-A store works in two steps. ``load_host`` takes rows (N,) int64, does what the host has to do and may run in a thread,
-ahead of time; ``to_device`` makes of its result (N, H, W) uint8 on the device and is called by the training loop.
+A store works in two steps. ``load_host`` takes rows (N,) int64, -1 for an empty page, does what the host has to do
+and may run in a thread, ahead of time; ``to_device`` makes of its result (N, H, W) uint8 on the device and is called by the training loop.
 """
 
 import logging
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fontgan.data.glyphs import PAPER
 from fontgan.data.pack import Pack
 from fontgan.data.pack_shards import PixelRows
 
@@ -51,12 +52,15 @@ class ResidentPixels:
     def __init__(self, pixels: PixelRows, device: torch.device, *, ahead: int = 0):
         self.device = device
         self.ahead = ahead
-        self.pixels = torch.empty(pixels.shape, dtype=torch.uint8, device=device)
+        # One more, empty, which -1 stands for.
+        shape = (len(pixels) + 1, *pixels.shape[1:])
+        self.pixels = torch.full(shape, PAPER, dtype=torch.uint8, device=device)
         for first in range(0, len(pixels), _LOAD_ROWS):
-            self.pixels[first : first + _LOAD_ROWS] = torch.from_numpy(pixels[first : first + _LOAD_ROWS])
+            read = torch.from_numpy(pixels[first : first + _LOAD_ROWS])
+            self.pixels[first : first + len(read)] = read
 
     def load_host(self, rows: np.ndarray) -> Tensor:
-        return on_host(torch.from_numpy(rows), self.device)
+        return on_host(torch.from_numpy(rows % len(self.pixels)), self.device)
 
     def to_device(self, fetched: Tensor) -> Tensor:
         return self.pixels.index_select(0, fetched.to(self.device, non_blocking=True))

@@ -1,11 +1,14 @@
 """Opening what a user named as glyphs: a font file, a glyph folder, or a bundled font."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from fontgan.data.glyphs import GlyphSource
 from fontgan.errors import DataError
 from fontgan.runtime.files import user_path
+
+Spec = str | Sequence[str]  # a font or folder, or several that are read as one
 
 # Names become folders and config keys.
 STYLE_NAME = r"^(?!(?:all|source)\Z)\w[\w .-]*\Z"
@@ -20,15 +23,19 @@ def asset(name: str) -> Path:
     return file
 
 
-def open_glyphs(spec: str) -> GlyphSource:
-    """Opens a font file or a folder of glyph images.
+def open_glyphs(spec: Spec) -> GlyphSource:
+    """Opens a font file or a folder of glyph images, or several of them read as one.
 
     ``Font.ttf``, ``Font.ttc#2``, ``Var.ttf@wght=600``, ``Var.ttf@Bold``, a folder, or a bundled ``asset:NAME``.
     Raises: DataError if there is nothing there, or it is neither a font nor a folder of images.
     """
     from fontgan.data.font_source import FontGlyphs
     from fontgan.data.image_source import FolderGlyphs
+    from fontgan.data.source_list import SourceList
 
+    if not isinstance(spec, str):
+        parts = [open_glyphs(part) for part in spec]
+        return parts[0] if len(parts) == 1 else SourceList(parts)
     path = asset(spec.removeprefix("asset:")) if spec.startswith("asset:") else user_path(spec)
     if path.is_dir():
         return FolderGlyphs(path)
@@ -40,6 +47,11 @@ def open_glyphs(spec: str) -> GlyphSource:
         index = int(match["index"]) if match["index"] else None
         return FontGlyphs(Path(match["file"]), index=index, instance=match["instance"])
     raise DataError(f"{spec}: no such font file or glyph folder. Check the path; relative ones start at this folder.")
+
+
+def say_spec(spec: Spec) -> str:
+    """As messages name it."""
+    return spec if isinstance(spec, str) else f"[{', '.join(spec)}]"
 
 
 def style_name(spec: str) -> str:

@@ -12,8 +12,7 @@ import numpy as np
 from fontgan.config.data_plan import build_plan
 from fontgan.config.saved import load_config
 from fontgan.data.batches import collate_pairs, pairs_of
-from fontgan.data.frame import Frame
-from fontgan.data.pack import SOURCE, Pack, make_pack
+from fontgan.data.pack import CharRows, Pack, make_pack
 from fontgan.errors import RunError
 from fontgan.generate.inference import Run
 from fontgan.metrics.structure import StrokeErrorClassifier, fit_gate
@@ -75,7 +74,13 @@ def glyph_set_of_run(run: Run, *, seed: int = 1) -> GlyphSet:
     found.trained = draw_pairs(run, pack, pairs_of(pack, subsample_evenly(pack.trained, len(pack.held_out))))
     for style in found.styles:
         trained = [char for char in pack.trained if char in pack.rows[style]]
-        add_gate(found, style, rows_of(pack, SOURCE, trained), rows_of(pack, style, trained), seed)
+        add_gate(
+            found,
+            style,
+            rows_of(pack, pack.source_rows(style), trained),
+            rows_of(pack, pack.rows[style], trained),
+            seed,
+        )
     return found
 
 
@@ -93,8 +98,8 @@ def draw_pairs(run: Run, pack: Pack, pairs: Sequence[Pair]) -> GlyphSet:
     compute = autocast(run.device, run.precision)
     draw = partial(draw_glyphs, run.generator, device=run.device, autocast=compute, batch_size=run.batch_size)
     batches = (collate_pairs(pack, pairs[start : start + AT_ONCE]) for start in range(0, len(pairs), AT_ONCE))
-    drawn = [pixels_from_image(draw(batch.source, batch.style)[:, 0]).numpy() for batch in batches]
-    source = rows_of(pack, SOURCE, [char for _, char in pairs])
+    drawn = [pixels_from_image(draw(batch.inputs, batch.style)[:, 0]).numpy() for batch in batches]
+    source = pack.pixels[[pack.source_rows(style)[char] for style, char in pairs]]
     means = {style: _mean_training_glyph(pack, style) for style in pack.styles}
     baseline = {
         "copy_source": source,
@@ -112,23 +117,23 @@ def pack_of(run: Run) -> Pack:
     """
     # Into the user's own cache: a run may be a stranger's, and what ``data.cache`` says there is no place to write to.
     config = load_config(run.checkpoint.folder / "config.yaml")
-    canvas = Frame.from_dict(run.manifest["cell_to_canvas"]) if config.get("init_from") else None
-    pack = make_pack(build_plan(config, canvas), cache_folder(None)).for_model(run.styles)
+    canvases = run.canvases if config.get("init_from") else None
+    pack = make_pack(build_plan(config, canvases), cache_folder(None)).for_model(run.styles)
     if pack.path.name != run.checkpoint.metadata.get("pack"):
         says = "its glyphs have changed since the training (a font, a folder or the way they are drawn)."
         raise RunError(f"{run.checkpoint.folder}: {says} Bring the old files back, or train again.")
     return pack
 
 
-def rows_of(pack: Pack, member: str, chars: Sequence[str]) -> np.ndarray:
-    """The glyphs of some characters of the source or a style, (N, size, size)."""
-    return pack.pixels[[pack.rows[member][char] for char in chars]]
+def rows_of(pack: Pack, rows: CharRows, chars: Sequence[str]) -> np.ndarray:
+    """The glyphs of some characters, (N, size, size)."""
+    return pack.pixels[[rows[char] for char in chars]]
 
 
 def _mean_training_glyph(pack: Pack, style: str) -> np.ndarray:
     """(size, size) uint8; paper if there is none."""
     chars = subsample_evenly([char for char in pack.trained if char in pack.rows[style]], MEAN_OF)
-    mean = rows_of(pack, style, chars).mean(axis=0) if chars else np.full((pack.size, pack.size), 255)
+    mean = rows_of(pack, pack.rows[style], chars).mean(axis=0) if chars else np.full((pack.size, pack.size), 255)
     return np.rint(mean).astype(np.uint8)
 
 

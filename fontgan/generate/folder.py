@@ -78,7 +78,7 @@ def draw_folder(
     for kind, flaw in (("blank", BLANK), ("", CUT)):
         listed = [name for name in sources.names if flaws.get(name) == flaw]
         found.tell("warning", out, listed, f"results are {flaw}", kind=kind, of=len(sources.names) - kept)
-    draw_sheet(run, sources, out, view)
+    draw_sheet(run, sources, style, out, view)
     return found
 
 
@@ -91,12 +91,12 @@ def draw_glyph_files(
     Raises: OSError if a result cannot be written; whatever stops it, each result is whole or not there.
     """
     to_view, overlap = run.to_view(style, view), computes_alone(run)
-    shows_all = view.cell == run.canvas
+    shows_all = view.cell == run.placement(style).canvas
     Batch = tuple[list[str], np.ndarray]
 
     def one_by_one(drawn: Iterator[tuple[Batch, np.ndarray]]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-        for (batch_names, source), images in drawn:
-            yield from zip(batch_names, source, images, strict=True)
+        for (batch_names, inputs), images in drawn:
+            yield from zip(batch_names, inputs[:, 0], images, strict=True)
 
     def write(glyph: tuple[str, np.ndarray, np.ndarray]) -> tuple[str, str]:
         name, source, drawn = glyph
@@ -111,7 +111,7 @@ def draw_glyph_files(
         return name, CUT if cut else ""
 
     with (
-        closing(batches(run, sources, names)) as read,
+        closing(batches(run, sources, names, style)) as read,
         closing(run.draw_batches(((batch, batch[1]) for batch in read), style)) as drawn,
         closing(ordered_map(write, one_by_one(drawn), max_in_flight=run.batch_size, overlap=overlap)) as written,
     ):
@@ -119,15 +119,19 @@ def draw_glyph_files(
         return [(name, flaw) for name, flaw in bar if flaw]
 
 
-def draw_sheet(run: Run, sources: GlyphInput, out: Path, view: View) -> None:
+def draw_sheet(run: Run, sources: GlyphInput, style: Style, out: Path, view: View) -> None:
     """Rows of source over result, the first ones of the folder, each as the view has them."""
+    placement = run.placement(style)
 
     def read(name: str) -> tuple[np.ndarray | None, np.ndarray]:
-        source, drawn = sources.pixels(name), np.asarray(Image.open(out / f"{name}.png").convert("L"))
+        source, drawn = (
+            sources.pixels(name, placement.inputs[0]),
+            np.asarray(Image.open(out / f"{name}.png").convert("L")),
+        )
         cell = View.of_em(*drawn.shape[::-1]).cell
         to_sheet = cell.inverse().compose(Frame(side))
         if source is not None:
-            source = resample(source, run.source_frame.inverse().compose(view.cell).compose(to_sheet), side)
+            source = resample(source, placement.canvas.inverse().compose(view.cell).compose(to_sheet), side)
         return source, resample(drawn, to_sheet, side)
 
     side = min(run.size, 96)

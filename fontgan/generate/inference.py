@@ -13,26 +13,26 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import mode
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from fontgan.config.instantiate import build_generator
+from fontgan.config.instantiate import build_generator, source_spec, target_specs
 from fontgan.config.plugins import activate
 from fontgan.config.saved import check_fits, load_config
-from fontgan.data.frame import Box, Frame, fit_median
-from fontgan.data.glyphs import GlyphSource
+from fontgan.data.frame import Box, Frame, fit_median, fit_most
+from fontgan.data.glyphs import PAPER, GlyphSource
 from fontgan.data.grey import grey_over_paper
 from fontgan.data.image_source import resample
-from fontgan.data.pack import SOURCE, member_frame
 from fontgan.data.reading import survey
 from fontgan.data.references import Reference, read_references
-from fontgan.data.sources import check_style_name, open_glyphs, style_name
+from fontgan.data.sources import Spec, check_style_name, open_glyphs, style_name
 from fontgan.data.view import View
 from fontgan.errors import DataError, RunError
+from fontgan.generate.guides import Guide
 from fontgan.generate.showing import choose_view, show
 from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.predict import draw_pixels
@@ -84,8 +84,12 @@ def load(
     found.load_network(generator, "generator")
     _check_that_it_draws(generator, found)
     generator = generator.to(where).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    source, align, precision = str(config.data.source), config.data.align, pick_precision(precision, where)
-    return Run(found, generator, styles, manifest, source, align, where, precision, batch_size)
+    own = {name: target.source for name, target in target_specs(config).items() if target.source}
+    inputs = RunInputs(source_spec(config.data.source), own, list(config.data.guides))
+    geometry = (config.data.align, config.data.margin)
+    return Run(
+        found, generator, styles, manifest, inputs, *geometry, where, pick_precision(precision, where), batch_size
+    )  # fmt: skip
 
 
 def _check_that_it_draws(generator: UnetGenerator, found: Checkpoint) -> None:
@@ -95,7 +99,7 @@ def _check_that_it_draws(generator: UnetGenerator, found: Checkpoint) -> None:
         raise RunError(f"{file}: holds weights that are no numbers. Use another checkpoint of the run.")
     try:
         with torch.inference_mode():
-            logits = generator.eval()(torch.ones(1, 1, side, side), torch.eye(1, generator.styles))
+            logits = generator.eval()(torch.ones(1, generator.in_channels, side, side), torch.eye(1, generator.styles))
     except (RuntimeError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
         raise RunError(
             f"{found.folder / 'config.yaml'}: its network cannot draw ({' '.join(str(error).split())[:200]}). "
@@ -103,6 +107,21 @@ def _check_that_it_draws(generator: UnetGenerator, found: Checkpoint) -> None:
         ) from error
     if logits.shape != (1, 1, side, side) or not bool(logits.isfinite().all()):
         raise RunError(f"{file}: its network draws no glyphs. Use another checkpoint of the run.")
+
+
+class RunInputs(NamedTuple):
+    """What a run draws from, as its config names it."""
+
+    source: Spec | None  # of the styles that have none of their own
+    own: dict[str, Spec]  # style -> its own source
+    guides: list[str]
+
+
+class Placement(NamedTuple):
+    """How a style or mixture lies on the canvas: own cells -> canvas pixels."""
+
+    canvas: Frame  # of its glyphs
+    inputs: tuple[Frame, ...]  # of its source and of each guide
 
 
 @dataclass(eq=False, repr=False)
@@ -113,11 +132,15 @@ class Run:
     generator: UnetGenerator
     styles: list[str]
     manifest: dict[str, Any]
-    source_spec: str
-    align: bool  # whether styles are brought onto the source's ink box
+    drawn_from: RunInputs
+    align: bool  # whether sources and guides are brought onto the ink box of each style
+    margin: float  # of a canvas that is chosen for new glyphs
     device: torch.device
     precision: str
     batch_size: int
+
+    def __post_init__(self) -> None:
+        self._placements: dict[object, Placement] = {}
 
     @property
     def size(self) -> int:
@@ -125,14 +148,9 @@ class Run:
         return int(self.manifest["size"])
 
     @property
-    def canvas(self) -> Frame:
-        """The source's cell -> canvas pixels."""
-        return Frame.from_dict(self.manifest["cell_to_canvas"])
-
-    @property
-    def source_frame(self) -> Frame:
-        """Cell of a source glyph -> canvas pixels."""
-        return member_frame(self.manifest, SOURCE)
+    def canvases(self) -> dict[str, Frame]:
+        """Own cell -> canvas pixels of each style."""
+        return {entry["name"]: Frame.from_dict(entry["canvas"]) for entry in self.manifest["styles"]}
 
     def draw(
         self, chars: Iterable[str], style: Style, font: str | None = None, *, view: View | None = None
@@ -142,58 +160,86 @@ class Run:
         Args:
             chars: a string or characters.
             style: a name, or names with weights.
-            font: a font or glyph folder as in ``data.source``; None takes the run's own source.
+            font: a font or glyph folder as in ``data.source``; None takes the style's own source.
             view: what the images show; None for ``run.view(style)``, the style's own cell.
         Returns: mode "L" images, in order.
         Raises: DataError if the font lacks a character or the style is unknown.
         """
-        glyphs = open_glyphs(font or self.source_spec)
-        chars = list(chars)
+        glyphs, chars = open_glyphs(font or self.source_spec(style)), list(chars)
         there = set(glyphs.coverage(chars).present)
         if lacking := [char for char in chars if char not in there]:
             raise DataError(
                 f"{glyphs.path}: has no usable glyph of {' '.join(lacking)}. Leave out or use another font."
             )
-        return self._pictures([self.source_pixels(glyphs, chars)] if chars else [], style, view)
+        if not chars:
+            return []
+        source = self.source_pixels(glyphs, chars, style)
+        return self._pictures(source, chars, style, view)
 
     def draw_images(
-        self, images: Sequence[Image.Image], style: Style, *, view: View | None = None
+        self, images: Sequence[Image.Image], style: Style, *, chars: Sequence[str | None] = (), view: View | None = None
     ) -> list[Image.Image]:
-        """Draws from pictures of source glyphs, of any mode and size, each taken as one em cell; else as ``draw``."""
+        """Draws from pictures of source glyphs, of any mode and size, each taken as one em cell; else as ``draw``.
+
+        Args:
+            chars: what they show, for a run with guides; without, or for None, the guides are empty.
+        """
+        if not images:
+            return []
         sources, opened = [], [grey_over_paper(image) for image in images]
-        reader = survey(opened)
+        reader, frame = survey(opened), self.placement(style).inputs[0]
         for levels in opened:
             grey, _ = reader.orient(levels)
             cell = View.of_em(*grey.shape[::-1]).cell
-            sources.append(resample(grey, cell.inverse().compose(self.source_frame), self.size)[None])
-        return self._pictures(sources, style, view)
+            sources.append(resample(grey, cell.inverse().compose(frame), self.size))
+        return self._pictures(np.stack(sources), chars or [None] * len(images), style, view)
 
-    def _pictures(self, sources: list[np.ndarray], style: Style, view: View | None) -> list[Image.Image]:
-        drawn: Iterable[np.ndarray] = self.stylise(np.concatenate(sources), style, view=view) if sources else ()
-        return [Image.fromarray(pixels) for pixels in drawn]
+    def _pictures(
+        self, source: np.ndarray, chars: Sequence[str | None], style: Style, view: View | None
+    ) -> list[Image.Image]:
+        return [
+            Image.fromarray(drawn) for drawn in self.stylise(self.with_guides(source, chars, style), style, view=view)
+        ]
 
-    def source_pixels(self, glyphs: GlyphSource, chars: Sequence[str]) -> np.ndarray:
-        """Source glyphs on the run's canvas: (N, size, size) uint8, 0 ink .. 255 paper."""
-        return np.stack([glyphs.rasterize(char, self.source_frame, self.size) for char in chars])
+    def source_pixels(self, glyphs: GlyphSource, chars: Sequence[str], style: Style) -> np.ndarray:
+        """Source glyphs as a style is drawn from them: (N, size, size) uint8, 0 ink .. 255 paper."""
+        frame = self.placement(style).inputs[0]
+        return np.stack([glyphs.rasterize(char, frame, self.size) for char in chars])
 
-    def stylise(self, source: np.ndarray, style: Style, *, view: View | None = None) -> np.ndarray:
-        """Source glyphs on the run's canvas -> glyphs in a style, as the style itself has them.
+    def with_guides(self, source: np.ndarray, chars: Sequence[str | None], style: Style) -> np.ndarray:
+        """Source glyphs (N, size, size) uint8 -> what the network sees of them, (N, 1 + guides, size, size).
+
+        Guides are empty where they lack the character, or it is not known. Any thread may ask.
+        """
+        inputs = np.full((len(source), self.generator.in_channels, self.size, self.size), PAPER, np.uint8)
+        inputs[:, 0] = source
+        frames = self.placement(style).inputs[1:]
+        for channel, (guide, frame) in enumerate(zip(self._guides, frames, strict=True), start=1):
+            guide.draw_into(inputs[:, channel], chars, frame)
+        return inputs
+
+    @cached_property
+    def _guides(self) -> list[Guide]:
+        return [Guide(open_glyphs(spec)) for spec in self.drawn_from.guides]
+
+    def stylise(self, inputs: np.ndarray, style: Style, *, view: View | None = None) -> np.ndarray:
+        """What ``with_guides`` gives -> glyphs in a style, as the style itself has them.
 
         Args:
-            source: (N, size, size) uint8, 0 ink .. 255 paper.
+            inputs: (N, 1 + guides, size, size) uint8, 0 ink .. 255 paper.
             view: what the images show; None for ``run.view(style)``, the style's own cell.
         Returns: (N, H, W), the same range.
         """
         view = view or self.view(style)
         to_view = self.to_view(style, view)
-        parts = [(None, source[start : start + self.batch_size]) for start in range(0, len(source), self.batch_size)]
+        parts = [(None, inputs[start : start + self.batch_size]) for start in range(0, len(inputs), self.batch_size)]
         drawn = [show(image, to_view, view) for _, images in self.draw_batches(parts, style) for image in images]
         return np.stack(drawn) if drawn else np.empty((0, view.height, view.width), np.uint8)
 
     def draw_batches(
         self, batches: Iterable[tuple[Tag, np.ndarray]], style: Style
     ) -> Generator[tuple[Tag, np.ndarray], None, None]:
-        """Draws batches of source glyphs as ``draw_pixels`` does; ``show`` is still to be applied."""
+        """Draws batches of what ``with_guides`` gives as ``draw_pixels`` does; ``show`` is still to be applied."""
         context = autocast(self.device, self.precision)
         return draw_pixels(self.drawing, batches, self.weights(style), device=self.device, autocast=context)
 
@@ -208,15 +254,14 @@ class Run:
             size: pixels of the longer side, in place of those.
         Raises: DataError for an unknown style or extent.
         """
-        ranked = sorted(zip(self.weights(style)[0].tolist(), self.styles, strict=True), key=lambda one: -one[0])
-        members = [entry for weight, name in ranked if weight > 0 for entry in self._entries(name)]
-        view = choose_view(style, members, View(self.size, self.size, self.canvas), extent)
+        members = [self._entry(name) for name in self.ranked(style)]
+        view = choose_view(style, members, View(self.size, self.size, self.placement(style).canvas), extent)
         return view if size is None else view.resized(size)
 
     def to_view(self, style: Style, view: View) -> Frame:
         """Canvas pixels of a drawn glyph -> pixels of a view, to where the style itself has it."""
-        aligned = self.style_align(style).compose(self.canvas)
-        return Frame() if aligned == view.cell else aligned.inverse().compose(view.cell)
+        canvas = self.placement(style).canvas
+        return Frame() if canvas == view.cell else canvas.inverse().compose(view.cell)
 
     @cached_property
     def drawing(self) -> UnetGenerator:
@@ -237,8 +282,8 @@ class Run:
     ) -> str:
         """Makes a style of reference glyphs known to this run, as long as it is loaded.
 
-        They are brought onto the source's ink box and the canvas as the styles trained on were. Their order does
-        not matter, and which characters they show need not be known.
+        They are laid on the canvas as the styles trained on were, and sources and guides are brought onto them. Their
+        order does not matter, and which characters they show need not be known.
 
         Args:
             spec: a folder of glyph images, or a font.
@@ -259,37 +304,48 @@ class Run:
         if name in self.styles:
             raise DataError(f"{spec}: a style cannot be called {name} here, as it is taken. Rename the folder or font.")
         references = read_references(spec, list(self.manifest["trained"]), most, allow)
-        align = self._fit_to_source(references) if self.align else Frame()
-        frame = align.compose(self.canvas)
-        pixels = np.stack([reference.draw(frame, self.size) for reference in references])
+        canvas = fit_most([reference.box for reference in references], self.size, self.margin)
+        pixels = np.stack([reference.draw(canvas, self.size) for reference in references])
         reader.add(image_from_pixels(pixels).to(self.device))
         entry = {
             "name": name,
             "file": Path(spec).name,
-            "align": align.as_dict(),
+            "canvas": canvas.as_dict(),
+            "source": 0,
+            "inputs": [align.compose(canvas).as_dict() for align in self._align_to(references)],
             "references": len(references),
             "pixels": hashlib.sha256(pixels.tobytes()).hexdigest()[:16],
         }
         if view := mode(reference.view for reference in references):
             entry["view"] = view.as_dict()
         self.styles = [*self.styles, name]
-        self.manifest = {**self.manifest, "members": [*self.manifest["members"], entry]}
+        self.manifest = {**self.manifest, "styles": [*self.manifest["styles"], entry]}
         log.info("style %s: read off %d glyphs of %s", name, len(references), spec)
         return name
 
-    def _fit_to_source(self, references: Sequence[Reference]) -> Frame:
-        """The references' cell -> the source's, fitted on characters that the source has too, else on its median."""
+    def _align_to(self, references: Sequence[Reference]) -> list[Frame]:
+        """The cells of source and guides -> the references', fitted on characters that they share, else on medians."""
+        if not self.align:
+            return [Frame()] * self.generator.in_channels
         known = {reference.char: reference.box for reference in references if reference.char is not None}
-        try:
-            source = open_glyphs(self.source_spec)
-            shared = source.coverage(list(known)).present
-        except DataError as error:
-            log.info("aligned without the source's own glyphs: %s", error)
-            shared = []
-        if shared:
-            return fit_median([known[char] for char in shared], [source.ink_box(char) for char in shared])
-        median = self.source_ink_box()
-        return fit_median([reference.box for reference in references], [median]) if median else Frame()
+        all_boxes, aligned = [reference.box for reference in references], []
+        for entry, spec in zip(
+            (self.manifest["sources"][0], *self.manifest["guides"]),
+            (self.drawn_from.source, *self.drawn_from.guides),
+            strict=True,
+        ):
+            shared: list[str] = []
+            try:
+                glyphs = open_glyphs(spec) if spec else None
+                shared = glyphs.coverage(list(known)).present if glyphs else []
+            except DataError as error:
+                log.info("aligned without the glyphs of %s: %s", entry["name"], error)
+            if glyphs and shared:
+                aligned.append(fit_median([glyphs.ink_box(char) for char in shared], [known[char] for char in shared]))
+            else:
+                median = entry.get("median_ink_box")
+                aligned.append(fit_median([Box(*median)], all_boxes) if median else Frame())
+        return aligned
 
     def check_known(self, names: Iterable[str], key: str = "style", also: str = "") -> None:
         """Raises: DataError, which speaks of the setting ``key``, if the run knows no style of one of these names."""
@@ -306,27 +362,50 @@ class Run:
             raise DataError(f"style={mixture}: the weights sum to {total}; more than 0 is needed.")
         return torch.tensor([[mixture.get(name, 0.0) / total for name in self.styles]])
 
-    def style_align(self, style: Style) -> Frame:
-        """The style's own cell -> the source's; for a mixture the weighted mean."""
+    def ranked(self, style: Style) -> list[str]:
+        """The styles in a mixture, the one of most weight first. Raises: DataError as ``weights``."""
+        weights = zip(self.weights(style)[0].tolist(), self.styles, strict=True)
+        return [name for weight, name in sorted(weights, key=lambda one: -one[0]) if weight > 0]
+
+    def source_spec(self, style: Style) -> Spec:
+        """What a style, or the one of most weight in a mixture, is drawn from. Raises: DataError."""
+        name = self.ranked(style)[0]
+        if not (spec := self.drawn_from.own.get(name, self.drawn_from.source)):
+            raise DataError(f"style {name}: the run names no source for it. Give one: font=A.ttf.")
+        return spec
+
+    def placement(self, style: Style) -> Placement:
+        """How a style lies on the canvas; for a mixture the weighted mean. Raises: DataError as ``weights``."""
+        key = style if isinstance(style, str) else tuple(sorted(style.items()))
+        if key not in self._placements:
+            self._placements[key] = self._place(style)
+        return self._placements[key]
+
+    def _place(self, style: Style) -> Placement:
         weights = self.weights(style)[0].tolist()
-        frames = [Frame.from_dict(e["align"]) for name in self.styles for e in self._entries(name)]
+        entries = [self._entry(name) for name in self.styles]
 
-        def mean(key: str) -> float:
-            return sum(w * getattr(frame, key) for w, frame in zip(weights, frames, strict=True))
+        def mean(frames: Sequence[dict[str, float]]) -> Frame:
+            parts = ("scale", "dx", "dy")
+            scale, dx, dy = (sum(w * frame[part] for w, frame in zip(weights, frames, strict=True)) for part in parts)
+            if not scale > 0:
+                raise DataError(
+                    f"style={style}: lies so far beyond the styles that its glyphs would have no size left."
+                )
+            return Frame(scale, dx, dy)
 
-        if not mean("scale") > 0:
-            raise DataError(f"style={style}: lies so far beyond the styles that its glyphs would have no size left.")
-        return Frame(mean("scale"), mean("dx"), mean("dy"))
+        inputs = zip(*(entry["inputs"] for entry in entries), strict=True)
+        return Placement(mean([entry["canvas"] for entry in entries]), tuple(map(mean, inputs)))
 
     @property
     def references(self) -> dict[str, str]:
         """Of each style added to the loaded run, a hash of the glyphs that it was read off."""
-        return {entry["name"]: entry["pixels"] for entry in self.manifest["members"] if "pixels" in entry}
+        return {entry["name"]: entry["pixels"] for entry in self.manifest["styles"] if "pixels" in entry}
 
-    def source_ink_box(self) -> Box | None:
-        """The training source's median ink box in cell coordinates."""
-        stored = self._entries(SOURCE)[0].get("median_ink_box")
+    def source_ink_box(self, style: Style) -> Box | None:
+        """The median ink box of the source that a style was trained with, in cell coordinates."""
+        stored = self.manifest["sources"][self._entry(self.ranked(style)[0])["source"]].get("median_ink_box")
         return Box(*stored) if stored else None
 
-    def _entries(self, name: str) -> list[dict[str, Any]]:
-        return [entry for entry in self.manifest["members"] if entry["name"] == name]
+    def _entry(self, name: str) -> dict[str, Any]:
+        return next(entry for entry in self.manifest["styles"] if entry["name"] == name)

@@ -11,7 +11,7 @@ from fontgan.data.image_source import ANIMATION, STRIP
 from fontgan.errors import ConfigError, DataError
 from fontgan.generate.inference import Run
 from fontgan.generate.results import SAME, describe_results, prepare_folder
-from fontgan.generate.sources import GlyphInput
+from fontgan.generate.sources import GlyphInput, batches
 from fontgan.pictures.contact_sheet import save_png
 from fontgan.pictures.style_path import animation_frames, path_weights, save_gif, say_mixture, strip_picture
 from fontgan.runtime.progress import Bar
@@ -32,7 +32,7 @@ def choose_path(run: Run, style_path: Any, *, frames: int | None, extrapolate: f
     path = path_weights(styles, FRAMES if frames is None else frames, extrapolate)
     try:
         for mixture in path:
-            run.style_align(mixture)
+            run.placement(mixture)
     except DataError as error:  # the styles are known and the weights sum to 1, so it is the distance
         reach = "goes so far beyond the styles that their glyphs would have no size left"
         raise ConfigError(f"extrapolate={extrapolate:g}: {reach}. Lower it.") from error
@@ -50,7 +50,8 @@ def draw_path(
     names = sources.names[:PATH_GLYPHS]
     if len(sources.names) > len(names):
         log.info("a path shows the first %d of %d characters", len(names), len(sources.names))
-    view = run.view(path[0], extent="canvas")  # a path is a picture of its own, so it shows all that is drawn
+    # A path is a picture of its own, so it shows all that is drawn.
+    view = run.view(path[0], extent="canvas")
     facts = describe_results(run, None, sources.drawn_from, view) | asked
     facts |= {"frames": len(path), "path": path, "glyphs": names}
     strip, animation = out / STRIP, out / ANIMATION
@@ -58,11 +59,14 @@ def draw_path(
     if strip.exists() and animation.exists() and not overwrite:
         log.info("%s: strip.png and path.gif are there already and kept (overwrite=true draws them anew)", out)
         return
-    read = [pixels for name in names if (pixels := sources.pixels(name)) is not None]
-    if not read:
-        raise DataError(f"{sources.drawn_from}: none of the images can be read. Give other ones.")
-    source = np.stack(read)
-    drawn = [run.stylise(source, mixture, view=view) for mixture in Bar(path, unit="frame", desc="drawing the path")]
+    drawn, source = [], np.empty(0)
+    for mixture in Bar(path, unit="frame", desc="drawing the path"):
+        read = [inputs for _, inputs in batches(run, sources, names, mixture)]
+        if not read:
+            raise DataError(f"{sources.drawn_from}: none of the images can be read. Give other ones.")
+        inputs = np.concatenate(read)
+        source = source if len(source) else inputs[:, 0]
+        drawn.append(run.stylise(inputs, mixture, view=run.view(mixture, extent="canvas")))
     labels = [say_mixture(mixture) for mixture in path]
     save_png(strip_picture(source, drawn, labels, cell_px=min(run.size, 96)), strip)
     save_gif(animation_frames(drawn, labels, cell_px=min(run.size, 128)), animation)

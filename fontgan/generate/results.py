@@ -24,7 +24,7 @@ SAME = (  # what results in one folder have in common
 
 def describe_results(run: Run, style: Style | None, drawn_from: str, view: View) -> dict[str, Any]:
     """What the manifest says, and what a later start must agree with to add to these results."""
-    member: dict[str, Any] = next((m for m in run.manifest["members"] if m["name"] == style), {})  # none of a mixture
+    member: dict[str, Any] = next((m for m in run.manifest["styles"] if m["name"] == style), {})  # none of a mixture
     return {
         "made_by": "fontgan infer",
         "checkpoint": f"{run.checkpoint.folder.resolve().parent.parent.name}/{run.checkpoint.folder.name}",

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fontgan.data import charset as charsets
-from fontgan.data.frame import Box, clips, median_box
+from fontgan.data.frame import Box, Frame, clips, median_box
 from fontgan.data.glyphs import Diagnostics, GlyphSource
 from fontgan.data.image_source import (
     CellFinder,
@@ -27,7 +27,7 @@ from fontgan.data.reading import Tally
 from fontgan.data.refusal import KINDS, tell, tell_or_refuse
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError
-from fontgan.generate.inference import Run
+from fontgan.generate.inference import Run, Style
 from fontgan.runtime.files import user_path
 from fontgan.runtime.threads import ordered_map
 
@@ -45,22 +45,29 @@ class FontInput:
     """Characters of a font, or of a folder of images read as one.
 
     Attributes:
-        names: of the results.   drawn_from: what the manifest calls these sources.
+        chars: by the name of the result; None where a name stands for no character.
+        drawn_from: what the manifest calls these sources.
         read: what reading images showed, by name; none are read here.
     """
 
     def __init__(self, run: Run, glyphs: GlyphSource, chars: Sequence[str]):
-        self._chars = {name_from_char(char): char for char in chars}
-        self.names = list(self._chars)
+        self.chars: dict[str, str | None] = {name_from_char(char): char for char in chars}
         self.drawn_from = f"{glyphs.path.name} {glyphs.fingerprint([])[:16]}"
         self.read: dict[str, ReadImage] = {}
         self._glyphs, self._run = glyphs, run
         self._in_use = threading.Lock()  # FreeType holds one glyph at a time
 
-    def pixels(self, name: str) -> np.ndarray | None:
-        """The source on the run's canvas. Any thread may ask."""
+    @property
+    def names(self) -> list[str]:
+        """Of the results."""
+        return list(self.chars)
+
+    def pixels(self, name: str, frame: Frame) -> np.ndarray | None:
+        """The source on the run's canvas; ``frame``: cell -> pixels. Any thread may ask."""
+        char = self.chars[name]
+        assert char is not None
         with self._in_use:
-            return self._glyphs.rasterize(self._chars[name], self._run.source_frame, self._run.size)
+            return self._glyphs.rasterize(char, frame, self._run.size)
 
 
 class FolderInput:
@@ -77,17 +84,22 @@ class FolderInput:
             self._files[file.stem] = file
         if not self._files:
             raise DataError(f"input={folder}: holds no images. Give a folder of images (PNG or what Pillow reads).")
-        self.names = list(self._files)
+        self.chars = {name: char_from_name(name) for name in self._files}
         self.drawn_from = str(folder.resolve())
         self.read: dict[str, ReadImage] = {}
         self._cells, self._reader, self._run = CellFinder(folder), folder_reader(folder), run
         self.tally = Tally(folder, cells=self._cells.canvas is not None)
 
-    def pixels(self, name: str) -> np.ndarray | None:
-        """The source on the run's canvas, or None (and noted) if it cannot be read. Any thread may ask."""
+    @property
+    def names(self) -> list[str]:
+        """Of the results."""
+        return list(self.chars)
+
+    def pixels(self, name: str, frame: Frame) -> np.ndarray | None:
+        """The source on the run's canvas, or None (and noted) if it cannot be read. As ``FontInput.pixels``."""
         image = self.read[name] = ReadImage(self._files[name].name)
         try:
-            grey, seen = self._reader.read(self._files[name], char_from_name(name))
+            grey, seen = self._reader.read(self._files[name], self.chars[name])
         except DataError as error:
             image.problem = str(error)
             return None
@@ -95,7 +107,7 @@ class FolderInput:
         to_cell = self._cells.cell_to_image(grey).inverse()
         box = ink_box(grey)
         image.box = None if box is None else to_cell.box(box)
-        return resample(grey, to_cell.compose(self._run.source_frame), self._run.size)
+        return resample(grey, to_cell.compose(frame), self._run.size)
 
 
 GlyphInput = FontInput | FolderInput
@@ -108,15 +120,16 @@ def open_input(
     font: str | None,
     text: str | None,
     charset: str | None,
+    styles: Sequence[Style],
     allow: Collection[str] = (),
 ) -> GlyphInput:
-    """A folder of images, or characters of a font or else of the run's own.
+    """A folder of images, or characters of a font or else of the source that the first of the styles has.
 
     Raises: UserError if there are none, or most are lacking or clipped and ``allow`` does not name that.
     """
     if folder is not None:
         return FolderInput(run, user_path(folder))
-    glyphs = open_glyphs(font or run.source_spec)
+    glyphs = open_glyphs(font or run.source_spec(styles[0]))
     wanted = charsets.resolve(charset or charsets.FONT) if text is None else charsets.visible(text)
     if wanted == []:
         raise DataError("text: holds no visible character.")
@@ -127,14 +140,14 @@ def open_input(
     if text is not None or charsets.is_list(charset or charsets.FONT):
         coverage.expect_all(glyphs.path)
     boxes = {char: glyphs.ink_box(char) for char in coverage.present}
-    tell_or_refuse([*coverage.diagnostics, *find_clipped(run, glyphs.path, boxes)], allow)
+    tell_or_refuse([*coverage.diagnostics, *find_clipped(run, glyphs.path, boxes, styles)], allow)
     return FontInput(run, glyphs, coverage.present)
 
 
-def find_clipped(run: Run, where: object, boxes: Mapping[str, Box]) -> Diagnostics:
-    """Names sources, given the boxes of their ink in the cell, that the canvas of the run cuts off."""
-    found = Diagnostics()
-    over = [name for name, box in boxes.items() if clips(run.source_frame.box(box), run.size)]
+def find_clipped(run: Run, where: object, boxes: Mapping[str, Box], styles: Sequence[Style]) -> Diagnostics:
+    """Names sources, given the boxes of their ink in the cell, that the canvas of one of the styles cuts off."""
+    found, frames = Diagnostics(), [run.placement(style).inputs[0] for style in styles]
+    over = [name for name, box in boxes.items() if any(clips(frame.box(box), run.size) for frame in frames)]
     what, remedy = (
         "glyphs reach over the edge of the run's canvas and are clipped",
         "Draw them smaller, or leave them out.",
@@ -148,16 +161,26 @@ def computes_alone(run: Run) -> bool:
     return run.device.type != "cpu"
 
 
-def batches(run: Run, sources: GlyphInput, names: Sequence[str]) -> Generator[tuple[list[str], np.ndarray], None, None]:
-    """Readable sources, a batch of the run's size at a time; while a GPU works on one batch, the next is read."""
-    size = run.batch_size
-    with closing(ordered_map(sources.pixels, names, max_in_flight=size, overlap=computes_alone(run))) as found:
+def batches(
+    run: Run, sources: GlyphInput, names: Sequence[str], style: Style
+) -> Generator[tuple[list[str], np.ndarray], None, None]:
+    """What the network sees of readable sources, a batch of the run's size at a time, (B, 1 + guides, size, size).
+
+    While a GPU works on one batch, the next is read.
+    """
+    size, frame = run.batch_size, run.placement(style).inputs[0]
+
+    def read(name: str) -> np.ndarray | None:
+        pixels = sources.pixels(name, frame)
+        return None if pixels is None else run.with_guides(pixels[None], [sources.chars[name]], style)[0]
+
+    with closing(ordered_map(read, names, max_in_flight=size, overlap=computes_alone(run))) as found:
         readable = ((name, pixels) for name, pixels in zip(names, found, strict=True) if pixels is not None)
         while batch := list(islice(readable, size)):
             yield [name for name, _ in batch], np.stack([pixels for _, pixels in batch])
 
 
-def say_how_read(run: Run, sources: GlyphInput, allow: Collection[str] = ()) -> bool:
+def say_how_read(run: Run, sources: GlyphInput, styles: Sequence[Style], allow: Collection[str] = ()) -> bool:
     """Tells of images that were inverted, sit otherwise in their cells or could not be read.
 
     Returns: whether all could, and nothing makes most of the results useless that ``allow`` does not name.
@@ -165,7 +188,8 @@ def say_how_read(run: Run, sources: GlyphInput, allow: Collection[str] = ()) -> 
     read = [sources.read[name] for name in sources.names if name in sources.read]
     seen = sources.tally.findings() if isinstance(sources, FolderInput) else []
     boxes = {image.file: image.box for image in read if image.box is not None}
-    found = [*find_clipped(run, sources.drawn_from, boxes), *_find_other_framing(run, list(boxes.values()))]
+    found = [*find_clipped(run, sources.drawn_from, boxes, styles)]
+    found += _find_other_framing(run, list(boxes.values()), styles[0])
     right = tell([*seen, *found], allow)
     failed = [image.problem for image in read if image.problem]
     for message in failed:
@@ -175,9 +199,9 @@ def say_how_read(run: Run, sources: GlyphInput, allow: Collection[str] = ()) -> 
     return right and not failed
 
 
-def _find_other_framing(run: Run, boxes: list[Box]) -> Diagnostics:
+def _find_other_framing(run: Run, boxes: list[Box], style: Style) -> Diagnostics:
     """Says so when a folder's glyphs sit in their cells otherwise than those trained on."""
-    found, trained = Diagnostics(), run.source_ink_box()
+    found, trained = Diagnostics(), run.source_ink_box(style)
     if trained is None or len(boxes) < 5:
         return found
     here = median_box(boxes)

@@ -32,7 +32,7 @@ def forward_flops(generator: UnetGenerator, size: int) -> int:
     """
     meta = copy.deepcopy(generator).to("meta").eval()
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        meta(torch.zeros(1, 1, size, size), torch.zeros(1, generator.styles))
+        meta(torch.zeros(1, generator.in_channels, size, size), torch.zeros(1, generator.styles))
     return int(counter.get_total_flops())
 
 

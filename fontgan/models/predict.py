@@ -18,7 +18,7 @@ Autocast = Callable[[], torch.autocast]
 @torch.inference_mode()
 def draw_glyphs(
     generator: nn.Module,
-    source: Tensor,
+    inputs: Tensor,
     style: Tensor,
     *,
     device: torch.device,
@@ -28,16 +28,16 @@ def draw_glyphs(
     """Draws glyphs with a generator in evaluation mode.
 
     Args:
-        source: (N, 1, H, W) images on the CPU.   style: (N, styles) weights.
+        inputs: (N, 1 + guides, H, W) images on the CPU.   style: (N, styles) weights.
     Returns: (N, 1, H, W) float32 images on the CPU, -1 ink .. +1 paper.
     """
     was_training = generator.training
     generator.eval()
     on_cuda = device.type == "cuda"
-    drawn = torch.empty(source.shape, pin_memory=on_cuda)
-    for start in range(0, len(source), batch_size):
+    drawn = torch.empty_like(inputs[:, :1], pin_memory=on_cuda)
+    for start in range(0, len(inputs), batch_size):
         part = slice(start, start + batch_size)
-        images = source[part].to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+        images = inputs[part].to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
         with autocast():
             logits = generator(images, style[part].to(device, non_blocking=True))
         # Not waited for: on a GPU the next batch is on its way before this one is back.
@@ -59,9 +59,9 @@ def draw_pixels(
 
     Args:
         generator: in evaluation mode.
-        batches: whatever tells the batch, and (B, H, W) uint8, 0 ink .. 255 paper.
+        batches: whatever tells the batch, and (B, 1 + guides, H, W) uint8, 0 ink .. 255 paper.
         style: (1, styles) weights.
-    Returns: the same in the same order, drawn.
+    Returns: the same in the same order, drawn, (B, H, W).
     """
     on_cuda = device.type == "cuda"
     style = style.to(device)
@@ -75,7 +75,7 @@ def draw_pixels(
     for tag, pixels in batches:
         source = torch.from_numpy(np.ascontiguousarray(pixels))
         source = (source.pin_memory() if on_cuda else source).to(device, non_blocking=True)
-        images = image_from_pixels(source)[:, None].contiguous(memory_format=torch.channels_last)
+        images = image_from_pixels(source).contiguous(memory_format=torch.channels_last)
         with autocast():
             logits = generator(images, style.expand(len(images), -1))
         levels = pixels_from_image(image_from_logits(logits)[:, 0])

@@ -1,6 +1,6 @@
 """The generator: a U-Net made of blocks that each hold the next one inside.
 
-Images are (B, 1, H, W) with -1 ink and +1 paper.  B is the batch, C channels, H and W pixels.
+Images are -1 ink and +1 paper.  B is the batch, C channels, H and W pixels.
 A map of level k has H / 2**k rows; level 0 is the image, level ``depth`` the innermost map (which has as many rows as
 the level before it where ``innermost_stride`` is 1).
 """
@@ -40,6 +40,7 @@ def plan_levels(
     depth: int,
     ngf: int,
     *,
+    inputs: int,
     dropout: float,
     innermost_stride: int,
     antialias: bool,
@@ -51,7 +52,7 @@ def plan_levels(
     check_at_least("ngf", ngf)
     check_choice("innermost_stride", innermost_stride, (1, 2))
     check_probability("dropout", dropout)
-    widths = [1] + [ngf * min(2**level, 8) for level in range(depth)]  # channels of level 0 .. depth
+    widths = [inputs] + [ngf * min(2**level, 8) for level in range(depth)]  # channels of level 0 .. depth
     table = []
     for number in range(1, depth + 1):
         outer, inner, middle = widths[number - 1], widths[number], 1 < number < depth
@@ -124,13 +125,15 @@ class UnetSkipConnectionBlock(nn.Module):
 class UnetGenerator(nn.Module):
     """Draws a source glyph in a style.
 
-    Shape: source (B, 1, H, W) and style weights (B, styles) -> ink logits (B, 1, H, W), float32.
+    Shape: inputs (B, 1 + guides, H, W) and style weights (B, styles) -> ink logits (B, 1, H, W), float32.
+           The first input is the source glyph, -1 ink .. +1 paper; the others are the same character of further fonts.
            ``image_from_logits`` turns them into an image, -1 ink .. +1 paper.
            With a ``StyleEncoder`` the style may also be given as references (B, K, H, W), -1 ink .. +1 paper.
 
     Args:
         up: makes the up-path blocks, see ``fontgan.models.up``.
         style: conditioning as a callable (channels, styles), see ``fontgan.models.style``.
+        guides: how many further fonts it sees the character of, 0 or more.
         ngf: channels of level 1, 1 or more; they double each level up to 8 * ngf.
         depth: how often the map is halved, 2 or more; an image needs at least 2**depth pixels a side.
         dropout: probability 0 to below 1, in the up path's middle levels of full width (8 * ngf), as in pix2pix.
@@ -152,6 +155,7 @@ class UnetGenerator(nn.Module):
         self,
         *,
         styles: int,
+        guides: int = 0,
         up: UpPath | HybridUpPath,
         style: Callable[..., Style],
         norm: MakeLayer,
@@ -170,7 +174,7 @@ class UnetGenerator(nn.Module):
     ):
         super().__init__()
         levels = plan_levels(
-            depth, ngf, dropout=dropout, innermost_stride=innermost_stride, antialias=antialias_down,
+            depth, ngf, inputs=1 + guides, dropout=dropout, innermost_stride=innermost_stride, antialias=antialias_down,
             attention_levels=attention_levels, refine_levels=encoder_refine_levels,
         )  # fmt: skip
         named = {"attention_levels": attention_levels, "encoder_refine_levels": encoder_refine_levels or ()}
@@ -178,6 +182,7 @@ class UnetGenerator(nn.Module):
             if beyond := [number for number in numbers if not 1 <= number <= depth]:
                 raise ValueError(f"generator.{key}: no level {beyond[0]}; levels go from 1 to generator.depth={depth}.")
         self.styles = styles
+        self.in_channels = 1 + guides
         self.depth = depth
 
         # From the inside out.  The order in which modules are made decides which weights a seed draws.
@@ -214,17 +219,17 @@ class UnetGenerator(nn.Module):
         """The style conditioning if it reads references, else None."""
         return self.style if isinstance(self.style, StyleEncoder) else None
 
-    def encode(self, source: Tensor) -> Tensor:
-        """(B, 1, H, W) -> the innermost map (B, C, h, w), before any style; h is H / 2**depth, or twice that at stride 1."""
-        return self.unet.encode(source)
+    def encode(self, inputs: Tensor) -> Tensor:
+        """(B, 1 + guides, H, W) -> the innermost map (B, C, h, w), before any style; h is H / 2**depth, or twice that at stride 1."""
+        return self.unet.encode(inputs)
 
-    def encode_decode(self, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+    def encode_decode(self, inputs: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """Ink logits as ``forward`` gives them, and the innermost map as ``encode`` does, in one pass."""
-        logits, innermost = self.unet(source, self.style.style_vector(style))
+        logits, innermost = self.unet(inputs, self.style.style_vector(style))
         return logits.float(), innermost
 
-    def forward(self, source: Tensor, style: Tensor) -> Tensor:
-        return self.encode_decode(source, style)[0]
+    def forward(self, inputs: Tensor, style: Tensor) -> Tensor:
+        return self.encode_decode(inputs, style)[0]
 
     def set_grad_checkpointing(self) -> None:
         """From now on training keeps only what goes from level to level, and computes the rest again (``checkpointed``).
@@ -243,5 +248,5 @@ class EncodeDecode(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-        return self.generator.encode_decode(source, style)
+    def forward(self, inputs: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        return self.generator.encode_decode(inputs, style)

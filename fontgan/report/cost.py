@@ -93,12 +93,12 @@ def _tasks(
     pack, train_step, sampler = build_parts(config, device, compute, origin)
     batches = [sampler.batch(index).to(device) for index in range(config.trainer.accumulate)]
     generator = build_generator(config, len(pack.model_styles)).to(device).to(memory_format=torch.channels_last).eval()
-    source = batches[0].source.cpu().repeat(-(-batch_size // len(batches[0].names)), 1, 1, 1)[:batch_size]
+    inputs = batches[0].inputs.cpu().repeat(-(-batch_size // len(batches[0].names)), 1, 1, 1)[:batch_size]
     style = torch.zeros(batch_size, len(pack.model_styles))
     style[:, 0] = 1
     computing: dict[str, Any] = {"device": device, "autocast": autocast(device, precision), "batch_size": batch_size}
     train = partial(train_step, batches, progress=1.0, step=1000)
-    draw = partial(draw_glyphs, generator, source, style, **computing)
+    draw = partial(draw_glyphs, generator, inputs, style, **computing)
     return [(train, sum(len(batch.names) for batch in batches)), (draw, batch_size)]
 
 

@@ -56,7 +56,7 @@ def launch(overrides: list[str]) -> int:
             cfg = compose_escaped("train", some_job)
             resolve("train", cfg, some_job)
             origin = find_pretrained(cfg)
-            plan = build_plan(cfg, origin.canvas if origin else None)
+            plan = build_plan(cfg, origin.canvases if origin else None)
             make_pack(plan, cache_folder(cfg.data.cache))
     out.mkdir(parents=True, exist_ok=True)
     with locked(out, "another sweep"):

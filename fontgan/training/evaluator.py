@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from fontgan.data.batches import GlyphBatch, collate_pairs, pairs_of
-from fontgan.data.pack import SOURCE, Pack
+from fontgan.data.pack import Pack
 from fontgan.metrics.pixels import BASELINES, blank, scores
 from fontgan.models.unet import UnetGenerator
 from fontgan.pictures.contact_sheet import SHEET_GREY, contact_sheet
@@ -35,7 +35,7 @@ class Evaluator:
 
     pack: Pack
     generator: UnetGenerator
-    draw: Callable[[Tensor, Tensor], Tensor]  # source images and style weights -> images, as ``draw_glyphs`` does
+    draw: Callable[[Tensor, Tensor], Tensor]  # inputs and style weights -> images, as ``draw_glyphs`` does
     num_sheet_chars: int  # held-out characters on the sheet, 0 for no sheets
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class Evaluator:
         found, drawn = {}, {}
         with watched_channels(self.generator) as channels:
             for style, pairs in self.pairs.items():
-                found[style], black = self._score(pairs, lambda of: ink_from_image(self.draw(of.source, of.style)))
+                found[style], black = self._score(pairs, lambda of: ink_from_image(self.draw(of.inputs, of.style)))
                 finite = all(map(math.isfinite, found[style].values()))
                 drawn[style] = StyleCollapse(len(pairs), found[style]["blank"], black, finite)
         return found, drawn, channels.dead()
@@ -95,13 +95,14 @@ class Evaluator:
         """Source, and each style drawn and true, of the same held-out characters; None where no sheets are wanted."""
         if not self.sheet_chars:
             return None
-        rows = [("source", self._pixels(SOURCE, self.sheet_chars))]
         empty = np.full((self.pack.size, self.pack.size), SHEET_GREY, np.uint8)
+        sources = [self._source(char) for char in self.sheet_chars]
+        rows = [("source", [empty if source is None else source for source in sources])]
         for style in self.pack.styles:
             there = [char for char in self.sheet_chars if char in self.pack.rows[style]]
             if there:
                 batch = collate_pairs(self.pack, [(style, char) for char in there])
-                drawn = pixels_from_image(self.draw(batch.source, batch.style)[:, 0]).numpy()
+                drawn = pixels_from_image(self.draw(batch.inputs, batch.style)[:, 0]).numpy()
                 for name, glyphs in (("drawn", drawn), ("true", self._pixels(style, there))):
                     cells = dict(zip(there, glyphs, strict=True))
                     rows.append((f"{style} {name}", [cells.get(char, empty) for char in self.sheet_chars]))
@@ -109,6 +110,12 @@ class Evaluator:
 
     def _pixels(self, style: str, chars: list[str]) -> list[np.ndarray]:
         return [self.pack.pixels[self.pack.rows[style][char]] for char in chars]
+
+    def _source(self, char: str) -> np.ndarray | None:
+        """As the first style that has the character is drawn from it."""
+        found = (self.pack.source_rows(style) for style in self.pack.styles if char in self.pack.rows[style])
+        rows = next(found, None)
+        return None if rows is None else self.pack.pixels[rows[char]]
 
     @cached_property
     def sheet_chars(self) -> list[str]:

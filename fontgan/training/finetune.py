@@ -29,9 +29,14 @@ class PretrainedRun:
 
     name: str  # its folder and checkpoint, ``run/step-00001600``
     styles: list[str]  # what it knows, in the order of its style weights
-    canvas: Frame  # source cell -> canvas pixels, as its network has learned them
-    members: dict[str, dict[str, Any]]  # what its manifest says of its styles, by name
+    sources: list[dict[str, Any]]  # what its manifest says of its sources
+    members: dict[str, dict[str, Any]]  # and of its styles, by name
     checkpoint: Checkpoint | None  # None where a run goes on that started from it, which has all of this by itself
+
+    @property
+    def canvases(self) -> dict[str, Frame]:
+        """Own cell -> canvas pixels of each style, as its network has learned it."""
+        return {name: Frame.from_dict(member["canvas"]) for name, member in self.members.items()}
 
     def model_styles(self, targets: Names) -> list[str]:
         """The styles of the model that starts here, in the order of its style weights."""
@@ -42,8 +47,15 @@ class PretrainedRun:
 
     def manifest(self, own: dict[str, Any]) -> dict[str, Any]:
         """The new run's manifest, with the styles that have no glyphs in it as the old run described them."""
-        named = {entry["name"] for entry in own["members"]}
-        return {**own, "members": [*own["members"], *(m for name, m in self.members.items() if name not in named)]}
+        named = {entry["name"] for entry in own["styles"]}
+        sources, kept = list(own["sources"]), []
+        for name, member in self.members.items():
+            if name not in named:
+                source = self.sources[member["source"]]
+                if source not in sources:
+                    sources.append(source)
+                kept.append({**member, "source": sources.index(source)})
+        return {**own, "sources": sources, "styles": [*own["styles"], *kept]}
 
 
 def origin_of(checkpoint: Checkpoint, *, resumed: bool = False) -> PretrainedRun:
@@ -53,9 +65,10 @@ def origin_of(checkpoint: Checkpoint, *, resumed: bool = False) -> PretrainedRun
     own = {"checkpoint": f"{folder.parent.parent.name}/{folder.name}", "styles": found["styles"]}
     if (origin := found.get("init_from") if resumed else own) is None:
         raise RunError(f"{checkpoint.folder / 'run.json'}: lacks init_from. Use another checkpoint of the run.")
-    members = {entry["name"]: entry for entry in found["data"]["members"] if entry["name"] in origin["styles"]}
-    canvas = Frame.from_dict(found["data"]["cell_to_canvas"])
-    return PretrainedRun(origin["checkpoint"], origin["styles"], canvas, members, None if resumed else checkpoint)
+    data = found["data"]
+    members = {entry["name"]: entry for entry in data["styles"] if entry["name"] in origin["styles"]}
+    known = (data["sources"], members)
+    return PretrainedRun(origin["checkpoint"], origin["styles"], *known, None if resumed else checkpoint)
 
 
 def load_pretrained(generator: UnetGenerator, pretrained: PretrainedRun, styles: Names) -> None:

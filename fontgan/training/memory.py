@@ -60,12 +60,12 @@ def probe(step: TrainStep, batch_size: int, size: int, device: torch.device) -> 
 
 
 def batch_of(images: Tensor, generator: UnetGenerator) -> GlyphBatch:
-    """Pairs of an image and itself, all of the first style."""
+    """Pairs of an image and itself, (B, 1, H, W), all of the first style; the guides are that image too."""
     style = torch.zeros(len(images), generator.styles, device=images.device)
     style[:, 0] = 1
     shots = generator.style.shots
     references = images.expand(-1, shots, -1, -1) if shots else None
-    return GlyphBatch(images, images, style, [""] * len(images), references)
+    return GlyphBatch(images.expand(-1, generator.in_channels, -1, -1), images, style, [""] * len(images), references)
 
 
 def peak_bytes(run: Callable[[], object], device: torch.device) -> int:

@@ -9,7 +9,7 @@ from fontgan.data.manifest import Manifest, StyleName, check_names
 from fontgan.runtime.checksums import FileSum
 from fontgan.untrusted.plain_json import Count, FileName, Finite, Text
 
-FORMAT = 2
+FORMAT = 3
 MAX_STYLES = 100_000
 ALWAYS_THERE = {"generator.safetensors", "training.safetensors", "config.yaml"}
 
@@ -67,8 +67,8 @@ class RunJson(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("scores need ssim and blank from -1 to 1")
         if self.data.size not in SIZES:
             raise ValueError(f"data.size is {self.data.size}, and one of {', '.join(map(str, SIZES))} is needed")
-        if lacking := {"source", *self.styles} - {member.name for member in self.data.members}:
-            raise ValueError(f"data.members lacks {min(lacking)}")
+        if lacking := set(self.styles) - {style.name for style in self.data.styles}:
+            raise ValueError(f"data.styles lacks {min(lacking)}")
         if lacking := ALWAYS_THERE - self.files.keys():
             raise ValueError(f"files lacks {min(lacking)}")
         if self.init_from and (unknown := set(self.init_from.styles) - set(self.styles)):

@@ -82,7 +82,7 @@ class TrainStep:
     def _generate(self, batch: GlyphBatch) -> Drawn:
         style = batch.style if batch.references is None else batch.references
         with self.autocast():
-            logits, source_map = self.forward(batch.source, style)
+            logits, source_map = self.forward(batch.inputs, style)
         return logits, source_map.detach()
 
     def _discriminate_pair(self, batch: GlyphBatch, fake: Tensor) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
@@ -128,7 +128,8 @@ class TrainStep:
             losses = self.objective.generator_losses(given, progress)
             if self.objective.needs("fake_map", progress):
                 with self.autocast():
-                    given |= {"source_map": source_map, "fake_map": self.generator.encode(fake)}
+                    beside = torch.cat([fake, batch.inputs[:, 1:]], dim=1)
+                    given |= {"source_map": source_map, "fake_map": self.generator.encode(beside)}
                 losses |= self.objective.generator_losses(given, progress, done=losses)
             if self.objective.discriminator_at_work(progress):
                 given |= self._discriminate_frozen(batch, fake, progress)
