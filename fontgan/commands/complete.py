@@ -26,7 +26,7 @@ EXAMPLES = (
 @dataclass
 class Config(TrainingConfig, TracingConfig):
     target: str = MISSING
-    source: str = MISSING
+    source: Any = MISSING
     charset: str = MISSING
     out: str = MISSING
     run: str | None = MISSING
@@ -67,6 +67,7 @@ def main(cfg: Any) -> int:
     from fontgan.complete.outlines import outline
     from fontgan.complete.plan import plan_completion, say_plan, warn_of_clipped
     from fontgan.complete.work import Work, find_places, learn_as_before
+    from fontgan.config.instantiate import source_spec
     from fontgan.fontfile.names import check_name
     from fontgan.metrics.recognition import find_ocr
     from fontgan.runtime.files import locked
@@ -74,7 +75,9 @@ def main(cfg: Any) -> int:
     places = find_places(out=cfg.out, proof=cfg.proof, work=cfg.work, target=cfg.target)
     reader = find_ocr(cfg.ocr)
     check_name("family", cfg.family)
-    plan = plan_completion(cfg.target, cfg.source, cfg.charset, learns=cfg.run is None, allow=cfg.allow)
+    if (source := source_spec(cfg.source, "source")) is None:
+        raise ConfigError("source: needs a complete font to draw from. Add source=A.ttf.")
+    plan = plan_completion(cfg.target, source, cfg.charset, learns=cfg.run is None, allow=cfg.allow)
     work = Work(*places, plan.identity | {"run": str(cfg.run)})
     if cfg.run is None:
         learn_as_before(plan, work)
@@ -119,7 +122,7 @@ def train(cfg: Any, plan: "Plan", work: "Work") -> int | None:
     config = compose_config("train", ["experiment=complete"])
     for key in TRAINING:
         OmegaConf.update(config, key, cfg[key], merge=False)
-    config.data.source = str(cfg.source)
+    config.data.source = plan.source_spec
     config.data.targets = {plan.style: str(cfg.target)}
     config.data.charset = "".join(plan.learned_from)
     config.out = str(work.run)

@@ -13,7 +13,7 @@ from fontgan.data.image_source import FolderGlyphs
 from fontgan.data.pair_findings import FEW_PAIRS
 from fontgan.data.pairs import choose_canvas
 from fontgan.data.refusal import is_most, tell_or_refuse
-from fontgan.data.sources import check_style_name, open_glyphs, style_name
+from fontgan.data.sources import Spec, check_style_name, open_glyphs, say_spec, style_name
 from fontgan.errors import DataError, shorten
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Plan:
     learned_from: list[str]  # characters of both, of the scripts that are lacking
     style: str
     target_spec: str  # as asked for
-    source_spec: str
+    source_spec: Spec
 
     @property
     def from_images(self) -> bool:
@@ -47,7 +47,7 @@ class Plan:
 
 
 def plan_completion(
-    target: str, source: str, charset: str, *, learns: bool = True, allow: Collection[str] = ()
+    target: str, source: Spec, charset: str, *, learns: bool = True, allow: Collection[str] = ()
 ) -> Plan:
     """Looks at both and finds what is to be made.
 
@@ -70,7 +70,7 @@ def plan_completion(
     undrawable = [char for char in wanted or [] if char not in there]
     if not lacking and undrawable:
         raise DataError(
-            f"{source}: lacks all {len(undrawable)} characters that {target} lacks of charset={charset} ({shorten(undrawable)}). "
+            f"{say_spec(source)}: lacks all {len(undrawable)} characters that {target} lacks of charset={charset} ({shorten(undrawable)}). "
             "Choose another source."
         )
     if not lacking:
@@ -80,15 +80,13 @@ def plan_completion(
     findings = Diagnostics(found for found in own.diagnostics if found.kind)
     if learns and len(learned_from) < FEW_PAIRS:
         told = (
-            f"{target}: has {len(learned_from)} characters in common with {source} to learn from, of the scripts that are "
+            f"{target}: has {len(learned_from)} characters in common with {say_spec(source)} to learn from, of the scripts that are "
             f"lacking ({', '.join(sorted(wanted_scripts))}); {FEW_PAIRS} are needed."
         )
         level = "warning" if learned_from else "error"
         findings.add(level, told, "Draw some of them first: fontgan advise.", "few" if learned_from else "")
     if charsets.is_list(charset) and is_most(len(undrawable), len(lacking) + len(undrawable)):
-        told = (
-            f"{source}: lacks {len(undrawable)} of the {len(lacking) + len(undrawable)} characters that {target} lacks"
-        )
+        told = f"{say_spec(source)}: lacks {len(undrawable)} of the {len(lacking) + len(undrawable)} characters that {target} lacks"
         findings.add("warning", f"{told}: {shorten(undrawable)}.", "Choose another source.", "lacking")
     tell_or_refuse(findings, allow)
     return Plan(drawn, complete, has, lacking, undrawable, learned_from, _style_name(target), target, source)

@@ -120,7 +120,7 @@ def _supplied(path: str, cfg: DictConfig, styles: int) -> dict[str, int]:
     return {"styles": styles} | ({"guides": len(cfg.data.guides)} if path == "generator" else {})
 
 
-def source_spec(value: Any) -> "Spec | None":
+def source_spec(value: Any, key: str = "data.source") -> "Spec | None":
     """A source as a config names it, one or several read as one. Raises: ConfigError."""
     plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
     if plain is None or (isinstance(plain, str) and plain):
@@ -128,7 +128,7 @@ def source_spec(value: Any) -> "Spec | None":
     if isinstance(plain, list) and plain and all(isinstance(one, str) and one for one in plain):
         return plain
     raise ConfigError(
-        f"data.source={plain}: a font, a glyph folder or a list of them is needed: data.source=[A.ttf, B.ttf]."
+        f"{key}={plain}: a font, a glyph folder or a list of them is needed: {key}=[A.ttf,B.ttf]."
     )
 
 
@@ -156,4 +156,4 @@ def _target(name: str, value: Any) -> "Target":
     )
     if not isinstance(value, dict) or not isinstance(value.get("font"), str) or set(value) - {"font", "source"}:
         raise ConfigError(rule)
-    return Target(value["font"], source_spec(value.get("source")))
+    return Target(value["font"], source_spec(value.get("source"), f"data.targets.{name}.source"))

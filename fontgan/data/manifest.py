@@ -65,6 +65,7 @@ class StyleMember(Member, frozen=True, forbid_unknown_fields=True, kw_only=True)
     canvas: StoredFrame  # own cell -> canvas pixels
     source: Count  # its number among the sources
     inputs: Annotated[list[StoredFrame], Meta(min_length=1, max_length=1 + MAX_GUIDES)]  # own cells -> canvas pixels
+    limits: list[Finite] = []  # of each guide: see ``data.unlike``
     pairs: Count = 0
     beyond_em: Annotated[float, Meta(ge=0, le=1)] = 0  # share of the glyphs whose ink an image of the em would cut
 
@@ -88,7 +89,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
         for style in self.styles:
             if style.source >= len(self.sources):
                 raise ValueError(f"style {style.name} is drawn from a source that is not there")
-            if len(style.inputs) != 1 + len(self.guides):
+            if not len(style.inputs) - 1 == len(style.limits) == len(self.guides):
                 raise ValueError(f"style {style.name} has {len(style.inputs)} inputs, not {1 + len(self.guides)}")
 
 
@@ -123,6 +124,7 @@ def _style_facts(style: "StyleEntry", plan: "PairPlan") -> dict[str, Any]:
         "canvas": style.canvas.as_dict(),
         "source": next(number for number, entry in enumerate(plan.sources) if entry is style.source.entry),
         "inputs": [style.frame_of(seen).as_dict() for seen in style.inputs],
+        "limits": [seen.limit for seen in style.inputs[1:]],
         "pairs": len(style.coverage.present),
         "beyond_em": round(beyond / max(1, len(style.boxes)), 4),
     }

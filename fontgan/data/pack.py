@@ -27,7 +27,7 @@ from fontgan.data.glyphs import GlyphSource
 from fontgan.data.manifest import Chars, Manifest, StyleName, manifest
 from fontgan.data.pack_shards import HEADER_BYTES, SUMS, PixelRows, PixelWriter, rows_in_a_shard
 from fontgan.data.pack_writer import PackJob, draw_rows
-from fontgan.data.pairs import GlyphEntry, PairPlan
+from fontgan.data.pairs import PairPlan, StyleInput
 from fontgan.data.sources import STYLE_NAME
 from fontgan.errors import DataError
 from fontgan.runtime.checksums import FileSum, file_sum, read_sealed, sealed
@@ -142,20 +142,17 @@ def plan_blocks(plan: PairPlan) -> tuple[dict[str, Block], dict[str, list[str]]]
     What is drawn from the same font in the same frame is drawn once.
     """
     there = [set(style.coverage.present) for style in plan.styles]
-    users: dict[tuple[int, Frame], list[int]] = {}  # styles by what they are drawn from
-    entries: dict[tuple[int, Frame], GlyphEntry] = {}
-    for number, style in enumerate(plan.styles):
+    used: dict[tuple[int, Frame], list[tuple[StyleInput, set[str]]]] = {}  # with the characters that a style has of it
+    for style, chars in zip(plan.styles, there, strict=True):
         for seen in style.inputs:
-            key = (id(seen.entry), style.frame_of(seen))
-            users.setdefault(key, []).append(number)
-            entries[key] = seen.entry
+            used.setdefault((id(seen.entry), style.frame_of(seen)), []).append((seen, chars))
     blocks = {style.name: Block(style.glyphs, "".join(style.coverage.present), style.canvas) for style in plan.styles}
     names: dict[tuple[int, Frame], str] = {}
-    for key, numbers in users.items():
-        wanted = set.union(*(there[number] for number in numbers))
+    for key, users in used.items():
+        wanted = {char for seen, chars in users for char in seen.chars if char in chars}
+        entry = users[0][0].entry
         names[key] = f"/{len(names)}"
-        chars = "".join(char for char in entries[key].coverage.present if char in wanted)
-        blocks[names[key]] = Block(entries[key].glyphs, chars, key[1])
+        blocks[names[key]] = Block(entry.glyphs, "".join(c for c in entry.coverage.present if c in wanted), key[1])
     of_style = {
         style.name: [style.name, *(names[id(seen.entry), style.frame_of(seen)] for seen in style.inputs)]
         for style in plan.styles

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fontgan.data import charset as charsets
+from fontgan.data import unlike
 from fontgan.data.frame import Box, Frame, clips, fit_median, fit_most, median_box
 from fontgan.data.glyphs import Coverage, Diagnostics, GlyphSource
 from fontgan.data.image_source import FolderGlyphs
@@ -38,7 +39,9 @@ class StyleInput:
     """What the generator sees when it draws a style: its source, or a guide."""
 
     entry: GlyphEntry
+    chars: list[str]  # that it gives
     align: Frame = field(default_factory=Frame)  # its own cell -> the style's cell
+    limit: float | None = None  # of a guide: the distance from the source beyond which a character is left out
 
 
 @dataclass
@@ -110,7 +113,7 @@ def plan_pairs(
         own = opened[_key(target.source or source)]
         style = _open_style(name, target.spec, own.coverage.present, charset)
         _choose_canvas(style, plan, margin, (canvases or {}).get(name))
-        style.inputs = [StyleInput(own)]
+        style.inputs = [StyleInput(own, own.coverage.present)]
         plan.styles.append(style)
     for entry in plan.sources:
         own_styles = [style for style in plan.styles if style.source.entry is entry]
@@ -269,10 +272,18 @@ def _add_guide(plan: PairPlan, spec: Spec, *, apply: bool) -> None:
         plan.diagnostics.add("note", told)
     plan.diagnostics += [finding for finding in coverage.diagnostics if finding.level != "note"]
     plan.guides.append(guide)
-    to_source = {id(entry): align_guide(guide.boxes, entry.boxes) if apply else Frame() for entry in plan.sources}
-    for style in plan.styles:
-        onto = to_source[id(style.source.entry)].compose(style.source.align)
-        style.inputs.append(StyleInput(guide, onto))
+    for source in plan.sources:
+        align = align_guide(guide.boxes, source.boxes) if apply else Frame()
+        shared = [char for char in coverage.present if char in source.boxes]
+        apart = unlike.distances(unlike.draw_small(source.glyphs, shared), unlike.draw_small(glyphs, shared, align))
+        limit = unlike.limit_of(apart)
+        other = {char for char, distance in zip(shared, apart.tolist(), strict=True) if distance > limit}
+        what = f"characters look other than in {source.glyphs.path.name} (another region's form?), and are left out"
+        plan.diagnostics.tell("note", guide.name, sorted(other), what)
+        given = [char for char in shared if char not in other]
+        for style in plan.styles:
+            if style.source.entry is source:
+                style.inputs.append(StyleInput(guide, given, align.compose(style.source.align), limit))
 
 
 def align_guide(guide: Mapping[str, Box], source: Mapping[str, Box]) -> Frame:

@@ -12,8 +12,7 @@ from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import mode
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,24 +22,25 @@ from torch import Tensor
 from fontgan.config.instantiate import build_generator, source_spec, target_specs
 from fontgan.config.plugins import activate
 from fontgan.config.saved import check_fits, load_config
-from fontgan.data.frame import Box, Frame, fit_median, fit_most
+from fontgan.data import unlike
+from fontgan.data.frame import Box, Frame
 from fontgan.data.glyphs import PAPER, GlyphSource
 from fontgan.data.grey import grey_over_paper
 from fontgan.data.image_source import resample
 from fontgan.data.reading import survey
-from fontgan.data.references import Reference, read_references
-from fontgan.data.sources import Spec, check_style_name, open_glyphs, style_name
+from fontgan.data.sources import Spec, open_glyphs
 from fontgan.data.view import View
 from fontgan.errors import DataError, RunError
 from fontgan.generate.guides import Guide
+from fontgan.generate.placement import Placement, RunInputs, place
 from fontgan.generate.showing import choose_view, show
+from fontgan.generate.style_reading import read_style
 from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.predict import draw_pixels
 from fontgan.models.unet import UnetGenerator
 from fontgan.runtime.device import autocast, pick_device, pick_precision
 from fontgan.runtime.files import user_path
 from fontgan.training.checkpoint import Checkpoint, find
-from fontgan.values import image_from_pixels
 
 log = logging.getLogger(__name__)
 
@@ -109,21 +109,6 @@ def _check_that_it_draws(generator: UnetGenerator, found: Checkpoint) -> None:
         raise RunError(f"{file}: its network draws no glyphs. Use another checkpoint of the run.")
 
 
-class RunInputs(NamedTuple):
-    """What a run draws from, as its config names it."""
-
-    source: Spec | None  # of the styles that have none of their own
-    own: dict[str, Spec]  # style -> its own source
-    guides: list[str]
-
-
-class Placement(NamedTuple):
-    """How a style or mixture lies on the canvas: own cells -> canvas pixels."""
-
-    canvas: Frame  # of its glyphs
-    inputs: tuple[Frame, ...]  # of its source and of each guide
-
-
 @dataclass(eq=False, repr=False)
 class Run:
     """A trained generator with the preprocessing it was trained with.  Made by ``load``."""
@@ -173,8 +158,7 @@ class Run:
             )
         if not chars:
             return []
-        source = self.source_pixels(glyphs, chars, style)
-        return self._pictures(source, chars, style, view)
+        return [Image.fromarray(drawn) for drawn in self.stylise(self.inputs(glyphs, chars, style), style, view=view)]
 
     def draw_images(
         self, images: Sequence[Image.Image], style: Style, *, chars: Sequence[str | None] = (), view: View | None = None
@@ -186,36 +170,42 @@ class Run:
         """
         if not images:
             return []
-        sources, opened = [], [grey_over_paper(image) for image in images]
+        sources, small, opened = [], [], [grey_over_paper(image) for image in images]
         reader, frame = survey(opened), self.placement(style).inputs[0]
         for levels in opened:
             grey, _ = reader.orient(levels)
-            cell = View.of_em(*grey.shape[::-1]).cell
-            sources.append(resample(grey, cell.inverse().compose(frame), self.size))
-        return self._pictures(np.stack(sources), chars or [None] * len(images), style, view)
-
-    def _pictures(
-        self, source: np.ndarray, chars: Sequence[str | None], style: Style, view: View | None
-    ) -> list[Image.Image]:
-        return [
-            Image.fromarray(drawn) for drawn in self.stylise(self.with_guides(source, chars, style), style, view=view)
-        ]
+            to_cell = View.of_em(*grey.shape[::-1]).cell.inverse()
+            sources.append(resample(grey, to_cell.compose(frame), self.size))
+            small.append(resample(grey, to_cell.compose(Frame(unlike.SIDE)), unlike.SIDE))
+        inputs = self.with_guides(np.stack(sources), np.stack(small), chars or [None] * len(images), style)
+        return [Image.fromarray(drawn) for drawn in self.stylise(inputs, style, view=view)]
 
     def source_pixels(self, glyphs: GlyphSource, chars: Sequence[str], style: Style) -> np.ndarray:
         """Source glyphs as a style is drawn from them: (N, size, size) uint8, 0 ink .. 255 paper."""
         frame = self.placement(style).inputs[0]
         return np.stack([glyphs.rasterize(char, frame, self.size) for char in chars])
 
-    def with_guides(self, source: np.ndarray, chars: Sequence[str | None], style: Style) -> np.ndarray:
+    def inputs(self, glyphs: GlyphSource, chars: Sequence[str], style: Style) -> np.ndarray:
+        """What the network sees of characters of a source, (N, 1 + guides, size, size) uint8, 0 ink .. 255 paper."""
+        small = unlike.draw_small(glyphs, list(chars)) if self.drawn_from.guides else np.empty(0)
+        return self.with_guides(self.source_pixels(glyphs, chars, style), small, chars, style)
+
+    def with_guides(
+        self, source: np.ndarray, small: np.ndarray, chars: Sequence[str | None], style: Style
+    ) -> np.ndarray:
         """Source glyphs (N, size, size) uint8 -> what the network sees of them, (N, 1 + guides, size, size).
 
-        Guides are empty where they lack the character, or it is not known. Any thread may ask.
+        Guides are empty where they lack the character or have another form of it, or it is not known. Any thread may ask.
+
+        Args:
+            small: the same glyphs as ``fontgan.data.unlike`` compares them; not read where there are no guides.
         """
         inputs = np.full((len(source), self.generator.in_channels, self.size, self.size), PAPER, np.uint8)
         inputs[:, 0] = source
-        frames = self.placement(style).inputs[1:]
-        for channel, (guide, frame) in enumerate(zip(self._guides, frames, strict=True), start=1):
-            guide.draw_into(inputs[:, channel], chars, frame)
+        placement = self.placement(style)
+        for number, guide in enumerate(self._guides):
+            given = guide.like(small, chars, placement.to_source(number), placement.limits[number])
+            guide.draw_into(inputs[:, 1 + number], given, placement.inputs[1 + number])
         return inputs
 
     @cached_property
@@ -293,59 +283,10 @@ class Run:
         Returns: the name.
         Raises: DataError if the style cannot be read or named so; RunError if this run does not read styles off glyphs.
         """
-        reader = self.generator.reference_style
-        if reader is None:
-            raise RunError(
-                f"{self.checkpoint.folder}: knows its styles by name and cannot read one off images. Train with "
-                "generator/style=reference, or add the style to this run: fontgan train init_from=RUN data.targets=..."
-            )
-        name = name or style_name(spec)
-        check_style_name(name, f"style {spec}", "Rename the folder or font.")
-        if name in self.styles:
-            raise DataError(f"{spec}: a style cannot be called {name} here, as it is taken. Rename the folder or font.")
-        references = read_references(spec, list(self.manifest["trained"]), most, allow)
-        canvas = fit_most([reference.box for reference in references], self.size, self.margin)
-        pixels = np.stack([reference.draw(canvas, self.size) for reference in references])
-        reader.add(image_from_pixels(pixels).to(self.device))
-        entry = {
-            "name": name,
-            "file": Path(spec).name,
-            "canvas": canvas.as_dict(),
-            "source": 0,
-            "inputs": [align.compose(canvas).as_dict() for align in self._align_to(references)],
-            "references": len(references),
-            "pixels": hashlib.sha256(pixels.tobytes()).hexdigest()[:16],
-        }
-        if view := mode(reference.view for reference in references):
-            entry["view"] = view.as_dict()
-        self.styles = [*self.styles, name]
+        entry = read_style(self, spec, name, most=most, allow=allow)
+        self.styles = [*self.styles, entry["name"]]
         self.manifest = {**self.manifest, "styles": [*self.manifest["styles"], entry]}
-        log.info("style %s: read off %d glyphs of %s", name, len(references), spec)
-        return name
-
-    def _align_to(self, references: Sequence[Reference]) -> list[Frame]:
-        """The cells of source and guides -> the references', fitted on characters that they share, else on medians."""
-        if not self.align:
-            return [Frame()] * self.generator.in_channels
-        known = {reference.char: reference.box for reference in references if reference.char is not None}
-        all_boxes, aligned = [reference.box for reference in references], []
-        for entry, spec in zip(
-            (self.manifest["sources"][0], *self.manifest["guides"]),
-            (self.drawn_from.source, *self.drawn_from.guides),
-            strict=True,
-        ):
-            shared: list[str] = []
-            try:
-                glyphs = open_glyphs(spec) if spec else None
-                shared = glyphs.coverage(list(known)).present if glyphs else []
-            except DataError as error:
-                log.info("aligned without the glyphs of %s: %s", entry["name"], error)
-            if glyphs and shared:
-                aligned.append(fit_median([glyphs.ink_box(char) for char in shared], [known[char] for char in shared]))
-            else:
-                median = entry.get("median_ink_box")
-                aligned.append(fit_median([Box(*median)], all_boxes) if median else Frame())
-        return aligned
+        return str(entry["name"])
 
     def check_known(self, names: Iterable[str], key: str = "style", also: str = "") -> None:
         """Raises: DataError, which speaks of the setting ``key``, if the run knows no style of one of these names."""
@@ -378,24 +319,9 @@ class Run:
         """How a style lies on the canvas; for a mixture the weighted mean. Raises: DataError as ``weights``."""
         key = style if isinstance(style, str) else tuple(sorted(style.items()))
         if key not in self._placements:
-            self._placements[key] = self._place(style)
+            weights = self.weights(style)[0].tolist()
+            self._placements[key] = place([self._entry(name) for name in self.styles], weights)
         return self._placements[key]
-
-    def _place(self, style: Style) -> Placement:
-        weights = self.weights(style)[0].tolist()
-        entries = [self._entry(name) for name in self.styles]
-
-        def mean(frames: Sequence[dict[str, float]]) -> Frame:
-            parts = ("scale", "dx", "dy")
-            scale, dx, dy = (sum(w * frame[part] for w, frame in zip(weights, frames, strict=True)) for part in parts)
-            if not scale > 0:
-                raise DataError(
-                    f"style={style}: lies so far beyond the styles that its glyphs would have no size left."
-                )
-            return Frame(scale, dx, dy)
-
-        inputs = zip(*(entry["inputs"] for entry in entries), strict=True)
-        return Placement(mean([entry["canvas"] for entry in entries]), tuple(map(mean, inputs)))
 
     @property
     def references(self) -> dict[str, str]:

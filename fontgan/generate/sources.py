@@ -26,6 +26,7 @@ from fontgan.data.image_source import (
 from fontgan.data.reading import Tally
 from fontgan.data.refusal import KINDS, tell, tell_or_refuse
 from fontgan.data.sources import open_glyphs
+from fontgan.data.unlike import SIDE
 from fontgan.errors import DataError
 from fontgan.generate.inference import Run, Style
 from fontgan.runtime.files import user_path
@@ -62,12 +63,12 @@ class FontInput:
         """Of the results."""
         return list(self.chars)
 
-    def pixels(self, name: str, frame: Frame) -> np.ndarray | None:
-        """The source on the run's canvas; ``frame``: cell -> pixels. Any thread may ask."""
+    def pixels(self, name: str, frame: Frame, size: int = 0) -> np.ndarray | None:
+        """The source on a canvas, of the run's size if 0; ``frame``: cell -> pixels. Any thread may ask."""
         char = self.chars[name]
         assert char is not None
         with self._in_use:
-            return self._glyphs.rasterize(char, frame, self._run.size)
+            return self._glyphs.rasterize(char, frame, size or self._run.size)
 
 
 class FolderInput:
@@ -95,19 +96,20 @@ class FolderInput:
         """Of the results."""
         return list(self.chars)
 
-    def pixels(self, name: str, frame: Frame) -> np.ndarray | None:
-        """The source on the run's canvas, or None (and noted) if it cannot be read. As ``FontInput.pixels``."""
+    def pixels(self, name: str, frame: Frame, size: int = 0) -> np.ndarray | None:
+        """The source on a canvas, or None (and noted) if it cannot be read. As ``FontInput.pixels``."""
         image = self.read[name] = ReadImage(self._files[name].name)
         try:
             grey, seen = self._reader.read(self._files[name], self.chars[name])
         except DataError as error:
             image.problem = str(error)
             return None
-        self.tally.add(self._files[name], seen)
+        if not size:  # else it was told when it was read for the run
+            self.tally.add(self._files[name], seen)
         to_cell = self._cells.cell_to_image(grey).inverse()
         box = ink_box(grey)
         image.box = None if box is None else to_cell.box(box)
-        return resample(grey, to_cell.compose(frame), self._run.size)
+        return resample(grey, to_cell.compose(frame), size or self._run.size)
 
 
 GlyphInput = FontInput | FolderInput
@@ -171,8 +173,12 @@ def batches(
     size, frame = run.batch_size, run.placement(style).inputs[0]
 
     def read(name: str) -> np.ndarray | None:
-        pixels = sources.pixels(name, frame)
-        return None if pixels is None else run.with_guides(pixels[None], [sources.chars[name]], style)[0]
+        pixels, small = sources.pixels(name, frame), None
+        if pixels is not None and run.drawn_from.guides and sources.chars[name]:
+            small = sources.pixels(name, Frame(SIDE), SIDE)
+        if pixels is None:
+            return None
+        return run.with_guides(pixels[None], np.asarray(small)[None], [sources.chars[name]], style)[0]
 
     with closing(ordered_map(read, names, max_in_flight=size, overlap=computes_alone(run))) as found:
         readable = ((name, pixels) for name, pixels in zip(names, found, strict=True) if pixels is not None)
