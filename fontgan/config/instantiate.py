@@ -127,9 +127,7 @@ def source_spec(value: Any, key: str = "data.source") -> "Spec | None":
         return plain
     if isinstance(plain, list) and plain and all(isinstance(one, str) and one for one in plain):
         return plain
-    raise ConfigError(
-        f"{key}={plain}: a font, a glyph folder or a list of them is needed: {key}=[A.ttf,B.ttf]."
-    )
+    raise ConfigError(f"{key}={plain}: a font, a glyph folder or a list of them is needed: {key}=[A.ttf,B.ttf].")
 
 
 def target_specs(cfg: DictConfig) -> "dict[str, Target]":

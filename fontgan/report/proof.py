@@ -22,7 +22,7 @@ from fontgan.data.charset import visible
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
-from fontgan.data.sources import open_glyphs
+from fontgan.data.sources import Spec, open_glyphs
 from fontgan.errors import DataError
 from fontgan.evaluation.checks_file import REASONS, CheckedGlyph, read_checks
 from fontgan.report import specimens
@@ -62,7 +62,7 @@ def write_proof(
     out: Path,
     *,
     target: str | Path | None = None,
-    source: str | Path | None = None,
+    source: Spec | Path | None = None,
     checks: str | Path | None = None,
     text: str | Path | None = None,
 ) -> Proof:
@@ -81,7 +81,7 @@ def write_proof(
     said = read_text(text)
     glyphs = _open_font(font)
     before = open_glyphs(str(target)) if target else None
-    beside = open_glyphs(str(source)) if source else None
+    beside = open_glyphs(str(source) if isinstance(source, Path) else source) if source else None
     made, kept, missing = _sort_glyphs(font, glyphs, before, checked, target)
     present = {*made, *kept}
     cells = [checked.get(char) or CheckedGlyph(char, None, None, (), 0.0) for char in made]
