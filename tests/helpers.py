@@ -94,8 +94,8 @@ def reseal(*checkpoints: Path) -> None:
 def described(styles: list[str]) -> dict[str, Any]:
     """The least that a checkpoint says of itself."""
     frame = {"scale": 60.0, "dx": 2.0, "dy": 2.0}
-    members = [{"name": name, "align": frame} for name in ("source", *styles)]
-    data = {"size": 64, "cell_to_canvas": frame, "held_out": "", "trained": "", "members": members}
+    members = [{"name": name, "canvas": frame, "source": 0, "inputs": [frame]} for name in styles]
+    data = {"size": 64, "held_out": "", "trained": "", "sources": [{"name": "source"}], "styles": members}
     return {"styles": styles, "data": data, "pack": "", "minutes": 0.0, "scores": {}}
 
 

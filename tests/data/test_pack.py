@@ -27,6 +27,7 @@ from fontgan.data import pack_writer
 from fontgan.data import pixel_store as store
 from fontgan.data.augment import Augmentation
 from fontgan.data.batches import GlyphBatch, PairSampler, collate_pairs, pairs_of
+from fontgan.data.frame import Frame
 from fontgan.data.pack import Pack, make_pack, open_pack
 from fontgan.data.pairs import PairPlan, plan_pairs
 from fontgan.data.pixel_store import Prefetch, ResidentPixels, StreamedPixels, choose_store
@@ -54,14 +55,11 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
 
 
 def drawn_one_by_one(split: PairPlan) -> np.ndarray:
-    chars = set(split.chars)
+    """The styles, then the source as each of them has it."""
+    drawn = [(style, style.canvas) for style in split.styles]
+    drawn += [(style.source.entry, style.frame_of(style.source)) for style in split.styles]
     return np.stack(
-        [
-            member.glyphs.rasterize(char, split.frame(member), split.size)
-            for member in split.members
-            for char in member.coverage.present
-            if char in chars
-        ]
+        [member.glyphs.rasterize(c, frame, split.size) for member, frame in drawn for c in member.coverage.present]
     )
 
 
@@ -108,8 +106,9 @@ def test_rows_of_characters(pack: Pack) -> None:
     rows = pack.rows["brush"]
     assert list(rows) == list(CHARS)
     assert len(rows) == len(CHARS)
-    assert rows["的"] == 2 * len(CHARS)
-    assert [rows[char] for char in CHARS] == list(range(2 * len(CHARS), 3 * len(CHARS)))
+    assert rows["的"] == len(CHARS)
+    assert [rows[char] for char in CHARS] == list(range(len(CHARS), 2 * len(CHARS)))
+    assert [pack.source_rows(style)["的"] for style in pack.styles] == [2 * len(CHARS), 3 * len(CHARS)]
     assert rows.find("一龘的").tolist() == [rows["一"], -1, rows["的"]]
     assert rows.find([]).tolist() == []
     assert "龘" not in rows
@@ -123,7 +122,7 @@ def test_rows_of_characters(pack: Pack) -> None:
 def test_a_pack_of_another_format_is_refused_with_both_numbers(pack: Pack, tmp_path: Path) -> None:
     index = json.loads((pack.path / "index.json").read_text())
     (tmp_path / "index.json").write_text(json.dumps({**index, "format": 2}))
-    with pytest.raises(DataError, match="has format 2, and this version reads 3"):
+    with pytest.raises(DataError, match="has format 2, and this version reads 4"):
         open_pack(tmp_path)
 
 
@@ -149,7 +148,7 @@ def test_damage_is_told_at_opening(damage: str, pack: Pack, tmp_path: Path) -> N
         elif damage == "size":
             index["manifest"]["size"] = 32
         else:
-            index["rows"]["kai"] += "龘"
+            index["blocks"]["kai"] += "龘"
         (tmp_path / "index.json").write_text(json.dumps(index))
     with pytest.raises(DataError, match=r"is damaged .*Delete that folder"):
         open_pack(tmp_path)
@@ -306,7 +305,7 @@ def plan_of_images(folder: Path) -> PairPlan:
     folder.mkdir()
     font = open_glyphs(str(KAI))
     for char in CHARS[:30]:
-        Image.fromarray(font.rasterize(char, plan().canvas, 64)).save(folder / f"{char}.png")
+        Image.fromarray(font.rasterize(char, Frame(64), 64)).save(folder / f"{char}.png")
     return plan_pairs(str(SOURCE), {"mine": str(folder)}, charset=CHARS, size=512)
 
 
@@ -318,7 +317,7 @@ def test_a_folder_of_images_is_drawn_by_several_processes_too(tmp_path: Path, al
 
 def test_a_small_pack_starts_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocesses, "ProcessPoolExecutor", None)  # calling it would raise
-    assert len(make_pack(plan(), tmp_path, workers=8).pixels) == 3 * len(CHARS)
+    assert len(make_pack(plan(), tmp_path, workers=8).pixels) == 4 * len(CHARS)
 
 
 def test_a_killed_process_is_told_in_a_line_and_nothing_is_kept(
@@ -350,7 +349,7 @@ OTHER_TWO = {"一": box(0, 0, 100, 100), "二": box(0, 0, 200, 100)}
 
 def test_a_font_draws_what_was_hashed_whatever_becomes_of_its_file(tmp_path: Path) -> None:
     """Overwritten in place, too, which a map of the file would show."""
-    path, frame = make_font(tmp_path / "a.ttf", TWO), plan().canvas
+    path, frame = make_font(tmp_path / "a.ttf", TWO), Frame(64)
     before = open_glyphs(str(path))
     drawn, key = before.rasterize("二", frame, 64), before.fingerprint(["二"])
     font = open_glyphs(str(path))
@@ -386,9 +385,9 @@ def test_an_image_that_is_no_longer_the_one_hashed_is_told(surveyed: bool, tmp_p
     else:
         glyphs = open_glyphs(str(tmp_path / "mine"))
         glyphs.fingerprint(list(CHARS[:30]))
-        draw = partial(glyphs.rasterize, CHARS[9], split.canvas, 64)
+        draw = partial(glyphs.rasterize, CHARS[9], Frame(64), 64)
     image = tmp_path / "mine" / f"{CHARS[9]}.png"
-    Image.fromarray(open_glyphs(str(BRUSH)).rasterize(CHARS[9], plan().canvas, 64)).save(image)
+    Image.fromarray(open_glyphs(str(BRUSH)).rasterize(CHARS[9], Frame(64), 64)).save(image)
     with pytest.raises(DataError, match=rf"{CHARS[9]}\.png: was changed while its folder was in use\. Start again\."):
         draw()
     if surveyed:
@@ -442,7 +441,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_fonts_are_pickled_as_what_they_were_opened_from(tmp_path: Path) -> None:
     font = open_glyphs(str(make_font(tmp_path / "a.ttf", {"一": box(0, 300, 900, 400), "二": box(0, 100, 900, 700)})))
     copy = pickle.loads(pickle.dumps(font))  # noqa: S301
-    frame = plan().canvas
+    frame = Frame(64)
     assert np.array_equal(copy.rasterize("二", frame, 64), font.rasterize("二", frame, 64))
     assert copy.ink_box("一") == font.ink_box("一")
     assert copy.coverage(None) == font.coverage(None)
@@ -466,8 +465,8 @@ def plainly_drawn(pack: Pack, index: int, batch_size: int, seed: int, augment: A
         epoch, place = divmod(glyph, len(pairs))
         picked.append(pairs[int(torch.randperm(len(pairs), generator=mixed(seed, 1, epoch))[place])])
     batch = collate_pairs(pack, picked)
-    both = augment(torch.cat([batch.source, batch.target], dim=1), mixed(seed, 2, index))
-    batch.source, batch.target = both[:, :1], both[:, 1:]
+    both = augment(torch.cat([batch.inputs, batch.target], dim=1), mixed(seed, 2, index))
+    batch.inputs, batch.target = both[:, :-1], both[:, -1:]
     if shots:
         generator, references = mixed(seed, 3, index), []
         for style, char in picked:
@@ -483,7 +482,7 @@ def plainly_drawn(pack: Pack, index: int, batch_size: int, seed: int, augment: A
 
 def assert_same(one: GlyphBatch, other: GlyphBatch) -> None:
     assert one.names == other.names
-    for name in ("source", "target", "style", "references"):
+    for name in ("inputs", "target", "style", "references"):
         a, b = getattr(one, name), getattr(other, name)
         assert (a is None) == (b is None)
         assert a is None or torch.equal(a, b), name
@@ -535,7 +534,7 @@ def test_the_parts_of_all_processes_are_the_batch_of_one(world_size: int, pack: 
     for index in (0, 16):
         whole, shares = sampler(0, 1).batch(index), [part.batch(index) for part in parts]
         assert [name for share in shares for name in share.names] == whole.names
-        for name in ("source", "target", "style", "references"):
+        for name in ("inputs", "target", "style", "references"):
             assert torch.equal(torch.cat([getattr(share, name) for share in shares]), getattr(whole, name))
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fontgan.data.frame import SIZES, median_box
-from fontgan.data.pack import SOURCE as SOURCE_NAME
-from fontgan.data.pack import make_pack, member_frame, open_pack, pack_key
-from fontgan.data.pairs import PairPlan, find_duplicates, hold_out, plan_pairs
+from fontgan.data.frame import SIZES, Frame, median_box
+from fontgan.data.pack import make_pack, open_pack, pack_key
+from fontgan.data.pair_findings import find_duplicates
+from fontgan.data.pairs import PairPlan, hold_out, plan_pairs
 from fontgan.errors import DataError
 from tests.helpers import BRUSH, KAI, SOURCE, XIAOWEI, box, make_font
 
@@ -51,7 +51,7 @@ def test_both_sides_have_a_character() -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_nothing_is_clipped_at_any_size(size: int, tmp_path: Path) -> None:
-    split = plan(size=size)
+    split = plan(size=size, margin=0.05)
     pack = make_pack(split, tmp_path)
     assert not [f for f in split.diagnostics if "clipped" in f.message]
     glyphs = pack.pixels[:]
@@ -68,27 +68,30 @@ def test_ink_far_outside_the_em_is_reported(tmp_path: Path) -> None:
     assert any("outlying" in f.message and "二" in f.message and f.level == "warning" for f in split.diagnostics)
 
 
-def test_alignment_brings_the_median_boxes_together_and_is_stored(tmp_path: Path) -> None:
+def test_alignment_brings_the_source_onto_each_style_and_is_stored(tmp_path: Path) -> None:
     split = plan()
     trained = [char for char in split.chars if char not in split.held_out]
-    want = median_box([split.source.boxes[char] for char in trained])
     for style in split.styles:
-        have = median_box([style.align.box(style.boxes[char]) for char in trained])
+        want = median_box([style.boxes[char] for char in trained])
+        have = median_box([style.source.align.box(style.source.entry.boxes[char]) for char in trained])
         assert have.x0 + have.x1 == pytest.approx(want.x0 + want.x1, abs=1e-6)
         assert have.width * have.height == pytest.approx(want.width * want.height, rel=1e-6)
     pack = make_pack(split, tmp_path)
-    assert split.frame(split.styles[0]) == member_frame(pack.manifest, "kai")
-    assert all(style.align.scale == 1 for style in plan(align=False).styles)
+    for style, stored in zip(split.styles, pack.manifest["styles"], strict=True):
+        assert stored["name"] == style.name
+        assert stored["canvas"] == style.canvas.as_dict()
+        assert stored["inputs"] == [style.source.align.compose(style.canvas).as_dict()]
+    assert all(style.source.align == Frame() for style in plan(align=False).styles)
 
 
 def test_the_manifest_names_fonts_licences_and_what_is_missing(tmp_path: Path) -> None:
     pack = make_pack(plan(charset=HAN + "\u9f98"), tmp_path)  # 龘 is in none of the fonts
-    members = {entry["name"]: entry for entry in pack.manifest["members"]}
-    assert list(members) == ["source", "kai", "brush"]
-    assert members["kai"]["family"]
-    assert "LXGW" in members["kai"]["copyright"]
-    assert members["source"]["left_out"] == {"missing": "\u9f98"}
-    assert members["kai"]["pairs"] == len(HAN)
+    (source,), (kai, brush) = pack.manifest["sources"], pack.manifest["styles"]
+    assert (source["name"], kai["name"], brush["name"]) == ("source", "kai", "brush")
+    assert kai["family"]
+    assert "LXGW" in kai["copyright"]
+    assert source["left_out"] == {"missing": "\u9f98"}
+    assert kai["pairs"] == len(HAN)
 
 
 def test_a_pack_is_made_once_and_anew_when_anything_changes(tmp_path: Path) -> None:
@@ -145,7 +148,7 @@ def test_damaged_packs_are_named_with_the_remedy(tmp_path: Path) -> None:
             open_pack(pack.path)
     (pack.path / "pixels-00000.npy").write_bytes(pixels)
     index = json.loads((pack.path / "index.json").read_text())
-    index["rows"][SOURCE_NAME] += "龘"
+    index["blocks"]["/0"] += "龘"
     (pack.path / "index.json").write_text(json.dumps(index))
     with pytest.raises(DataError, match="Delete that folder"):
         open_pack(pack.path)
