@@ -24,6 +24,7 @@ from fontgan.values import pixels_from_image
 
 AT_ONCE = 256  # pairs: as images in memory, they are many times larger than in the pack
 MEAN_OF = 1024  # glyphs behind a mean glyph, at most
+NEAREST_PX = 32  # side at which the nearest glyph is looked for
 
 Pair = tuple[str, str]  # style, character
 
@@ -105,6 +106,7 @@ def draw_pairs(run: Run, pack: Pack, pairs: Sequence[Pair]) -> GlyphSet:
         "copy_source": source,
         "blank_page": np.full_like(source, 255),
         "mean_glyph": np.stack([means[style] for style, _ in pairs]),
+        "nearest_glyph": _nearest_training_glyphs(pack, pairs),
     }
     truth = pack.pixels[[pack.rows[style][char] for style, char in pairs]]
     return GlyphSet(pack.size, list(pairs), np.concatenate(drawn), truth, source, baseline)
@@ -135,6 +137,23 @@ def _mean_training_glyph(pack: Pack, style: str) -> np.ndarray:
     chars = subsample_evenly([char for char in pack.trained if char in pack.rows[style]], MEAN_OF)
     mean = rows_of(pack, pack.rows[style], chars).mean(axis=0) if chars else np.full((pack.size, pack.size), 255)
     return np.rint(mean).astype(np.uint8)
+
+
+def _nearest_training_glyphs(pack: Pack, pairs: Sequence[Pair]) -> np.ndarray:
+    """For each pair the style's glyph of the training character whose source differs least; paper if there is none."""
+    step = max(1, pack.size // NEAREST_PX)
+    found = np.full((len(pairs), pack.size, pack.size), 255, np.uint8)
+    for style in pack.styles:
+        sources, rows = pack.source_rows(style), pack.rows[style]
+        chars = subsample_evenly([char for char in pack.trained if char in rows], MEAN_OF)
+        small = rows_of(pack, sources, chars)[:, ::step, ::step].astype(np.int16)
+        for place, (_, char) in enumerate(pairs):
+            others = [i for i, one in enumerate(chars) if one != char]
+            if pairs[place][0] == style and others:
+                own = pack.pixels[sources[char]][::step, ::step]
+                apart = np.abs(small[others] - own).sum(axis=(1, 2))
+                found[place] = pack.pixels[rows[chars[others[int(apart.argmin())]]]]
+    return found
 
 
 def add_gate(glyphs: GlyphSet, style: str, expected: np.ndarray, right: np.ndarray, seed: int) -> None:
