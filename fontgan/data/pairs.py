@@ -10,6 +10,7 @@ from fontgan.data import unlike
 from fontgan.data.frame import Box, Frame, clips, fit_median, fit_most, median_box
 from fontgan.data.glyphs import Coverage, Diagnostics, GlyphSource
 from fontgan.data.image_source import FolderGlyphs
+from fontgan.data.refusal import is_most
 from fontgan.data.sources import Spec, check_style_name, open_glyphs, say_spec, style_name
 from fontgan.errors import DataError
 
@@ -187,15 +188,18 @@ def choose_canvas(glyphs: GlyphSource, boxes: list[Box], size: int, margin: floa
 
 
 def _choose_canvas(style: StyleEntry, plan: PairPlan, margin: float, known: Frame | None) -> None:
-    """Lays the style's cell on the canvas; the few glyphs that reach over its edge are not learned from, and named."""
+    """Lays the style's cell on the canvas; glyphs that reach over its edge are named, and not learned from where they are few."""
     boxes = style.boxes
     style.canvas = known or choose_canvas(style.glyphs, list(boxes.values()), plan.size, margin)
     over = [char for char, box in boxes.items() if clips(style.canvas.box(box), plan.size)]
-    what = "glyphs reach over the edge of the canvas that the others need, and are not learned from"
+    few = not is_most(len(over), len(boxes))
+    what = "glyphs reach over the edge of the canvas"
+    what += " that the others need, and are not learned from" if few else " and are clipped"
     remedy = "Look at them in the font; a larger data.margin would take them in."
     style.coverage.diagnostics.tell("warning", style.name, over, what, remedy, kind="clipped", of=len(boxes))
-    style.coverage.leave_out("beyond", over)
-    style.boxes = {char: boxes[char] for char in style.coverage.present}
+    if few:
+        style.coverage.leave_out("beyond", over)
+        style.boxes = {char: boxes[char] for char in style.coverage.present}
 
 
 def _say_unusable(spec: str, coverage: Coverage) -> None:

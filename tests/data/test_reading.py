@@ -226,14 +226,15 @@ def by_check(folder: Path, run: Path, out: Path) -> float:
 
 
 def by_infer(folder: Path, run: Path, out: Path) -> float:
-    return _on_canvas(FolderInput(load(run, device="cpu"), folder).pixels("口"))
+    loaded = load(run, device="cpu")
+    return _on_canvas(FolderInput(loaded, folder).pixels("口", loaded.placement(loaded.styles[0]).inputs[0]))
 
 
 def by_draw_images(folder: Path, run: Path, out: Path) -> float:
     sources: list[np.ndarray] = []
     loaded = load(run, device="cpu")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "stylise", lambda self, source, style, **view: sources.append(source) or source)
+        patch.setattr(Run, "stylise", lambda self, inputs, style, **view: sources.append(inputs[:, 0]) or inputs[:, 0])
         loaded.draw_images([Image.open(file) for file in sorted(folder.glob("*.png"))], loaded.styles[0])
     return _on_canvas(sources[0][sorted(CHARS).index("口")])
 

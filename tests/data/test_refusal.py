@@ -172,7 +172,7 @@ def test_blank_results_are_kept_and_no_success(
     tiny_run: Path, here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def draw_nothing(self: Run, batches: Any, style: Any) -> Iterator[tuple[Any, np.ndarray]]:
-        yield from ((tag, np.full_like(pixels, 255)) for tag, pixels in batches)
+        yield from ((tag, np.full_like(pixels[:, 0], 255)) for tag, pixels in batches)
 
     monkeypatch.setattr(Run, "draw_batches", draw_nothing)
     infer = ("infer", f"checkpoint={tiny_run}", "style=kai", "text=永国的", "device=cpu")
