@@ -1,22 +1,28 @@
-"""fontgan advise: which characters to draw next."""
+"""fontgan advise: which characters to draw next, or which source to draw from."""
 
 import logging
 from dataclasses import dataclass
 
 from fontgan.config.schema import MISSING, limited
+from fontgan.data.sources import style_name
+from fontgan.errors import ConfigError
 from fontgan.runtime.files import atomic_write, out_file, user_path
 
 log = logging.getLogger(__name__)
 
 ORDER = 130
-SUMMARY = "say which characters to draw next, so that the result improves most"
-EXAMPLES = ("fontgan advise target=MyFont.ttf source=NotoSansSC.ttf charset=gb2312-1 n=200 out=advice.txt",)
+SUMMARY = "say which characters to draw next, so that the result improves most, or which source to draw from"
+EXAMPLES = (
+    "fontgan advise target=MyFont.ttf source=NotoSansSC.ttf charset=gb2312-1 n=200 out=advice.txt",
+    "fontgan advise target=MyFont.ttf sources=[Sans.ttf,Song.ttf,Kai.ttf] picture=sources.png",
+)
 
 
 @dataclass
 class Config:
     target: str = MISSING
-    source: str = MISSING
+    source: str | None = MISSING
+    sources: list[str] | None = MISSING
     charset: str = MISSING
     n: int = limited(1)
     checks: str | None = MISSING
@@ -28,8 +34,43 @@ class Config:
 PICTURE_PX = 144
 
 
+def conflicts(cfg: Config, typed: set[str]) -> None:
+    """Raises: ConfigError unless there is one of source and sources, and nothing that would not be read."""
+    if (cfg.source is None) == (cfg.sources is None):
+        raise ConfigError("source or sources: give source=A.ttf for characters to draw, or sources=[A.ttf,B.ttf].")
+    idle = sorted(typed & {"charset", "n", "checks", "out"})
+    if cfg.sources is not None and idle:
+        raise ConfigError(
+            f"{idle[0]}: is about characters to draw, and sources= asks for a source. Leave one of them out."
+        )
+
+
 def main(cfg: Config) -> int:
-    """Prints the characters, the most useful first, with a reason each. Returns: 0."""
+    """Prints the characters with a reason each, or the sources, the most useful first. Returns: 0."""
+    return _rank(cfg) if cfg.sources is not None else _advise(cfg)
+
+
+def _rank(cfg: Config) -> int:
+    from fontgan.advice.nearest_source import rank_sources
+    from fontgan.data.sources import open_glyphs
+    from fontgan.pictures.contact_sheet import contact_sheet, save_png
+
+    file = out_file("picture", cfg.picture, ".png", overwrite=cfg.overwrite) if cfg.picture else None
+    ranked = rank_sources(open_glyphs(cfg.target), cfg.sources or [])
+    for place, found in enumerate(ranked, 1):
+        print(f"{place:4}  {found.distance:.3f}  {found.spec}  ({found.shared} characters of both)")
+    log.info(
+        "the nearest: data.source=%s; of the others, those that are no worse may help as data.guides", ranked[0].spec
+    )
+    if file:
+        rows = [("target", ranked[0].own)]
+        rows += [(f"{found.distance:.3f} {style_name(str(found.spec))}", found.glyphs) for found in ranked]
+        save_png(contact_sheet(rows), file)
+        log.info("%s", file)
+    return 0
+
+
+def _advise(cfg: Config) -> int:
     from fontgan.advice.advise import advise, lacking_chars, reason
     from fontgan.advice.picture import picture
     from fontgan.data.frame import Frame
@@ -41,7 +82,7 @@ def main(cfg: Config) -> int:
     out = out_file("out", cfg.out, ".txt", overwrite=cfg.overwrite) if cfg.out else None
     picture_file = out_file("picture", cfg.picture, ".png", overwrite=cfg.overwrite) if cfg.picture else None
     checked = read_checks(user_path(cfg.checks)) if cfg.checks else {}
-    source, target = open_glyphs(cfg.source), open_glyphs(cfg.target)
+    source, target = open_glyphs(str(cfg.source)), open_glyphs(cfg.target)
     own = target.coverage(None)
     warn_of_outlying(target.path, own, "count as drawn")
     drawn = own.drawn
