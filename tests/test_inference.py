@@ -22,7 +22,8 @@ import fontgan as package
 from fontgan.data.batches import collate_pairs
 from fontgan.data.frame import Frame
 from fontgan.data.image_source import image_files
-from fontgan.data.pack import member_frame, open_pack
+from fontgan.data.pack import open_pack
+from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError
 from fontgan.generate.inference import load
 from fontgan.models.predict import draw_pixels
@@ -196,22 +197,28 @@ def test_the_python_api_draws_as_the_command_does(tiny_run: Path, tmp_path: Path
         run.draw("永", style="gothic")
 
 
-def test_alignment_is_undone_on_output(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A generator that drew the aligned truth exactly would give the style's own, unaligned glyphs."""
+def test_results_lie_in_the_targets_own_cell(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generator that drew the truth exactly would give the style's own glyphs, pixel for pixel."""
     run = load(tiny_run, precision="fp32")
     pack = open_pack(next(p for p in Path(run_cache()).glob("packs/*") if p.name == run.checkpoint.metadata["pack"]))
-    from fontgan.data.sources import open_glyphs
-
-    font = open_glyphs("asset:MaShanZheng-Regular.ttf")
+    font, source = open_glyphs("asset:MaShanZheng-Regular.ttf"), open_glyphs(str(SOURCE))
     truth = collate_pairs(pack, [("brush", "国")]).target
     monkeypatch.setattr(
         "fontgan.generate.inference.draw_pixels", lambda *_, **__: [(None, pixels_from_image(truth[:, 0]).numpy())]
     )
-    drawn = run.stylise(pack.pixels[:1], "brush")[0]
-    own = font.rasterize("国", Frame(run.size), run.size)  # its em square
-    aligned = font.rasterize("国", member_frame(pack.manifest, "brush"), run.size)
-    assert np.abs(drawn.astype(int) - own).mean() < 4
-    assert np.abs(aligned.astype(int) - own).mean() > 8
+    (drawn,) = run.stylise(run.inputs(source, "国", "brush"), "brush")
+    assert np.array_equal(drawn, font.rasterize("国", Frame(run.size), run.size))  # its em square
+
+
+def test_the_source_is_seen_as_it_was_in_training(tiny_run: Path) -> None:
+    """Brought onto each style."""
+    run = load(tiny_run)
+    pack = open_pack(Path(run_cache()) / "packs" / run.checkpoint.metadata["pack"])
+    source = open_glyphs(str(SOURCE))
+    seen = [run.inputs(source, "国", style)[0] for style in run.styles]
+    for style, inputs in zip(run.styles, seen, strict=True):
+        assert np.array_equal(inputs[0], pack.pixels[pack.source_rows(style)["国"]])
+    assert not np.array_equal(seen[0], seen[1])
 
 
 def run_cache() -> str:
@@ -220,12 +227,13 @@ def run_cache() -> str:
     return os.environ["FONTGAN_CACHE"]
 
 
-def test_mixtures_weigh_styles_and_their_alignment(tiny_run: Path) -> None:
+def test_mixtures_weigh_styles_and_how_they_lie(tiny_run: Path) -> None:
     run = load(tiny_run)
     assert torch.allclose(run.weights({"kai": 3, "brush": 1}), torch.tensor([[0.75, 0.25, 0.0]]))
-    kai, brush = run.style_align("kai"), run.style_align("brush")
-    mixed = run.style_align({"kai": 0.5, "brush": 0.5})
-    assert mixed.scale == pytest.approx((kai.scale + brush.scale) / 2)
+    kai, brush, mixed = (run.placement(style) for style in ("kai", "brush", {"kai": 0.5, "brush": 0.5}))
+    assert mixed.canvas.scale == pytest.approx((kai.canvas.scale + brush.canvas.scale) / 2)
+    assert mixed.inputs[0].scale == pytest.approx((kai.inputs[0].scale + brush.inputs[0].scale) / 2)
+    assert kai.inputs[0].scale != brush.inputs[0].scale
 
 
 def test_results_never_take_the_place_of_sources(tiny_run: Path, glyph_folder: Path, here: Here) -> None:
