@@ -35,7 +35,7 @@ def limited(
     """A key of a config's dataclass with the limits of its value; None is right wherever the key's type allows it.
 
     Args:
-        bounds: ``above`` and ``below``, for open ends.
+        bounds: ``above`` and ``below``, for open ends; of a value, or of each item of a list.
         choices: of a value, or of each item of a list; none allow all.
         free: whether it may differ when a run is resumed: it changes where, how long or how often, not what is learned.
     """
@@ -185,10 +185,10 @@ def _fault(key: str, value: Any, *, bounds: Mapping[str, float], choices: Sequen
     if choices and wrong:
         known = (str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in choices)
         return f"{key}={wrong[0]}: choose one of {', '.join(known)}."
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)  # not a word such as auto
-    if is_number and not all(_BOUNDS[name][0](value, bound) for name, bound in bounds.items()):
+    numbers = [one for one in items if isinstance(one, int | float) and not isinstance(one, bool)]  # not a word: auto
+    if beyond := [one for one in numbers if not all(_BOUNDS[name][0](one, bound) for name, bound in bounds.items())]:
         rule = " and ".join(_BOUNDS[name][1].format(bound) for name, bound in bounds.items())
-        return f"{key}={value}: {rule} is needed."
+        return f"{key}={beyond[0]}: {rule} is needed."
     return None
 
 

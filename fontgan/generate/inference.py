@@ -176,7 +176,7 @@ class Run:
             grey, _ = reader.orient(levels)
             to_cell = View.of_em(*grey.shape[::-1]).cell.inverse()
             sources.append(resample(grey, to_cell.compose(frame), self.size))
-            small.append(resample(grey, to_cell.compose(Frame(unlike.SIDE)), unlike.SIDE))
+            small.append(resample(grey, to_cell.compose(unlike.CELL), unlike.SIDE))
         inputs = self.with_guides(np.stack(sources), np.stack(small), chars or [None] * len(images), style)
         return [Image.fromarray(drawn) for drawn in self.stylise(inputs, style, view=view)]
 

@@ -26,7 +26,7 @@ from fontgan.data.image_source import (
 from fontgan.data.reading import Tally
 from fontgan.data.refusal import KINDS, tell, tell_or_refuse
 from fontgan.data.sources import open_glyphs
-from fontgan.data.unlike import SIDE
+from fontgan.data.unlike import CELL, SIDE
 from fontgan.errors import DataError
 from fontgan.generate.inference import Run, Style
 from fontgan.runtime.files import user_path
@@ -175,7 +175,7 @@ def batches(
     def read(name: str) -> np.ndarray | None:
         pixels, small = sources.pixels(name, frame), None
         if pixels is not None and run.drawn_from.guides and sources.chars[name]:
-            small = sources.pixels(name, Frame(SIDE), SIDE)
+            small = sources.pixels(name, CELL, SIDE)
         if pixels is None:
             return None
         return run.with_guides(pixels[None], np.asarray(small)[None], [sources.chars[name]], style)[0]
