@@ -12,6 +12,7 @@ from torch import Tensor
 from fontgan.evaluation.glyph_set import GlyphSet
 from fontgan.metrics import pixels
 from fontgan.metrics.intervals import ClusterBootstrap, Interval, mean_of
+from fontgan.metrics.keepable import ALMOST_ALL, WITHIN, Keepable, keepable
 from fontgan.metrics.photographic import find_inception, find_lpips, frechet_distance
 from fontgan.metrics.recognition import OcrReader, find_ocr, weighted
 from fontgan.models.glyph_encoder import embeddings, perceptual_distance
@@ -50,6 +51,12 @@ def evaluate(glyphs: GlyphSet, *, ocr: str = "auto", replicates: int = 1000, see
     reader = find_ocr(ocr)
     sets = {"drawn": glyphs.drawn, **glyphs.baseline}
     metrics, values = _measure(glyphs, sets, reader)
+    judged = _judge(glyphs, sets)
+    metrics["keepable"] = MetricInfo(
+        "keepable", "higher", "share of glyphs with no stroke lost, added, joined or broken, and the contour within "
+        f"{WITHIN:.0%} of the em of the true one on {ALMOST_ALL:.0%} of its length", top=1.0,
+    )  # fmt: skip
+    values["keepable"] = {kind: each.kept.astype(np.float64) for kind, each in judged.items()}
     styles = [style for style, _ in glyphs.names]
     bootstrap = ClusterBootstrap(styles, replicates=replicates, seed=seed)
     found: dict[str, Any] = {}
@@ -71,12 +78,12 @@ def evaluate(glyphs: GlyphSet, *, ocr: str = "auto", replicates: int = 1000, see
         "missing": glyphs.missing,
         "extra": glyphs.extra,
         "notes": [*glyphs.notes, *_unread(glyphs, reader, ocr)],
-        "glyphs": _glyph_lines(glyphs, {name: of_sets["drawn"] for name, of_sets in values.items()}),
+        "glyphs": _glyph_lines(glyphs, {name: of_sets["drawn"] for name, of_sets in values.items()}, judged["drawn"]),
     }
 
 
 ORDER = ("l1", "l1_per_ink", "rmse", "psnr", "ssim", "ms_ssim", "iou", "glyph_perceptual", "lpips", "glyph_frechet", "fid",
-         "phase_spread", "recognition", "structure", "blank")  # fmt: skip
+         "phase_spread", "recognition", "structure", "keepable", "blank")  # fmt: skip
 
 
 def _measure(glyphs: GlyphSet, sets: Sets, reader: OcrReader | None) -> tuple[dict[str, MetricInfo], dict[str, Sets]]:
@@ -131,6 +138,15 @@ def _in_parts(measure: Callable[..., Any], *sets: np.ndarray) -> np.ndarray:
     parts = (slice(start, start + AT_ONCE) for start in range(0, len(sets[0]), AT_ONCE))
     found = [measure(*(ink_from_pixels(images[part])[:, None] for images in sets)) for part in parts]
     return np.concatenate(found, dtype=np.float64)
+
+
+def _judge(glyphs: GlyphSet, sets: Sets) -> dict[str, Keepable]:
+    """What a designer would keep of each set."""
+    em_px = np.array([glyphs.em_px.get(style, glyphs.size) for style, _ in glyphs.names])
+    return {
+        kind: keepable(images, glyphs.truth, em_px=em_px)
+        for kind, images in Bar(sets.items(), desc="what to keep", unit="set", leave=False)
+    }
 
 
 def _structure(glyphs: GlyphSet, images: np.ndarray) -> np.ndarray:
@@ -241,10 +257,11 @@ def _matrix(glyphs: GlyphSet) -> dict[str, Any] | None:
     return {"cells": cells, "unseen_styles": "none: the model draws only the styles it was trained on"}
 
 
-def _glyph_lines(glyphs: GlyphSet, values: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+def _glyph_lines(glyphs: GlyphSet, values: dict[str, np.ndarray], judged: Keepable) -> list[dict[str, Any]]:
     """One entry a glyph, the most doubtful first: by structure, or where there is none by SSIM."""
     lines = [
-        {"style": style, "char": char, **{name: finite_or_none(of[row]) for name, of in values.items()}}
+        {"style": style, "char": char, **{name: finite_or_none(of[row]) for name, of in values.items()},
+         "contour_within": float(judged.contour_within[row]), "not_kept_for": judged.why[row]}
         for row, (style, char) in enumerate(glyphs.names)
-    ]
+    ]  # fmt: skip
     return sorted(lines, key=lambda line: (1.0 if line.get("structure") is None else line["structure"], line["ssim"]))

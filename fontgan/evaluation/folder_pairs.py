@@ -73,7 +73,10 @@ def glyph_set_of_folders(pred: Path, truth: Path, source: str | None = None, *, 
     drawn, true = np.stack(images.kept["pred"]), np.stack(images.kept["truth"])
     shapes = np.stack(images.kept["source"]) if sources is not None else None
     baseline = {"blank_page": np.full_like(true, 255)}
-    glyphs = GlyphSet(size, images.names, drawn, true, shapes, baseline, missing=missing, extra=extra, notes=notes)
+    em_px = {name: style.canvas(size).scale for name, style in styles.items()}
+    glyphs = GlyphSet(
+        size, images.names, drawn, true, shapes, baseline, em_px, missing=missing, extra=extra, notes=notes
+    )
     baseline["mean_glyph"] = _means_of_the_others(glyphs)
     if shapes is not None:
         baseline["copy_source"] = shapes

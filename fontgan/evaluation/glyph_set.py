@@ -39,6 +39,7 @@ class GlyphSet:
     truth: np.ndarray
     source: np.ndarray | None  # what was drawn from, where that is known
     baseline: dict[str, np.ndarray]  # what could be drawn without learning anything
+    em_px: dict[str, float] = field(default_factory=dict)  # style -> side of its em; the images' where it is not said
     gates: dict[str, StrokeErrorClassifier] = field(default_factory=dict)  # a style of too few glyphs has none
     trained: GlyphSet | None = None  # as many characters that the run was trained on; None for folders
     missing: dict[str, list[str]] = field(default_factory=dict)  # style -> characters that only the true glyphs have
@@ -109,7 +110,8 @@ def draw_pairs(run: Run, pack: Pack, pairs: Sequence[Pair]) -> GlyphSet:
         "nearest_glyph": _nearest_training_glyphs(pack, pairs),
     }
     truth = pack.pixels[[pack.rows[style][char] for style, char in pairs]]
-    return GlyphSet(pack.size, list(pairs), np.concatenate(drawn), truth, source, baseline)
+    em_px = {style: run.canvases[style].scale for style in pack.styles}
+    return GlyphSet(pack.size, list(pairs), np.concatenate(drawn), truth, source, baseline, em_px)
 
 
 def pack_of(run: Run) -> Pack:

@@ -1,8 +1,10 @@
 """The result of an evaluation as people read it: the table, and a sheet of the worst glyphs."""
 
+from collections import Counter
 from typing import Any
 
 from fontgan.evaluation.glyph_set import GlyphSet
+from fontgan.metrics.keepable import REASONS
 from fontgan.metrics.structure import MIN_CONFIDENCE
 from fontgan.pictures.contact_sheet import contact_sheet
 
@@ -47,7 +49,15 @@ def table(found: dict[str, Any]) -> str:
     if doubtful:
         named = " ".join(f"{line['style']}:{line['char']} {line['structure']:.2f}" for line in doubtful[:WORST_NAMED])
         lines.append(f"{len(doubtful)} doubtful glyphs (structure below {MIN_CONFIDENCE}), the worst first: {named}")
-    return "\n".join([*lines, *found["notes"]])
+    return "\n".join([*lines, *_say_not_kept(found["glyphs"]), *found["notes"]])
+
+
+def _say_not_kept(lines: list[dict[str, Any]]) -> list[str]:
+    """How many glyphs a designer would not keep, and why; one may have several reasons."""
+    reasons = [line["not_kept_for"].split() for line in lines if line["not_kept_for"]]
+    counts = Counter(reason for each in reasons for reason in each)
+    listed = ", ".join(f"{reason} {counts[reason]}" for reason in REASONS if counts[reason])
+    return [f"{len(reasons)} of {len(lines)} glyphs are not keepable: {listed}"] if reasons else []
 
 
 def _say_matrix(matrix: dict[str, Any] | None) -> list[str]:

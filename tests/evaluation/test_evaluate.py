@@ -86,12 +86,17 @@ def test_two_folders(here: Here, folders: tuple[Path, Path], tmp_path: Path) -> 
     assert result.returncode == 0, result.stderr
     found = metrics_of(out)
     assert 0 < found["l1"]["mean"] < 0.5
+    assert found["keepable"]["mean"] == 0  # another style's glyphs
+    assert "13 of 13 glyphs are not keepable: " in result.stdout
+    lines = json.loads(out.read_text(encoding="utf-8"))["glyphs"]
+    assert all("contour" in line["not_kept_for"] and line["contour_within"] < 0.95 for line in lines)
     assert set(found["l1"]["baselines"]) == {"blank_page", "mean_glyph"}
     result = here("evaluate", f"pred={truth}", f"truth={shutil.copytree(truth, tmp_path / 'same')}", f"out={out}",
                   f"source={SOURCE}", "ocr=none", "replicates=50")  # fmt: skip
     assert result.returncode == 0, result.stderr
     found = metrics_of(out)
     assert found["l1"]["mean"] == 0
+    assert found["keepable"]["mean"] == 1
     assert found["ssim"]["mean"] == pytest.approx(1)
     assert found["l1"]["baselines"]["copy_source"] > 0
 
