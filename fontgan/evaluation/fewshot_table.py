@@ -48,7 +48,8 @@ class Glyphs:
         read, structure = values("recognition"), values("structure")
         self.read = np.where(np.isnan(read), np.nan, read > 0)
         self.flagged = np.where(np.isnan(structure), np.nan, structure < MIN_CONFIDENCE)
-        self.keepable = values("keepable")
+        self.keepable = np.array([not line["not_kept_for"] for _, line in lines], np.float64)
+        self.contour = values("contour_within")
 
     def statistics(self) -> dict[str, Statistic]:
         """Column -> its value for some rows."""
@@ -60,7 +61,7 @@ class Glyphs:
             return lambda rows: float(np.nanmean(values[rows])) if np.isfinite(values[rows]).any() else float("nan")
 
         named = {"SSIM": self.ssim, "encoder": self.perceptual, "read right": self.read}
-        named |= {"keepable": self.keepable, "flagged": self.flagged}
+        named |= {"keepable": self.keepable, "contour": self.contour, "flagged": self.flagged}
         return {"L1 / blank": over_blank} | {name: mean_of(values) for name, values in named.items()}
 
 

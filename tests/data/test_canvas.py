@@ -32,7 +32,9 @@ def test_one_of_two_hundred_that_reaches_beyond_shrinks_nothing_and_is_named(
     assert style.coverage.left_out == {"beyond": [odd]}
     assert odd not in plans[1].chars
     (told,) = [str(finding) for finding in plans[1].diagnostics if "reach over" in finding.message]
-    assert told.startswith("warning: mine: 1 glyphs reach over the edge of the canvas that the others need, and are not")
+    assert told.startswith(
+        "warning: mine: 1 glyphs reach over the edge of the canvas that the others need, and are not"
+    )
     assert f": {odd}." in told
     pack = make_pack(plans[1], tmp_path)
     assert odd not in pack.rows["mine"]

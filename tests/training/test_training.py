@@ -234,7 +234,7 @@ def test_a_checkpoint_describes_itself(tiny_run: Path) -> None:
     saved = checkpoints.find(tiny_run, "last")
     assert saved.step == 4
     assert saved.metadata["styles"] == ["kai", "brush", "xiaowei"]
-    assert saved.metadata["data"]["cell_to_canvas"]["scale"] > 0
+    assert all(style["canvas"]["scale"] > 0 for style in saved.metadata["data"]["styles"])
     assert saved.score is not None
     cfg = OmegaConf.load(saved.folder / "config.yaml")
     assert cfg.generator.ngf == 8

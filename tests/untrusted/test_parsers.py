@@ -304,7 +304,7 @@ def test_a_pack_that_says_to_be_huge_takes_no_memory(pack: Path) -> None:
     for change in (
         {"shard_rows": 10**12},
         {"shard_rows": 1},
-        {"rows": {"source": "一" * 10**5}},
+        {"blocks": {"/0": "一" * 10**5, "kai": "一"}},
         {"manifest": {"size": 10**9}},
     ):
         index = read_json(pack / "index.json")

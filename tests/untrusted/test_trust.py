@@ -463,17 +463,23 @@ WRONG_METADATA: tuple[tuple[str, Any], ...] = (
     ("scores", {"kai": {"ssim": float("inf"), "blank": 0}}), ("scores", {"<b>": {"ssim": 0, "blank": 0}}),
     ("pack", 3), ("pack", "../x"), ("pack", "a\x00b"), ("data", GONE), ("data", []), ("data", 3), ("data.size", "64"),
     ("data.size", 10**9), ("data.size", 64.0), ("data.size", True), ("data.size", 96), ("data.size", GONE),
-    ("data.cell_to_canvas", GONE), ("data.cell_to_canvas", {}), ("data.cell_to_canvas.scale", 0),
-    ("data.cell_to_canvas.scale", -1), ("data.cell_to_canvas.scale", 1e300), ("data.cell_to_canvas.dx", float("nan")),
-    ("data.cell_to_canvas.dy", "x"), ("data.held_out", ["永"]), ("data.held_out", "\x1b[2J"), ("data.held_out", "永永"),
-    ("data.held_out", GONE), ("data.trained", None), ("data.members", {}), ("data.members", []),
-    ("data.members", GONE), ("data.members.0", 3), ("data.members.0.name", "other"), ("data.members.1.name", "../x"),
-    ("data.members.1.name", "source"), ("data.members.1.align", GONE), ("data.members.1.align", []),
-    ("data.members.1.align.scale", 0), ("data.members.0.median_ink_box", [0, 0, 0, 0]),
-    ("data.members.0.median_ink_box", [1, 2]), ("data.members.0.median_ink_box", "x"), ("data.members.0.to_cell", 3),
-    ("data.members.0.to_cell.units_per_em", "x"), ("data.members.0.file", 3), ("made_with", []), ("made_with", {"a": 1}),
+    ("data.styles.0.canvas", GONE), ("data.styles.0.canvas", {}), ("data.styles.0.canvas.scale", 0),
+    ("data.styles.0.canvas.scale", -1), ("data.styles.0.canvas.scale", 1e300),
+    ("data.styles.0.canvas.dx", float("nan")), ("data.styles.0.canvas.dy", "x"), ("data.held_out", ["永"]), ("data.held_out", "\x1b[2J"), ("data.held_out", "永永"),
+    ("data.held_out", GONE), ("data.trained", None), ("data.styles", {}), ("data.styles", []),
+    ("data.styles", GONE), ("data.styles.0", 3), ("data.styles.0.name", "other"), ("data.styles.0.name", "../x"),
+    ("data.styles.0.name", "source"), ("data.styles.0.name", "brush"), ("data.styles.0.inputs", GONE),
+    ("data.styles.0.inputs", []), ("data.styles.0.inputs", {}), ("data.styles.0.inputs.0", 3),
+    ("data.styles.0.inputs", [{"scale": 1.0, "dx": 0.0, "dy": 0.0}] * 2), ("data.styles.0.inputs.0.scale", 0),
+    ("data.styles.0.source", 1), ("data.styles.0.source", -1), ("data.styles.0.source", "x"),
+    ("data.styles.0.source", GONE), ("data.styles.0.limits", [1.0]), ("data.styles.0.limits", "x"),
+    ("data.guides", 3), ("data.guides", [{"name": "guide"}]), ("data.guides", [3]),
+    ("data.sources", GONE), ("data.sources", []), ("data.sources", {}), ("data.sources.0", 3),
+    ("data.sources.0.median_ink_box", [0, 0, 0, 0]), ("data.sources.0.median_ink_box", [1, 2]),
+    ("data.sources.0.median_ink_box", "x"), ("data.sources.0.to_cell", 3), ("data.sources.0.then", 3),
+    ("data.sources.0.to_cell.units_per_em", "x"), ("data.sources.0.file", 3), ("made_with", []), ("made_with", {"a": 1}),
     ("rollbacks", 3), ("rollbacks", [3]), ("rollbacks", [{"step": "x", "back_to": 0}]), ("health", {"usual": {"a": [1]}}),
-    ("extra", 1), ("data.members.0.extra", {}), ("init_from", 3), ("init_from", {"checkpoint": 3}), ("init_from", {"styles": "x"}), ("step", "x"), ("step", -1),
+    ("extra", 1), ("data.sources.0.extra", {}), ("data.styles.0.extra", {}), ("init_from", 3), ("init_from", {"checkpoint": 3}), ("init_from", {"styles": "x"}), ("step", "x"), ("step", -1),
     ("step", 1e300), ("step", GONE), ("format", 99), ("format", GONE), ("format", []),
 )  # fmt: skip
 
@@ -503,7 +509,7 @@ json_values = st.recursive(
     | st.sampled_from(["kai", "source", "ssim", "../x", 64, 1.0, {"scale": 1.0, "dx": 0.0, "dy": 0.0}]),
     lambda inner: st.lists(inner, max_size=4)
     | st.dictionaries(
-        st.sampled_from(["name", "align", "scale", "dx", "dy", "size", "members", "held_out", "trained", "cell_to_canvas"])
+        st.sampled_from(["name", "canvas", "inputs", "scale", "dx", "dy", "size", "sources", "styles", "held_out", "trained"])
         | st.text(max_size=5),
         inner,
         max_size=4,
@@ -519,13 +525,13 @@ json_values = st.recursive(
     )
 )
 def test_metadata_is_checked_or_refused(tiny_run: Path, changes: dict[str, Any]) -> None:
-    metadata = read_sealed(tiny_run / "checkpoints" / "step-00000004" / "run.json", 2) | changes
+    metadata = read_sealed(tiny_run / "checkpoints" / "step-00000004" / "run.json", 3) | changes
     try:
         convert(metadata, RunJson)
     except ValueError:
         return
-    for entry in metadata["data"]["members"]:
-        assert entry["align"]["scale"] > 0
+    for entry in metadata["data"]["styles"]:
+        assert all(frame["scale"] > 0 for frame in (entry["canvas"], *entry["inputs"]))
     assert all(re.match(r"\w", name) for name in metadata["styles"])
 
 
