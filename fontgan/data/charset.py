@@ -1,14 +1,16 @@
-"""Named character sets (of Python's own codecs and Unicode's ranges), text files and literal strings -> characters."""
+"""Named character sets (of Python's own codecs, Unicode's ranges and one table), text files and literal strings -> characters."""
 
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from fontgan.errors import DataError
 from fontgan.runtime.files import user_path
 from fontgan.untrusted.images import is_file, read_bytes
 
 FONT = "font"  # the charset that means: all the source has
+_TGH = Path(__file__).parents[1] / "assets" / "charsets" / "tgh.txt"
 MAX_BYTES = 16 * 2**20  # of a text file: all of Unicode, three times
 _MAX_MARKS = 30  # on one letter, as Unicode's stream-safe text has it: composing takes the square of their number
 
@@ -36,6 +38,11 @@ def _sets(*names: str) -> Callable[[], list[str]]:
     return lambda: unique(char for name in names for char in NAMED[name]())
 
 
+def _tgh(level: int) -> Callable[[], list[str]]:
+    """A level of the Table of General Standard Chinese Characters of 2013 (8,105), after Unihan's kTGH."""
+    return lambda: list(_TGH.read_text(encoding="utf-8").splitlines()[level - 1])
+
+
 NAMED: dict[str, Callable[[], list[str]]] = {
     "ascii": _block((0x21, 0x7E)),
     "latin1": _block((0x21, 0x7E), (0xA1, 0xFF)),
@@ -51,6 +58,10 @@ NAMED: dict[str, Callable[[], list[str]]] = {
     "gb2312-2": _codes("gb2312", 0xD8A1, 0xF7FE),
     "gb2312": _sets("gb2312-1", "gb2312-2"),
     "gb2312-symbols": _codes("gb2312", 0xA1A1, 0xA9FE),
+    "tgh-1": _tgh(1),
+    "tgh-2": _tgh(2),
+    "tgh-3": _tgh(3),
+    "tgh": _sets("tgh-1", "tgh-2", "tgh-3"),
     "big5-1": _codes("big5", 0xA440, 0xC67E),  # what follows in this row are later additions
     "big5-2": _codes("big5", 0xC940, 0xF9FE),
     "big5": _sets("big5-1", "big5-2"),

@@ -1,6 +1,5 @@
 """A font file's bytes -> its tables: containers, faces of collections, instances, and what is damaged."""
 
-import importlib.util
 import io
 import math
 from pathlib import Path
@@ -20,9 +19,6 @@ def unpacked(path: Path, data: bytes) -> bytes:
     """A WOFF2 as the font inside, since FreeType as it comes with freetype-py does not read it; all else as it is."""
     if data[:4] != b"wOF2":
         return data
-    if importlib.util.find_spec("brotli") is None:
-        remedy = "Run pip install 'fontgan[woff2]', or give a TTF or OTF."
-        raise DataError(f"{path}: is a WOFF2, which the package brotli unpacks. {remedy}")
     font, plain = TTFont(io.BytesIO(data), recalcBBoxes=False, recalcTimestamp=False), io.BytesIO()
     font.flavor = None
     font.save(plain, reorderTables=False)

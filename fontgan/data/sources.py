@@ -1,10 +1,11 @@
-"""Opening what a user named as glyphs: a font file, a glyph folder, or a bundled font."""
+"""Opening what a user named as glyphs: a font file, a glyph folder, a bundled font, or one of the shelf."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from fontgan.data.glyphs import GlyphSource
+from fontgan.data.shelf import shelf_path
 from fontgan.errors import DataError
 from fontgan.runtime.files import user_path
 
@@ -26,7 +27,8 @@ def asset(name: str) -> Path:
 def open_glyphs(spec: Spec) -> GlyphSource:
     """Opens a font file or a folder of glyph images, or several of them read as one.
 
-    ``Font.ttf``, ``Font.ttc#2``, ``Var.ttf@wght=600``, ``Var.ttf@Bold``, a folder, or a bundled ``asset:NAME``.
+    ``Font.ttf``, ``Font.ttc#2``, ``Var.ttf@wght=600``, ``Var.ttf@Bold``, a folder, a bundled ``asset:NAME``, or a
+    complete font ``shelf:NAME``, as ``fontgan shelf`` lists them.
     Raises: DataError if there is nothing there, or it is neither a font nor a folder of images.
     """
     from fontgan.data.font_source import FontGlyphs
@@ -36,7 +38,9 @@ def open_glyphs(spec: Spec) -> GlyphSource:
     if not isinstance(spec, str):
         parts = [open_glyphs(part) for part in spec]
         return parts[0] if len(parts) == 1 else SourceList(parts)
-    path = asset(spec.removeprefix("asset:")) if spec.startswith("asset:") else user_path(spec)
+    scheme, colon, name = spec.partition(":")
+    named = {"asset": asset, "shelf": shelf_path}.get(scheme) if colon else None
+    path = named(name) if named else user_path(spec)
     if path.is_dir():
         return FolderGlyphs(path)
     # The file as it stands wins, so that a name that holds # or @ still opens.
@@ -56,7 +60,7 @@ def say_spec(spec: Spec) -> str:
 
 def style_name(spec: str) -> str:
     """A style's name where the user gave only a path: the file or folder name without its ending."""
-    path = user_path(re.sub(r"[#@][^/]*$", "", spec).removeprefix("asset:"))
+    path = user_path(re.sub(r"[#@][^/]*$", "", spec).removeprefix("asset:").removeprefix("shelf:"))
     if path.name in ("", ".."):
         path = path.resolve()  # . and .. have no name of their own
     return (path.name if path.is_dir() else path.stem) or spec

@@ -3,7 +3,6 @@
 The made glyphs and the text are drawn by the font itself, which the page holds; the source's glyphs are pictures.
 """
 
-import importlib.util
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -219,11 +218,10 @@ def _sheet(chars: list[str], source: GlyphSource) -> bytes:
 
 
 def _embedded(file: Path, chars: set[str]) -> bytes:
-    """The font's bytes for the page: cut down if it is very large, as WOFF2 where brotli is at hand."""
+    """The font's bytes for the page: cut down if it is very large, as WOFF2."""
     data = file.read_bytes()
-    brotli = importlib.util.find_spec("brotli") or importlib.util.find_spec("brotlicffi")
     large = len(data) > SUBSET_ABOVE
-    if not large and (not brotli or data[:4] == b"wOF2"):
+    if not large and data[:4] == b"wOF2":
         return data
     try:
         font = TTFont(io.BytesIO(data), lazy=True)
@@ -233,7 +231,7 @@ def _embedded(file: Path, chars: set[str]) -> bytes:
             cutter = subset.Subsetter(options)
             cutter.populate(unicodes=[ord(char) for char in chars] + [0x20, 0x3000])
             cutter.subset(font)
-        font.flavor = "woff2" if brotli else None
+        font.flavor = "woff2"
         buffer = io.BytesIO()
         font.save(buffer)
     except (TTLibError, subset.Subsetter.SubsettingError, KeyError, AssertionError, ValueError) as error:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 VETTING = 1  # change it when more is looked at: what passed before is looked at anew
 MAX_BYTES = 256 << 20  # of a file; the largest collections of Chinese fonts have about 200 MB
-_BUNDLED = (Path(__file__).parents[1] / "assets" / "fonts").resolve()
+_BUNDLED = (Path(__file__).parents[1] / "assets").resolve()
 
 
 def read_font(path: Path) -> bytes:
@@ -40,7 +40,7 @@ def vet_font(
         tables: whether glyphs are to be added to it, so that its tables are read too.
     Raises: DataError if it cannot be opened, or takes too much.
     """
-    if path.resolve().parent == _BUNDLED:
+    if path.resolve().is_relative_to(_BUNDLED):
         return
     import freetype
     from fontTools import version

@@ -1,0 +1,118 @@
+"""The shelf: complete source fonts, four in the package and larger ones that npm fetches into the cache."""
+
+import hashlib
+import shutil
+import subprocess
+import tarfile
+import zlib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from fontgan.data.font_tables import unpacked
+from fontgan.errors import DataError, shorten
+from fontgan.runtime.files import atomic_write, cache_folder, temporary_sibling
+from fontgan.untrusted.fonts import MAX_BYTES
+
+FOLDER = Path(__file__).parents[1] / "assets" / "shelf"
+
+
+@dataclass(frozen=True)
+class ShelfFont:
+    """One font of the shelf, as shelf.yaml describes it.
+
+    Args:
+        covers: the character sets of ``fontgan.data.charset`` that it has wholly.
+        package: the npm package that it comes in, ``name@version``; empty if fontgan's own package holds it.
+        file, licence: the font and its licence in that package.
+        sha256: of the font as the package has it.
+    """
+
+    name: str
+    kind: str
+    family: str
+    version: str
+    characters: int
+    covers: list[str]
+    package: str = ""
+    file: str = ""
+    licence: str = ""
+    sha256: str = field(default="", repr=False)
+
+    @property
+    def path(self) -> Path:
+        """Where the font lies, or will lie once it is fetched."""
+        return cache_folder(None) / "shelf" / f"{self.name}.ttf" if self.package else FOLDER / f"{self.name}.woff2"
+
+    @property
+    def licence_path(self) -> Path:
+        return self.path.with_name(f"{self.name}.LICENSE.txt")
+
+
+@cache
+def shelf() -> dict[str, ShelfFont]:
+    """Every font of the shelf by its name, those of the package first."""
+    listed = yaml.safe_load((FOLDER / "shelf.yaml").read_text(encoding="utf-8"))
+    return {name: ShelfFont(name, kind=facts.pop("class"), **facts) for name, facts in listed.items()}
+
+
+def shelf_font(name: str, where: str) -> ShelfFont:
+    """A font of the shelf; ``where`` is what errors tell of. Raises: DataError if there is none of that name."""
+    if name not in shelf():
+        raise DataError(f"{where}: the shelf has no font of that name. There are {', '.join(shelf())}.")
+    return shelf()[name]
+
+
+def shelf_path(name: str) -> Path:
+    """The file of ``shelf:NAME``. Raises: DataError if there is no such font, or it is not fetched yet."""
+    font = shelf_font(name, f"shelf:{name}")
+    if not font.path.is_file():
+        raise DataError(
+            f"shelf:{name}: is not on this machine yet. Run fontgan shelf 'fetch=[{name}]', which fetches it."
+        )
+    return font.path
+
+
+def fetch_font(font: ShelfFont) -> None:
+    """Brings a font and its licence into the cache by ``npm pack``, from the registry that npm is set up for.
+
+    Raises: DataError if npm is lacking or fails, or the font is not the one whose hash is pinned; nothing is left then.
+    """
+    npm, where = shutil.which("npm"), f"fetch={font.name}"
+    if npm is None:
+        raise DataError(f"{where}: is fetched by npm, which is not installed. Install Node.js, which brings it.")
+    font.path.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_sibling(font.path) as aside:
+        command = [npm, "pack", font.package, "--silent", "--ignore-scripts", "--pack-destination", str(aside)]
+        result = subprocess.run(command, capture_output=True, text=True, errors="replace", cwd=aside)
+        packed = next(aside.glob("*.tgz"), None)
+        if result.returncode or packed is None:
+            why = shorten([line for line in result.stderr.splitlines() if line.strip()][-3:]) or "it says nothing"
+            remedy = f"See what npm pack {font.package} says."
+            raise DataError(f"{where}: npm could not fetch {font.package} ({why}). {remedy}")
+        data, terms = _read_members(packed, font, where)
+    if (found := hashlib.sha256(data).hexdigest()) != font.sha256:
+        why = f"its sha256 is {found} and should be {font.sha256}"
+        raise DataError(
+            f"{where}: {font.file} of {font.package} is not the font that it should be ({why}). Nothing is kept."
+        )
+    atomic_write(font.licence_path, terms)
+    atomic_write(font.path, unpacked(font.path, data))
+
+
+def _read_members(packed: Path, font: ShelfFont, where: str) -> tuple[bytes, bytes]:
+    """The font and its licence in a package. Raises: DataError if it is broken or lacks them."""
+    found = []
+    try:
+        with tarfile.open(packed) as package:
+            for name in (font.file, font.licence):
+                stream = package.extractfile(f"package/{name}")
+                if stream is None:
+                    raise KeyError(name)
+                found.append(stream.read(MAX_BYTES))
+    except (tarfile.TarError, KeyError, EOFError, OSError, zlib.error) as error:
+        remedy = "Try again, or see whether the registry is a good one."
+        raise DataError(f"{where}: {font.package} is broken or lacks {font.file} ({error}). {remedy}") from error
+    return found[0], found[1]
