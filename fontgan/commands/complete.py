@@ -67,6 +67,7 @@ def main(cfg: Any) -> int:
     from fontgan.complete.outlines import outline
     from fontgan.complete.plan import plan_completion, say_plan, warn_of_clipped
     from fontgan.complete.work import Work, find_places, learn_as_before
+    from fontgan.config.auto_source import AUTO, nearest_of_shelf
     from fontgan.config.instantiate import source_spec
     from fontgan.fontfile.names import check_name
     from fontgan.metrics.recognition import find_ocr
@@ -75,6 +76,9 @@ def main(cfg: Any) -> int:
     places = find_places(out=cfg.out, proof=cfg.proof, work=cfg.work, target=cfg.target)
     reader = find_ocr(cfg.ocr)
     check_name("family", cfg.family)
+    if cfg.source == AUTO:
+        cfg.source, told = nearest_of_shelf([cfg.target])
+        log.info("source=auto: %s", told)
     if (source := source_spec(cfg.source, "source")) is None:
         raise ConfigError("source: needs a complete font to draw from. Add source=A.ttf.")
     plan = plan_completion(cfg.target, source, cfg.charset, learns=cfg.run is None, allow=cfg.allow)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hydra import compose
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from fontgan.config.auto_source import resolve_auto_source
 from fontgan.config.check import check_config, parameter_keys, target_nodes
 from fontgan.config.conflicts import check_values, validate
 from fontgan.config.explain import COMPOSING_RAISES, did_you_mean, explain_all
@@ -96,7 +97,7 @@ def check_typed(verb: str, overrides: list[str]) -> None:
 
 def resolve(verb: str, cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
     """Validates a config and puts in place what settings ask for: init_from brings a run's ``generator`` and ``data``,
-    generator.match_params scales ``generator.ngf``, sweep.budget sets ``trainer.max_steps`` and ``trainer.max_minutes``.
+    data.source=auto a font of the shelf, generator.match_params scales ``generator.ngf``, sweep.budget sets ``trainer.max_steps`` and ``trainer.max_minutes``.
 
     For a config as composed of escaped overrides; a saved one is settled, and its checkpoint fits no other width.
     Returns: what was chosen, in sentences.   Raises: ConfigError for values that do not fit.
@@ -109,7 +110,7 @@ def resolve(verb: str, cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
         # Those whose classes the training uses, typed or installed, make the run what it is.
         used = {node["_target_"].partition(".")[0] for _, node in target_nodes(cfg)}
         cfg.plugins = sorted(used & set(active()))
-    return [*inherited, *_match_params(cfg), *_apply_budget(cfg)]
+    return [*inherited, *resolve_auto_source(cfg), *_match_params(cfg), *_apply_budget(cfg)]
 
 
 def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:

@@ -58,6 +58,11 @@ def shelf() -> dict[str, ShelfFont]:
     return {name: ShelfFont(name, kind=facts.pop("class"), **facts) for name, facts in listed.items()}
 
 
+def bundled() -> list[str]:
+    """Those that the package holds, as settings name them."""
+    return [f"shelf:{name}" for name, font in shelf().items() if not font.package]
+
+
 def shelf_font(name: str, where: str) -> ShelfFont:
     """A font of the shelf; ``where`` is what errors tell of. Raises: DataError if there is none of that name."""
     if name not in shelf():

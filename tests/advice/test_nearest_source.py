@@ -10,12 +10,13 @@ from fontTools.misc.transform import Transform
 from fontTools.pens.transformPen import TransformPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
+from omegaconf import OmegaConf
 from PIL import Image
 
 from fontgan.advice.nearest_source import SIDE, rank_sources
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError
-from tests.helpers import BRUSH, KAI, SOURCE, XIAOWEI, Here, box, error_line, make_font, part_of
+from tests.helpers import BRUSH, KAI, SOURCE, TINY, XIAOWEI, Here, box, error_line, make_font, part_of
 
 HAN = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里"
 
@@ -71,3 +72,16 @@ def test_the_command_ranks_and_shows(tmp_path: Path, here: Here) -> None:
     both = here("advise", f"target={KAI}", f"source={SOURCE}", sources)
     assert "give source=A.ttf for characters to draw, or sources=" in error_line(both)
     assert "n: is about characters to draw" in error_line(here("advise", f"target={KAI}", sources, "n=3"))
+
+
+def test_auto_takes_the_nearest_of_the_shelf_and_the_run_remembers_it(tmp_path: Path, here: Here) -> None:
+    target = slanted(BRUSH, tmp_path / "brush.ttf", HAN)
+    out = tmp_path / "run"
+    result = here("train", *TINY, f"data.targets=[{target}]", "data.source=auto", f"data.charset={HAN}", f"out={out}")
+    assert result.returncode == 0, result.stderr
+    assert "data.source=auto: shelf:kai lies nearest" in result.stderr
+    assert OmegaConf.load(out / "config.yaml").data.source == "shelf:kai"
+    again = here("train", *TINY, f"data.targets=[{target}]", "data.source=auto", f"data.charset={HAN}", f"out={out}")
+    assert again.returncode == 0, again.stderr
+    drawn = here("infer", f"checkpoint={out}", "text=龙", f"out={tmp_path / 'drawn'}")  # from the run's own source
+    assert drawn.returncode == 0, drawn.stderr
