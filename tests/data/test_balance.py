@@ -75,7 +75,13 @@ def test_any_batch_can_be_had_at_once_and_in_parts(pack: Pack) -> None:
 
 def test_two_and_two_steps_are_four(tmp_path: Path, here: Here) -> None:
     few = part_of(BRUSH, CHARS[:12], tmp_path / "few.ttf")
-    command = ["train", *TINY, f"data.targets={{kai: {KAI}, few: {few}}}", "data.balance=font", "trainer.precision=fp32"]
+    command = [
+        "train",
+        *TINY,
+        f"data.targets={{kai: {KAI}, few: {few}}}",
+        "data.balance=font",
+        "trainer.precision=fp32",
+    ]
     assert here(*command, f"out={tmp_path / 'four'}").returncode == 0
     for stop in ("trainer.stop_at=2", "trainer.stop_at=null"):
         assert here(*command, f"out={tmp_path / 'two'}", stop).returncode == 0

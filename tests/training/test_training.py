@@ -619,7 +619,7 @@ def test_a_checkpoint_of_another_format_is_refused_with_both_numbers(tiny_run: P
     description = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps({**description, "format": 1}))
     reseal(folder)
-    with pytest.raises(RunError, match="has format 1, and this version reads 2"):
+    with pytest.raises(RunError, match="has format 1, and this version reads 3"):
         checkpoints.open_checkpoint(folder)
 
 

@@ -238,7 +238,9 @@ def pack_is_read_or_refused(folder: Path) -> bool:
         opened.pixels.verify()
     except DataError:
         return False
-    assert opened.pixels.shape[0] == sum(map(len, opened.rows.values()))
+    assert opened.pixels.shape[0] == sum(map(len, read_json(folder / "index.json")["blocks"].values()))
+    for rows in (*opened.rows.values(), *(rows for inputs in opened.inputs.values() for rows in inputs)):
+        assert rows.first + len(rows) <= opened.pixels.shape[0]
     return True
 
 
