@@ -67,9 +67,9 @@ PARTS = {
 
 
 def assert_draws_and_learns(network: UnetGenerator, height: int, width: int) -> None:
-    source = torch.rand(2, 1, height, width) * 2 - 1
-    logits = network(source, some_style(network, height, width))
-    assert logits.shape == source.shape
+    inputs = torch.rand(2, network.in_channels, height, width) * 2 - 1
+    logits = network(inputs, some_style(network, height, width))
+    assert logits.shape == (2, 1, height, width)
     assert logits.isfinite().all()
     logits.square().mean().backward()
     for name, parameter in network.named_parameters():
@@ -105,6 +105,13 @@ def test_every_preset_with_every_norm(up: str, norm: str) -> None:
 @pytest.mark.parametrize(("style", "norm"), combinations(STYLES, NORMS))
 def test_every_style_with_every_norm(style: str, norm: str) -> None:
     assert_draws_and_learns(generator(f"generator/style={style}", f"generator/norm={norm}"), 16, 24)
+
+
+@pytest.mark.parametrize(("up", "style"), combinations(UPS, STYLES))
+def test_every_preset_and_every_style_with_a_guide(up: str, style: str) -> None:
+    network = generator(f"generator/up={up}", f"generator/style={style}", "data.guides=[guide.ttf]")
+    assert network.in_channels == 2
+    assert_draws_and_learns(network, 16, 24)
 
 
 @pytest.mark.parametrize(("resize", "fusion", "refine"), list(product(RESIZES, FUSIONS, REFINES)))
