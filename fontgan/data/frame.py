@@ -142,6 +142,6 @@ def farthest_usual(boxes: list[Box]) -> float:
     return FAR + 2 * ranked[min(math.isqrt(len(ranked)), len(ranked) // 2)]
 
 
-def clips(box: Box, size: int) -> bool:
+def clips(box: Box, size: float) -> bool:
     """True if a box in canvas pixels reaches over the edge by more than a hundredth of a pixel."""
     return min(box) < -0.01 or max(box) > size + 0.01

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from torch import Tensor
+
 from fontgan.data import charset as charsets
 from fontgan.data import unlike
 from fontgan.data.frame import Box, Frame, clips, fit_median, fit_most, median_box
@@ -15,6 +17,7 @@ from fontgan.data.sources import Spec, check_style_name, open_glyphs, say_spec, 
 from fontgan.errors import DataError
 
 _HOLDOUT_BUCKETS = 10_000
+CUT = 0.02  # of the canvas; a source that loses no more than that at an edge can still be read
 MANY_CLIPPED = 0.02  # share of a source's glyphs; of fewer nobody need be warned
 
 
@@ -134,8 +137,9 @@ def plan_pairs(
     for member in (*plan.sources, *plan.styles):
         plan.diagnostics += member.coverage.diagnostics
     _align(plan, apply=align)
+    seen: dict[int, Tensor] = {}
     for spec in guides:
-        _add_guide(plan, spec, apply=align)
+        _add_guide(plan, spec, seen, apply=align)
     _say_clipped(plan)
     return plan
 
@@ -160,9 +164,9 @@ def _open_sources(shared: Spec | None, named: Mapping[str, Target], charset: str
             _say_unusable(say_spec(spec), coverage)
             told = f"{say_spec(spec)}: has none of the characters of data.charset={charset}."
             raise DataError(f"{told} Choose another charset or source.")
-        number = f" {len(opened) + 1}" if opened else ""
+        called = f"source {glyphs.path.name}" if opened else "source"
         boxes = {char: glyphs.ink_box(char) for char in coverage.present}
-        opened[key] = GlyphEntry(f"source{number}", glyphs, coverage, boxes)
+        opened[key] = GlyphEntry(called, glyphs, coverage, boxes)
     return opened
 
 
@@ -261,8 +265,11 @@ def _align(plan: PairPlan, *, apply: bool) -> None:
         plan.diagnostics.add("warning" if far else "note", message, remedy if far else "", odd)
 
 
-def _add_guide(plan: PairPlan, spec: Spec, *, apply: bool) -> None:
-    """Opens a guide and brings it to each style by way of the style's source, with which it shares most characters."""
+def _add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: bool) -> None:
+    """Opens a guide and brings it to each style by way of the style's source, with which it shares most characters.
+
+    ``seen``: what the encoder saw of each source, by its id; it is filled here.
+    """
     glyphs = open_glyphs(spec)
     coverage = glyphs.coverage(plan.chars)
     missing = len(plan.chars) - len(coverage.present)
@@ -279,7 +286,11 @@ def _add_guide(plan: PairPlan, spec: Spec, *, apply: bool) -> None:
     for source in plan.sources:
         align = align_guide(guide.boxes, source.boxes) if apply else Frame()
         shared = [char for char in coverage.present if char in source.boxes]
-        apart = unlike.distances(unlike.draw_small(source.glyphs, shared), unlike.draw_small(glyphs, shared, align))
+        if id(source) not in seen:
+            seen[id(source)] = unlike.encode(unlike.draw_small(source.glyphs, source.coverage.present))
+        places = {char: place for place, char in enumerate(source.coverage.present)}
+        encoded = unlike.encode(unlike.draw_small(glyphs, shared, align))
+        apart = unlike.distances(seen[id(source)][[places[char] for char in shared]], encoded)
         limit = unlike.limit_of(apart)
         other = {char for char, distance in zip(shared, apart.tolist(), strict=True) if distance > limit}
         what = f"characters look other than in {source.glyphs.path.name} (another region's form?), and are left out"
@@ -300,7 +311,12 @@ def _say_clipped(plan: PairPlan) -> None:
     for style in plan.styles:
         frame, source = style.frame_of(style.source), style.source.entry
         boxes = {char: source.boxes[char] for char in style.coverage.present}
-        over = [char for char, box in boxes.items() if clips(frame.box(box), plan.size)]
+        edge = CUT * plan.size
+        over = [
+            char
+            for char, box in boxes.items()
+            if clips(frame.compose(Frame(1, edge, edge)).box(box), plan.size + 2 * edge)
+        ]
         what = f"glyphs reach over the edge of the canvas of {style.name} and are clipped"
         remedy = "Leave them out of the charset, or use a larger data.margin."
         level = "warning" if len(over) > MANY_CLIPPED * len(boxes) else "note"

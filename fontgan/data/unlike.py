@@ -9,6 +9,8 @@ network must learn to distrust.
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
@@ -29,18 +31,22 @@ def draw_small(glyphs: GlyphSource, chars: list[str], frame: Frame | None = None
 
 
 @torch.inference_mode()
-def distances(source: np.ndarray, guide: np.ndarray) -> np.ndarray:
-    """How far the same characters lie from each other, (N,): 1 less the mean cosine of the encoder's last maps.
+def encode(glyphs: np.ndarray) -> Tensor:
+    """What the encoder sees of glyphs, (N, SIDE, SIDE) uint8, 0 ink .. 255 paper, in the cell of the source.
 
-    Args:
-        source, guide: (N, SIDE, SIDE) uint8, 0 ink .. 255 paper, in the cell of the source.
+    Returns: (N, C, places) half precision, a vector of length 1 at each place of its last map.
     """
-    encoder, found = glyph_encoder(), [np.empty(0, np.float32)]
-    for start in range(0, len(source), AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        a, b = (encoder.features(ink_from_pixels(glyphs[part])[:, None])[-1] for glyphs in (source, guide))
-        found.append(1 - torch.cosine_similarity(a, b, dim=1).flatten(1).mean(1).numpy())
-    return np.concatenate(found)
+    encoder, found = glyph_encoder(), []
+    for start in range(0, len(glyphs), AT_ONCE):
+        maps = encoder.features(ink_from_pixels(glyphs[start : start + AT_ONCE])[:, None])[-1]
+        found.append(F.normalize(maps.flatten(2), dim=1).half())
+    return torch.cat(found) if found else torch.empty(0, 1, 1, dtype=torch.half)
+
+
+def distances(source: Tensor, guide: Tensor) -> np.ndarray:
+    """How far the same characters lie from each other as ``encode`` gave them, (N,): 1 less their mean cosine."""
+    parts = zip(torch.split(source, AT_ONCE), torch.split(guide, AT_ONCE), strict=True)
+    return np.concatenate([1 - (a.float() * b.float()).sum(1).mean(1).numpy() for a, b in parts])
 
 
 def limit_of(usual: np.ndarray) -> float:

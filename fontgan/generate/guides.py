@@ -31,7 +31,7 @@ class Guide:
             self._has |= {char: char in there for char in asked}
             places = [place for place, char in enumerate(chars) if char is not None and self._has[char]]
             drawn = unlike.draw_small(self._glyphs, [str(chars[place]) for place in places], frame)
-        apart = unlike.distances(source[places], drawn) if places else np.empty(0)
+        apart = unlike.distances(unlike.encode(source[places]), unlike.encode(drawn)) if places else np.empty(0)
         given: list[str | None] = [None] * len(chars)
         for place, distance in zip(places, apart.tolist(), strict=True):
             given[place] = chars[place] if distance <= limit else None

@@ -83,5 +83,7 @@ def test_auto_takes_the_nearest_of_the_shelf_and_the_run_remembers_it(tmp_path: 
     assert OmegaConf.load(out / "config.yaml").data.source == "shelf:kai"
     again = here("train", *TINY, f"data.targets=[{target}]", "data.source=auto", f"data.charset={HAN}", f"out={out}")
     assert again.returncode == 0, again.stderr
-    drawn = here("infer", f"checkpoint={out}", "text=龙", f"out={tmp_path / 'drawn'}", "allow=[blank]")  # from the run's own source
+    drawn = here(
+        "infer", f"checkpoint={out}", "text=龙", f"out={tmp_path / 'drawn'}", "allow=[blank]"
+    )  # from the run's own source
     assert drawn.returncode == 0, drawn.stderr
