@@ -89,7 +89,7 @@ def _run(cfg: DictConfig, out: Path, device: torch.device, swept: Settings) -> i
         state = TrainingState(out, train_step, sampler, device=device, metadata=metadata, config_yaml=config_yaml)
         _begin(cfg, state, run.last, precision)
         draw = partial(draw_glyphs, train_step.generator_ema, device=device, autocast=train_step.autocast)
-        evaluator = Evaluator(pack, train_step.generator_ema, draw, cfg.trainer.sheet_chars)
+        evaluator = Evaluator(pack, train_step.generator_ema, draw, cfg.trainer.sheet_chars, cfg.trainer.sheet_styles)
         logger = RunLogger(out, loggers, from_step=state.step)
         profiler = StepProfiler(out, device) if cfg.trainer.profile and distributed.is_main() else None
         return _fit(cfg, Trainer(state, plan_of(cfg), evaluator=evaluator, logger=logger, profiler=profiler), swept)

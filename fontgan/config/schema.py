@@ -106,6 +106,7 @@ class TrainerConfig:
     eval_every: int = limited(1, free=True)
     save_every: int = limited(1, free=True)
     sheet_chars: int = limited(0, 10_000, free=True)
+    sheet_styles: int = limited(1, 1000, free=True)
     profile: bool = limited(free=True)
 
 

@@ -16,11 +16,13 @@ from fontgan.metrics.pixels import BASELINES, blank, scores
 from fontgan.models.unet import UnetGenerator
 from fontgan.pictures.contact_sheet import SHEET_GREY, contact_sheet
 from fontgan.runtime.distributed import all_gather, broadcast_, share_of
+from fontgan.runtime.subsample import subsample_evenly
 from fontgan.training.dead_channels import watched_channels
 from fontgan.training.monitor import StyleCollapse
 from fontgan.values import ink_from_image, pixels_from_image
 
 SCORED_AT_ONCE = 64  # glyphs
+FEW_STYLES, WORST = 8, 3  # more styles than that are told of by their mean and the worst of them
 
 Pair = tuple[str, str]  # style, character
 Scores = dict[str, dict[str, float]]  # style -> score name -> value
@@ -37,6 +39,7 @@ class Evaluator:
     generator: UnetGenerator
     draw: Callable[[Tensor, Tensor], Tensor]  # inputs and style weights -> images, as ``draw_glyphs`` does
     num_sheet_chars: int  # held-out characters on the sheet, 0 for no sheets
+    num_sheet_styles: int = 8  # styles on the sheet, of all from all over
 
     def __post_init__(self) -> None:
         self.pairs: dict[str, list[Pair]] = {}  # by style
@@ -98,7 +101,7 @@ class Evaluator:
         empty = np.full((self.pack.size, self.pack.size), SHEET_GREY, np.uint8)
         sources = [self._source(char) for char in self.sheet_chars]
         rows = [("source", [empty if source is None else source for source in sources])]
-        for style in self.pack.styles:
+        for style in subsample_evenly(self.pack.styles, self.num_sheet_styles):
             there = [char for char in self.sheet_chars if char in self.pack.rows[style]]
             if there:
                 batch = collate_pairs(self.pack, [(style, char) for char in there])
@@ -119,9 +122,10 @@ class Evaluator:
 
     @cached_property
     def sheet_chars(self) -> list[str]:
-        """Held-out characters spread over the charset, those that every style has first; else training characters."""
+        """Held-out characters spread over the charset, those that every style on it has first; else training characters."""
         held_out = self.pack.held_out
-        in_all = [c for c in held_out if all(c in self.pack.rows[s] for s in self.pack.styles)]
+        shown = subsample_evenly(self.pack.styles, self.num_sheet_styles)
+        in_all = [c for c in held_out if all(c in self.pack.rows[s] for s in shown)]
         pool = in_all or held_out or self.pack.trained
         count = min(self.num_sheet_chars, len(pool))
         return [pool[i * len(pool) // count] for i in range(count)]
@@ -132,8 +136,18 @@ def _baseline_ink(draw: Callable[[Tensor, Tensor], Tensor], mean: Tensor, batch:
 
 
 def format_scores(found: Scores, baselines: dict[str, Scores]) -> str:
-    """One line: each style's L1, RMSE and SSIM, in brackets the best of the baselines if there are any."""
+    """One line: each style's L1, RMSE and SSIM, in brackets the best of the baselines if there are any.
+
+    Of many styles it has the mean, and those of the lowest SSIM; the run's files have them all.
+    """
     parts = []
+    if len(found) > FEW_STYLES:
+        worst = sorted(found, key=lambda style: found[style]["ssim"])[:WORST]
+        mean = f"mean of {len(found)} styles"
+        found, *baselines_named = (
+            {mean: mean_scores(of)} | {style: of[style] for style in worst} for of in (found, *baselines.values())
+        )
+        baselines = dict(zip(baselines, baselines_named, strict=True))
     for style, values in found.items():
         texts = []
         for key, pick in (("l1", min), ("rmse", min), ("ssim", max)):
@@ -141,3 +155,8 @@ def format_scores(found: Scores, baselines: dict[str, Scores]) -> str:
             texts.append(f"{key} {values[key]:.3f}" + ("" if best is None else f" ({best:.3f})"))
         parts.append(f"{style}: {' '.join(texts)}" + (f", {values['blank']:.0%} blank" if values["blank"] else ""))
     return "; ".join(parts)
+
+
+def mean_scores(found: Scores) -> dict[str, float]:
+    """Of every score the mean over the styles."""
+    return {key: sum(values[key] for values in found.values()) / len(found) for key in next(iter(found.values()))}

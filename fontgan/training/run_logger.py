@@ -15,7 +15,7 @@ from fontgan.loggers import Logger, Settings
 from fontgan.loggers.lines import append_json, drop_lines_after, step_of_json
 from fontgan.pictures.contact_sheet import save_png
 from fontgan.runtime.distributed import is_main
-from fontgan.training.evaluator import Scores, format_scores
+from fontgan.training.evaluator import Scores, format_scores, mean_scores
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class RunLogger:
         """Writes scores down, if there are any."""
         if is_main() and found:
             append_json(self.metrics, {"step": step, "kind": kind, "styles": found})
-        for style, values in found.items():
+        for style, values in (found | ({"all": mean_scores(found)} if len(found) > 1 else {})).items():
             self.scalars(step, {f"{kind}/{style}/{name}": value for name, value in values.items()})
 
     def sheet(self, step: int, image: Image.Image) -> None:
