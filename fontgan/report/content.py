@@ -31,6 +31,7 @@ BASELINE_NAMES = {
     "copy_source": "the source, copied",
     "blank_page": "a blank page",
     "mean_glyph": "the style's mean glyph",
+    "nearest_glyph": "the nearest training glyph",
 }
 
 
