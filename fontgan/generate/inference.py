@@ -79,6 +79,11 @@ def load(
             f"{found.folder}: its run.json says {manifest['size']} px and its config.yaml {config.data.size}. "
             "Use another checkpoint of the run."
         )
+    if len(manifest["guides"]) != len(config.data.guides):
+        told = (
+            f"its run.json speaks of {len(manifest['guides'])} guides and its config.yaml of {len(config.data.guides)}"
+        )
+        raise RunError(f"{found.folder}: {told}. Use another checkpoint of the run.")
     check_fits(config, found)
     generator = build_generator(config, len(styles))
     found.load_network(generator, "generator")
@@ -202,10 +207,15 @@ class Run:
         """
         inputs = np.full((len(source), self.generator.in_channels, self.size, self.size), PAPER, np.uint8)
         inputs[:, 0] = source
-        placement = self.placement(style)
+        named = {row: char for row, char in enumerate(chars) if char is not None}
+        if not self._guides or not named:
+            return inputs
+        placement, seen = self.placement(style), unlike.encode(small[list(named)])
         for number, guide in enumerate(self._guides):
-            given = guide.like(small, chars, placement.to_source(number), placement.limits[number])
-            guide.draw_into(inputs[:, 1 + number], given, placement.inputs[1 + number])
+            given = guide.like(seen, list(named.values()), placement.to_source(number), placement.limits[number])
+            for row, char in zip(named, given, strict=True):
+                if char is not None:
+                    inputs[row, 1 + number] = guide.draw(char, placement.inputs[1 + number], self.size)
         return inputs
 
     @cached_property
@@ -238,7 +248,7 @@ class Run:
 
         Args:
             extent: "cell": what the style's own images show, as large as most of them; of a font the em square, as
-                large as the canvas. "canvas": the run's canvas, which has a margin around the em. A mixture is shown as
+                large as the canvas. "canvas": what the network draws on, pixel for pixel. A mixture is shown as
                 the style of most weight is. A font that reaches out of its em as a rule is shown on the canvas all the
                 same, and the log says so.
             size: pixels of the longer side, in place of those.

@@ -13,7 +13,7 @@ import numpy as np
 
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Box, Frame, clips, median_box
-from fontgan.data.glyphs import Diagnostics, GlyphSource
+from fontgan.data.glyphs import PAPER, Diagnostics, GlyphSource
 from fontgan.data.image_source import (
     CellFinder,
     char_from_name,
@@ -33,6 +33,8 @@ from fontgan.runtime.files import user_path
 from fontgan.runtime.threads import ordered_map
 
 log = logging.getLogger(__name__)
+
+EMPTY = np.full((SIDE, SIDE), PAPER, np.uint8)  # of a glyph that no guide is compared with
 
 
 @dataclass
@@ -172,18 +174,20 @@ def batches(
     """
     size, frame = run.batch_size, run.placement(style).inputs[0]
 
-    def read(name: str) -> np.ndarray | None:
-        pixels, small = sources.pixels(name, frame), None
-        if pixels is not None and run.drawn_from.guides and sources.chars[name]:
-            small = sources.pixels(name, CELL, SIDE)
+    def read(name: str) -> tuple[str, np.ndarray, np.ndarray] | None:
+        pixels = sources.pixels(name, frame)
         if pixels is None:
             return None
-        return run.with_guides(pixels[None], np.asarray(small)[None], [sources.chars[name]], style)[0]
+        compared = run.drawn_from.guides and sources.chars[name]
+        small = sources.pixels(name, CELL, SIDE) if compared else None
+        return name, pixels, EMPTY if small is None else small
 
     with closing(ordered_map(read, names, max_in_flight=size, overlap=computes_alone(run))) as found:
-        readable = ((name, pixels) for name, pixels in zip(names, found, strict=True) if pixels is not None)
+        readable = (one for one in found if one is not None)
         while batch := list(islice(readable, size)):
-            yield [name for name, _ in batch], np.stack([pixels for _, pixels in batch])
+            read_names, pixels, small = zip(*batch, strict=True)
+            chars = [sources.chars[name] for name in read_names]
+            yield list(read_names), run.with_guides(np.stack(pixels), np.stack(small), chars, style)
 
 
 def say_how_read(run: Run, sources: GlyphInput, styles: Sequence[Style], allow: Collection[str] = ()) -> bool:

@@ -17,7 +17,7 @@ from fontgan.data.pack import make_pack, open_pack, pack_key
 from fontgan.data.pair_findings import find_duplicates
 from fontgan.data.pairs import PairPlan, hold_out, plan_pairs
 from fontgan.errors import DataError
-from tests.helpers import BRUSH, KAI, SOURCE, XIAOWEI, box, make_font
+from tests.helpers import BRUSH, KAI, SOURCE, XIAOWEI, Here, box, error_line, make_font, part_of
 
 HAN = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里"
 
@@ -194,3 +194,21 @@ def test_wrong_targets_are_refused(targets: object, message: str) -> None:
 def test_list_targets_take_their_names_from_the_files() -> None:
     split = plan_pairs(str(SOURCE), [str(KAI), "asset:ZCOOLXiaoWei-Regular.ttf"], charset=HAN, size=64)
     assert [style.name for style in split.styles] == [KAI.stem, XIAOWEI.stem]
+
+
+@pytest.mark.parametrize("broken", ["cut off", "no font", "no Han", "gone"])
+def test_of_forty_targets_the_broken_one_is_named_in_a_line(broken: str, tmp_path: Path, here: Here) -> None:
+    part = part_of(KAI, HAN, tmp_path / "part.ttf")
+    targets = {f"style{number}": part for number in range(39)}
+    wrong = tmp_path / "wrong.ttf"
+    if broken == "cut off":
+        wrong.write_bytes(part.read_bytes()[:3000])
+    elif broken == "no font":
+        wrong.write_text("this is no font")
+    elif broken == "no Han":
+        make_font(wrong, {"A": box(0, 0, 500, 700)})
+    named = ", ".join(f"{name}: '{file}'" for name, file in {**targets, "odd": wrong}.items())
+    line = error_line(here("train", f"data.targets={{{named}}}", f"data.source={SOURCE}", f"data.charset={HAN}", "data.size=64", f"out={tmp_path / 'run'}"))  # fmt: skip
+    assert str(wrong) in line
+    assert "style1" not in line
+    assert not (tmp_path / "run").exists()
