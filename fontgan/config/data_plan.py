@@ -10,7 +10,8 @@ from fontgan.config.instantiate import source_spec, target_specs
 from fontgan.data.glyphs import Diagnostics
 from fontgan.data.hairlines import find_hairlines
 from fontgan.data.pair_findings import find_duplicates, find_outside, find_too_few
-from fontgan.data.pairs import PairPlan, plan_pairs
+from fontgan.data.pairs import plan_pairs
+from fontgan.data.plan import PairPlan
 from fontgan.data.refusal import judge, tell_or_refuse
 from fontgan.errors import ConfigError
 

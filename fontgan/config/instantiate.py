@@ -16,7 +16,7 @@ from fontgan.config.targets import locate
 from fontgan.errors import ConfigError, UserError, first_line
 
 if TYPE_CHECKING:
-    from fontgan.data.pairs import Target
+    from fontgan.data.plan import Target
     from fontgan.data.sources import Spec
     from fontgan.models.unet import UnetGenerator
     from fontgan.training.objective import Objective
@@ -144,7 +144,7 @@ def target_specs(cfg: DictConfig) -> "dict[str, Target]":
 
 
 def _target(name: str, value: Any) -> "Target":
-    from fontgan.data.pairs import Target
+    from fontgan.data.plan import Target
 
     if isinstance(value, str):
         return Target(value)

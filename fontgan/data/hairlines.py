@@ -7,7 +7,7 @@ import numpy as np
 from fontgan.data.frame import SIZES, Frame
 from fontgan.data.glyphs import Diagnostics
 from fontgan.data.image_source import FolderGlyphs
-from fontgan.data.pairs import GlyphEntry, PairPlan
+from fontgan.data.plan import GlyphEntry, PairPlan
 from fontgan.runtime.subsample import subsample_evenly
 
 FAINT = 0.2  # coverage by which a broken hairline still hangs together

@@ -10,7 +10,7 @@ from fontgan.data.view import StoredView
 from fontgan.untrusted.plain_json import Count, Finite, Text
 
 if TYPE_CHECKING:
-    from fontgan.data.pairs import GlyphEntry, PairPlan, StyleEntry
+    from fontgan.data.plan import GlyphEntry, PairPlan, StyleEntry
 
 MAX_SIZE = 2**14  # pixels a side of what a manifest may claim
 MAX_NAME_BYTES = 200  # names become folders

@@ -27,7 +27,7 @@ from fontgan.data.glyphs import GlyphSource
 from fontgan.data.manifest import Chars, Manifest, StyleName, manifest
 from fontgan.data.pack_shards import HEADER_BYTES, SUMS, PixelRows, PixelWriter, rows_in_a_shard
 from fontgan.data.pack_writer import PackJob, draw_rows
-from fontgan.data.pairs import PairPlan, StyleInput
+from fontgan.data.plan import PairPlan, StyleInput
 from fontgan.data.sources import STYLE_NAME
 from fontgan.errors import DataError
 from fontgan.runtime.checksums import FileSum, file_sum, read_sealed, sealed

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fontgan.data import charset as charsets
 from fontgan.data.frame import fit_canvas
 from fontgan.data.glyphs import PAPER, Diagnostics
-from fontgan.data.pairs import PairPlan
+from fontgan.data.plan import PairPlan
 from fontgan.data.refusal import is_most
 from fontgan.errors import shorten
 

@@ -2,16 +2,15 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from torch import Tensor
 
 from fontgan.data import charset as charsets
-from fontgan.data import unlike
 from fontgan.data.frame import Box, Frame, clips, fit_median, fit_most, median_box
-from fontgan.data.glyphs import Coverage, Diagnostics, GlyphSource
+from fontgan.data.glyphs import Coverage, GlyphSource
+from fontgan.data.guides import add_guide
 from fontgan.data.image_source import FolderGlyphs
+from fontgan.data.plan import GlyphEntry, PairPlan, StyleEntry, StyleInput, Target
 from fontgan.data.refusal import is_most
 from fontgan.data.sources import Spec, check_style_name, open_glyphs, say_spec, style_name
 from fontgan.errors import DataError
@@ -19,66 +18,6 @@ from fontgan.errors import DataError
 _HOLDOUT_BUCKETS = 10_000
 CUT = 0.02  # of the canvas; a source that loses no more than that at an edge can still be read
 MANY_CLIPPED = 0.02  # share of a source's glyphs; of fewer nobody need be warned
-
-
-class Target(NamedTuple):
-    """A style as a config names it."""
-
-    spec: str  # font or folder
-    source: Spec | None = None  # its own; None takes that of all
-
-
-@dataclass
-class GlyphEntry:
-    """A font or folder of a pair plan, opened once: a style, a source or a guide."""
-
-    name: str
-    glyphs: GlyphSource
-    coverage: Coverage
-    boxes: dict[str, Box] = field(default_factory=dict)  # ink in the own cell, of what is present
-
-
-@dataclass
-class StyleInput:
-    """What the generator sees when it draws a style: its source, or a guide."""
-
-    entry: GlyphEntry
-    chars: list[str]  # that it gives
-    align: Frame = field(default_factory=Frame)  # its own cell -> the style's cell
-    limit: float | None = None  # of a guide: the distance from the source beyond which a character is left out
-
-
-@dataclass
-class StyleEntry(GlyphEntry):
-    """A style, with the canvas that its own glyphs decide, and what it is drawn from."""
-
-    canvas: Frame = field(default_factory=Frame)  # own cell -> canvas pixels
-    inputs: list[StyleInput] = field(default_factory=list)  # the source first, then the guides
-
-    @property
-    def source(self) -> StyleInput:
-        return self.inputs[0]
-
-    def frame_of(self, seen: StyleInput) -> Frame:
-        """An input's own cell -> canvas pixels."""
-        return seen.align.compose(self.canvas)
-
-
-@dataclass
-class PairPlan:
-    """Everything known about the data before a pixel is drawn."""
-
-    sources: list[GlyphEntry]
-    guides: list[GlyphEntry]
-    styles: list[StyleEntry]
-    chars: list[str]  # all characters that make a pair with at least one style
-    held_out: list[str]
-    size: int
-    diagnostics: Diagnostics = field(default_factory=Diagnostics)
-
-    @property
-    def members(self) -> list[GlyphEntry]:
-        return [*self.sources, *self.guides, *self.styles]
 
 
 def plan_pairs(
@@ -139,7 +78,7 @@ def plan_pairs(
     _align(plan, apply=align)
     seen: dict[int, Tensor] = {}
     for spec in guides:
-        _add_guide(plan, spec, seen, apply=align)
+        add_guide(plan, spec, seen, apply=align)
     _say_clipped(plan)
     return plan
 
@@ -263,48 +202,6 @@ def _align(plan: PairPlan, *, apply: bool) -> None:
             remedy = "Use data.align=true."
         odd = "" if 0.5 <= off.scale <= 2 else "odd_size"
         plan.diagnostics.add("warning" if far else "note", message, remedy if far else "", odd)
-
-
-def _add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: bool) -> None:
-    """Opens a guide and brings it to each style by way of the style's source, with which it shares most characters.
-
-    ``seen``: what the encoder saw of each source, by its id; it is filled here.
-    """
-    glyphs = open_glyphs(spec)
-    coverage = glyphs.coverage(plan.chars)
-    missing = len(plan.chars) - len(coverage.present)
-    guide = GlyphEntry(f"guide {glyphs.path.name}", glyphs, coverage)
-    guide.boxes = {char: glyphs.ink_box(char) for char in coverage.present}
-    if not coverage.present:
-        told = f"{guide.name}: has none of the {len(plan.chars)} characters."
-        plan.diagnostics.add("error", told, "Take it out of data.guides, or choose another.")
-    elif missing:
-        told = f"{guide.name}: lacks {missing} of {len(plan.chars)} characters, and is empty there."
-        plan.diagnostics.add("note", told)
-    plan.diagnostics += [finding for finding in coverage.diagnostics if finding.level != "note"]
-    plan.guides.append(guide)
-    for source in plan.sources:
-        align = align_guide(guide.boxes, source.boxes) if apply else Frame()
-        shared = [char for char in coverage.present if char in source.boxes]
-        if id(source) not in seen:
-            seen[id(source)] = unlike.encode(unlike.draw_small(source.glyphs, source.coverage.present))
-        places = {char: place for place, char in enumerate(source.coverage.present)}
-        encoded = unlike.encode(unlike.draw_small(glyphs, shared, align))
-        apart = unlike.distances(seen[id(source)][[places[char] for char in shared]], encoded)
-        limit = unlike.limit_of(apart)
-        other = {char for char, distance in zip(shared, apart.tolist(), strict=True) if distance > limit}
-        what = f"characters look other than in {source.glyphs.path.name} (another region's form?), and are left out"
-        plan.diagnostics.tell("note", guide.name, sorted(other), what)
-        given = [char for char in shared if char not in other]
-        for style in plan.styles:
-            if style.source.entry is source:
-                style.inputs.append(StyleInput(guide, given, align.compose(style.source.align), limit))
-
-
-def align_guide(guide: Mapping[str, Box], source: Mapping[str, Box]) -> Frame:
-    """A guide's own cell -> the source's, fitted on the characters that both have; the same cell if there are none."""
-    shared = [char for char in guide if char in source]
-    return fit_median([guide[char] for char in shared], [source[char] for char in shared]) if shared else Frame()
 
 
 def _say_clipped(plan: PairPlan) -> None:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from fontgan.config.compose import compose_config
 from fontgan.config.instantiate import source_spec, target_specs
 from fontgan.data import charset as charsets
-from fontgan.data.pairs import Target
+from fontgan.data.plan import Target
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError, RunError
 from fontgan.evaluation.evaluate import evaluate

@@ -16,7 +16,8 @@ from fontgan.data.augment import Augmentation
 from fontgan.data.batches import PairSampler, collate_pairs
 from fontgan.data.frame import median_box
 from fontgan.data.pack import Pack, make_pack, pack_key
-from fontgan.data.pairs import PairPlan, plan_pairs
+from fontgan.data.pairs import plan_pairs
+from fontgan.data.plan import PairPlan
 from fontgan.data.sources import open_glyphs
 from fontgan.generate.inference import load
 from fontgan.training.checkpoint import find

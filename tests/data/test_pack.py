@@ -29,8 +29,9 @@ from fontgan.data.augment import Augmentation
 from fontgan.data.batches import GlyphBatch, PairSampler, collate_pairs, pairs_of
 from fontgan.data.frame import Frame
 from fontgan.data.pack import Pack, make_pack, open_pack
-from fontgan.data.pairs import PairPlan, plan_pairs
+from fontgan.data.pairs import plan_pairs
 from fontgan.data.pixel_store import Prefetch, ResidentPixels, StreamedPixels, choose_store
+from fontgan.data.plan import PairPlan
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError, RunError
 from fontgan.runtime import files, subprocesses

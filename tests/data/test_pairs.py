@@ -15,7 +15,8 @@ from PIL import Image
 from fontgan.data.frame import SIZES, Frame, median_box
 from fontgan.data.pack import make_pack, open_pack, pack_key
 from fontgan.data.pair_findings import find_duplicates
-from fontgan.data.pairs import PairPlan, hold_out, plan_pairs
+from fontgan.data.pairs import hold_out, plan_pairs
+from fontgan.data.plan import PairPlan
 from fontgan.errors import DataError
 from tests.helpers import BRUSH, KAI, SOURCE, XIAOWEI, Here, box, error_line, make_font, part_of
 

@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 from fontgan.config.instantiate import source_spec
 from fontgan.data.frame import Frame, median_box
 from fontgan.data.pack import make_pack, pack_key
-from fontgan.data.pairs import PairPlan, Target, plan_pairs
+from fontgan.data.pairs import plan_pairs
+from fontgan.data.plan import PairPlan, Target
 from fontgan.data.source_list import SourceList
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fontgan.config.compose import compose_config
-from fontgan.data.pairs import Target
+from fontgan.data.plan import Target
 from fontgan.errors import DataError
 from fontgan.evaluation.fewshot import draw_lots
 from fontgan.evaluation.fewshot_table import Glyphs, compare, read_trials, table
