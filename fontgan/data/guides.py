@@ -21,8 +21,8 @@ def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: boo
     guide = GlyphEntry(f"guide {glyphs.path.name}", glyphs, coverage)
     guide.boxes = {char: glyphs.ink_box(char) for char in coverage.present}
     if not coverage.present:
-        told = f"{guide.name}: has none of the {len(plan.chars)} characters."
-        plan.diagnostics.add("error", told, "Take it out of data.guides, or choose another.")
+        told = f"{guide.name}: has none of the {len(plan.chars)} characters, and is empty."
+        plan.diagnostics.add("warning", told, "Take it out of data.guides, unless a run that it starts from has it.")
     elif missing:
         told = f"{guide.name}: lacks {missing} of {len(plan.chars)} characters, and is empty there."
         plan.diagnostics.add("note", told)
