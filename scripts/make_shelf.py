@@ -14,21 +14,26 @@ from collections.abc import Sequence
 from math import atan2, hypot, tan
 from pathlib import Path
 
-import numpy as np
-from fontTools.misc.bezierTools import calcCubicArcLength, splitCubicAtT
-from fontTools.pens.recordingPen import DecomposingRecordingPen
-from fontTools.pens.t2CharStringPen import T2CharStringPen
-from fontTools.subset import Options, Subsetter
-from fontTools.ttLib import TTFont
-from fontTools.ttLib.woff2 import WOFF2FlavorData
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fontgan.data.charset import resolve  # noqa: E402
-from fontgan.data.frame import Frame  # noqa: E402
-from fontgan.data.sources import open_glyphs  # noqa: E402
-from fontgan.pictures.contact_sheet import save_png  # noqa: E402
+from fontgan.cli import not_installed  # noqa: E402
+
+try:
+    import numpy as np
+    from fontTools.misc.bezierTools import calcCubicArcLength, splitCubicAtT
+    from fontTools.pens.recordingPen import DecomposingRecordingPen
+    from fontTools.pens.t2CharStringPen import T2CharStringPen
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+    from fontTools.ttLib.woff2 import WOFF2FlavorData
+
+    from fontgan.data.charset import resolve
+    from fontgan.data.frame import Frame
+    from fontgan.data.sources import open_glyphs
+    from fontgan.pictures.contact_sheet import save_png
+except ModuleNotFoundError as error:
+    sys.exit(f"scripts/make_shelf.py: {not_installed(error)}")
 
 CHARS = "latin1+gb2312-symbols+kana+cjk-punctuation+gb2312"
 PICTURE, PICTURE_PX = "永国骨遍缓繁警鹰", 104

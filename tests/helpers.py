@@ -43,6 +43,7 @@ TINY = (
     "trainer.sheet_chars=2",
     "trainer.device=cpu",
     "optim.warmup_steps=2",
+    "data.margin=0",
 )
 
 

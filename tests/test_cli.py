@@ -284,7 +284,7 @@ def test_check_finds_planted_faults_each_with_its_remedy(tmp_path: Path) -> None
         "三.png",
         "五=六",
         "shares no characters",
-        "aligned to the source by scale",
+        "lies off the source by scale",
     ):
         assert planted in result.stderr, planted
     assert "1 errors" in result.stdout

@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 def build_plan(cfg: DictConfig, canvases: "Mapping[str, Frame] | None" = None) -> PairPlan:
     """Opens the data that ``cfg.data`` names, on the canvases of styles that a network knows already, by name."""
     data, targets, source = cfg.data, target_specs(cfg), source_spec(cfg.data.source)
+    if not source and not (targets and all(target.source for target in targets.values())):
+        raise ConfigError("data.source: needs a font or a glyph folder. Add data.source=A.ttf.")
     if not targets:
         raise ConfigError(
             "data.targets: needs at least one style. Add data.targets=[B.ttf] or data.targets={mine: DIR}."
         )
-    if not source and not all(target.source for target in targets.values()):
-        raise ConfigError("data.source: needs a font or a glyph folder. Add data.source=A.ttf.")
     keys = ("charset", "size", "margin", "align", "guides", "holdout", "holdout_chars")
     return plan_pairs(source, targets, canvases=canvases, **{key: data[key] for key in keys})
 

@@ -41,7 +41,7 @@ def plan_pairs(
         targets: the styles; a mapping names them, a list takes file names as names.
         charset: see ``fontgan.data.charset.resolve``.
         size: side of the canvas in pixels, one of ``fontgan.data.frame.SIZES``.
-        margin: empty border on each side, as a fraction of the canvas, 0 to below 0.25.
+        margin: room on each side of a font's em, as a fraction of the canvas, 0 to below 0.25.
         align: bring the median ink box of sources and guides onto that of each style.
         guides: fonts whose glyph of the same character the generator sees beside the source.
         holdout: share of characters never trained on, 0 to below 1; the same for all styles.
@@ -126,7 +126,7 @@ def choose_canvas(glyphs: GlyphSource, boxes: list[Box], size: int, margin: floa
     """
     if not isinstance(glyphs, FolderGlyphs) or (view := glyphs.usual_view) is None:
         return fit_most(boxes, size, margin)
-    scale = size * (1 - 2 * margin) / view.side
+    scale = size / view.side
     return view.cell.compose(Frame(scale, (size - scale * view.width) / 2, (size - scale * view.height) / 2))
 
 

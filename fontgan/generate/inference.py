@@ -248,7 +248,7 @@ class Run:
 
         Args:
             extent: "cell": what the style's own images show, as large as most of them; of a font the em square, as
-                large as the canvas. "canvas": what the network draws on, pixel for pixel. A mixture is shown as
+                large as on the canvas. "canvas": what the network draws on, pixel for pixel. A mixture is shown as
                 the style of most weight is. A font that reaches out of its em as a rule is shown on the canvas all the
                 same, and the log says so.
             size: pixels of the longer side, in place of those.

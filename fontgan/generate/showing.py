@@ -38,7 +38,10 @@ def choose_view(style: object, members: Sequence[dict[str, Any]], canvas: View, 
             log.warning(f"{told}; manifest.json says where it lies.", style, 100 * beyond)
         return canvas
     own = members[0].get("view")
-    return View.from_dict(own) if own else View.of_em(canvas.width, canvas.height)
+    if own:
+        return View.from_dict(own)
+    side = round(canvas.cell.scale)  # so that pixels of the canvas stay pixels, where its em is a whole number of them
+    return View.of_em(side, side)
 
 
 def show(drawn: np.ndarray, to_view: Frame, view: View) -> np.ndarray:

@@ -196,7 +196,7 @@ def test_packing_is_timed_with_one_process_and_with_two() -> None:
     cfg = compose_config("train", [TINY[1], f"data.size={PACKED_PX}"])
     figures = {f.name: f for f in measure_packing("few", cfg, QUICK)}
     one, two = figures["packing few, 1 process"], figures["packing few, 2 processes"]
-    assert "180 glyphs at 128 px" in one.how  # of 45 characters, in the source and three styles
+    assert "270 glyphs at 128 px" in one.how  # of 45 characters, in three styles, and in the source for each
     gain = figures["packing few, 2 processes over 1"].spread
     assert gain.low <= two.spread.high / one.spread.low
     assert gain.high >= two.spread.low / one.spread.high

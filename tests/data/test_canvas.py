@@ -14,7 +14,7 @@ from fontgan.data.pack import make_pack
 from fontgan.data.pairs import plan_pairs
 from fontgan.data.sources import open_glyphs
 from tests.data.test_outlying import go_astray
-from tests.helpers import BRUSH, KAI, SOURCE, Here, part_of
+from tests.helpers import KAI, SOURCE, XIAOWEI, Here, part_of
 
 HAN = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里"
 
@@ -57,10 +57,10 @@ def test_where_many_reach_beyond_the_canvas_has_room_for_them(tmp_path: Path) ->
 @pytest.mark.parametrize("size", [64, 128])
 @pytest.mark.parametrize("margin", [0.0, 0.1])
 def test_the_glyphs_of_fonts_lie_on_the_canvas_as_they_do_in_the_em(size: int, margin: float, tmp_path: Path) -> None:
-    plan = plan_pairs(str(SOURCE), {"kai": str(KAI), "brush": str(KAI)}, charset=HAN, size=size, margin=margin)
+    plan = plan_pairs(str(SOURCE), {"kai": str(KAI), "xiaowei": str(XIAOWEI)}, charset=HAN, size=size, margin=margin)
     pack = make_pack(plan, tmp_path)
     frame = Frame(size * (1 - 2 * margin), size * margin, size * margin)
-    for name, file in (("kai", KAI), ("brush", BRUSH)):
+    for name, file in (("kai", KAI), ("xiaowei", XIAOWEI)):
         font = open_glyphs(str(file))
         for char in HAN[:4]:
             assert np.array_equal(pack.pixels[pack.rows[name][char]], font.rasterize(char, frame, size))

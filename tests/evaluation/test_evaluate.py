@@ -56,7 +56,7 @@ def test_a_run_is_measured_on_its_held_out_characters(here: Here, tiny_run: Path
     by_style = [difference[[s == style for s, _ in glyphs.names]].mean() for style in found["styles"]]
     assert found["metrics"]["l1"]["mean"] == pytest.approx(np.mean(by_style), rel=1e-5)
     assert found["metrics"]["l1"]["low"] <= found["metrics"]["l1"]["mean"] <= found["metrics"]["l1"]["high"]
-    assert set(found["metrics"]["l1"]["baselines"]) == {"copy_source", "blank_page", "mean_glyph"}
+    assert set(found["metrics"]["l1"]["baselines"]) == {"copy_source", "blank_page", "mean_glyph", "nearest_glyph"}
     cells = {cell["characters"]: cell for cell in found["matrix"]["cells"]}
     assert set(cells) == {"trained", "held_out"}
     assert cells["held_out"]["l1"] == pytest.approx(found["metrics"]["l1"]["mean"], rel=1e-5)

@@ -168,7 +168,7 @@ def test_deconvolution_doubles_the_map(kernel: int, height: int, width: int) -> 
 def test_the_encoder_smooths_before_it_halves() -> None:
     """With antialias_down a pixel becomes a quarter of itself, a half, a quarter in both directions; borders repeat."""
     level = plan_levels(
-        3, 2, dropout=0, innermost_stride=2, antialias=True, attention_levels=(), refine_levels=()
+        3, 2, inputs=1, dropout=0, innermost_stride=2, antialias=True, attention_levels=(), refine_levels=()
     )[1]  # fmt: skip
     down = drawn(encoder_half(level, nn.Identity, nn.Identity, lambda i, o: nn.Identity(), nn.Identity))
     x = picture(1, 2, 8, 6)
