@@ -21,6 +21,7 @@ from fontgan.data.frame import Frame, clips
 from fontgan.data.image_source import CellFinder, FolderGlyphs, name_from_char, resample
 from fontgan.data.reading import ImageReader
 from fontgan.data.sources import open_glyphs
+from fontgan.data.view import View
 from fontgan.evaluation.folder_pairs import glyph_set_of_folders
 from fontgan.generate.inference import Run
 from tests.helpers import SOURCE, TINY, Here, error_line, fontgan_here, part_of
@@ -251,5 +252,17 @@ def test_a_run_that_says_nothing_of_its_targets_images_draws_their_em(run_folder
         "styles": [{k: v for k, v in m.items() if k not in ("view", "beyond_em")} for m in run.manifest["styles"]]
     }
     for style in run.styles:
-        assert run.view(style) == run.view("font")
+        side = round(run.canvases[style].scale)
+        assert run.view(style) == View.of_em(side, side)
     assert run.view("font").cell == Frame(96)
+
+
+def test_the_em_of_a_font_is_cut_out_of_the_canvas_pixel_for_pixel(tmp_path: Path, here: Here) -> None:
+    result = here("train", *TINY, "data.margin=0.03125", f"out={tmp_path / 'run'}")
+    assert result.returncode == 0, result.stderr
+    run = package.load(tmp_path / "run")
+    for style in run.styles:
+        assert run.canvases[style] == Frame(60, 2, 2)
+        (em,) = run.draw("永", style)
+        (canvas,) = run.draw("永", style, view=run.view(style, extent="canvas"))
+        assert np.array_equal(np.asarray(em), np.asarray(canvas)[2:62, 2:62])
