@@ -68,7 +68,11 @@ def test_the_page_shows_a_whole_package() -> None:
 def test_a_stranger_trains_sweeps_reports_and_draws_with_a_block_of_their_own(tmp_path: Path) -> None:
     """The commands of the page, run from a folder outside the repository."""
     write_package(tmp_path)
-    shorter = {"train": TINY, "report": ("ocr=none", "rates=false", "replicates=100", "device=cpu"), "infer": ()}
+    shorter = {
+        "train": TINY,
+        "report": ("ocr=none", "rates=false", "replicates=100", "device=cpu"),
+        "infer": ("allow=[blank]",),
+    }
     for command in COMMANDS:
         assert command[0] == "fontgan"
         result = command_line(*command[1:], *shorter[command[1]], cwd=tmp_path)

@@ -527,7 +527,7 @@ def test_a_matched_sweep_resumes_and_draws_without_its_preset(
     monkeypatch.setattr("fontgan.models.cost.closest_width", lambda *_: pytest.fail("searched once more"))
     monkeypatch.setattr("fontgan.config.compose.choices", lambda group: [])
     run = out / listed(out)[0]["folder"]
-    drawn = here("infer", f"checkpoint={run}", "text=一", "style=kai", f"out={tmp_path / 'drawn'}")
+    drawn = here("infer", f"checkpoint={run}", "text=一", "style=kai", f"out={tmp_path / 'drawn'}", "allow=[blank]")
     assert drawn.returncode == 0, drawn.stderr
     assert list((tmp_path / "drawn").rglob("*.png"))
 
