@@ -10,7 +10,7 @@ ORDER = 75
 SUMMARY = "measure how well a recipe, or a run that is started from, draws fonts of which few glyphs are known"
 EXAMPLES = (
     "fontgan fewshot fonts=[A.ttf,B.ttf] data.source=NotoSansSC.ttf out=fewshot/from-nothing",
-    "fontgan fewshot fonts=[A.ttf,B.ttf] init_from=runs/base known=[30,100,300,800] out=fewshot/base against=[fewshot/from-nothing]",
+    "fontgan fewshot fonts=[A.ttf,B.ttf] init_from=runs/mine known=[30,100,300,800] out=fewshot/base against=[fewshot/from-nothing]",
 )
 
 

@@ -140,6 +140,8 @@ def target_specs(cfg: DictConfig) -> "dict[str, Target]":
         return {}
     if isinstance(plain, str | list):
         return name_styles([plain] if isinstance(plain, str) else plain)
+    if not isinstance(plain, dict):
+        raise ConfigError(f"data.targets={plain}: a font, a glyph folder, a list or a map of them is needed.")
     return name_styles({str(name): _target(str(name), value) for name, value in plain.items()})
 
 
