@@ -23,6 +23,7 @@ from fontTools.ttLib import TTFont
 
 from fontgan.cli import main
 from fontgan.runtime.checksums import file_sum, sealed
+from fontgan.training.checkpoint import find
 
 FONTS = Path(__file__).parents[1] / "fontgan" / "assets" / "fonts"
 SOURCE, KAI, BRUSH, XIAOWEI = (
@@ -169,3 +170,15 @@ def on_meta(step: Any) -> list[Any]:
         None if network is None else copy.deepcopy(network).to("meta")
         for network in (step.generator, step.discriminator)
     ]
+
+
+def two_and_two_steps_are_four(command: Sequence[str], folder: Path) -> None:
+    """Trains four steps, and two and two, and compares every weight to the bit."""
+    assert fontgan_here(*command, f"out={folder / 'four'}").returncode == 0
+    for stop in ("trainer.stop_at=2", "trainer.stop_at=null"):
+        assert fontgan_here(*command, f"out={folder / 'two'}", stop).returncode == 0
+    four, two = (find(folder / name, "last").folder for name in ("four", "two"))
+    files = sorted(file.name for file in four.glob("*.safetensors"))
+    assert "generator.safetensors" in files
+    for file in files:
+        assert (four / file).read_bytes() == (two / file).read_bytes()

@@ -17,8 +17,7 @@ from fontgan.errors import DataError
 from fontgan.values import image_from_pixels
 
 CPU = torch.device("cpu")
-PAIR, FONT = "pair", "font"
-BALANCES = (FONT, PAIR)  # every style as often as any other, or every pair: a style as often as it has pairs
+PAIR, FONT = "pair", "font"  # what may come equally often: every pair, or every style
 
 
 @dataclass
@@ -104,7 +103,7 @@ class PairSampler:
     seed: int
     augment: Augmentation
     guide_dropout: float = 0.0  # probability that a pair goes without one of its guides, of each guide
-    balance: str = PAIR  # of BALANCES: what comes equally often
+    balance: str = PAIR  # PAIR or FONT
     shots: int = 0  # references of each pair, see ``_references``
     device: torch.device = CPU  # where batches are wanted
     layout: torch.memory_format = torch.channels_last  # of their images, that of the network
@@ -174,7 +173,7 @@ class PairSampler:
     def _places(self, index: int) -> np.ndarray:
         """Which pairs the ``index``-th batch of the run has, (B,), over all processes."""
         glyphs = range(index * self.batch_size, (index + 1) * self.batch_size)
-        if self.balance == PAIR:
+        if self.balance != FONT:
             return np.array([self._permuted(-1, len(self.pairs), glyph) for glyph in glyphs])
         starts, places = self.pairs.starts, []
         there = np.flatnonzero(np.diff(starts))  # styles that have pairs
@@ -229,7 +228,7 @@ def pairs_of(pack: Pack, chars: Sequence[str]) -> list[tuple[str, str]]:
 
 def collate_pairs(pack: Pack, pairs: Sequence[tuple[str, str]]) -> GlyphBatch:
     """Reads pairs from the pack; the style weights are one-hot over the styles of its model."""
-    inputs = np.concatenate([input_rows(pack.inputs[style], [char]) for style, char in pairs])
+    inputs = np.array([[rows.get(char, -1) for rows in pack.inputs[style]] for style, char in pairs])
     targets = pack.pixels[[pack.rows[style][char] for style, char in pairs]]
     styles = torch.tensor([pack.model_styles.index(style) for style, _ in pairs])
     return GlyphBatch(

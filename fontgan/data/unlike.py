@@ -1,10 +1,8 @@
 """Guides that have another form of a character than the source: another region's, mostly.
 
 A guide is unlike its source for some character where the glyph encoder, which knows characters whatever their style, sees them
-much farther apart than it usually does.  Beside Noto Sans SC it left out 92 to 100 % of glyphs that were exchanged for another character's
-(TW-Kai, TW-Sung, Noto Serif JP, Ma Shan Zheng, ZCOOL XiaoWei), and 0 to 2.6 % of their own.  Of the forms that Noto Sans JP or TC
-draw clearly otherwise than SC it found a third in a mincho or song, and none in a kai (2026-11-26, 600 to 900 characters each).  What is not found the
-network must learn to distrust.
+much farther apart than it usually does.  That finds a glyph of another character, and of regional forms some: fewer, the less a
+guide resembles the source.  What is not found the network must learn to distrust.
 """
 
 import numpy as np

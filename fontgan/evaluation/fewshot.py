@@ -21,7 +21,7 @@ from fontgan.data.plan import Target
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import ConfigError, DataError, RunError
 from fontgan.evaluation.evaluate import evaluate
-from fontgan.evaluation.fewshot_table import compare, read_trials, table
+from fontgan.evaluation.fewshot_table import compare, read_trial, read_trials, table
 from fontgan.evaluation.glyph_set import glyph_set_of_run
 from fontgan.generate.inference import load
 from fontgan.metrics.recognition import find_ocr
@@ -141,10 +141,7 @@ def _config(
 
 def _train(config: DictConfig) -> int:
     """Trains, or goes on. Returns: 0 when it is finished."""
-    there = all_checkpoints(user_path(config.out))
-    if there and is_finished(config, there[-1]):
-        return 0
-    code = fit(config)
+    code = fit(config)  # which leaves a finished run as it is, and refuses one of other settings
     there = all_checkpoints(user_path(config.out))
     if code == 0 and not (there and is_finished(config, there[-1])):
         raise RunError(f"{config.out}: the training was stopped before its end. The same command goes on.")
@@ -154,7 +151,8 @@ def _train(config: DictConfig) -> int:
 def _measure(cfg: DictConfig, trial: Trial, config: DictConfig) -> None:
     """Writes the scores of a finished run beside it, and what its sheet needs, unless they are there."""
     folder = user_path(cfg.out) / trial.name
-    if (folder / RESULT).is_file():
+    made_of = {"steps": all_checkpoints(folder / "run")[-1].step, "ocr": cfg.ocr}
+    if (folder / RESULT).is_file() and made_of.items() <= dict(read_trial(folder / RESULT)).items():
         return
     run = load(folder / "run", which="last", device=cfg.trainer.device, precision=cfg.trainer.precision)
     glyphs = glyph_set_of_run(run, seed=GATE_SEED)
@@ -163,7 +161,7 @@ def _measure(cfg: DictConfig, trial: Trial, config: DictConfig) -> None:
         assert images is not None
         np.save(folder / f"{kind}.npy", images[:SHEET_GLYPHS])
     facts = {"font": trial.font, "known": trial.known, "seed": trial.seed}
-    facts |= {"minutes": run.checkpoint.metadata["minutes"], "steps": run.checkpoint.step, "size": run.size}
+    facts |= {"minutes": run.checkpoint.metadata["minutes"], "size": run.size, **made_of}
     baselines = {name: metric["baselines"] for name, metric in found["metrics"].items()}
     write_json(folder / RESULT, {**facts, "baselines": baselines, "glyphs": found["glyphs"]})
 

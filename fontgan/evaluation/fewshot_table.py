@@ -6,11 +6,12 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 from fontgan.errors import DataError
 from fontgan.metrics.intervals import ClusterBootstrap, Interval
 from fontgan.metrics.structure import MIN_CONFIDENCE
-from fontgan.untrusted.plain_json import read_json
+from fontgan.untrusted.plain_json import convert, read_json
 
 SEED = 1  # of the bootstrap
 BASELINES = {"blank_page": "a blank page", "copy_source": "the source", "mean_glyph": "the mean glyph", "nearest_glyph": "the nearest known glyph"}  # fmt: skip
@@ -24,11 +25,28 @@ def read_trials(folder: Path) -> list[dict[str, Any]]:
     files = sorted(folder.glob("*/fewshot.json"))
     if not files:
         raise DataError(f"{folder}: holds no few-shot measurements. Name a folder that fontgan fewshot has written.")
+    return [read_trial(file) for file in files]
+
+
+class StoredTrial(Struct, frozen=True):
+    """The schema of ``fewshot.json``, as far as tables read it."""
+
+    font: str
+    known: int
+    seed: int
+    minutes: float
+    baselines: dict[str, dict[str, float | None]]
+    glyphs: list[dict[str, float | str | None]]
+
+
+def read_trial(file: Path) -> dict[str, Any]:
+    """What one trial measured. Raises: DataError if the file is none of fontgan's."""
     try:
-        found: list[Any] = [read_json(file) for file in files]
+        found = read_json(file)
+        convert(found, StoredTrial)
     except (OSError, ValueError) as error:
-        raise DataError(f"{folder}: holds a measurement that cannot be read ({error}). Delete it.") from error
-    return found
+        raise DataError(f"{file}: not a measurement of fontgan ({error}). Delete it, and it is made again.") from error
+    return dict(found)
 
 
 class Glyphs:

@@ -23,9 +23,8 @@ from fontgan.data.pairs import plan_pairs
 from fontgan.errors import DataError, RunError
 from fontgan.generate.inference import Run
 from fontgan.training.budget import step_flops
-from fontgan.training.checkpoint import find
 from fontgan.values import image_from_pixels
-from tests.helpers import BRUSH, KAI, SOURCE, TINY, Here, fontgan_here, on_meta
+from tests.helpers import BRUSH, KAI, SOURCE, TINY, Here, fontgan_here, on_meta, two_and_two_steps_are_four
 
 CHARS = "的一是不了在人有我他这个们中来上大为和国"
 REFERENCE = (*TINY, "generator/style=reference", "generator.style.shots=2", "generator.style.width=4")
@@ -116,16 +115,9 @@ def test_operations_of_a_step_count_the_references() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ema", [0.9, 0.0])
-def test_two_and_two_steps_are_four(ema: float, tmp_path: Path, here: Here) -> None:
+def test_two_and_two_steps_are_four(ema: float, tmp_path: Path) -> None:
     command = ["train", *REFERENCE, f"trainer.ema_decay={ema}", "trainer.precision=fp32"]
-    assert here(*command, f"out={tmp_path / 'four'}").returncode == 0
-    for stop in ("trainer.stop_at=2", "trainer.stop_at=null"):
-        assert here(*command, f"out={tmp_path / 'two'}", stop).returncode == 0
-    four, two = (find(tmp_path / name, "last").folder for name in ("four", "two"))
-    files = sorted(file.name for file in four.glob("*.safetensors"))
-    assert "generator.safetensors" in files
-    for file in files:
-        assert (four / file).read_bytes() == (two / file).read_bytes()
+    two_and_two_steps_are_four(command, tmp_path)
 
 
 def test_a_run_remembers_its_styles_by_their_training_glyphs(reference_run: Path, one_shared_cache: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,22 @@ def test_fonts_that_are_none_or_share_too_little_are_named(tmp_path: Path, here:
     asked = command(tmp_path / "out", fonts=f"{{kai: '{XIAOWEI}', small: '{small}'}}")
     assert "small: shares 1 characters with its source" in error_line(here(*asked))
     assert "fonts: which fonts" in error_line(here(*command(tmp_path / "out", fonts="[]")))
+
+
+def test_another_recipe_in_the_same_folder_is_refused_and_a_longer_one_is_measured_anew(
+    measured: Path, tmp_path: Path, here: Here
+) -> None:
+    out = tmp_path / "a"
+    shutil.copytree(measured, out)
+    assert "optim.lr" in error_line(here(*command(out), "optim.lr=0.001"))
+    result = here(*[setting.replace("budget=2steps", "budget=3steps") for setting in command(out)])
+    assert result.returncode == 0, result.stderr
+    assert {one["steps"] for one in read_trials(out)} == {3}
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", "no json", '{"font": 3}'])
+def test_a_file_that_is_no_measurement_gets_one_line(content: str, tmp_path: Path, here: Here) -> None:
+    (tmp_path / "other" / "kai").mkdir(parents=True)
+    (tmp_path / "other" / "kai" / "fewshot.json").write_text(content)
+    line = error_line(here(*command(tmp_path / "out"), f"against=[{tmp_path / 'other'}]"))
+    assert "fewshot.json: not a measurement of fontgan" in line
