@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,19 @@ from fontgan.data.pack import Pack, make_pack
 from fontgan.errors import ConfigError, Faults, RunError, UserError
 from fontgan.loggers import Logger
 from fontgan.models.cost import parameters
+from fontgan.models.predict import draw_glyphs
 from fontgan.models.unet import EncodeDecode, UnetGenerator
 from fontgan.runtime import distributed
 from fontgan.runtime.device import autocast, pick_precision
 from fontgan.runtime.files import cache_folder
 from fontgan.runtime.log_setup import quiet
-from fontgan.training.finetune import PretrainedRun, freeze_parts, load_pretrained, stale_prototypes
+from fontgan.training.finetune import (
+    PretrainedRun,
+    freeze_parts,
+    load_pretrained,
+    stale_prototypes,
+    start_at_nearest_style,
+)
 from fontgan.training.memory import largest_batch
 from fontgan.training.step import TrainStep
 
@@ -89,7 +97,11 @@ def build_parts(
     if pretrained is not None and pretrained.checkpoint is not None:
         load_pretrained(generator, pretrained, styles)
     check_single_pixels(cfg, generator)
+    pack = make_pack(plan, cache_folder(cfg.data.cache), workers=cfg.data.workers).for_model(styles)
     generator = _share_statistics(cfg, generator, device).to(device).to(memory_format=layout)  # type: ignore[call-overload]
+    if pretrained is not None and pretrained.checkpoint is not None:
+        draw = partial(draw_glyphs, generator, device=device, autocast=autocast(device, precision))
+        start_at_nearest_style(generator, pretrained, pack, draw)
     if cfg.trainer.gradient_checkpointing:
         generator.set_grad_checkpointing()
     frozen_parts, num_frozen_styles = _freeze(cfg, generator, pretrained, targets)
@@ -107,7 +119,6 @@ def build_parts(
         forward_d=torch.compile(discriminator) if compiled and discriminator is not None else None,
         frozen_parts=frozen_parts, num_frozen_styles=num_frozen_styles,
     )  # fmt: skip
-    pack = make_pack(plan, cache_folder(cfg.data.cache), workers=cfg.data.workers).for_model(styles)
     sampler = PairSampler(
         pack, batch_size=cfg.trainer.batch_size, seed=cfg.trainer.seed, augment=augment,
         guide_dropout=cfg.data.guide_dropout, balance=cfg.data.balance, shots=generator.style.shots,

@@ -9,6 +9,10 @@ logits  float, unbounded; sigmoid(logits) is ink: what a generator gives
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+_FINER = 4  # times as many pixels a side, among which a sharpened edge is found
+_AT_ONCE = 8  # images, since the finer ones take 16 times their memory
 
 
 def image_from_pixels(pixels: np.ndarray | Tensor) -> Tensor:
@@ -29,6 +33,24 @@ def ink_from_image(image: Tensor) -> Tensor:
 
 def image_from_logits(logits: Tensor) -> Tensor:
     return torch.tanh(-0.5 * logits)  # 1 - 2 * sigmoid(logits)
+
+
+def sharp_image_from_logits(logits: Tensor, sharpness: float) -> Tensor:
+    """An image whose edges lie where ``image_from_logits`` has its middle grey, and are crisper than there.
+
+    A network that is unsure where an edge runs draws it as a wide ramp. Logits are multiplied between the pixels, as if
+    each were 4 x 4 of them, and the ink of a pixel is what these have, so that an edge is not moved to the raster.
+
+    Args:
+        logits: (B, C, H, W).   sharpness: by which they are multiplied, 1 or more; 1 changes nothing.
+    """
+    if sharpness == 1:
+        return image_from_logits(logits)
+    sharp = []
+    for part in logits.split(_AT_ONCE):
+        finer = F.interpolate(part, scale_factor=_FINER, mode="bilinear", align_corners=False)
+        sharp.append(F.avg_pool2d(image_from_logits(finer * sharpness), _FINER))
+    return torch.cat(sharp)
 
 
 def _float(pixels: np.ndarray | Tensor) -> Tensor:

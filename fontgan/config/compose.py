@@ -19,6 +19,7 @@ from fontgan.config.instantiate import build_objective, build_on_meta, target_sp
 from fontgan.config.overrides import escape_overrides, unescape
 from fontgan.config.plugins import activate, active, refuse_inactive, typed_plugins
 from fontgan.config.saved import check_fits, load_config
+from fontgan.config.targets_file import resolve_targets_file
 from fontgan.config.verbs import file_name, verbs
 from fontgan.errors import ConfigError
 from fontgan.runtime.files import user_path
@@ -110,7 +111,7 @@ def resolve(verb: str, cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
         # Those whose classes the training uses, typed or installed, make the run what it is.
         used = {node["_target_"].partition(".")[0] for _, node in target_nodes(cfg)}
         cfg.plugins = sorted(used & set(active()))
-    return [*inherited, *resolve_auto_source(cfg), *_match_params(cfg), *_apply_budget(cfg)]
+    return [*inherited, *resolve_targets_file(cfg), *resolve_auto_source(cfg), *_match_params(cfg), *_apply_budget(cfg)]
 
 
 def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:

@@ -13,6 +13,7 @@ from fontgan.config.check import RESOLVED_KEYS
 from fontgan.config.groups import SPECIAL_KEYS
 from fontgan.config.schema import LossTermConfig
 from fontgan.config.targets import locate
+from fontgan.config.targets_file import names_file, read_targets
 from fontgan.errors import ConfigError, UserError, first_line
 
 if TYPE_CHECKING:
@@ -138,6 +139,8 @@ def target_specs(cfg: DictConfig) -> "dict[str, Target]":
     plain = OmegaConf.to_container(targets) if OmegaConf.is_config(targets) else targets
     if not plain:
         return {}
+    if names_file(plain):
+        plain = read_targets(plain)
     if isinstance(plain, str | list):
         return name_styles([plain] if isinstance(plain, str) else plain)
     if not isinstance(plain, dict):

@@ -1,10 +1,5 @@
 """The shelf: complete source fonts, four in the package and larger ones that npm fetches into the cache."""
 
-import hashlib
-import shutil
-import subprocess
-import tarfile
-import zlib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,9 +7,9 @@ from pathlib import Path
 import yaml
 
 from fontgan.data.font_tables import unpacked
-from fontgan.errors import DataError, shorten
-from fontgan.runtime.files import atomic_write, cache_folder, temporary_sibling
-from fontgan.untrusted.fonts import MAX_BYTES
+from fontgan.data.npm import check_hash, npm_files
+from fontgan.errors import DataError
+from fontgan.runtime.files import atomic_write, cache_folder
 
 FOLDER = Path(__file__).parents[1] / "assets" / "shelf"
 
@@ -85,39 +80,9 @@ def fetch_font(font: ShelfFont) -> None:
 
     Raises: DataError if npm is lacking or fails, or the font is not the one whose hash is pinned; nothing is left then.
     """
-    npm, where = shutil.which("npm"), f"fetch={font.name}"
-    if npm is None:
-        raise DataError(f"{where}: is fetched by npm, which is not installed. Install Node.js, which brings it.")
+    where = f"fetch={font.name}"
     font.path.parent.mkdir(parents=True, exist_ok=True)
-    with temporary_sibling(font.path) as aside:
-        command = [npm, "pack", font.package, "--silent", "--ignore-scripts", "--pack-destination", str(aside)]
-        result = subprocess.run(command, capture_output=True, text=True, errors="replace", cwd=aside)
-        packed = next(aside.glob("*.tgz"), None)
-        if result.returncode or packed is None:
-            why = shorten([line for line in result.stderr.splitlines() if line.strip()][-3:]) or "it says nothing"
-            remedy = f"See what npm pack {font.package} says."
-            raise DataError(f"{where}: npm could not fetch {font.package} ({why}). {remedy}")
-        data, terms = _read_members(packed, font, where)
-    if (found := hashlib.sha256(data).hexdigest()) != font.sha256:
-        why = f"its sha256 is {found} and should be {font.sha256}"
-        raise DataError(
-            f"{where}: {font.file} of {font.package} is not the font that it should be ({why}). Nothing is kept."
-        )
+    data, terms = npm_files(font.package, [font.file, font.licence], where)
+    check_hash(data, font.sha256, f"{where}: {font.file} of {font.package}")
     atomic_write(font.licence_path, terms)
     atomic_write(font.path, unpacked(font.path, data))
-
-
-def _read_members(packed: Path, font: ShelfFont, where: str) -> tuple[bytes, bytes]:
-    """The font and its licence in a package. Raises: DataError if it is broken or lacks them."""
-    found = []
-    try:
-        with tarfile.open(packed) as package:
-            for name in (font.file, font.licence):
-                stream = package.extractfile(f"package/{name}")
-                if stream is None:
-                    raise KeyError(name)
-                found.append(stream.read(MAX_BYTES))
-    except (tarfile.TarError, KeyError, EOFError, OSError, zlib.error) as error:
-        remedy = "Try again, or see whether the registry is a good one."
-        raise DataError(f"{where}: {font.package} is broken or lacks {font.file} ({error}). {remedy}") from error
-    return found[0], found[1]

@@ -93,8 +93,8 @@ def check_choice(key: str, value: object, choices: Collection[object]) -> None:
         raise ValueError(f"{key}={value}: choose one of {', '.join(map(str, choices))}.")
 
 
-def check_at_least(key: str, value: int, least: int = 1) -> None:
-    """Raises: ValueError if a count is below ``least``."""
+def check_at_least(key: str, value: float, least: float = 1) -> None:
+    """Raises: ValueError if a number is below ``least``."""
     if value < least:
         raise ValueError(f"{key}={value}: {least} or more is needed.")
 

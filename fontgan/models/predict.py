@@ -6,9 +6,10 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fontgan.values import image_from_logits, image_from_pixels, pixels_from_image
+from fontgan.models.unet import UnetGenerator
+from fontgan.values import image_from_pixels, pixels_from_image, sharp_image_from_logits
 
 Tag = TypeVar("Tag")
 Pixels = tuple[Tag, np.ndarray]
@@ -17,7 +18,7 @@ Autocast = Callable[[], torch.autocast]
 
 @torch.inference_mode()
 def draw_glyphs(
-    generator: nn.Module,
+    generator: UnetGenerator,
     inputs: Tensor,
     style: Tensor,
     *,
@@ -41,7 +42,7 @@ def draw_glyphs(
         with autocast():
             logits = generator(images, style[part].to(device, non_blocking=True))
         # Not waited for: on a GPU the next batch is on its way before this one is back.
-        drawn[part].copy_(image_from_logits(logits).float(), non_blocking=True)
+        drawn[part].copy_(sharp_image_from_logits(logits, generator.sharpness).float(), non_blocking=True)
     if on_cuda:
         torch.cuda.synchronize(device)
     generator.train(was_training)
@@ -50,7 +51,7 @@ def draw_glyphs(
 
 @torch.inference_mode()
 def draw_pixels(
-    generator: nn.Module, batches: Iterable[Pixels[Tag]], style: Tensor, *, device: torch.device, autocast: Autocast
+    generator: UnetGenerator, batches: Iterable[Pixels[Tag]], style: Tensor, *, device: torch.device, autocast: Autocast
 ) -> Generator[Pixels[Tag], None, None]:
     """Draws batch after batch of 8-bit images in one style, each as soon as it is asked for.
 
@@ -78,7 +79,7 @@ def draw_pixels(
         images = image_from_pixels(source).contiguous(memory_format=torch.channels_last)
         with autocast():
             logits = generator(images, style.expand(len(images), -1))
-        levels = pixels_from_image(image_from_logits(logits)[:, 0])
+        levels = pixels_from_image(sharp_image_from_logits(logits, generator.sharpness)[:, 0])
         if not on_cuda:
             yield tag, levels.numpy()
             continue

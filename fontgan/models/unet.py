@@ -146,6 +146,7 @@ class UnetGenerator(nn.Module):
         antialias_down: a fixed low-pass before each convolution of the encoder that halves, so that no fine detail
             folds into false coarse one (Zhang 2019, arXiv:1904.11486; Karras et al. 2020, arXiv:1912.04958).
         head_channels: see ``OutputHead``.
+        sharpness: of what is drawn, 1 or more, see ``sharp_image_from_logits``; no training sees it.
         init: a scheme of ``fontgan.models.init``.
 
     Raises: ValueError where a number or a level is out of range.
@@ -170,8 +171,10 @@ class UnetGenerator(nn.Module):
         innermost_stride: int = 2,
         antialias_down: bool = False,
         head_channels: int = 0,
+        sharpness: float = 1.0,
         init: str = "normal",
     ):
+        check_at_least("sharpness", sharpness)
         super().__init__()
         levels = plan_levels(
             depth, ngf, inputs=1 + guides, dropout=dropout, innermost_stride=innermost_stride, antialias=antialias_down,
@@ -184,6 +187,7 @@ class UnetGenerator(nn.Module):
         self.styles = styles
         self.in_channels = 1 + guides
         self.depth = depth
+        self.sharpness = sharpness
 
         # From the inside out.  The order in which modules are made decides which weights a seed draws.
         entry = style(levels[-1].inner, styles)

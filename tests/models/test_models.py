@@ -31,7 +31,7 @@ from fontgan.models.resize import SameSizeConv
 from fontgan.models.style import Affine, StyleEmbedding
 from fontgan.models.unet import UnetGenerator, UnetSkipConnectionBlock
 from fontgan.models.up import UpBlock, UpPath
-from fontgan.values import image_from_logits
+from fontgan.values import image_from_logits, ink_from_image, sharp_image_from_logits
 from tests.helpers import combinations
 
 UPS, STYLES, NORMS = choices("generator/up"), choices("generator/style"), choices("generator/norm")
@@ -672,6 +672,29 @@ def test_every_size_works_with_every_depth_that_fits(size: int) -> None:
 def test_image_from_logits() -> None:
     image = image_from_logits(torch.tensor([-50.0, 0.0, 50.0]))
     assert image.tolist() == pytest.approx([1, 0, -1])
+
+
+def edge(shift: float, *, blurred: bool) -> torch.Tensor:
+    """(1, 1, 32, 32) ink of a page whose left half is black, up to 16 + shift pixels."""
+    ink = (torch.arange(32) < 16).float()
+    ink[16] = shift
+    if blurred:
+        ink = torch.nn.functional.avg_pool1d(ink[None], 5, 1, padding=2, count_include_pad=False)[0]
+    return ink.expand(1, 1, 32, 32)
+
+
+@pytest.mark.parametrize("shift", [0.1, 0.3, 0.5, 0.9])
+def test_sharpening_narrows_an_edge_where_it_is(shift: float) -> None:
+    true, blurred = edge(shift, blurred=False), edge(shift, blurred=True)
+
+    def drawn(ink: torch.Tensor) -> torch.Tensor:
+        return ink_from_image(sharp_image_from_logits(torch.logit(ink, eps=0.01), 3.0))
+
+    assert (drawn(blurred) - true).abs().mean() < 0.5 * (blurred - true).abs().mean()
+    assert (drawn(true) - true).abs().max() < 0.2  # what is crisp is left as it is, nearly
+    logits = torch.randn(9, 1, 8, 8)
+    assert torch.equal(sharp_image_from_logits(logits, 1.0), image_from_logits(logits))
+    assert sharp_image_from_logits(logits, 3.0).shape == logits.shape
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from fontgan.training.finetune import (
     origin_of,
     parts_of,
     stale_prototypes,
+    start_at_nearest_style,
 )
 from fontgan.training.step import TrainStep
 from tests.helpers import BRUSH, KAI, TINY, XIAOWEI, Here, described, fontgan_here
@@ -221,6 +222,33 @@ def test_what_is_neither_new_nor_frozen_starts_as_it_was(saved: Callable[[Any], 
         assert torch.equal(ours[: len(tensor)] if key.endswith("table.weight") else ours, tensor)
         if key.endswith("table.weight"):
             assert torch.allclose(ours[2], tensor.mean(0))
+
+
+def test_a_new_style_starts_as_the_old_one_that_draws_its_glyphs_best(
+    old_run: Path, saved: Callable[[Any], PretrainedRun]
+) -> None:
+    pretrained = saved(small("film_all"))
+    generator = build_generator(small("film_all"), 3)
+    load_pretrained(generator, pretrained, ["kai", "brush", "mine"])
+    config = compose_config("train", [*TINY, NEW, f"out={old_run.parent / 'unmade'}"])
+    pack = build_parts(config, torch.device("cpu"), "fp32")[0].for_model(["kai", "brush", "mine"])
+    truth = collate_pairs(
+        pack, [("mine", char) for char in pack.trained[::2]]
+    ).target  # 42 of which 24 at most are seen
+    asked = []
+
+    def draw(inputs: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+        """Brush draws the true glyphs, kai a blank page."""
+        asked.append(len(inputs))
+        assert style.sum() == len(inputs)
+        return truth if style[0, 1] else torch.ones_like(inputs[:, :1])
+
+    start_at_nearest_style(generator, pretrained, pack, draw)
+    assert asked == [21, 21]
+    tables = [tensor for key, tensor in generator.state_dict().items() if key.endswith("table.weight")]
+    assert len(tables) > 1
+    for table in tables:
+        assert torch.equal(table[2], table[1])
 
 
 # -- resuming -------------------------------------------------------------------------------

@@ -1,0 +1,88 @@
+"""scripts/corpus.py: its list, and what it makes of one font, fetched by stand-ins for npm and apt-get."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fontgan.config.targets_file import read_targets
+from tests.data.test_shelf import npm, package
+from tests.helpers import BRUSH, KAI
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "corpus.py"
+LICENCE = b"SIL OPEN FONT LICENSE Version 1.1"
+
+
+def test_nothing_that_is_judged_by_is_trained_on() -> None:
+    listed = yaml.safe_load(SCRIPT.with_suffix(".yaml").read_text())
+    judged = {name for name, facts in listed.items() if facts.get("use") == "validation"}
+    kin = ("wenkai", "ma-shan-zheng", "xiaowei", "kuaile", "zhi-mang-xing", "shippori-mincho", "yusei", "kurenaido",
+           "kaisei", "hahmlet", "nanum-pen")  # fmt: skip
+    assert len(judged) == 10
+    for name, facts in listed.items():
+        told = f"{name} {facts['file']}".lower()
+        assert (name in judged) == any(one in told for one in kin), name
+    assert len({facts["sha256"] for facts in listed.values()}) == len(listed)
+
+
+@pytest.fixture
+def listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the script with a list of two fonts, and an npm that has both."""
+    script = tmp_path / "scripts" / "corpus.py"
+    script.parent.mkdir()
+    text = SCRIPT.read_text().replace("Path(__file__).resolve().parents[1]", f"Path({str(SCRIPT.parents[1])!r})")
+    script.write_text(text)
+    facts = {"class": "kai", "region": "sc", "licence": "OFL-1.1", "npm": "@made/fonts@1", "licence_file": "LICENSE"}
+    named = {
+        "one": facts | {"file": "one.ttf", "sha256": hashlib.sha256(KAI.read_bytes()).hexdigest()},
+        "two": facts
+        | {"file": "two.ttf", "sha256": hashlib.sha256(BRUSH.read_bytes()).hexdigest(), "use": "validation"},
+    }
+    script.with_suffix(".yaml").write_text(yaml.safe_dump(named))
+    package(tmp_path / "made.tgz", {"one.ttf": KAI.read_bytes(), "two.ttf": BRUSH.read_bytes(), "LICENSE": LICENCE})
+    npm(tmp_path, f'cp "{tmp_path}/made.tgz" "$dest/made-1.0.0.tgz"')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    return script
+
+
+def run(script: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(script), str(out)], capture_output=True, text=True, timeout=120)
+
+
+def test_fonts_are_fetched_with_lists_that_fontgan_takes(listing: Path, tmp_path: Path) -> None:
+    out = tmp_path / "corpus"
+    made = run(listing, out)
+    assert made.returncode == 0, made.stderr
+    assert read_targets(str(out / "training.yaml")) == {
+        "one": {"font": str(out / "training" / "one.ttf"), "source": "shelf:sans"}
+    }
+    assert list(read_targets(str(out / "validation.yaml"))) == ["two"]
+    assert (out / "training" / "one.ttf").read_bytes() == KAI.read_bytes()
+    assert (out / "training" / "one.LICENSE.txt").read_bytes() == LICENCE
+    told = list(csv.DictReader((out / "manifest.csv").open()))
+    assert [(row["name"], row["use"], row["family"]) for row in told] == [
+        ("one", "training", "LXGW WenKai"), ("two", "validation", "Ma Shan Zheng")
+    ]  # fmt: skip
+    npm(tmp_path, "exit 1")  # what is there is not fetched again
+    assert run(listing, out).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("licence", "font", "said"), [(b"all rights reserved", KAI, "not the text"), (LICENCE, BRUSH, "sha256")]
+)
+def test_another_licence_or_font_is_refused_and_not_kept(
+    licence: bytes, font: Path, said: str, listing: Path, tmp_path: Path
+) -> None:
+    package(tmp_path / "made.tgz", {"one.ttf": font.read_bytes(), "LICENSE": licence})
+    made = run(listing, tmp_path / "corpus")
+    assert made.returncode == 1
+    assert made.stderr.splitlines()[-1].startswith("scripts/corpus.py: one:")
+    assert said in made.stderr
+    assert "Traceback" not in made.stderr
+    assert not list((tmp_path / "corpus" / "training").iterdir())
