@@ -47,7 +47,7 @@ def sharp_image_from_logits(logits: Tensor, sharpness: float) -> Tensor:
     if sharpness == 1:
         return image_from_logits(logits)
     sharp = []
-    for part in logits.split(_AT_ONCE):
+    for part in torch.split(logits, _AT_ONCE):
         finer = F.interpolate(part, scale_factor=_FINER, mode="bilinear", align_corners=False)
         sharp.append(F.avg_pool2d(image_from_logits(finer * sharpness), _FINER))
     return torch.cat(sharp)

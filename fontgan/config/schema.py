@@ -98,6 +98,7 @@ class TrainerConfig:
     stop_at: int | None = limited(1, free=True)
     seed: int = limited(0, 2**63)
     ema_decay: float = limited(0, below=1)
+    placement: float = limited(0, 0.25)
     grad_clip: float = limited(0)
     on_divergence: str = limited(choices=("stop", "rollback"), free=True)
     freeze: list[str] | None = limited(choices=("encoder", "decoder", "style"))

@@ -50,9 +50,9 @@ def encode(glyphs: np.ndarray) -> Tensor:
 def _quick_encoder() -> GlyphEncoder:
     """The encoder with its norms folded into its convolutions; of dozens of fonts it sees tens of thousands of glyphs."""
     encoder = copy.deepcopy(glyph_encoder())
-    for stage in encoder.stages:
-        for place, (conv, norm, _) in enumerate(stage):
-            stage[place] = nn.Sequential(fuse_conv_bn_eval(conv, norm), nn.ReLU(inplace=True))
+    for layer in encoder.modules():
+        if isinstance(layer, nn.Sequential) and isinstance(norm := layer[1], nn.BatchNorm2d):
+            layer[0], layer[1] = fuse_conv_bn_eval(layer[0], norm), nn.Identity()
     return encoder.to(memory_format=torch.channels_last)
 
 
