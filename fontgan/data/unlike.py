@@ -51,8 +51,11 @@ def _quick_encoder() -> GlyphEncoder:
     """The encoder with its norms folded into its convolutions; of dozens of fonts it sees tens of thousands of glyphs."""
     encoder = copy.deepcopy(glyph_encoder())
     for layer in encoder.modules():
-        if isinstance(layer, nn.Sequential) and isinstance(norm := layer[1], nn.BatchNorm2d):
-            layer[0], layer[1] = fuse_conv_bn_eval(layer[0], norm), nn.Identity()
+        if not isinstance(layer, nn.Sequential):
+            continue
+        conv, norm = layer[0], layer[1]
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            layer[0], layer[1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
     return encoder.to(memory_format=torch.channels_last)
 
 
