@@ -73,8 +73,11 @@ def debian_files(package: str, names: list[str], where: str) -> list[bytes]:
         packed = next(Path(folder).glob("*.deb"), None)
         if result.returncode or packed is None:
             raise DataError(f"{where}: apt-get could not download {package}. See what apt-get download {package} says.")
-        subprocess.run(["dpkg-deb", "-x", str(packed), folder], check=True)
-        return [(Path(folder) / name).read_bytes() for name in names]
+        try:
+            subprocess.run(["dpkg-deb", "-x", str(packed), folder], check=True, capture_output=True)
+            return [(Path(folder) / name).read_bytes() for name in names]
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise DataError(f"{where}: the Debian package {package} is broken or lacks a file ({error}).") from error
 
 
 def row(name: str, facts: dict[str, str], file: Path) -> dict[str, str | int]:

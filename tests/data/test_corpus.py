@@ -86,3 +86,23 @@ def test_another_licence_or_font_is_refused_and_not_kept(
     assert said in made.stderr
     assert "Traceback" not in made.stderr
     assert not list((tmp_path / "corpus" / "training").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("apt", "said"), [("exit 1", "apt-get could not download"), ("touch made.deb", "is broken or lacks a file")]
+)
+def test_a_debian_package_that_will_not_come_is_told_in_a_line(
+    apt: str, said: str, listing: Path, tmp_path: Path
+) -> None:
+    facts = yaml.safe_load(listing.with_suffix(".yaml").read_text())
+    facts["one"]["debian"] = "fonts-made"
+    del facts["one"]["npm"]
+    listing.with_suffix(".yaml").write_text(yaml.safe_dump(facts))
+    for name, does in (("apt-get", apt), ("dpkg-deb", "exit 2")):
+        program = tmp_path / "bin" / name
+        program.write_text(f"#!/bin/sh\n{does}\n")
+        program.chmod(0o755)
+    made = run(listing, tmp_path / "corpus")
+    assert made.returncode == 1
+    assert said in made.stderr.splitlines()[-1]
+    assert "Traceback" not in made.stderr
