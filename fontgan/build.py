@@ -117,7 +117,7 @@ def build_parts(
         autocast=autocast(device, precision), ema_decay=cfg.trainer.ema_decay, grad_clip=cfg.trainer.grad_clip,
         forward=torch.compile(EncodeDecode(generator)) if compiled else None,
         forward_d=torch.compile(discriminator) if compiled and discriminator is not None else None,
-        placement=round(cfg.trainer.placement * cfg.data.size), frozen_parts=frozen_parts, num_frozen_styles=num_frozen_styles,
+        placement=max(round(cfg.trainer.placement * cfg.data.size), int(cfg.trainer.placement > 0)), frozen_parts=frozen_parts, num_frozen_styles=num_frozen_styles,
     )  # fmt: skip
     sampler = PairSampler(
         pack, batch_size=cfg.trainer.batch_size, seed=cfg.trainer.seed, augment=augment,

@@ -6,7 +6,7 @@ In several processes DistributedDataParallel averages the gradients.
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import torch
@@ -125,8 +125,9 @@ class TrainStep:
         for batch in batches:
             logits, source_map = output or self._generate(batch)
             fake = image_from_logits(logits)  # what networks see; gradients of it and of the losses' meet at the logits
-            target = placed(batch.target, fake, self.placement) if self.placement else batch.target
-            given: dict[str, Any] = {"target": target, "source": batch.source, "style": batch.style}
+            if self.placement:
+                batch = replace(batch, target=placed(batch.target, fake, self.placement))
+            given: dict[str, Any] = {"target": batch.target, "source": batch.source, "style": batch.style}
             given |= {"logits": logits, "fake": image_from_logits(logits)}
             losses = self.objective.generator_losses(given, progress)
             if self.objective.needs("fake_map", progress):
