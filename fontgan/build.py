@@ -33,6 +33,7 @@ from fontgan.training.finetune import (
     start_at_nearest_style,
 )
 from fontgan.training.memory import largest_batch
+from fontgan.training.registration import Registration
 from fontgan.training.step import TrainStep
 
 log = logging.getLogger(__name__)
@@ -110,14 +111,14 @@ def build_parts(
     if discriminator is not None:
         discriminator = _share_statistics(cfg, discriminator, device).to(device).to(memory_format=layout)
         optimiser_d = _optimiser(cfg, discriminator, cfg.optim.discriminator_lr)
-    compiled = wants_compile(cfg, device)
+    compiled, registration = wants_compile(cfg, device), Registration(**cfg.trainer.registration)
     train_step = TrainStep(
         generator, discriminator, objective,
         optimiser_g=_optimiser(cfg, generator, cfg.optim.lr), optimiser_d=optimiser_d,
         autocast=autocast(device, precision), ema_decay=cfg.trainer.ema_decay, grad_clip=cfg.trainer.grad_clip,
         forward=torch.compile(EncodeDecode(generator)) if compiled else None,
         forward_d=torch.compile(discriminator) if compiled and discriminator is not None else None,
-        placement=max(round(cfg.trainer.placement * cfg.data.size), int(cfg.trainer.placement > 0)), frozen_parts=frozen_parts, num_frozen_styles=num_frozen_styles,
+        registration=registration if registration.shift or registration.bend else None, frozen_parts=frozen_parts, num_frozen_styles=num_frozen_styles,
     )  # fmt: skip
     sampler = PairSampler(
         pack, batch_size=cfg.trainer.batch_size, seed=cfg.trainer.seed, augment=augment,

@@ -83,6 +83,13 @@ class OptimConfig:
 
 
 @dataclass
+class RegistrationConfig:
+    shift: float = limited(0, 0.25)
+    bend: float = limited(0, 0.1)
+    share: float = limited(0, 1)
+
+
+@dataclass
 class TrainerConfig:
     device: str = limited(free=True)
     precision: str = MISSING
@@ -98,7 +105,7 @@ class TrainerConfig:
     stop_at: int | None = limited(1, free=True)
     seed: int = limited(0, 2**63)
     ema_decay: float = limited(0, below=1)
-    placement: float = limited(0, 0.25)
+    registration: RegistrationConfig = field(default_factory=RegistrationConfig)
     grad_clip: float = limited(0)
     on_divergence: str = limited(choices=("stop", "rollback"), free=True)
     freeze: list[str] | None = limited(choices=("encoder", "decoder", "style"))

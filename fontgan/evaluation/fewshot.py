@@ -23,6 +23,7 @@ from fontgan.errors import ConfigError, DataError, RunError
 from fontgan.evaluation.evaluate import evaluate
 from fontgan.evaluation.fewshot_table import compare, read_trial, read_trials, table
 from fontgan.evaluation.glyph_set import glyph_set_of_run
+from fontgan.evaluation.moved import scores_of_moved
 from fontgan.generate.inference import load
 from fontgan.metrics.recognition import find_ocr
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
@@ -160,10 +161,12 @@ def _measure(cfg: DictConfig, trial: Trial, config: DictConfig) -> None:
     for kind, images in {"drawn": glyphs.drawn, "true": glyphs.truth, "source": glyphs.source}.items():
         assert images is not None
         np.save(folder / f"{kind}.npy", images[:SHEET_GLYPHS])
+    moved = {names[1]: scores for names, scores in zip(glyphs.names, scores_of_moved(glyphs), strict=True)}
+    lines = [line | moved[line["char"]] for line in found["glyphs"]]
     facts = {"font": trial.font, "known": trial.known, "seed": trial.seed}
     facts |= {"minutes": run.checkpoint.metadata["minutes"], "size": run.size, **made_of}
     baselines = {name: metric["baselines"] for name, metric in found["metrics"].items()}
-    write_json(folder / RESULT, {**facts, "baselines": baselines, "glyphs": found["glyphs"]})
+    write_json(folder / RESULT, {**facts, "baselines": baselines, "glyphs": lines})
 
 
 def _sheet(found: Sequence[dict[str, Any]], out: Path, file: Path) -> None:

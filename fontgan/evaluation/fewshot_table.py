@@ -68,19 +68,27 @@ class Glyphs:
         self.flagged = np.where(np.isnan(structure), np.nan, structure < MIN_CONFIDENCE)
         self.keepable = np.array([not line["not_kept_for"] for _, line in lines], np.float64)
         self.contour = values("contour_within")
+        self.moved_l1, self.moved_perceptual = values("moved_l1"), values("moved_glyph_perceptual")
+        self.moved_keepable, self.moved_contour = values("moved_kept"), values("moved_contour_within")
 
     def statistics(self) -> dict[str, Statistic]:
         """Column -> its value for some rows."""
 
-        def over_blank(rows: np.ndarray) -> float:
-            return float(self.l1[rows].sum() / self.blank_l1[rows].sum())
+        def over_blank(values: np.ndarray) -> Statistic:
+            return lambda rows: float(values[rows].sum() / self.blank_l1[rows].sum())
 
         def mean_of(values: np.ndarray) -> Statistic:
             return lambda rows: float(np.nanmean(values[rows])) if np.isfinite(values[rows]).any() else float("nan")
 
-        named = {"SSIM": self.ssim, "encoder": self.perceptual, "read right": self.read}
-        named |= {"keepable": self.keepable, "contour": self.contour, "flagged": self.flagged}
-        return {"L1 / blank": over_blank} | {name: mean_of(values) for name, values in named.items()}
+        means = {"SSIM": self.ssim, "encoder": self.perceptual, "read right": self.read}
+        means |= {"keepable": self.keepable, "contour": self.contour, "flagged": self.flagged}
+        of_moved = {"encoder": self.moved_perceptual, "keepable": self.moved_keepable, "contour": self.moved_contour}
+        return {
+            "L1 / blank": over_blank(self.l1),
+            **{name: mean_of(values) for name, values in means.items()},
+            "L1 / blank, moved": over_blank(self.moved_l1),
+            **{f"{name}, moved": mean_of(values) for name, values in of_moved.items()},
+        }
 
 
 def table(trials: Trials, *, replicates: int) -> list[str]:

@@ -19,7 +19,7 @@ from fontgan.models.style import StyleEmbedding
 from fontgan.models.unet import EncodeDecode, UnetGenerator
 from fontgan.runtime import distributed
 from fontgan.training.objective import PENALISED, Losses, Objective
-from fontgan.training.placement import placed
+from fontgan.training.registration import Registration
 from fontgan.values import image_from_logits
 
 Drawn = tuple[Tensor, Tensor]  # ink logits (B, 1, H, W), bottleneck features of the source (B, C, h, w)
@@ -44,7 +44,7 @@ class TrainStep:
     # Parts of the generator that never move; they compute as in drawing (no dropout, batch norm by its stored
     # statistics), so that their buffers stay as they are too.
     frozen_parts: Sequence[nn.Module] = ()
-    placement: int = 0  # pixels that a true glyph may be moved by to where it is drawn, see ``placed``
+    registration: Registration | None = None  # moves true glyphs to where they are drawn before the losses compare them
     num_frozen_styles: int = 0  # rows at the head of every style table that no update may move
 
     def __post_init__(self) -> None:
@@ -125,8 +125,8 @@ class TrainStep:
         for batch in batches:
             logits, source_map = output or self._generate(batch)
             fake = image_from_logits(logits)  # what networks see; gradients of it and of the losses' meet at the logits
-            if self.placement:
-                batch = replace(batch, target=placed(batch.target, fake, self.placement))
+            if self.registration is not None:
+                batch = replace(batch, target=self.registration(batch.target, fake))
             given: dict[str, Any] = {"target": batch.target, "source": batch.source, "style": batch.style}
             given |= {"logits": logits, "fake": image_from_logits(logits)}
             losses = self.objective.generator_losses(given, progress)
