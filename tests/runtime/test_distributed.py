@@ -69,6 +69,19 @@ def held_out(run: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "stream", "says"),
+    [(["--version"], 0, "stdout", "fontgan "), (["fly"], 2, "stderr", "no such command")],
+)
+def test_a_process_that_ends_at_once_has_said_all_and_gives_its_code(
+    arguments: list[str], code: int, stream: str, says: str
+) -> None:
+    command, group = [sys.executable, "-m", "fontgan", *arguments], {**os.environ, "WORLD_SIZE": "2"}
+    result = subprocess.run(command, env=group, capture_output=True, text=True)
+    assert result.returncode == code
+    assert says in getattr(result, stream)
+
+
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does_and_one_of_them_writes(tmp_path: Path, here: Here) -> None:
     two = torchrun("train", *EVEN, f"out={tmp_path / 'two'}")
