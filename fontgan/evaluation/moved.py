@@ -4,6 +4,8 @@ Where in its cell a glyph stands cannot be told from its source (docs/research/d
 editor; what it looks like is not.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -35,7 +37,7 @@ def scores_of_moved(glyphs: GlyphSet) -> list[dict[str, float]]:
     em_px = np.array([glyphs.em_px.get(style, glyphs.size) for style, _ in glyphs.names])
     judged = keepable(drawn, glyphs.truth, em_px=em_px)
     ink, true = (ink_from_pixels(images)[:, None] for images in (drawn, glyphs.truth))
-    columns = {
+    columns: dict[str, Any] = {
         "moved_l1": pixels.l1(ink, true),
         "moved_glyph_perceptual": perceptual_distance(ink, true),
         "moved_contour_within": judged.contour_within,

@@ -83,7 +83,7 @@ def _bend(true: Tensor, ink: Tensor, start: Tensor, reach: float) -> Tensor:
         right, down = (right + right.roll(1, 3)) / 2, (down + down.roll(1, 2)) / 2
         differs = moved - ink
         products = torch.cat([right * right, right * down, down * down, right * differs, down * differs], dim=1)
-        a, b, c, p, q = _blur(F.avg_pool2d(products, 4), STIFFNESS * CELLS).split(1, dim=1)
+        a, b, c, p, q = torch.chunk(_blur(F.avg_pool2d(products, 4), STIFFNESS * CELLS), 5, dim=1)
         damping = DAMPING * (a + c).mean(dim=(2, 3), keepdim=True) + 1e-6
         a, c = a + damping, c + damping
         further = torch.cat([c * p - b * q, a * q - b * p], dim=1) / (a * c - b * b) / (4 * CELLS)
@@ -110,4 +110,4 @@ def _blur(image: Tensor, sigma: float) -> Tensor:
     lines = F.conv2d(
         F.conv2d(lines, weights[None, None, :, None], padding=(reach, 0)), weights[None, None, None], padding=(0, reach)
     )
-    return lines[:, 0].unflatten(0, image.shape[:2])
+    return lines.reshape(image.shape)
