@@ -142,9 +142,8 @@ def _in_parts(measure: Callable[..., Any], *sets: np.ndarray) -> np.ndarray:
 
 def _judge(glyphs: GlyphSet, sets: Sets) -> dict[str, Keepable]:
     """What a designer would keep of each set."""
-    em_px = np.array([glyphs.em_px.get(style, glyphs.size) for style, _ in glyphs.names])
     return {
-        kind: keepable(images, glyphs.truth, em_px=em_px)
+        kind: keepable(images, glyphs.truth, em_px=glyphs.em_of_each)
         for kind, images in Bar(sets.items(), desc="what to keep", unit="set", leave=False)
     }
 

@@ -55,6 +55,11 @@ class GlyphSet:
         return found
 
     @property
+    def em_of_each(self) -> np.ndarray:
+        """(N,) the side of each pair's em in pixels."""
+        return np.array([self.em_px.get(style, self.size) for style, _ in self.names])
+
+    @property
     def styles(self) -> list[str]:
         return list(self.rows)
 

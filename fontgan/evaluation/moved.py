@@ -34,8 +34,7 @@ def move_to_truth(drawn: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def scores_of_moved(glyphs: GlyphSet) -> list[dict[str, float]]:
     """For each glyph L1, the encoder's distance, the contour's share that is near, and whether it is kept (1 or 0)."""
     drawn = move_to_truth(glyphs.drawn, glyphs.truth)
-    em_px = np.array([glyphs.em_px.get(style, glyphs.size) for style, _ in glyphs.names])
-    judged = keepable(drawn, glyphs.truth, em_px=em_px)
+    judged = keepable(drawn, glyphs.truth, em_px=glyphs.em_of_each)
     ink, true = (ink_from_pixels(images)[:, None] for images in (drawn, glyphs.truth))
     columns: dict[str, Any] = {
         "moved_l1": pixels.l1(ink, true),
