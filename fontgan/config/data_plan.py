@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from fontgan.config.instantiate import source_spec, target_specs
+from fontgan.config.instantiate import guide_specs, source_spec, target_specs
 from fontgan.data.glyphs import Diagnostics
 from fontgan.data.hairlines import find_hairlines
 from fontgan.data.pair_findings import find_duplicates, find_outside, find_too_few
@@ -31,8 +31,9 @@ def build_plan(cfg: DictConfig, canvases: "Mapping[str, Frame] | None" = None) -
         raise ConfigError(
             "data.targets: needs at least one style. Add data.targets=[B.ttf] or data.targets={mine: DIR}."
         )
-    keys = ("charset", "size", "margin", "align", "guides", "holdout", "holdout_chars")
-    return plan_pairs(source, targets, canvases=canvases, **{key: data[key] for key in keys})
+    keys = ("charset", "size", "margin", "align", "holdout", "holdout_chars")
+    settings = {key: data[key] for key in keys}
+    return plan_pairs(source, targets, guides=guide_specs(cfg), canvases=canvases, **settings)
 
 
 def checked_plan(cfg: DictConfig, pretrained: "PretrainedRun | None" = None) -> PairPlan:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -129,6 +129,14 @@ def source_spec(value: Any, key: str = "data.source") -> "Spec | None":
     if isinstance(plain, list) and plain and all(isinstance(one, str) and one for one in plain):
         return plain
     raise ConfigError(f"{key}={plain}: a font, a glyph folder or a list of them is needed: {key}=[A.ttf,B.ttf].")
+
+
+def guide_specs(cfg: DictConfig) -> "list[Spec]":
+    """``data.guides``, each one font or several of whose forms the nearest is taken. Raises: ConfigError."""
+    found = [source_spec(guide, f"data.guides[{number}]") for number, guide in enumerate(cfg.data.guides)]
+    if None in found:
+        raise ConfigError("data.guides: null is no font. Name a font or a glyph folder, or leave it out.")
+    return cast("list[Spec]", found)
 
 
 def target_specs(cfg: DictConfig) -> "dict[str, Target]":

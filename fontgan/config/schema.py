@@ -48,7 +48,7 @@ def limited(
 class DataConfig:
     source: Any = MISSING
     targets: Any = MISSING
-    guides: list[str] = MISSING
+    guides: list[Any] = MISSING
     guide_dropout: float = limited(0, below=1)
     balance: str = limited(choices=("font", "pair"))
     charset: str = MISSING

@@ -1,17 +1,27 @@
 """Guides of a pair plan: opened, brought to every style, and without the characters that they have in another form."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 from torch import Tensor
 
 from fontgan.data import unlike
 from fontgan.data.frame import Box, Frame, fit_median
+from fontgan.data.glyphs import GlyphSource
 from fontgan.data.plan import GlyphEntry, PairPlan, StyleInput
+from fontgan.data.source_list import SourceList
 from fontgan.data.sources import Spec, open_glyphs
+
+MANY = 0.1  # share of the characters; a guide that lacks no more is a note
+BEHIND = (
+    "Name another font behind it, as data.guides=[[A.ttf,B.ttf]] does; fontgan shelf lists those of other regions."
+)
 
 
 def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: bool) -> None:
     """Opens a guide and brings it to each style by way of the style's source, with which it shares most characters.
+
+    Of a guide that is several fonts, each source takes every character from the font that has it most like that source.
 
     ``seen``: what the encoder saw of each source, by its id; it is filled here.
     """
@@ -22,10 +32,10 @@ def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: boo
     guide.boxes = {char: glyphs.ink_box(char) for char in coverage.present}
     if not coverage.present:
         told = f"{guide.name}: has none of the {len(plan.chars)} characters, and is empty."
-        plan.diagnostics.add("warning", told, "Take it out of data.guides, unless a run that it starts from has it.")
+        plan.diagnostics.add("warning", told, f"{BEHIND} Or take it out, unless a run that this starts from has it.")
     elif missing:
         told = f"{guide.name}: lacks {missing} of {len(plan.chars)} characters, and is empty there."
-        plan.diagnostics.add("note", told)
+        plan.diagnostics.add("warning" if missing > MANY * len(plan.chars) else "note", told, BEHIND)
     plan.diagnostics += [finding for finding in coverage.diagnostics if finding.level != "note"]
     plan.guides.append(guide)
     for source in plan.sources:
@@ -34,16 +44,42 @@ def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: boo
         if id(source) not in seen:
             seen[id(source)] = unlike.encode(unlike.draw_small(source.glyphs, source.coverage.present))
         places = {char: place for place, char in enumerate(source.coverage.present)}
-        encoded = unlike.encode(unlike.draw_small(glyphs, shared, align))
-        apart = unlike.distances(seen[id(source)][[places[char] for char in shared]], encoded)
+        chosen, apart = nearest_forms(glyphs, shared, seen[id(source)][[places[char] for char in shared]], align)
         limit = unlike.limit_of(apart)
         other = {char for char, distance in zip(shared, apart.tolist(), strict=True) if distance > limit}
         what = f"characters look other than in {source.glyphs.path.name} (another region's form?), and are left out"
         plan.diagnostics.tell("note", guide.name, sorted(other), what)
         given = [char for char in shared if char not in other]
+        entry = guide if chosen is glyphs else GlyphEntry(guide.name, chosen, coverage, guide.boxes)
         for style in plan.styles:
             if style.source.entry is source:
-                style.inputs.append(StyleInput(guide, given, align.compose(style.source.align), limit))
+                style.inputs.append(StyleInput(entry, given, align.compose(style.source.align), limit))
+
+
+def nearest_forms(
+    glyphs: GlyphSource, chars: Sequence[str], seen: Tensor, frame: Frame
+) -> tuple[GlyphSource, np.ndarray]:
+    """A guide with each character from that of its fonts which has it most like the source: in the same region's form.
+
+    Args:
+        glyphs: the guide.   chars: that it has.
+        seen: what ``unlike.encode`` gave of the source's glyphs of ``chars``.
+        frame: the guide's own cell -> the source's.
+    Returns: the guide to draw ``chars`` from, and how far each of them lies from the source's, (N,).
+    """
+    if not isinstance(glyphs, SourceList):
+        return glyphs, unlike.distances(seen, unlike.encode(unlike.draw_small(glyphs, list(chars), frame)))
+    nearest, number_of = np.full(len(chars), np.inf), np.zeros(len(chars), int)
+    for number, part in enumerate(glyphs.parts):
+        there = set(part.coverage(list(chars)).present)
+        places = [place for place, char in enumerate(chars) if char in there]
+        of_part = glyphs.choosing(dict.fromkeys(there, number))
+        small = unlike.draw_small(of_part, [chars[place] for place in places], frame)
+        apart = np.full(len(chars), np.inf)
+        apart[places] = unlike.distances(seen[places], unlike.encode(small))
+        number_of[apart < nearest] = number
+        nearest = np.minimum(nearest, apart)
+    return glyphs.choosing(dict(zip(chars, number_of.tolist(), strict=True))), nearest
 
 
 def align_guide(guide: Mapping[str, Box], source: Mapping[str, Box]) -> Frame:

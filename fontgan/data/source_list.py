@@ -1,7 +1,7 @@
 """Several fonts or folders read as one: each character from the first that has it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,13 @@ class SourceList:
         self.path = parts[0].path
         self._frames: list[Frame | None] = [Frame(), *(None for _ in parts[1:])]  # a part's own cell -> the first's
         self._part_of: dict[str, int] = {}
+
+    def choosing(self, part_of: Mapping[str, int]) -> "SourceList":
+        """The same sources, with each of these characters from the part of this number, which must have it."""
+        chosen = SourceList(self.parts)
+        chosen._frames = self._frames  # the same list: each is fitted once
+        chosen._part_of = {**self._part_of, **part_of}
+        return chosen
 
     def coverage(self, wanted: list[str] | None) -> Coverage:
         found = self.parts[0].coverage(wanted)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from fontgan.data import unlike
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
+from fontgan.data.guides import nearest_forms
 
 
 class Guide:
@@ -19,8 +19,8 @@ class Guide:
         self._in_use = threading.Lock()  # FreeType holds one glyph at a time
         self._has: dict[str, bool] = {}
 
-    def like(self, seen: Tensor, chars: Sequence[str], frame: Frame, limit: float) -> list[str | None]:
-        """The characters that it has as the source has them, None in place of the others.
+    def like(self, seen: Tensor, chars: Sequence[str], frame: Frame, limit: float) -> list[GlyphSource | None]:
+        """What to draw each character from, None in place of those that it lacks or has in another form than the source.
 
         Args:
             seen: what ``unlike.encode`` gave of the source's glyphs.
@@ -31,15 +31,14 @@ class Guide:
             there = set(self._glyphs.coverage(asked).present) if asked else set()
             self._has |= {char: char in there for char in asked}
             places = [place for place, char in enumerate(chars) if self._has[char]]
-            drawn = unlike.draw_small(self._glyphs, [chars[place] for place in places], frame)
-        given: list[str | None] = [None] * len(chars)
-        if places:
-            apart = unlike.distances(seen[places], unlike.encode(drawn))
-            for place, distance in zip(places, apart.tolist(), strict=True):
-                given[place] = chars[place] if distance <= limit else None
+            given: list[GlyphSource | None] = [None] * len(chars)
+            if places:
+                chosen, apart = nearest_forms(self._glyphs, [chars[place] for place in places], seen[places], frame)
+                for place, distance in zip(places, apart.tolist(), strict=True):
+                    given[place] = chosen if distance <= limit else None
         return given
 
-    def draw(self, char: str, frame: Frame, size: int) -> np.ndarray:
-        """A character that it has, (size, size) uint8; ``frame``: own cell -> pixels."""
+    def draw(self, glyphs: GlyphSource, char: str, frame: Frame, size: int) -> np.ndarray:
+        """A character of what ``like`` gave for it, (size, size) uint8; ``frame``: own cell -> pixels."""
         with self._in_use:
-            return self._glyphs.rasterize(char, frame, size)
+            return glyphs.rasterize(char, frame, size)

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fontgan.config.instantiate import build_generator, source_spec, target_specs
+from fontgan.config.instantiate import build_generator, guide_specs, source_spec, target_specs
 from fontgan.config.plugins import activate
 from fontgan.config.saved import check_fits, load_config
 from fontgan.data import unlike
@@ -90,7 +90,7 @@ def load(
     _check_that_it_draws(generator, found)
     generator = generator.to(where).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     own = {name: target.source for name, target in target_specs(config).items() if target.source}
-    inputs = RunInputs(source_spec(config.data.source), own, list(config.data.guides))
+    inputs = RunInputs(source_spec(config.data.source), own, guide_specs(config))
     geometry = (config.data.align, config.data.margin)
     return Run(
         found, generator, styles, manifest, inputs, *geometry, where, pick_precision(precision, where), batch_size
@@ -213,9 +213,9 @@ class Run:
         placement, seen = self.placement(style), unlike.encode(small[list(named)])
         for number, guide in enumerate(self._guides):
             given = guide.like(seen, list(named.values()), placement.to_source(number), placement.limits[number])
-            for row, char in zip(named, given, strict=True):
-                if char is not None:
-                    inputs[row, 1 + number] = guide.draw(char, placement.inputs[1 + number], self.size)
+            for (row, char), glyphs in zip(named.items(), given, strict=True):
+                if glyphs is not None:
+                    inputs[row, 1 + number] = guide.draw(glyphs, char, placement.inputs[1 + number], self.size)
         return inputs
 
     @cached_property

@@ -13,7 +13,7 @@ class RunInputs(NamedTuple):
 
     source: Spec | None  # of the styles that have none of their own
     own: dict[str, Spec]  # style -> its own source
-    guides: list[str]
+    guides: list[Spec]
 
 
 class Placement(NamedTuple):

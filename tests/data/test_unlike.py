@@ -41,6 +41,22 @@ def test_other_forms_are_found_and_left_empty(guide: Path, tmp_path: Path) -> No
     assert all(f.level == "note" for f in told)
 
 
+def test_of_several_fonts_a_guide_gives_the_form_that_is_most_like_the_source(tmp_path: Path) -> None:
+    swapped = {"国": "时", "说": "那"}
+    wrong = with_wrong_forms(XIAOWEI, tmp_path / "wrong.ttf", swapped)
+    half = part_of(XIAOWEI, HAN[:20], tmp_path / "half.ttf")
+    guide = [str(half), str(wrong), str(XIAOWEI)]
+    split = plan_pairs(str(SOURCE), {"mine": str(SOURCE)}, charset=HAN, size=64, guides=[guide])
+    seen = split.styles[0].inputs[1]
+    frame, right = split.styles[0].frame_of(seen), open_glyphs(str(XIAOWEI))
+    drawn = {char: seen.entry.glyphs.rasterize(char, frame, 64) for char in seen.chars}
+    assert len(drawn) >= len(HAN) - 4
+    assert set(swapped) <= set(drawn)
+    for char, glyph in drawn.items():
+        apart = np.abs(glyph.astype(int) - right.rasterize(char, frame, 64)).mean()  # cells are fitted to each other
+        assert apart < 10, char
+
+
 def test_a_glyph_is_no_distance_from_itself_and_far_from_another() -> None:
     drawn = unlike.encode(unlike.draw_small(open_glyphs(str(SOURCE)), list("国时")))
     assert unlike.distances(drawn, drawn) == pytest.approx([0, 0], abs=1e-3)
