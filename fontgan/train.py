@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fontgan.build import batch_too_large, build_loggers, build_parts, resolve_batch_size, validate_on
 from fontgan.config.compose import find_pretrained
+from fontgan.config.guides_here import go_on_with_guides
 from fontgan.errors import ConfigError, RunError
 from fontgan.models.cost import parameters
 from fontgan.models.predict import draw_glyphs
@@ -57,6 +58,7 @@ def _run(cfg: DictConfig, out: Path, device: torch.device, swept: Settings) -> i
         with distributed.main_first():
             run = RunFolder.open(out)
         resolve_batch_size(cfg, run.config, device)
+        go_on_with_guides(cfg, run.config)
         with distributed.main_first():
             validate_on(cfg, device)
             run.check_same_run(cfg)

@@ -15,6 +15,7 @@ from fontgan.config.conflicts import check_values, validate
 from fontgan.config.explain import COMPOSING_RAISES, did_you_mean, explain_all
 from fontgan.config.field_names import variant_hint
 from fontgan.config.groups import choices, hydra_here
+from fontgan.config.guides_here import leave_out_unfetched
 from fontgan.config.instantiate import build_objective, build_on_meta, target_specs, try_losses
 from fontgan.config.overrides import escape_overrides, unescape
 from fontgan.config.plugins import activate, active, refuse_inactive, typed_plugins
@@ -111,6 +112,7 @@ def resolve(verb: str, cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
         # Those whose classes the training uses, typed or installed, make the run what it is.
         used = {node["_target_"].partition(".")[0] for _, node in target_nodes(cfg)}
         cfg.plugins = sorted(used & set(active()))
+    leave_out_unfetched(cfg, (override.partition("=")[0] for override in overrides))
     return [*inherited, *resolve_targets_file(cfg), *resolve_auto_source(cfg), *_match_params(cfg), *_apply_budget(cfg)]
 
 

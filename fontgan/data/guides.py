@@ -13,9 +13,7 @@ from fontgan.data.source_list import SourceList
 from fontgan.data.sources import Spec, open_glyphs
 
 MANY = 0.1  # share of the characters; a guide that lacks no more is a note
-BEHIND = (
-    "Name another font behind it, as data.guides=[[A.ttf,B.ttf]] does; fontgan shelf lists those of other regions."
-)
+BEHIND = "Name another font behind it, as data.guides=[[A.ttf,B.ttf]] does; fontgan shelf lists those of other regions."
 
 
 def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: bool) -> None:

@@ -65,6 +65,12 @@ def shelf_font(name: str, where: str) -> ShelfFont:
     return shelf()[name]
 
 
+def is_fetched(spec: str) -> bool:
+    """Whether ``shelf:NAME`` is on this machine. Raises: DataError if there is no such font."""
+    name = spec.removeprefix("shelf:")
+    return shelf_font(name, spec).path.is_file()
+
+
 def shelf_path(name: str) -> Path:
     """The file of ``shelf:NAME``. Raises: DataError if there is no such font, or it is not fetched yet."""
     font = shelf_font(name, f"shelf:{name}")

@@ -165,7 +165,13 @@ def guided_run(half: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(half: Path) -> list[str]:
     targets = f"data.targets={{kai: {KAI}, brush: {BRUSH}}}"
-    return [*TINY, targets, f"data.guides=[{XIAOWEI},[{half},{BRUSH}]]", "data.guide_dropout=0.4", "trainer.precision=fp32"]
+    return [
+        *TINY,
+        targets,
+        f"data.guides=[{XIAOWEI},[{half},{BRUSH}]]",
+        "data.guide_dropout=0.4",
+        "trainer.precision=fp32",
+    ]
 
 
 def test_two_and_two_steps_are_four(half: Path, guided_run: Path, tmp_path: Path, here: Here) -> None:

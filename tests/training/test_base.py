@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
+from fontgan.config.compose import compose_config
 from fontgan.config.saved import load_config
+from fontgan.data.shelf import shelf
 from fontgan.generate.inference import load
 from tests.helpers import BRUSH, KAI, SOURCE, TINY, XIAOWEI, Here, two_and_two_steps_are_four
 
@@ -29,6 +34,24 @@ def test_a_font_starts_from_a_base_with_its_guides(tmp_path: Path, here: Here) -
     run = load(mine, device="cpu")
     assert run.styles == ["kai", "brush", "mine"]
     assert len(run.draw("永国", "mine")) == 2
+
+
+def test_a_run_keeps_its_guides_when_more_of_the_shelf_are_fetched(
+    tmp_path: Path, here: Here, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FONTGAN_CACHE", str(tmp_path / "cache"))
+    out, fetched = tmp_path / "run", shelf()["song-jp"].path
+    assert here(*BASE, f"out={out}", "trainer.stop_at=2").returncode == 0
+    fetched.parent.mkdir(parents=True)
+    shutil.copy(XIAOWEI, fetched)
+    new = compose_config("train", ["experiment=base"]).data.guides
+    assert OmegaConf.to_container(new) == [["shelf:song", "shelf:song-jp"], "shelf:kai"]
+    resumed = here(*BASE, f"out={out}", "trainer.stop_at=null")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "goes on from step 2" in resumed.stderr
+    assert list(load_config(out / "config.yaml").data.guides) == ["shelf:song", "shelf:kai"]
+    typed = refused(*BASE, f"out={tmp_path / 'typed'}", "data.guides=[[shelf:song,shelf:song-tc],shelf:kai]")
+    assert "shelf:song-tc: is not on this machine yet" in typed
 
 
 @pytest.mark.slow
