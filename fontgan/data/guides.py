@@ -19,7 +19,7 @@ BEHIND = "Name another font behind it, as data.guides=[[A.ttf,B.ttf]] does; font
 def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: bool) -> None:
     """Opens a guide and brings it to each style by way of the style's source, with which it shares most characters.
 
-    Of a guide that is several fonts, each source takes every character from the font that has it most like that source.
+    Of a guide that is several fonts, each source prefers the one that has most characters most like it.
 
     ``seen``: what the encoder saw of each source, by its id; it is filled here.
     """
@@ -42,8 +42,10 @@ def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: boo
         if id(source) not in seen:
             seen[id(source)] = unlike.encode(unlike.draw_small(source.glyphs, source.coverage.present))
         places = {char: place for place, char in enumerate(source.coverage.present)}
-        chosen, apart = nearest_forms(glyphs, shared, seen[id(source)][[places[char] for char in shared]], align)
-        limit = unlike.limit_of(apart)
+        matrix = distances_of_fonts(glyphs, shared, seen[id(source)][[places[char] for char in shared]], align)
+        preferred = int(np.bincount(matrix.argmin(axis=0), minlength=1).argmax())
+        limit = unlike.limit_of(matrix[preferred][np.isfinite(matrix[preferred])])
+        chosen, apart = choose_fonts(glyphs, shared, matrix, preferred, limit)
         other = {char for char, distance in zip(shared, apart.tolist(), strict=True) if distance > limit}
         what = f"characters look other than in {source.glyphs.path.name} (another region's form?), and are left out"
         plan.diagnostics.tell("note", guide.name, sorted(other), what)
@@ -51,33 +53,44 @@ def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: boo
         entry = guide if chosen is glyphs else GlyphEntry(guide.name, chosen, coverage, guide.boxes)
         for style in plan.styles:
             if style.source.entry is source:
-                style.inputs.append(StyleInput(entry, given, align.compose(style.source.align), limit))
+                style.inputs.append(StyleInput(entry, given, align.compose(style.source.align), limit, preferred))
 
 
-def nearest_forms(
-    glyphs: GlyphSource, chars: Sequence[str], seen: Tensor, frame: Frame
-) -> tuple[GlyphSource, np.ndarray]:
-    """A guide with each character from that of its fonts which has it most like the source: in the same region's form.
+def distances_of_fonts(glyphs: GlyphSource, chars: Sequence[str], seen: Tensor, frame: Frame) -> np.ndarray:
+    """How far each font of a guide lies from the source, (fonts, N); infinitely where it lacks the character.
 
     Args:
-        glyphs: the guide.   chars: that it has.
+        glyphs: the guide.   chars: N that it has.
         seen: what ``unlike.encode`` gave of the source's glyphs of ``chars``.
         frame: the guide's own cell -> the source's.
-    Returns: the guide to draw ``chars`` from, and how far each of them lies from the source's, (N,).
     """
     if not isinstance(glyphs, SourceList):
-        return glyphs, unlike.distances(seen, unlike.encode(unlike.draw_small(glyphs, list(chars), frame)))
-    nearest, number_of = np.full(len(chars), np.inf), np.zeros(len(chars), int)
+        return unlike.distances(seen, unlike.encode(unlike.draw_small(glyphs, list(chars), frame)))[None]
+    apart = np.full((len(glyphs.parts), len(chars)), np.inf)
     for number, part in enumerate(glyphs.parts):
         there = set(part.coverage(list(chars)).present)
         places = [place for place, char in enumerate(chars) if char in there]
         of_part = glyphs.choosing(dict.fromkeys(there, number))
         small = unlike.draw_small(of_part, [chars[place] for place in places], frame)
-        apart = np.full(len(chars), np.inf)
-        apart[places] = unlike.distances(seen[places], unlike.encode(small))
-        number_of[apart < nearest] = number
-        nearest = np.minimum(nearest, apart)
-    return glyphs.choosing(dict(zip(chars, number_of.tolist(), strict=True))), nearest
+        apart[number, places] = unlike.distances(seen[places], unlike.encode(small))
+    return apart
+
+
+def choose_fonts(
+    glyphs: GlyphSource, chars: Sequence[str], apart: np.ndarray, preferred: int, limit: float
+) -> tuple[GlyphSource, np.ndarray]:
+    """A guide with each character from one of its fonts: the preferred one, that of the source's region, unless it lacks
+    the character or has it in another form than the source; then the one that has it most like the source.
+
+    Args:
+        apart: what ``distances_of_fonts`` gave of ``chars``.
+        preferred: number of a font.   limit: the distance beyond which a form is another one.
+    Returns: the guide to draw ``chars`` from, and how far each of them lies from the source's, (N,).
+    """
+    numbers = np.where(apart[preferred] <= limit, preferred, apart.argmin(axis=0))
+    if isinstance(glyphs, SourceList):
+        glyphs = glyphs.choosing(dict(zip(chars, numbers.tolist(), strict=True)))
+    return glyphs, apart[numbers, np.arange(len(chars))]
 
 
 def align_guide(guide: Mapping[str, Box], source: Mapping[str, Box]) -> Frame:

@@ -66,6 +66,7 @@ class StyleMember(Member, frozen=True, forbid_unknown_fields=True, kw_only=True)
     source: Count  # its number among the sources
     inputs: Annotated[list[StoredFrame], Meta(min_length=1, max_length=1 + MAX_GUIDES)]  # own cells -> canvas pixels
     limits: list[Finite] = []  # of each guide: see ``data.unlike``
+    preferred: list[Count] = []  # of each guide: the number of the font that is most like the source; empty: the first
     pairs: Count = 0
     beyond_em: Annotated[float, Meta(ge=0, le=1)] = 0  # share of the glyphs whose ink an image of the em would cut
 
@@ -91,6 +92,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"style {style.name} is drawn from a source that is not there")
             if not len(style.inputs) - 1 == len(style.limits) == len(self.guides):
                 raise ValueError(f"style {style.name} has {len(style.inputs)} inputs, not {1 + len(self.guides)}")
+            if style.preferred and len(style.preferred) != len(self.guides):
+                raise ValueError(f"style {style.name} prefers {len(style.preferred)} fonts, not {len(self.guides)}")
 
 
 def manifest(plan: "PairPlan") -> dict[str, Any]:
@@ -125,6 +128,7 @@ def _style_facts(style: "StyleEntry", plan: "PairPlan") -> dict[str, Any]:
         "source": next(number for number, entry in enumerate(plan.sources) if entry is style.source.entry),
         "inputs": [style.frame_of(seen).as_dict() for seen in style.inputs],
         "limits": [seen.limit for seen in style.inputs[1:]],
+        "preferred": [seen.preferred for seen in style.inputs[1:]],
         "pairs": len(style.coverage.present),
         "beyond_em": round(beyond / max(1, len(style.boxes)), 4),
     }

@@ -33,6 +33,7 @@ class StyleInput:
     chars: list[str]  # that it gives
     align: Frame = field(default_factory=Frame)  # its own cell -> the style's cell
     limit: float | None = None  # of a guide: the distance from the source beyond which a character is left out
+    preferred: int = 0  # of a guide that is several fonts: the number of the one that is most like the source
 
 
 @dataclass

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
-from fontgan.data.guides import nearest_forms
+from fontgan.data.guides import choose_fonts, distances_of_fonts
+from fontgan.generate.placement import Placement
 
 
 class Guide:
@@ -19,12 +20,12 @@ class Guide:
         self._in_use = threading.Lock()  # FreeType holds one glyph at a time
         self._has: dict[str, bool] = {}
 
-    def like(self, seen: Tensor, chars: Sequence[str], frame: Frame, limit: float) -> list[GlyphSource | None]:
+    def like(self, seen: Tensor, chars: Sequence[str], number: int, placement: Placement) -> list[GlyphSource | None]:
         """What to draw each character from, None in place of those that it lacks or has in another form than the source.
 
         Args:
             seen: what ``unlike.encode`` gave of the source's glyphs.
-            frame: own cell -> the source's.   limit: of the distance.
+            number: of this guide among those of the run, which ``placement`` tells of.
         """
         with self._in_use:
             asked = [char for char in chars if char not in self._has]
@@ -33,7 +34,9 @@ class Guide:
             places = [place for place, char in enumerate(chars) if self._has[char]]
             given: list[GlyphSource | None] = [None] * len(chars)
             if places:
-                chosen, apart = nearest_forms(self._glyphs, [chars[place] for place in places], seen[places], frame)
+                named, limit = [chars[place] for place in places], placement.limits[number]
+                apart = distances_of_fonts(self._glyphs, named, seen[places], placement.to_source(number))
+                chosen, apart = choose_fonts(self._glyphs, named, apart, placement.preferred[number], limit)
                 for place, distance in zip(places, apart.tolist(), strict=True):
                     given[place] = chosen if distance <= limit else None
         return given

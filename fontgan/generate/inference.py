@@ -84,6 +84,11 @@ def load(
             f"its run.json speaks of {len(manifest['guides'])} guides and its config.yaml of {len(config.data.guides)}"
         )
         raise RunError(f"{found.folder}: {told}. Use another checkpoint of the run.")
+    fonts = [1 if isinstance(guide, str) else len(guide) for guide in guide_specs(config)]
+    for style in manifest["styles"]:
+        if any(number >= of for number, of in zip(style.get("preferred", ()), fonts, strict=False)):
+            told = f"style {style['name']} prefers a font that its guide has not"
+            raise RunError(f"{found.folder / 'run.json'}: {told}. Use another checkpoint of the run.")
     check_fits(config, found)
     generator = build_generator(config, len(styles))
     found.load_network(generator, "generator")
@@ -212,7 +217,7 @@ class Run:
             return inputs
         placement, seen = self.placement(style), unlike.encode(small[list(named)])
         for number, guide in enumerate(self._guides):
-            given = guide.like(seen, list(named.values()), placement.to_source(number), placement.limits[number])
+            given = guide.like(seen, list(named.values()), number, placement)
             for (row, char), glyphs in zip(named.items(), given, strict=True):
                 if glyphs is not None:
                     inputs[row, 1 + number] = guide.draw(glyphs, char, placement.inputs[1 + number], self.size)

@@ -22,6 +22,7 @@ class Placement(NamedTuple):
     canvas: Frame  # of its glyphs
     inputs: tuple[Frame, ...]  # of its source and of each guide
     limits: tuple[float, ...]  # of each guide, see ``fontgan.data.unlike``
+    preferred: tuple[int, ...]  # of each guide: which of its fonts
 
     def to_source(self, guide: int) -> Frame:
         """The own cell of a guide -> that of the source."""
@@ -29,7 +30,7 @@ class Placement(NamedTuple):
 
 
 def place(entries: Sequence[dict[str, Any]], weights: Sequence[float]) -> Placement:
-    """The weighted mean of styles as a manifest has them; limits are those of the style of most weight.
+    """The weighted mean of styles as a manifest has them; limits and preferred fonts are those of the style of most weight.
 
     Raises: DataError for weights so far beyond the styles that nothing would be left.
     """
@@ -44,4 +45,5 @@ def place(entries: Sequence[dict[str, Any]], weights: Sequence[float]) -> Placem
     inputs = zip(*(entry["inputs"] for entry in entries), strict=True)
     _, foremost = max(zip(weights, range(len(entries)), strict=True))
     limits = tuple(entries[foremost].get("limits", ()))
-    return Placement(mean([entry["canvas"] for entry in entries]), tuple(map(mean, inputs)), limits)
+    preferred = tuple(entries[foremost].get("preferred", ())) or (0,) * len(limits)
+    return Placement(mean([entry["canvas"] for entry in entries]), tuple(map(mean, inputs)), limits, preferred)

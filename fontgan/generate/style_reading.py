@@ -48,6 +48,7 @@ def read_style(run: "Run", spec: str, name: str | None, *, most: int, allow: Col
         "source": 0,
         "inputs": [align.compose(canvas).as_dict() for align in _align(run, references)],
         "limits": run.manifest["styles"][0].get("limits", []),
+        "preferred": run.manifest["styles"][0].get("preferred", []),
         "references": len(references),
         "pixels": hashlib.sha256(pixels.tobytes()).hexdigest()[:16],
     }

@@ -473,6 +473,7 @@ WRONG_METADATA: tuple[tuple[str, Any], ...] = (
     ("data.styles.0.inputs", [{"scale": 1.0, "dx": 0.0, "dy": 0.0}] * 2), ("data.styles.0.inputs.0.scale", 0),
     ("data.styles.0.source", 1), ("data.styles.0.source", -1), ("data.styles.0.source", "x"),
     ("data.styles.0.source", GONE), ("data.styles.0.limits", [1.0]), ("data.styles.0.limits", "x"),
+    ("data.styles.0.preferred", [0]), ("data.styles.0.preferred", [-1]),
     ("data.guides", 3), ("data.guides", [{"name": "guide"}]), ("data.guides", [3]),
     ("data.sources", GONE), ("data.sources", []), ("data.sources", {}), ("data.sources.0", 3),
     ("data.sources.0.median_ink_box", [0, 0, 0, 0]), ("data.sources.0.median_ink_box", [1, 2]),
