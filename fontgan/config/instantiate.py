@@ -132,7 +132,7 @@ def source_spec(value: Any, key: str = "data.source") -> "Spec | None":
 
 
 def guide_specs(cfg: DictConfig) -> "list[Spec]":
-    """``data.guides``, each one font or several of whose forms the nearest is taken. Raises: ConfigError."""
+    """``data.guides``, each one font or several read as one. Raises: ConfigError."""
     found = [source_spec(guide, f"data.guides[{number}]") for number, guide in enumerate(cfg.data.guides)]
     if None in found:
         raise ConfigError("data.guides: null is no font. Name a font or a glyph folder, or leave it out.")

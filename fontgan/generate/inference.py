@@ -84,7 +84,8 @@ def load(
             f"its run.json speaks of {len(manifest['guides'])} guides and its config.yaml of {len(config.data.guides)}"
         )
         raise RunError(f"{found.folder}: {told}. Use another checkpoint of the run.")
-    fonts = [1 if isinstance(guide, str) else len(guide) for guide in guide_specs(config)]
+    guides = guide_specs(config)
+    fonts = [1 if isinstance(guide, str) else len(guide) for guide in guides]
     for style in manifest["styles"]:
         if any(number >= of for number, of in zip(style.get("preferred", ()), fonts, strict=False)):
             told = f"style {style['name']} prefers a font that its guide has not"
@@ -95,7 +96,7 @@ def load(
     _check_that_it_draws(generator, found)
     generator = generator.to(where).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     own = {name: target.source for name, target in target_specs(config).items() if target.source}
-    inputs = RunInputs(source_spec(config.data.source), own, guide_specs(config))
+    inputs = RunInputs(source_spec(config.data.source), own, guides)
     geometry = (config.data.align, config.data.margin)
     return Run(
         found, generator, styles, manifest, inputs, *geometry, where, pick_precision(precision, where), batch_size

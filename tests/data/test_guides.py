@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from fontgan.data.pack import Pack, make_pack, pack_key
 from fontgan.data.pairs import plan_pairs
 from fontgan.data.plan import PairPlan
 from fontgan.data.sources import open_glyphs
+from fontgan.errors import RunError
 from fontgan.generate.inference import load
 from fontgan.training.checkpoint import find
-from tests.helpers import BRUSH, KAI, SOURCE, TINY, XIAOWEI, Here, box, fontgan_here, make_font, part_of
+from tests.helpers import BRUSH, KAI, SOURCE, TINY, XIAOWEI, Here, box, fontgan_here, make_font, part_of, reseal
 
 CHARS = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年"
 HAS = CHARS[:30]  # of them a second guide
@@ -195,6 +197,18 @@ def test_a_run_sees_what_it_saw_in_training(guided_run: Path, one_shared_cache: 
         batch = collate_pairs(there, [(style, char) for char in CHARS])
         seen = ((batch.inputs + 1) * 127.5).round().numpy().astype(np.uint8)
         assert np.array_equal(inputs, seen)
+
+
+def test_a_preferred_font_that_is_not_there_is_refused(guided_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(guided_run, tmp_path / "run")
+    for described in run.rglob("run.json"):
+        metadata = json.loads(described.read_text())
+        assert all(style["preferred"][0] == 0 for style in metadata["data"]["styles"])
+        metadata["data"]["styles"][0]["preferred"] = [0, 2]
+        described.write_text(json.dumps(metadata))
+    reseal(run)
+    with pytest.raises(RunError, match="style kai prefers a font that its guide has not"):
+        load(run, device="cpu")
 
 
 def test_images_whose_names_stand_for_no_character_are_drawn_without_guides(
