@@ -2,6 +2,7 @@
 
 import logging
 import platform
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -63,6 +64,27 @@ def settings_to_compare(cfg: DictConfig) -> Settings:
     return parts | {key: OmegaConf.select(cfg, key) for key in numbers}
 
 
+class RunLock(ExitStack):
+    """Once taken, keeps every other training out of a run's folder until it is closed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+        self._held = False
+
+    def take(self) -> None:
+        """Makes the folder if need be. Raises: RunError if another training is at work there."""
+        if not self._held:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self.enter_context(locked(self._folder, "another training"))
+            self._held = True
+
+    def take_if_begun(self) -> None:
+        """Where no run was begun, nothing is made yet."""
+        if (self._folder / ".lock").is_file():
+            self.take()
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """What the folder of a run holds: nothing yet, or a run that a training may go on with."""
@@ -79,14 +101,15 @@ class RunFolder:
         for name in ("train.log", "metrics.jsonl", "scalars.jsonl", "scalars.csv"):  # which are appended to
             if (path / name).is_symlink():
                 raise RunError(f"{path / name}: is a link, and a run writes into its own folder alone. Remove it.")
+        # Listed before config.yaml is looked for, since another training may write it at this moment. A half-written one
+        # is what a process leaves that was killed at its very start.
+        ours = (".lock", "train.log", ".config.yaml-*")
+        there = [p.name for p in path.iterdir()] if path.is_dir() else []
+        others = [name for name in there if not any(fnmatch(name, pattern) for pattern in ours)]
         last = checkpoints.newest_intact(path)
         config = _begun_with(path, last)
-        if config is None and path.is_dir():
-            # A half-written config.yaml is what a process leaves that was killed at its very start.
-            ours = (".lock", "train.log", ".config.yaml-*")
-            others = [p.name for p in path.iterdir() if not any(fnmatch(p.name, pattern) for pattern in ours)]
-            if others:
-                raise RunError(f"out={path}: holds files that are no run ({others[0]}, ...). Name a new or empty one.")
+        if config is None and others:
+            raise RunError(f"out={path}: holds files that are no run ({others[0]}, ...). Name a new or empty one.")
         return cls(path, last, config)
 
     def check_same_run(self, cfg: DictConfig) -> None:
@@ -117,12 +140,12 @@ class RunFolder:
     def is_finished(self, cfg: DictConfig) -> bool:
         return self.last is not None and is_finished(cfg, self.last)
 
-    def tidy(self) -> None:
+    def tidy(self, lock: RunLock) -> None:
         """Leaves a finished run as it is, but for what a killed process left there."""
         assert self.last is not None
         if distributed.is_main():
-            with locked(self.path, "another training"):
-                checkpoints.clear_leftovers(self.path, self.last)
+            lock.take()
+            checkpoints.clear_leftovers(self.path, self.last)
         log.info("finished at step %d before; nothing is left to do in %s", self.last.step, self.path)
 
 

@@ -14,10 +14,10 @@ from fontgan.config.guides_here import go_on_with_guides
 from fontgan.errors import ConfigError, RunError
 from fontgan.models.cost import parameters
 from fontgan.models.predict import draw_glyphs
-from fontgan.run_folder import RunFolder, Settings, plan_of, run_metadata, settings_to_compare
+from fontgan.run_folder import RunFolder, RunLock, Settings, plan_of, run_metadata, settings_to_compare
 from fontgan.runtime import distributed
 from fontgan.runtime.device import describe, out_of_memory, pick_device, pick_precision
-from fontgan.runtime.files import atomic_write, locked, user_path
+from fontgan.runtime.files import atomic_write, user_path
 from fontgan.runtime.log_setup import kept_messages, log_into_file, quiet
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.evaluator import Evaluator
@@ -54,8 +54,10 @@ def train(cfg: DictConfig, swept: Settings | None = None) -> int:
 def _run(cfg: DictConfig, out: Path, device: torch.device, swept: Settings) -> int:
     """Opens the run's folder, validates, builds, fits; in every process, the main one first where files are involved."""
     # Until all parts are built nothing is written: a refused command leaves no half-made run behind.
-    with kept_messages() as messages, ExitStack() as held:
+    with kept_messages() as messages, RunLock(out) as lock, ExitStack() as held:
         with distributed.main_first():
+            if distributed.is_main():
+                lock.take_if_begun()  # before it is read: what another training removes meanwhile would look damaged
             run = RunFolder.open(out)
         resolve_batch_size(cfg, run.config, device)
         go_on_with_guides(cfg, run.config)
@@ -63,7 +65,7 @@ def _run(cfg: DictConfig, out: Path, device: torch.device, swept: Settings) -> i
             validate_on(cfg, device)
             run.check_same_run(cfg)
             if run.is_finished(cfg):
-                run.tidy()
+                run.tidy(lock)
         if run.is_finished(cfg):
             return 0
         precision = pick_precision(cfg.trainer.precision, device)
@@ -76,8 +78,7 @@ def _run(cfg: DictConfig, out: Path, device: torch.device, swept: Settings) -> i
             run.check_same_glyphs(pack)
         with distributed.main_first():
             if distributed.is_main():
-                out.mkdir(parents=True, exist_ok=True)
-                held.enter_context(locked(out, "another training"))
+                lock.take()
                 held.enter_context(log_into_file(messages, out / "train.log"))
                 checkpoints.clear_leftovers(out, run.last)
             with quiet("fontgan"):

@@ -30,6 +30,7 @@ from fontgan.data.pack import make_pack
 from fontgan.data.pairs import plan_pairs
 from fontgan.errors import RunError
 from fontgan.metrics.pixels import BASELINES, scores
+from fontgan.run_folder import RunFolder
 from fontgan.runtime.device import autocast, pick_precision
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.schedule import Schedule
@@ -376,6 +377,31 @@ def test_two_trainings_in_one_folder_are_refused(tiny_run: Path, here: Here) -> 
 
     with locked(tiny_run, "a test"):
         assert "another training is at work there" in error_line(here("train", *TINY, f"out={tiny_run}"))
+
+
+def test_a_run_at_work_is_not_called_damaged(tiny_run: Path, tmp_path: Path, here: Here) -> None:
+    """The training that holds the folder may be removing a checkpoint that this one has just seen."""
+    from fontgan.runtime.files import locked
+
+    shutil.copytree(tiny_run, run := tmp_path / "run")
+    for checkpoint in checkpoints.all_checkpoints(run):
+        (checkpoint.folder / "run.json").unlink()
+    with locked(run, "a test"):
+        assert "another training is at work there" in error_line(here("train", *TINY, f"out={run}"))
+    assert "damaged" in error_line(here("train", *TINY, f"out={run}"))
+
+
+def test_a_run_that_begins_at_this_moment_is_no_foreign_folder(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its config.yaml may come after it was looked for and before the files of the folder are listed."""
+    (run := tmp_path / "run").mkdir()
+
+    def looked_for_too_early(folder: Path, _last: None) -> None:
+        shutil.copy(tiny_run / "config.yaml", folder)
+
+    monkeypatch.setattr("fontgan.run_folder._begun_with", looked_for_too_early)
+    assert RunFolder.open(run).last is None
 
 
 def test_a_longer_training_may_go_on_from_a_finished_one(tiny_run: Path, tmp_path: Path, here: Here) -> None:
