@@ -11,7 +11,9 @@ from fontgan.data.glyphs import GlyphSource
 from fontgan.data.plan import GlyphEntry, PairPlan, StyleInput
 from fontgan.data.source_list import SourceList
 from fontgan.data.sources import Spec, open_glyphs
+from fontgan.runtime.subsample import subsample_evenly
 
+COMPARED_ON = 300  # characters, at most, to tell which of a guide's fonts is most like a source
 MANY = 0.1  # share of the characters; a guide that lacks no more is a note
 BEHIND = "Name another font behind it, as data.guides=[[A.ttf,B.ttf]] does; fontgan shelf lists those of other regions."
 
@@ -42,10 +44,11 @@ def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: boo
         if id(source) not in seen:
             seen[id(source)] = unlike.encode(unlike.draw_small(source.glyphs, source.coverage.present))
         places = {char: place for place, char in enumerate(source.coverage.present)}
-        matrix = distances_of_fonts(glyphs, shared, seen[id(source)][[places[char] for char in shared]], align)
-        preferred = int(np.bincount(matrix.argmin(axis=0), minlength=1).argmax())
-        limit = unlike.limit_of(matrix[preferred][np.isfinite(matrix[preferred])])
-        chosen, apart = choose_fonts(glyphs, shared, matrix, preferred, limit)
+        of_source = seen[id(source)][[places[char] for char in shared]]
+        preferred = preferred_font(glyphs, shared, of_source, align)
+        apart = distances_to(glyphs, preferred, shared, of_source, align)
+        limit = unlike.limit_of(apart[np.isfinite(apart)])
+        chosen, apart = choose_fonts(glyphs, shared, of_source, align, preferred, apart, limit)
         other = {char for char, distance in zip(shared, apart.tolist(), strict=True) if distance > limit}
         what = f"characters look other than in {source.glyphs.path.name} (another region's form?), and are left out"
         plan.diagnostics.tell("note", guide.name, sorted(other), what)
@@ -56,41 +59,68 @@ def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: boo
                 style.inputs.append(StyleInput(entry, given, align.compose(style.source.align), limit, preferred))
 
 
-def distances_of_fonts(glyphs: GlyphSource, chars: Sequence[str], seen: Tensor, frame: Frame) -> np.ndarray:
-    """How far each font of a guide lies from the source, (fonts, N); infinitely where it lacks the character.
+def preferred_font(glyphs: GlyphSource, chars: Sequence[str], seen: Tensor, frame: Frame) -> int:
+    """Number of the font of a guide that most often is the one most like the source; the arguments are ``distances_to``'s."""
+    if not isinstance(glyphs, SourceList) or not chars:
+        return 0
+    places = subsample_evenly(range(len(chars)), COMPARED_ON)
+    some = [chars[place] for place in places]
+    apart = [distances_to(glyphs, number, some, seen[places], frame) for number in range(len(glyphs.parts))]
+    return int(np.bincount(np.argmin(apart, axis=0)).argmax())
+
+
+def distances_to(glyphs: GlyphSource, number: int, chars: Sequence[str], seen: Tensor, frame: Frame) -> np.ndarray:
+    """How far the glyphs of one font of a guide lie from the source's, (N,); infinitely where it lacks the character.
 
     Args:
-        glyphs: the guide.   chars: N that it has.
+        number: of the font, 0 if the guide is a single one.
+        chars: N that the guide has.
         seen: what ``unlike.encode`` gave of the source's glyphs of ``chars``.
         frame: the guide's own cell -> the source's.
     """
-    if not isinstance(glyphs, SourceList):
-        return unlike.distances(seen, unlike.encode(unlike.draw_small(glyphs, list(chars), frame)))[None]
-    apart = np.full((len(glyphs.parts), len(chars)), np.inf)
-    for number, part in enumerate(glyphs.parts):
-        there = set(part.coverage(list(chars)).present)
-        places = [place for place, char in enumerate(chars) if char in there]
-        of_part = glyphs.choosing(dict.fromkeys(there, number))
-        small = unlike.draw_small(of_part, [chars[place] for place in places], frame)
-        apart[number, places] = unlike.distances(seen[places], unlike.encode(small))
+    there = set(chars)
+    if isinstance(glyphs, SourceList):
+        there = set(glyphs.parts[number].coverage(list(chars)).present)
+        glyphs = glyphs.choosing(dict.fromkeys(there, number))
+    places = [place for place, char in enumerate(chars) if char in there]
+    small = unlike.draw_small(glyphs, [chars[place] for place in places], frame)
+    apart = np.full(len(chars), np.inf)
+    apart[places] = unlike.distances(seen[places], unlike.encode(small))
     return apart
 
 
 def choose_fonts(
-    glyphs: GlyphSource, chars: Sequence[str], apart: np.ndarray, preferred: int, limit: float
+    glyphs: GlyphSource,
+    chars: Sequence[str],
+    seen: Tensor,
+    frame: Frame,
+    preferred: int,
+    apart: np.ndarray,
+    limit: float,
 ) -> tuple[GlyphSource, np.ndarray]:
     """A guide with each character from one of its fonts: the preferred one, that of the source's region, unless it lacks
     the character or has it in another form than the source; then the one that has it most like the source.
 
     Args:
-        apart: what ``distances_of_fonts`` gave of ``chars``.
-        preferred: number of a font.   limit: the distance beyond which a form is another one.
+        glyphs, chars, seen, frame: as in ``distances_to``.
+        apart: what that gave of the preferred font.
+        limit: the distance beyond which a form is another one.
     Returns: the guide to draw ``chars`` from, and how far each of them lies from the source's, (N,).
     """
-    numbers = np.where(apart[preferred] <= limit, preferred, apart.argmin(axis=0))
-    if isinstance(glyphs, SourceList):
-        glyphs = glyphs.choosing(dict(zip(chars, numbers.tolist(), strict=True)))
-    return glyphs, apart[numbers, np.arange(len(chars))]
+    places = np.flatnonzero(apart > limit).tolist()
+    if not isinstance(glyphs, SourceList) or not places:
+        return glyphs, apart
+    doubtful = [chars[place] for place in places]
+    of_each = np.stack(
+        [
+            apart[places] if number == preferred else distances_to(glyphs, number, doubtful, seen[places], frame)
+            for number in range(len(glyphs.parts))
+        ]
+    )
+    apart = apart.copy()
+    apart[places] = of_each.min(axis=0)
+    part_of = {**dict.fromkeys(chars, preferred), **dict(zip(doubtful, of_each.argmin(axis=0).tolist(), strict=True))}
+    return glyphs.choosing(part_of), apart
 
 
 def align_guide(guide: Mapping[str, Box], source: Mapping[str, Box]) -> Frame:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
-from fontgan.data.guides import choose_fonts, distances_of_fonts
+from fontgan.data.guides import choose_fonts, distances_to
 from fontgan.generate.placement import Placement
 
 
@@ -35,8 +35,9 @@ class Guide:
             given: list[GlyphSource | None] = [None] * len(chars)
             if places:
                 named, limit = [chars[place] for place in places], placement.limits[number]
-                apart = distances_of_fonts(self._glyphs, named, seen[places], placement.to_source(number))
-                chosen, apart = choose_fonts(self._glyphs, named, apart, placement.preferred[number], limit)
+                preferred, frame = placement.preferred[number], placement.to_source(number)
+                apart = distances_to(self._glyphs, preferred, named, seen[places], frame)
+                chosen, apart = choose_fonts(self._glyphs, named, seen[places], frame, preferred, apart, limit)
                 for place, distance in zip(places, apart.tolist(), strict=True):
                     given[place] = chosen if distance <= limit else None
         return given
