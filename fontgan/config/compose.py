@@ -143,8 +143,7 @@ def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
     for key in parameter_keys(old.data):
         # A typed choice of the group, data=sample, stands for all it sets; the canvas is the network's all the same.
         settable = key not in ("size", "margin") and (key != "source" or cfg.data.source)
-        # How pairs are moved belongs to a training, as its losses do.
-        if key in ("cache", "augment") or ("data" in typed and settable) or f"data.{key}" in typed:
+        if key == "cache" or ("data" in typed and settable) or f"data.{key}" in typed:
             continue
         inner = [name for name in typed if name.startswith(f"data.{key}.")]
         for name in inner:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from fontgan.data.augment import Augmentation, Moves, move
+from fontgan.data.augment import Augmentation, move
 from fontgan.data.pack import CharRows, Pack
 from fontgan.data.pixel_store import PixelStore, Prefetch, choose_store, on_host
 from fontgan.errors import DataError
@@ -127,11 +127,11 @@ class PairSampler:
 
     def batch(self, index: int) -> GlyphBatch:
         """This process's part of the ``index``-th batch of the run, from 0, on the device."""
-        fetched, moves, style, names, fetched_references = self._prepared.get(index)
+        fetched, maps, style, names, fetched_references = self._prepared.get(index)
         glyphs = image_from_pixels(self._store.to_device(fetched))
         pairs = glyphs.view(len(names), -1, *glyphs.shape[1:])  # (B, inputs + 1, H, W): a pair moves as one
-        if moves is not None:
-            pairs = move(pairs, moves.each(lambda tensor: tensor.to(self.device, non_blocking=True)))
+        if maps is not None:
+            pairs = move(pairs, maps.to(self.device, non_blocking=True))
         references = None
         if fetched_references is not None:
             glyphs = image_from_pixels(self._store.to_device(fetched_references))
@@ -142,18 +142,17 @@ class PairSampler:
         """Ends the thread that prepares batches, where there is one."""
         self._prepared.close()
 
-    def _prepare(self, index: int) -> tuple[Tensor, Moves | None, Tensor, list[str], Tensor | None]:
+    def _prepare(self, index: int) -> tuple[Tensor, Tensor | None, Tensor, list[str], Tensor | None]:
         """All that the host does for a batch. Draws for the whole of it, and keeps this process's part.
 
-        Returns: the pixels of B x (inputs + 1) glyphs as the store fetched them, each target after its inputs; how
-            they are moved; (B, styles) style weights; the pairs' names; the pixels of B x K references.
+        Returns: the pixels of B x (inputs + 1) glyphs as the store fetched them, each target after its inputs; (B, 2, 3)
+            augmentation maps; (B, styles) style weights; the pairs' names; the pixels of B x K references.
         """
         places = self._places(index)
         mine = places[self._part]
-        moves = references = None
+        maps = references = None
         if self.augment.strength:
-            drawn_moves = self.augment.draw(self.batch_size, _generator(self.seed, 2, index))
-            moves = drawn_moves.each(lambda tensor: on_host(tensor[self._part], self.device))
+            maps = on_host(self.augment.draw(self.batch_size, _generator(self.seed, 2, index))[self._part], self.device)
         if self.shots:
             rows = self._references(places, _generator(self.seed, 3, index))
             references = self._store.load_host(rows[self._part].ravel())
@@ -165,7 +164,7 @@ class PairSampler:
         rows = np.concatenate([inputs[self._part], self.pairs.target[mine, None]], axis=1)
         return (
             self._store.load_host(rows.astype(np.int64).ravel()),
-            moves,
+            maps,
             on_host(one_hot(columns, len(self.pack.model_styles)).float(), self.device),
             [f"{style}:{char}" for style, char in self.pairs.named(mine)],
             references,

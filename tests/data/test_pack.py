@@ -490,10 +490,9 @@ def assert_same(one: GlyphBatch, other: GlyphBatch) -> None:
 
 
 @pytest.mark.parametrize("shots", [0, 3, 200])
-@pytest.mark.parametrize(
-    "augment", [Augmentation(strength=0), Augmentation(), Augmentation(elastic=0.01)], ids=["off", "affine", "elastic"]
-)
-def test_batches_are_what_the_seed_says(shots: int, augment: Augmentation, pack: Pack) -> None:
+@pytest.mark.parametrize("strength", [0.0, 1.0])
+def test_batches_are_what_the_seed_says(shots: int, strength: float, pack: Pack) -> None:
+    augment = Augmentation(strength=strength)
     known = pack.for_model(["old", "brush", "kai"])
     sampler = PairSampler(known, batch_size=6, seed=3, augment=augment, shots=shots)
     pairs = [(style, char) for style in pack.styles for char in pack.trained if char in pack.rows[style]]
@@ -529,7 +528,7 @@ def test_all_stores_give_the_same_batches_in_any_order(
 def test_the_parts_of_all_processes_are_the_batch_of_one(world_size: int, pack: Pack) -> None:
     def sampler(rank: int, world_size: int) -> PairSampler:
         return PairSampler(
-            pack, batch_size=6, seed=3, augment=Augmentation(elastic=0.01), shots=2, rank=rank, world_size=world_size
+            pack, batch_size=6, seed=3, augment=Augmentation(), shots=2, rank=rank, world_size=world_size
         )
 
     parts = [sampler(rank, world_size) for rank in range(world_size)]

@@ -31,7 +31,6 @@ def test_a_font_starts_from_a_base_with_its_guides(tmp_path: Path, here: Here) -
     assert "mine starts as " in tuned.stderr
     config = load_config(mine / "config.yaml")
     assert list(config.data.guides) == ["shelf:song", "shelf:kai"]
-    assert (load_config(base / "config.yaml").data.augment.elastic, config.data.augment.elastic) == (0, 0.01)
     run = load(mine, device="cpu")
     assert run.styles == ["kai", "brush", "mine"]
     assert len(run.draw("永国", "mine")) == 2

@@ -88,29 +88,16 @@ def test_a_batch_depends_on_seed_and_index_alone(pack) -> None:  # type: ignore[
     assert fresh(seed=2).batch(19).names != jumped.names
 
 
-@pytest.mark.parametrize("elastic", [0.0, 0.01])
-def test_augmentation_moves_source_and_target_alike(elastic: float, pack) -> None:  # type: ignore[no-untyped-def]
+def test_augmentation_moves_source_and_target_alike(pack) -> None:  # type: ignore[no-untyped-def]
     batch = collate_pairs(pack, [("kai", pack.trained[0])] * 4)
     twice = torch.cat([batch.source, batch.source], dim=1)
-    moved = Augmentation(strength=3, elastic=elastic)(twice, torch.Generator().manual_seed(0))
+    moved = Augmentation(strength=3)(twice, torch.Generator().manual_seed(0))
     assert torch.equal(moved[:, 0], moved[:, 1])
     assert not torch.equal(moved[0], moved[1])
     assert not torch.equal(moved, twice)
     assert torch.equal(Augmentation(strength=0)(twice, torch.Generator()), twice)
     ink = (1 - moved).sum() / (1 - twice).sum()
     assert 0.8 < float(ink) < 1.2  # small: the glyph is still there
-
-
-def test_an_elastic_field_is_smooth_and_as_far_as_it_says() -> None:
-    side = 128
-    places = (torch.arange(side) + 0.5) / side
-    ramps = torch.stack(torch.meshgrid(places, places, indexing="xy")).expand(64, 2, side, side)  # right, down
-    still = Augmentation(shift=0, scale=0, rotate=0, shear=0, elastic=0.01)
-    inner = (slice(None), slice(None), slice(16, -16), slice(16, -16))  # where nothing comes from outside
-    moved = (still(ramps, torch.Generator().manual_seed(0)) - ramps)[inner]
-    assert 0.005 < float(moved.std()) < 0.01  # between its knots a spline goes less far
-    assert float(moved.diff(dim=3).abs().max()) < 0.5 / side  # no stroke is folded or torn
-    assert abs(float(moved.mean())) < 0.002
 
 
 def test_pixels_and_images_are_each_others_inverse() -> None:
