@@ -10,6 +10,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,9 @@ def test_wandb_keeps_numbers_sheets_and_config_offline(
     files = sorted((run / "wandb").glob("offline-run-*/*.wandb"))
     name = (run / "wandb.id").read_text()
     assert [file.name for file in files] == [f"run-{name}.wandb"] * 2  # one run, in two starts
+    deadline = time.monotonic() + 60  # a process of W&B's own writes the files, and may still be at it
+    while "last/l1" not in {tag for row in wandb_history(files[-1]) for tag in row} and time.monotonic() < deadline:
+        time.sleep(0.1)
     found = [row for file in files for row in wandb_history(file)]
     assert {tag for row in found for tag in row} >= TAGS
     assert [row["step"] for row in found if "lr/g" in row] == [1, 2]
@@ -171,6 +175,8 @@ def wandb_history(file: Path) -> list[dict[str, Any]]:
             at += left
             continue
         length, kind = struct.unpack_from("<HB", data, at + 4)
+        if at + 7 + length > len(data):
+            break  # it is being written
         record += data[at + 7 : at + 7 + length]
         at += 7 + length
         if kind in (1, 4):  # whole, or the last part
