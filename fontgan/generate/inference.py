@@ -62,7 +62,7 @@ def load(
 
     Args:
         checkpoint: a run's folder, or one checkpoint inside it.
-        which: "best" (by held-out SSIM less the share of blank glyphs) or "last", where ``checkpoint`` is a run.
+        which: "best" (see ``checkpoint.best``) or "last", where ``checkpoint`` is a run.
         device: auto, cpu or cuda.   precision: auto, bf16 or fp32.
         plugins: packages with parts of the run; they are imported.
     Raises: RunError or ConfigError if there is no usable checkpoint.

@@ -30,6 +30,7 @@ from fontgan.runtime.files import as_utf8, clear_asides, replace_folder, sync_fo
 from fontgan.training import tensors_io
 from fontgan.training.run_json import FORMAT, RunJson
 from fontgan.untrusted.plain_json import convert
+from fontgan.untrusted.plain_yaml import read_yaml
 
 Plain = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -52,6 +53,14 @@ class Checkpoint:
         None where nothing is held out."""
         scores = self.metadata["scores"].values()
         return sum(style["ssim"] - style["blank"] for style in scores) / len(scores) if scores else None
+
+    @property
+    def registered(self) -> bool:
+        """Whether true glyphs were moved before losses compared them: ``trainer.registration``."""
+        found: Any = self._decoded("config.yaml", lambda _: read_yaml(self.folder / "config.yaml"))
+        for key in ("trainer", "registration"):
+            found = found.get(key) if isinstance(found, dict) else None
+        return isinstance(found, dict) and any(found.get(key) for key in ("shift", "bend"))
 
     def read(self, name: str) -> bytes:
         """The content of one of its files, which is what was saved. Raises: RunError if the file is damaged."""
@@ -225,7 +234,11 @@ def _look_through(run: Path) -> tuple[list[Checkpoint], dict[Path, RunError]]:
 
 
 def best(checkpoints: list[Checkpoint]) -> Checkpoint:
-    """The one of the highest score; the newest where nothing is held out."""
+    """The one of the highest score; the newest where nothing is held out, and where true glyphs were moved to where they
+    are drawn: scores, which compare in place, then prefer the blur of early steps."""
+    newest = max(checkpoints, key=lambda c: c.step)
+    if newest.registered:
+        return newest
     return max(checkpoints, key=lambda c: (c.score if c.score is not None else -1.0, c.step))
 
 

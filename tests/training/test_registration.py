@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from fontgan.config.compose import compose_config
 from fontgan.data.sources import open_glyphs
 from fontgan.evaluation.moved import move_to_truth
 from fontgan.handwriting.cut import canvas_frame
+from fontgan.training import checkpoint as checkpoints
 from fontgan.training.registration import Registration
 from fontgan.values import image_from_pixels, ink_from_image
-from tests.helpers import BRUSH, TINY, two_and_two_steps_are_four
+from tests.helpers import BRUSH, TINY, Here, two_and_two_steps_are_four
 
 SHIFT = Registration(shift=0.125, bend=0)  # 4 pixels of 32
 
@@ -112,3 +114,17 @@ def test_a_training_with_it_goes_on_to_the_bit(tmp_path: Path) -> None:
     assert compose_config("train", ["experiment=complete"]).trainer.registration.shift > 0
     setting = "trainer.registration={shift: 0.1, bend: 0.03, share: 0.8}"
     two_and_two_steps_are_four(("train", *TINY, setting, "trainer.threads=1"), tmp_path)
+
+
+@pytest.mark.parametrize("shift", [0, 0.05])
+def test_of_a_registered_run_the_newest_checkpoint_is_best(shift: float, tmp_path: Path, here: Here) -> None:
+    """Scores compare in place, where the blur of early steps wins."""
+    run = tmp_path / "run"
+    more = (f"trainer.registration.shift={shift}", "trainer.eval_every=1", "trainer.save_every=1")
+    assert here("train", *TINY, *more, f"out={run}").returncode == 0
+    *_, early, newest = checkpoints.all_checkpoints(run)
+    scores = {style: {**found, "ssim": 0.9, "blank": 0.0} for style, found in early.metadata["scores"].items()}
+    early = replace(early, metadata={**early.metadata, "scores": scores})
+    assert newest.score is not None
+    assert early.score > newest.score
+    assert checkpoints.best([early, newest]) == (newest if shift else early)
