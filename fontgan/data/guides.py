@@ -107,19 +107,14 @@ def choose_fonts(
         limit: the distance beyond which a form is another one.
     Returns: the guide to draw ``chars`` from, and how far each of them lies from the source's, (N,).
     """
-    places = np.flatnonzero(apart > limit).tolist()
-    if not isinstance(glyphs, SourceList) or not places:
+    if not isinstance(glyphs, SourceList):
         return glyphs, apart
-    doubtful = [chars[place] for place in places]
-    of_each = np.stack(
-        [
-            apart[places] if number == preferred else distances_to(glyphs, number, doubtful, seen[places], frame)
-            for number in range(len(glyphs.parts))
-        ]
-    )
-    apart = apart.copy()
-    apart[places] = of_each.min(axis=0)
-    part_of = {**dict.fromkeys(chars, preferred), **dict(zip(doubtful, of_each.argmin(axis=0).tolist(), strict=True))}
+    part_of, apart = dict.fromkeys(chars, preferred), apart.copy()
+    if places := np.flatnonzero(apart > limit).tolist():
+        doubtful = [chars[place] for place in places]
+        of_each = [distances_to(glyphs, number, doubtful, seen[places], frame) for number in range(len(glyphs.parts))]
+        apart[places] = np.min(of_each, axis=0)
+        part_of |= dict(zip(doubtful, np.argmin(of_each, axis=0).tolist(), strict=True))
     return glyphs.choosing(part_of), apart
 
 

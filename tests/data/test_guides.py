@@ -14,12 +14,15 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from fontgan.config.saved import load_config
+from fontgan.data import unlike
 from fontgan.data.augment import Augmentation
 from fontgan.data.batches import PairSampler, collate_pairs
-from fontgan.data.frame import median_box
+from fontgan.data.frame import Frame, median_box
+from fontgan.data.guides import choose_fonts
 from fontgan.data.pack import Pack, make_pack, pack_key
 from fontgan.data.pairs import plan_pairs
 from fontgan.data.plan import PairPlan
+from fontgan.data.source_list import SourceList
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import RunError
 from fontgan.generate.inference import load
@@ -119,6 +122,22 @@ def test_a_guide_without_any_of_the_characters_is_empty_and_said(
     assert "nowhere.ttf: no such font file" in refused("check", *data, "data.guides=[nowhere.ttf]")
     assert "data.guides[1]=[]: a font, a glyph folder or a list" in refused("check", *data, f"data.guides=[{latin},[]]")
     assert "data.guides: null is no font" in refused("check", *data, "data.guides=[null]")
+
+
+@pytest.mark.parametrize("preferred", [0, 1])
+def test_what_is_like_the_source_comes_from_the_preferred_font(preferred: int) -> None:
+    guide, parts = open_glyphs([str(KAI), str(BRUSH)]), [open_glyphs(str(font)) for font in (KAI, BRUSH)]
+    chars = list(CHARS[:6])
+    seen = unlike.encode(unlike.draw_small(parts[1], chars))  # a source that is the brush itself
+    frame = Frame()
+    apart = np.array([0, 0, 0, 0, 0, np.inf])  # the preferred font lacks the last, or has another form of it
+    for some in (slice(0, 5), slice(0, 6)):  # with and without such a character
+        chosen, found = choose_fonts(guide, chars[some], seen[some], frame, preferred, apart[some], limit=1.0)
+        assert isinstance(chosen, SourceList)
+        assert [chosen._part_of[char] for char in chars[:5]] == [preferred] * 5
+        assert (found[:5] == 0).all()
+    assert chosen._part_of[chars[5]] == 1
+    assert found[5] < 0.05
 
 
 # -- dropout --------------------------------------------------------------------------------
