@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from fontgan.config.compose import compose_config
+from fontgan.config.groups import choices
 from fontgan.config.saved import load_config
 from fontgan.data.shelf import shelf
 from fontgan.generate.inference import load
@@ -57,3 +59,15 @@ def test_a_run_keeps_its_guides_when_more_of_the_shelf_are_fetched(
 @pytest.mark.slow
 def test_a_base_goes_on_to_the_bit(tmp_path: Path) -> None:
     two_and_two_steps_are_four(BASE, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", ["up", "style"])
+def test_every_part_can_be_swept_on_a_base(group: str, tmp_path: Path, here: Here) -> None:
+    parts = choices(f"generator/{group}")
+    done = here(*BASE, "-m", f"generator/{group}={','.join(parts)}", "trainer.max_steps=1", f"out={tmp_path / 'sweep'}")
+    assert done.returncode == 0, done.stderr
+    jobs = json.loads((tmp_path / "sweep" / "sweep.json").read_text(encoding="utf-8"))["jobs"]
+    assert len(jobs) == len(parts)
+    for job in jobs:
+        assert load_config(tmp_path / "sweep" / job["folder"] / "config.yaml").data.guides, job
