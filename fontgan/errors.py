@@ -79,7 +79,7 @@ def first_line(error: Exception) -> str:
     return lines[0].rstrip(". ") if lines else type(error).__name__
 
 
-def shorten(items: list[str] | tuple[str, ...], limit: int = 10) -> str:
+def shorten(items: list[str] | tuple[str, ...], limit: int = 10, separator: str = " ") -> str:
     """The first items in one line, and how many more there are."""
-    shown = one_line(" ".join(items[:limit]))
+    shown = one_line(separator.join(items[:limit]))
     return shown if len(items) <= limit else f"{shown} ... and {len(items) - limit} more"

@@ -76,6 +76,17 @@ def test_a_folder_and_its_font_give_nearly_the_same(
         assert np.abs(one - other).mean() < 3
 
 
+def test_several_fonts_are_read_as_one(tiny_run: Path, glyph_folder: Path, tmp_path: Path, here: Here) -> None:
+    command = ["infer", f"checkpoint={tiny_run}", "style=brush"]
+    both = here(*command, f"font=[{glyph_folder},{SOURCE}]", "text=永上", f"out={tmp_path / 'both'}")
+    assert both.returncode == 0, both.stderr
+    assert f"{SOURCE.name}: gives 1 characters that {glyph_folder.name} lacks: 上" in both.stderr
+    assert here(*command, f"font={SOURCE}", "text=上", f"out={tmp_path / 'one'}").returncode == 0
+    assert pngs(tmp_path / "both") == ["U+4E0A.png", "U+6C38.png"]
+    one, other = (np.asarray(Image.open(tmp_path / folder / "U+4E0A.png")).astype(int) for folder in ("one", "both"))
+    assert np.abs(one - other).mean() < 3
+
+
 def test_all_styles_and_mixtures(tiny_run: Path, tmp_path: Path, here: Here) -> None:
     assert here("infer", f"checkpoint={tiny_run}", "text=永国", f"out={tmp_path / 'all'}", "style=all").returncode == 0
     assert sorted(p.name for p in (tmp_path / "all").iterdir()) == ["brush", "kai", "xiaowei"]
@@ -125,7 +136,8 @@ def test_unreadable_images_are_listed_and_the_rest_is_done(
     ("arguments", "says"),
     [
         (["text=永", "style=gothic"], "the run knows kai, brush, xiaowei"),
-        (["text=永"], "style: which one?"),
+        (["text=永"], "style: which one? The run knows kai, brush, xiaowei; or style=all."),
+        (["text=永", "style=kai", "font=[]"], "font=[]: a font, a glyph folder or a list of them is needed"),
         (["text=永", "style={kai: 0, brush: 0}"], "sum to 0"),
         (["text=永", "style={kai: much}"], "a number is needed"),
         (["style=kai"], "what to draw?"),

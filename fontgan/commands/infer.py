@@ -40,7 +40,7 @@ class Config(OutConfig, ComputingConfig):
     frames: int | None = limited(2)
     extrapolate: float | None = limited(0, 100)  # with more, weights of very different size would no longer sum to 1
     input: str | None = MISSING
-    font: str | None = MISSING
+    font: Any = MISSING
     text: str | None = MISSING
     charset: str | None = MISSING
     allow: list[str] = limited(choices=KINDS)
@@ -100,6 +100,7 @@ def main(cfg: Config) -> int:
 
 def prepare(cfg: Config) -> "tuple[Run, GlyphInput, list[tuple[Style, Path]], list[dict[str, float]], Path]":
     """The run, its sources, styles with their folders, mixtures of a path, ``out``; all checked, nothing written."""
+    from fontgan.config.instantiate import source_spec
     from fontgan.generate.folder import choose_styles
     from fontgan.generate.inference import REFERENCES, load
     from fontgan.generate.path import choose_path
@@ -121,8 +122,9 @@ def prepare(cfg: Config) -> "tuple[Run, GlyphInput, list[tuple[Style, Path]], li
             f"style_images={cfg.style_images}: makes the style {added}, which is not asked for. Leave style out, name "
             f"{added} in style or style_path, or leave style_images out."
         )
+    font = source_spec(cfg.font, "font")
     sources = open_input(
-        run, folder=cfg.input, font=cfg.font, text=cfg.text, charset=cfg.charset, styles=asked, allow=cfg.allow
+        run, folder=cfg.input, font=font, text=cfg.text, charset=cfg.charset, styles=asked, allow=cfg.allow
     )
     folders = [folder for _, folder in jobs] or [out]
     if cfg.input is not None and any(f.resolve() == user_path(cfg.input).resolve() for f in folders):

@@ -33,11 +33,14 @@ SHEET_COLUMNS, SHEET_GLYPHS = 16, 64
 
 
 def choose_styles(run: Run, asked: str | Mapping[str, Any] | None, out: Path) -> list[tuple[Style, Path]]:
-    """The styles of a name, weights, ``all`` or None (the only one), and the folder of each. Raises: UserError."""
+    """The styles of a name, weights, ``all`` or None, and the folder of each; None is the only one trained on.
+
+    Raises: UserError.
+    """
     if asked is None:
-        if len(run.styles) > 1:
-            raise ConfigError(f"style: which one? The run knows {', '.join(run.styles)}; or style=all.")
-        return [(run.styles[0], out)]
+        if len(run.trained) != 1:
+            raise ConfigError(f"style: which one? The run knows {run.told_styles}; or style=all.")
+        return [(run.trained[0], out)]
     if asked == "all":
         return [(name, out / name) for name in run.styles]
     if isinstance(asked, Mapping):

@@ -30,7 +30,7 @@ from fontgan.data.image_source import resample
 from fontgan.data.reading import survey
 from fontgan.data.sources import Spec, open_glyphs
 from fontgan.data.view import View
-from fontgan.errors import DataError, RunError
+from fontgan.errors import DataError, RunError, shorten
 from fontgan.generate.guides import Guide
 from fontgan.generate.placement import Placement, RunInputs, place
 from fontgan.generate.showing import choose_view, show
@@ -95,11 +95,13 @@ def load(
     found.load_network(generator, "generator")
     _check_that_it_draws(generator, found)
     generator = generator.to(where).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    own = {name: target.source for name, target in target_specs(config).items() if target.source}
+    targets = target_specs(config)
+    own = {name: target.source for name, target in targets.items() if target.source}
     inputs = RunInputs(source_spec(config.data.source), own, guides)
     geometry = (config.data.align, config.data.margin)
+    trained = [name for name in styles if name in targets]
     return Run(
-        found, generator, styles, manifest, inputs, *geometry, where, pick_precision(precision, where), batch_size
+        found, generator, styles, trained, manifest, inputs, *geometry, where, pick_precision(precision, where), batch_size
     )  # fmt: skip
 
 
@@ -127,6 +129,7 @@ class Run:
     checkpoint: Checkpoint
     generator: UnetGenerator
     styles: list[str]
+    trained: list[str]  # those that it was itself trained on; the others are of the run that it started from
     manifest: dict[str, Any]
     drawn_from: RunInputs
     align: bool  # whether sources and guides are brought onto the ink box of each style
@@ -149,14 +152,14 @@ class Run:
         return {entry["name"]: Frame.from_dict(entry["canvas"]) for entry in self.manifest["styles"]}
 
     def draw(
-        self, chars: Iterable[str], style: Style, font: str | None = None, *, view: View | None = None
+        self, chars: Iterable[str], style: Style, font: Spec | None = None, *, view: View | None = None
     ) -> list[Image.Image]:
         """Draws characters, their source glyphs taken from a font.
 
         Args:
             chars: a string or characters.
             style: a name, or names with weights.
-            font: a font or glyph folder as in ``data.source``; None takes the style's own source.
+            font: a font or glyph folder, or several read as one, as in ``data.source``; None takes the style's own source.
             view: what the images show; None for ``run.view(style)``, the style's own cell.
         Returns: mode "L" images, in order.
         Raises: DataError if the font lacks a character or the style is unknown.
@@ -304,11 +307,16 @@ class Run:
         self.manifest = {**self.manifest, "styles": [*self.manifest["styles"], entry]}
         return str(entry["name"])
 
+    @property
+    def told_styles(self) -> str:
+        """The first of its styles in one line, those that it was trained on before the others."""
+        return shorten(sorted(self.styles, key=lambda name: name not in self.trained), separator=", ")
+
     def check_known(self, names: Iterable[str], key: str = "style", also: str = "") -> None:
         """Raises: DataError, which speaks of the setting ``key``, if the run knows no style of one of these names."""
         for name in names:
             if name not in self.styles:
-                raise DataError(f"{key}={name}: the run knows {', '.join(self.styles)}{also}.")
+                raise DataError(f"{key}={name}: the run knows {self.told_styles}{also}.")
 
     def weights(self, style: Style) -> Tensor:
         """A style or mixture as (1, styles) weights that sum to 1. Raises: DataError for an unknown style or no sum."""

@@ -25,7 +25,7 @@ from fontgan.data.image_source import (
 )
 from fontgan.data.reading import Tally
 from fontgan.data.refusal import KINDS, tell, tell_or_refuse
-from fontgan.data.sources import open_glyphs
+from fontgan.data.sources import Spec, open_glyphs
 from fontgan.data.unlike import CELL, SIDE
 from fontgan.errors import DataError
 from fontgan.generate.inference import Run, Style
@@ -121,7 +121,7 @@ def open_input(
     run: Run,
     *,
     folder: str | None,
-    font: str | None,
+    font: Spec | None,
     text: str | None,
     charset: str | None,
     styles: Sequence[Style],

@@ -21,7 +21,7 @@ TWO = f"data.targets={{kai: {KAI}, brush: {{font: {BRUSH}, source: {SOURCE}}}}}"
 BASE = ("train", *TINY, "experiment=base", TWO, "trainer.threads=1")
 
 
-def test_a_font_starts_from_a_base_with_its_guides(tmp_path: Path, here: Here) -> None:
+def test_a_font_starts_from_a_base_with_its_guides(tmp_path: Path, here: Here, refused: Callable[..., str]) -> None:
     base, mine = tmp_path / "base", tmp_path / "mine"
     made = here(*BASE, f"out={base}")
     assert made.returncode == 0, made.stderr
@@ -36,6 +36,11 @@ def test_a_font_starts_from_a_base_with_its_guides(tmp_path: Path, here: Here) -
     run = load(mine, device="cpu")
     assert run.styles == ["kai", "brush", "mine"]
     assert len(run.draw("永国", "mine")) == 2
+    drawn = here("infer", f"checkpoint={mine}", "text=永国", "allow=[blank]", f"out={tmp_path / 'drawn'}")
+    assert drawn.returncode == 0, drawn.stderr
+    assert "style mine: images of 64x64 px" in drawn.stderr
+    unknown = refused("infer", f"checkpoint={mine}", "text=永", "style=his", f"out={tmp_path / 'none'}")
+    assert "style=his: the run knows mine, kai, brush (or all)." in unknown
 
 
 def test_a_run_keeps_its_guides_when_more_of_the_shelf_are_fetched(
