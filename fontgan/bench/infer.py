@@ -46,7 +46,9 @@ def measure(setup: Setup, training: str, batch_size: int, overrides: Sequence[st
         with tempfile.TemporaryDirectory() as folder:
             run = untrained_run(Path(folder) / "run", settings, batch_size, setup)
             images = Path(folder) / "glyphs"
-            asked = [f"font={run.source_spec(run.styles[0])}", f"out={images}", f"size={run.size}", "charset=gb2312-1"]
+            spec = run.source_spec(run.styles[0])
+            font = spec if isinstance(spec, str) else spec[0]
+            asked = [f"font={font}", f"out={images}", f"size={run.size}", "charset=gb2312-1"]
             with quiet():
                 render.main(compose_config("render", asked))
             count = (GLYPHS_SMALL if name == SMALL else GLYPHS)[setup.device.type]
