@@ -67,6 +67,7 @@ def unescape_all(value: Any) -> Any:
 
 
 _ODD_IN_A_NAME = re.compile(r"[^\w=.,+-]")
+_BY_HYDRA = re.compile(r"\\([\\()\[\]{}:=, \t])")  # what it escapes in the plain values of a sweep's jobs
 
 
 def own_settings(overrides: Iterable[str], shared: Collection[str]) -> dict[str, str]:
@@ -76,7 +77,7 @@ def own_settings(overrides: Iterable[str], shared: Collection[str]) -> dict[str,
         key, _, value = override.partition("=")
         key = key.lstrip("+")
         if not key.startswith("~") and key.partition("@")[0] not in shared:
-            settings[key] = unescape(value)
+            settings[key] = unescape(value if value.startswith(("'", '"')) else _BY_HYDRA.sub(r"\1", value))
     return settings
 
 

@@ -172,6 +172,7 @@ def test_a_ready_sweep_lists_its_jobs_and_gives_way_to_what_is_typed(
         ("data.targets=[a/b.ttf],[a-b.ttf]", ["[a/b.ttf]", "[a-b.ttf]"]),
         ("data.targets={mine: 字.ttf},{mine: 体.ttf}", ["{mine:字.ttf}", "{mine:体.ttf}"]),
         ("data.source=a/b.ttf,a-b.ttf", ["a/b.ttf", "a-b.ttf"]),
+        ("data.source=shelf:sans,shelf:song", ["shelf:sans", "shelf:song"]),
         ("data.charset=、,。", ["、", "。"]),
         ("data.charset=的一,不是", ["的一", "不是"]),
     ],
