@@ -34,6 +34,7 @@ class PretrainedRun:
     name: str  # its folder and checkpoint, ``run/step-00001600``
     styles: list[str]  # what it knows, in the order of its style weights
     sources: list[dict[str, Any]]  # what its manifest says of its sources
+    guides: list[dict[str, Any]]  # of its guides
     members: dict[str, dict[str, Any]]  # and of its styles, by name
     checkpoint: Checkpoint | None  # None where a run goes on that started from it, which has all of this by itself
 
@@ -50,7 +51,10 @@ class PretrainedRun:
         return [name for name in targets if name not in self.styles]
 
     def manifest(self, own: dict[str, Any]) -> dict[str, Any]:
-        """The new run's manifest, with the styles that have no glyphs in it as the old run described them."""
+        """The new run's manifest, with the styles that have no glyphs in it as the old run described them.
+
+        Guides may be other ones now: a style goes on to prefer the same font of each, or the first where that is gone.
+        """
         named = {entry["name"] for entry in own["styles"]}
         sources, kept = list(own["sources"]), []
         for name, member in self.members.items():
@@ -58,8 +62,16 @@ class PretrainedRun:
                 source = self.sources[member["source"]]
                 if source not in sources:
                     sources.append(source)
-                kept.append({**member, "source": sources.index(source)})
+                guides = zip(member.get("preferred", ()), self.guides, own["guides"], strict=False)
+                preferred = [_place_of_font(place, before, after) for place, before, after in guides]
+                kept.append({**member, "source": sources.index(source), "preferred": preferred})
         return {**own, "sources": sources, "styles": [*own["styles"], *kept]}
+
+
+def _place_of_font(place: int, before: dict[str, Any], after: dict[str, Any]) -> int:
+    """Where in a guide the font is that had a place among those of an earlier guide; 0, the first, if it is not there."""
+    old, new = ([guide.get("file"), *guide.get("then", ())] for guide in (before, after))
+    return new.index(old[place]) if place < len(old) and old[place] in new else 0
 
 
 def origin_of(checkpoint: Checkpoint, *, resumed: bool = False) -> PretrainedRun:
@@ -71,7 +83,7 @@ def origin_of(checkpoint: Checkpoint, *, resumed: bool = False) -> PretrainedRun
         raise RunError(f"{checkpoint.folder / 'run.json'}: lacks init_from. Use another checkpoint of the run.")
     data = found["data"]
     members = {entry["name"]: entry for entry in data["styles"] if entry["name"] in origin["styles"]}
-    known = (data["sources"], members)
+    known = (data["sources"], data["guides"], members)
     return PretrainedRun(origin["checkpoint"], origin["styles"], *known, None if resumed else checkpoint)
 
 

@@ -261,3 +261,25 @@ def test_fine_tuning_goes_on_with_the_guides_of_the_run(
     assert tuned.generator.in_channels == 3
     assert tuned.styles == ["kai", "brush", "mine"]
     assert len(tuned.placement("mine").inputs) == 3
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_old_styles_go_on_with_other_guides(
+    kept: bool, guided_run: Path, half: Path, tmp_path: Path, here: Here
+) -> None:
+    """A style prefers one font of a guide; another guide has that font in another place, or not at all."""
+    settings = [setting for setting in TINY if setting.startswith(("trainer.", "optim."))]
+    base, out = shutil.copytree(guided_run, tmp_path / "base"), tmp_path / "tuned"
+    for described in base.rglob("run.json"):
+        metadata = json.loads(described.read_text())
+        for style in metadata["data"]["styles"]:
+            style["preferred"] = [0, 1]
+        described.write_text(json.dumps(metadata))
+    reseal(base)
+    guides = f"data.guides=[{XIAOWEI},{f'[{KAI},{half},{BRUSH}]' if kept else KAI}]"
+    mine = f"data.targets={{mine: {XIAOWEI}}}"
+    result = here("train", *settings, f"init_from={base}", mine, guides, f"out={out}")
+    assert result.returncode == 0, result.stderr
+    tuned = load(out, device="cpu")
+    assert tuned.placement("kai").preferred == (0, 2 if kept else 0)
+    assert len(tuned.draw("永国", "kai")) == 2
