@@ -60,7 +60,16 @@ def here_with_runs(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """A folder with the runs that the pages learn from."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "runs").mkdir()
-    for name in ("base", "runs/base", "runs/first", "runs/second", "runs/third", "runs/longer", "runs/mine"):
+    for name in (
+        "base",
+        "runs/base",
+        "runs/first",
+        "runs/second",
+        "runs/third",
+        "runs/longer",
+        "runs/traditional",
+        "runs/mine",
+    ):
         (folder / name).symlink_to(tiny_run)
     (folder / "corpus").mkdir()
     (folder / "corpus" / "training.yaml").write_text("one: A.ttf\n")
