@@ -62,7 +62,7 @@ class PretrainedRun:
                 source = self.sources[member["source"]]
                 if source not in sources:
                     sources.append(source)
-                guides = zip(member.get("preferred", ()), self.guides, own["guides"], strict=False)
+                guides = zip(member.get("preferred", ()), self.guides, own.get("guides", []), strict=False)
                 preferred = [_place_of_font(place, before, after) for place, before, after in guides]
                 kept.append({**member, "source": sources.index(source), "preferred": preferred})
         return {**own, "sources": sources, "styles": [*own["styles"], *kept]}
@@ -83,7 +83,7 @@ def origin_of(checkpoint: Checkpoint, *, resumed: bool = False) -> PretrainedRun
         raise RunError(f"{checkpoint.folder / 'run.json'}: lacks init_from. Use another checkpoint of the run.")
     data = found["data"]
     members = {entry["name"]: entry for entry in data["styles"] if entry["name"] in origin["styles"]}
-    known = (data["sources"], data["guides"], members)
+    known = (data["sources"], data.get("guides", []), members)
     return PretrainedRun(origin["checkpoint"], origin["styles"], *known, None if resumed else checkpoint)
 
 
