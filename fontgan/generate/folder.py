@@ -38,9 +38,9 @@ def choose_styles(run: Run, asked: str | Mapping[str, Any] | None, out: Path) ->
     Raises: UserError.
     """
     if asked is None:
-        if len(run.trained) != 1:
+        if len(run.trained_styles) != 1:
             raise ConfigError(f"style: which one? The run knows {run.told_styles}; or style=all.")
-        return [(run.trained[0], out)]
+        return [(run.trained_styles[0], out)]
     if asked == "all":
         return [(name, out / name) for name in run.styles]
     if isinstance(asked, Mapping):

@@ -99,9 +99,9 @@ def load(
     own = {name: target.source for name, target in targets.items() if target.source}
     inputs = RunInputs(source_spec(config.data.source), own, guides)
     geometry = (config.data.align, config.data.margin)
-    trained = [name for name in styles if name in targets]
+    trained_styles = [name for name in styles if name in targets]
     return Run(
-        found, generator, styles, trained, manifest, inputs, *geometry, where, pick_precision(precision, where), batch_size
+        found, generator, styles, trained_styles, manifest, inputs, *geometry, where, pick_precision(precision, where), batch_size
     )  # fmt: skip
 
 
@@ -129,7 +129,7 @@ class Run:
     checkpoint: Checkpoint
     generator: UnetGenerator
     styles: list[str]
-    trained: list[str]  # those that it was itself trained on; the others are of the run that it started from
+    trained_styles: list[str]  # those that it was itself trained on; the others are of the run that it started from
     manifest: dict[str, Any]
     drawn_from: RunInputs
     align: bool  # whether sources and guides are brought onto the ink box of each style
@@ -310,7 +310,7 @@ class Run:
     @property
     def told_styles(self) -> str:
         """The first of its styles in one line, those that it was trained on before the others."""
-        return shorten(sorted(self.styles, key=lambda name: name not in self.trained), separator=", ")
+        return shorten(sorted(self.styles, key=lambda name: name not in self.trained_styles), separator=", ")
 
     def check_known(self, names: Iterable[str], key: str = "style", also: str = "") -> None:
         """Raises: DataError, which speaks of the setting ``key``, if the run knows no style of one of these names."""
