@@ -15,6 +15,7 @@ from fontgan.commands import render
 from fontgan.config.compose import compose_config
 from fontgan.config.instantiate import build_generator
 from fontgan.data.frame import Frame
+from fontgan.data.unlike import limit_of
 from fontgan.generate.folder import draw_folder
 from fontgan.generate.inference import Run, load
 from fontgan.generate.sources import FolderInput, batches
@@ -62,7 +63,8 @@ def measure(setup: Setup, training: str, batch_size: int, overrides: Sequence[st
 
 def _precisions(run: Run, count: int, column: str, how: str, setup: Setup) -> list[Figure]:
     """The generator alone: as trained in full precision and in bf16, and in bf16 made ready as ``Run.drawing`` does."""
-    source = torch.rand(count, 1, run.size, run.size, generator=torch.Generator().manual_seed(0)).mul(2).sub(1)
+    shape = (count, run.generator.in_channels, run.size, run.size)
+    source = torch.rand(shape, generator=torch.Generator().manual_seed(0)).mul(2).sub(1)
     ready = fuse_conv_bn(run.generator)
     cast_convolutions(ready, torch.bfloat16)
     ways = {"fp32": (run.generator, "fp32"), "bf16": (run.generator, "bf16"), "as infer draws": (ready, "bf16")}
@@ -106,14 +108,16 @@ def untrained_run(out: Path, settings: Sequence[str], batch_size: int, setup: Se
     styles = list(cfg.data.targets)
     torch.manual_seed(cfg.trainer.seed)
     generator = build_generator(cfg, len(styles))
-    canvas = Frame(cfg.data.size).as_dict()
+    canvas, guides = Frame(cfg.data.size).as_dict(), cfg.data.guides
+    no_limit = limit_of(np.empty(0))  # every form of a guide is drawn
+    shared = {"canvas": canvas, "source": 0, "inputs": [canvas] * (1 + len(guides)), "limits": [no_limit] * len(guides)}
     manifest = {
         "size": cfg.data.size,
         "trained": "",
         "held_out": "",
         "sources": [{"name": "source"}],
-        "guides": [],
-        "styles": [{"name": name, "canvas": canvas, "source": 0, "inputs": [canvas]} for name in styles],
+        "guides": [{"name": f"guide {number}"} for number in range(len(guides))],
+        "styles": [{"name": name, **shared} for name in styles],
     }
     config_yaml = OmegaConf.to_yaml(cfg, resolve=True)
     metadata = {"minutes": 0.0, "scores": {}, "styles": styles, "pack": "", "data": manifest}

@@ -166,11 +166,15 @@ def test_the_first_step_is_timed_from_the_start_of_the_process(tmp_path: Path) -
         seconds_to_first_step(tmp_path / "other", CPU, "data.size=7")
 
 
-def test_drawing_at_small_size_end_to_end(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("training", "source"), [("quickstart", "shelf:sans"), ("complete", "[shelf:sans,shelf:kai]")])
+def test_drawing_at_small_size_end_to_end(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, training: str, source: str
+) -> None:
+    monkeypatch.setattr(infer, "SMALL", training)
     monkeypatch.setitem(infer.GLYPHS_SMALL, "cpu", 48)
     out, page = tmp_path / "cpu.json", tmp_path / "page.md"
-    overrides = "overrides=['data.size=64','generator.ngf=4','generator.depth=4']"
-    arguments = ("training=quickstart", "batch_size=16", "rounds=3", "minutes=0", "device=cpu", f"page={page}")
+    overrides = f"overrides=['data.size=64','generator.ngf=4','generator.depth=4','data.source={source}']"
+    arguments = (f"training={training}", "batch_size=16", "rounds=3", "minutes=0", "device=cpu", f"page={page}")
     result = here("bench", "infer", *arguments, overrides, f"out={out}")
     assert result.returncode == 0, result.stderr
     numbers = json.loads(out.read_text())
@@ -185,7 +189,7 @@ def test_drawing_at_small_size_end_to_end(here: Here, tmp_path: Path, monkeypatc
         assert figure["name"] in result.stdout
         assert figure["name"] in page.read_text()
         assert "48 glyphs" in figure["how"]
-        assert (figure["section"], figure["column"]) == ("infer", "quickstart, 64 px")
+        assert (figure["section"], figure["column"]) == ("infer", f"{training}, 64 px")
     assert numbers["peaks"]["copy_gb_s"] > 0
     assert numbers["command"].startswith("fontgan bench infer ")
     assert str(tmp_path) not in out.read_text() + page.read_text()
