@@ -67,6 +67,8 @@ def here_with_runs(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         "runs/second",
         "runs/third",
         "runs/longer",
+        "runs/short",
+        "runs/reading",
         "runs/traditional",
         "runs/mine",
     ):
