@@ -196,6 +196,7 @@ def test_drawing_at_small_size_end_to_end(
     assert "'data.size=64'" in numbers["command"].replace("'\"'\"'", "'")
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processes are timed on two cores")
 def test_packing_is_timed_with_one_process_and_with_two() -> None:
     cfg = compose_config("train", [TINY[1], f"data.size={PACKED_PX}"])
     figures = {f.name: f for f in measure_packing("few", cfg, QUICK)}
