@@ -45,6 +45,7 @@ TINY = (
     "trainer.device=cpu",
     "optim.warmup_steps=2",
     "data.margin=0",
+    "experiment=scratch",
 )
 
 

@@ -93,14 +93,14 @@ def measure_packing(name: str, cfg: DictConfig, setup: Setup) -> list[Figure]:
 
 
 def measure_reading(setup: Setup) -> list[Figure]:
-    """Batches made ready one after the other, beside the fastest step there is, that of quickstart."""
+    """Batches made ready one after the other, beside the fastest step there is, that of scratch."""
     settings = [f"trainer.device={setup.device.type}", f"trainer.precision={setup.precision}"]
-    step = build_step(["experiment=quickstart", *settings, f"trainer.seed={setup.seed}"], setup.device)
+    step = build_step(["experiment=scratch", *settings, f"trainer.seed={setup.seed}"], setup.device)
     places = count()
     tasks = {"batch": lambda: step.sampler.batch(next(places)).to(setup.device), "step": step.run}
     seconds = setup.time(tasks, "reading")
     batches = f"{step.config.data.size} px, batches of {step.glyphs}"
-    how = f"quickstart, {batches}, read, augmented and on the device; {step.precision}"
+    how = f"scratch, {batches}, read, augmented and on the device; {step.precision}"
     return [
         *rates("reading ", step.glyphs, {"batches": seconds["batch"]}, how),
         Figure("reading over the fastest step", ratio(seconds["step"], seconds["batch"]), "x", how),

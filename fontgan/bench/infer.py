@@ -28,7 +28,7 @@ from fontgan.runtime.timing import Task, ratio
 from fontgan.training import checkpoint as checkpoints
 from fontgan.values import image_from_pixels
 
-SMALL = "quickstart"  # a network so small that reading and writing images weigh most
+SMALL = "scratch"  # a network so small that reading and writing images weigh most
 # Drawn in a turn: so many that the contact sheet, which shows 64 of them at most, weighs little; the bundled fonts have
 # a thousand.
 GLYPHS = {"cpu": 96, "cuda": 960}

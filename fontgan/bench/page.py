@@ -30,7 +30,7 @@ and bytes over the rate of a copy, both measured in the same process."""),
 *As infer draws* has batch norms folded into convolutions and weights cast to bf16 beforehand. *Folder in, folder out*
 is `fontgan infer`: it reads, draws, and writes PNGs, a manifest and a contact sheet."""),
     ("Data and fonts", ("data", "font"), """\
-Packing draws glyphs of 128 px into an empty cache. The fastest step is that of `quickstart`, which reads batches of
+Packing draws glyphs of 128 px into an empty cache. The fastest step is that of `scratch`, which reads batches of
 16 glyphs of 96 px, augmented. A font is made of images of 256 px."""),
     ("Tracers", ("outlines",), """\
 Each tracer's outlines against those of the fonts that the images were drawn from; deviations in thousandths of the em."""),

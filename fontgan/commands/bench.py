@@ -9,7 +9,7 @@ ORDER = 160
 SUMMARY = "measure how fast this machine trains, draws, reads data and makes fonts, beside what it is compared to"
 EXAMPLES = (
     "fontgan bench",
-    "fontgan bench step training=quickstart",
+    "fontgan bench step training=scratch",
     "fontgan bench out=figures/mine.json page=benchmarks.md",
     "fontgan bench page out=figures/mine.json page=benchmarks.md",
 )

@@ -22,6 +22,7 @@ EXAMPLES = (
 class Config(TrainingConfig):
     sweep: SweepConfig = field(default_factory=SweepConfig)
     out: str = limited(free=True)
+    corpus: str | None = limited(free=True)  # data.targets, which it sets, is what shapes the run
 
 
 def main(cfg: Any) -> int:

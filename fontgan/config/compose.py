@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hydra import compose
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from fontgan.base import BASE, run_path
 from fontgan.config.auto_source import resolve_auto_source
 from fontgan.config.check import check_config, parameter_keys, target_nodes
 from fontgan.config.conflicts import check_values, validate
@@ -20,7 +21,7 @@ from fontgan.config.instantiate import build_objective, build_on_meta, target_sp
 from fontgan.config.overrides import escape_overrides, unescape
 from fontgan.config.plugins import activate, active, refuse_inactive, typed_plugins
 from fontgan.config.saved import check_fits, load_config
-from fontgan.config.targets_file import resolve_targets_file
+from fontgan.config.targets_file import resolve_corpus, resolve_targets_file
 from fontgan.config.verbs import file_name, verbs
 from fontgan.errors import ConfigError
 from fontgan.runtime.files import user_path
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# What the packaged base brings of its data: what its network has been shown, not which fonts and characters it learned.
+OF_THE_NETWORK = ("source", "guides", "guide_dropout", "size", "margin", "align")
 _COUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)")
 
 
@@ -106,13 +109,15 @@ def resolve(verb: str, cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
     """
     _expand_presets(cfg)
     inherited = _inherit(cfg, overrides)
-    validate(verb, cfg, [override.partition("=")[0] for override in overrides])
+    typed = [override.partition("=")[0] for override in overrides]
+    validate(verb, cfg, typed)
     if "trainer" in cfg:
         refuse_inactive(cfg.plugins)  # of a file of configs/, which imports nothing by itself
         # Those whose classes the training uses, typed or installed, make the run what it is.
         used = {node["_target_"].partition(".")[0] for _, node in target_nodes(cfg)}
         cfg.plugins = sorted(used & set(active()))
-    leave_out_unfetched(cfg, (override.partition("=")[0] for override in overrides))
+    leave_out_unfetched(cfg, typed)
+    resolve_corpus(cfg, typed)
     return [*inherited, *resolve_targets_file(cfg), *resolve_auto_source(cfg), *_match_params(cfg), *_apply_budget(cfg)]
 
 
@@ -130,7 +135,9 @@ def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
     for key in ("size", "margin"):
         if f"data.{key}" in typed and cfg.data[key] != old.data[key]:
             known = f"the network of {init_from} knows {old.data[key]}"
-            raise ConfigError(f"data.{key}={cfg.data[key]}: {known}. Leave it out.")
+            raise ConfigError(
+                f"data.{key}={cfg.data[key]}: {known}. Leave it out, or train from nothing: init_from=null."
+            )
     for key in typed:
         if key.startswith("generator."):
             _refuse_other_targets(cfg, old, key, typed[key])
@@ -141,9 +148,11 @@ def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
         cfg.generator = old.generator
         brought.append("generator")
     for key in parameter_keys(old.data):
-        # A typed choice of the group, data=sample, stands for all it sets; the canvas is the network's all the same.
-        settable = key not in ("size", "margin") and (key != "source" or cfg.data.source)
+        # A typed choice of the group, data=sample, stands for all it sets; canvas and guides are the network's all the same.
+        settable = key not in ("size", "margin", "guides") and (key != "source" or cfg.data.source)
         if key == "cache" or ("data" in typed and settable) or f"data.{key}" in typed:
+            continue
+        if cfg.init_from == BASE and key not in OF_THE_NETWORK:
             continue
         inner = [name for name in typed if name.startswith(f"data.{key}.")]
         for name in inner:
@@ -160,7 +169,7 @@ def _config_to_inherit(cfg: DictConfig) -> DictConfig:
 
     if (own := _own_config(cfg)) is not None:
         return own
-    checkpoint = find(user_path(cfg.init_from), "best", key="init_from")
+    checkpoint = find(run_path(cfg.init_from), "best", key="init_from")
     old = load_config(checkpoint.folder / "config.yaml")
     check_fits(old, checkpoint)
     return old
@@ -185,7 +194,7 @@ def find_pretrained(cfg: DictConfig, last: "Checkpoint | None" = None) -> "Pretr
     from fontgan.training.checkpoint import find
     from fontgan.training.finetune import origin_of
 
-    checkpoint = last or find(user_path(cfg.init_from), "best", key="init_from")
+    checkpoint = last or find(run_path(cfg.init_from), "best", key="init_from")
     return origin_of(checkpoint, resumed=last is not None)
 
 
@@ -200,7 +209,7 @@ def _refuse_other_targets(cfg: DictConfig, old: DictConfig, key: str, value: str
         path = next(path for path in {**wanted, **there} if wanted.get(path) != there.get(path))
         raise ConfigError(
             f"{key}={value}: init_from={cfg.init_from} has another architecture ({path} is {there.get(path, 'absent')} "
-            "there). Leave it out; the network comes from that run."
+            "there). Leave it out, or train from nothing: init_from=null."
         )
 
 

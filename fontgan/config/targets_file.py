@@ -1,5 +1,6 @@
-"""``data.targets=FILE.yaml``: many styles, listed in a file."""
+"""``data.targets=FILE.yaml`` and ``corpus=FOLDER``: many styles, listed in a file."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -10,6 +11,7 @@ from fontgan.runtime.files import user_path
 from fontgan.untrusted.plain_yaml import read_yaml
 
 ENDINGS = (".yaml", ".yml")
+TRAINING = "training.yaml"  # of a corpus, the fonts to train on
 
 
 def resolve_targets_file(cfg: DictConfig) -> list[str]:
@@ -19,6 +21,18 @@ def resolve_targets_file(cfg: DictConfig) -> list[str]:
     name = cfg.data.targets
     cfg.data.targets = read_targets(name)
     return [f"data.targets={name}: {len(cfg.data.targets)} styles"]
+
+
+def resolve_corpus(cfg: DictConfig, typed: Iterable[str]) -> None:
+    """Has ``data.targets`` name the list of fonts in the folder ``corpus``. Raises: ConfigError."""
+    if cfg.get("corpus") is None:
+        return
+    if "data.targets" in typed:
+        raise ConfigError(f"corpus={cfg.corpus}: sets data.targets. Leave one of them out.")
+    if not (user_path(cfg.corpus) / TRAINING).is_file():
+        remedy = f"Make it: python scripts/corpus.py {cfg.corpus}"
+        raise ConfigError(f"corpus={cfg.corpus}: holds no {TRAINING}. {remedy}")
+    cfg.data.targets = str(Path(cfg.corpus) / TRAINING)
 
 
 def names_file(targets: Any) -> TypeGuard[str]:

@@ -8,11 +8,14 @@ from torch import Tensor
 from fontgan.data import unlike
 from fontgan.data.frame import Box, Frame, fit_median
 from fontgan.data.glyphs import GlyphSource
-from fontgan.data.plan import GlyphEntry, PairPlan, StyleInput
+from fontgan.data.plan import GlyphEntry, PairPlan, StyleEntry, StyleInput
 from fontgan.data.source_list import SourceList
 from fontgan.data.sources import Spec, open_glyphs
 from fontgan.runtime.subsample import subsample_evenly
 
+IDENTITY_CHECKED_ON = 30  # characters, to tell whether a guide is the style itself
+SAME = 0.05  # of the ink of a glyph: another rendering of the same outline differs by less
+NOTHING_IS_LIKE = -1.0  # a limit of distances that leaves a guide empty
 COMPARED_ON = 300  # characters, at most, to tell which of a guide's fonts is most like a source
 MANY = 0.1  # share of the characters; a guide that lacks no more is a note
 BEHIND = "Name another font behind it, as data.guides=[[A.ttf,B.ttf]] does; fontgan shelf lists those of other regions."
@@ -55,8 +58,28 @@ def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: boo
         given = [char for char in shared if char not in other]
         entry = guide if chosen is glyphs else GlyphEntry(guide.name, chosen, coverage, guide.boxes)
         for style in plan.styles:
-            if style.source.entry is source:
+            if style.source.entry is not source:
+                continue
+            if is_same_font(guide, style):
+                told = f"{guide.name}: draws as {style.name} itself does, and is empty for it."
+                plan.diagnostics.add("note", told, "Else there would be nothing to learn.")
+                style.inputs.append(
+                    StyleInput(entry, [], align.compose(style.source.align), NOTHING_IS_LIKE, preferred)
+                )
+            else:
                 style.inputs.append(StyleInput(entry, given, align.compose(style.source.align), limit, preferred))
+
+
+def is_same_font(guide: GlyphEntry, style: StyleEntry) -> bool:
+    """Whether a guide holds the very glyphs of a style, whatever the size and place that it has them at."""
+    shared = subsample_evenly([char for char in style.boxes if char in guide.boxes], IDENTITY_CHECKED_ON)
+    if not shared:
+        return False
+    onto = align_guide({char: guide.boxes[char] for char in shared}, {char: style.boxes[char] for char in shared})
+    drawn = 255.0 - unlike.draw_small(guide.glyphs, shared, onto)
+    true = 255.0 - unlike.draw_small(style.glyphs, shared)
+    apart = np.abs(drawn - true).sum((1, 2)) / np.maximum(1, true.sum((1, 2)))
+    return bool(np.median(apart) < SAME)
 
 
 def preferred_font(glyphs: GlyphSource, chars: Sequence[str], seen: Tensor, frame: Frame) -> int:

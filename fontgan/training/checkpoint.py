@@ -8,7 +8,7 @@
     generator.safetensors           the averaged generator: what is evaluated and used
     generator_training.safetensors  the generator as the optimiser moves it (absent without averaging)
     discriminator.safetensors       absent without a discriminator
-    training.safetensors            optimiser state, each process's random-number state
+    training.safetensors            optimiser state, each process's random-number state (absent in the base that is packaged)
 """
 
 import logging
@@ -24,6 +24,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from fontgan import base
 from fontgan.errors import RunError
 from fontgan.runtime.checksums import file_sum, read_sealed, sealed
 from fontgan.runtime.files import as_utf8, clear_asides, replace_folder, sync_folder
@@ -111,7 +112,13 @@ class Checkpoint:
 
 
 def _damaged(file: Path, error: Exception | str) -> RunError:
-    return RunError(f"{file}: is damaged or missing ({error}). Use another checkpoint of the run.")
+    return RunError(
+        f"{file}: is damaged or missing ({error}). {_remedy(file.parent, 'Use another checkpoint of the run')}."
+    )
+
+
+def _remedy(folder: Path, usual: str) -> str:
+    return "Install fontgan anew" if folder == base.FOLDER else usual
 
 
 def save(
@@ -249,7 +256,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
         convert(metadata, RunJson)
     except (OSError, ValueError) as error:
         reason = str(error) if isinstance(error, ValueError) else type(error).__name__
-        text = f"{folder}: is not a checkpoint, or damaged (run.json: {reason}). Give a run's folder."
+        remedy = _remedy(folder, "Give a run's folder")
+        text = f"{folder}: is not a checkpoint, or damaged (run.json: {reason}). {remedy}."
         raise RunError(text) from error
     for name, listed in metadata["files"].items():
         file = folder / name

@@ -112,7 +112,7 @@ def load_pretrained(generator: UnetGenerator, pretrained: PretrainedRun, styles:
         more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise ConfigError(
             f"init_from: the generator has another architecture than {pretrained.name} ({wrong[0]} is {there} there and "
-            f"{here} here{more}). Leave the settings of generator out; they come from that run."
+            f"{here} here{more}). Leave the settings of generator out, or train from nothing: init_from=null."
         )
     generator.load_state_dict(tensors, strict=True)
     log.info("init_from: %d tensors of %s, which knows %s", count, pretrained.name, ", ".join(pretrained.styles))

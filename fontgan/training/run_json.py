@@ -11,7 +11,7 @@ from fontgan.untrusted.plain_json import Count, FileName, Finite, Text
 
 FORMAT = 3
 MAX_STYLES = 100_000
-ALWAYS_THERE = {"generator.safetensors", "training.safetensors", "config.yaml"}
+ALWAYS_THERE = {"generator.safetensors", "config.yaml"}  # a base has no more, since nobody resumes it
 
 Styles = Annotated[list[StyleName], Meta(min_length=1, max_length=MAX_STYLES)]
 

@@ -143,7 +143,7 @@ def test_peaks_are_those_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.slow
 def test_a_small_step_beside_the_plain_one_and_its_lower_bound() -> None:
-    figures, profile = measure_step(QUICK, UNIT, "quickstart", 4, TINY, compile=False)
+    figures, profile = measure_step(QUICK, UNIT, "scratch", 4, TINY, compile=False)
     by_name = {(figure.column, figure.name): figure.spread for figure in figures}
     plain, default = by_name["time", "plain"], by_name["time", "default"]
     faster = by_name["time", "default, times as fast as plain"]
@@ -163,10 +163,10 @@ def test_the_first_step_is_timed_from_the_start_of_the_process(tmp_path: Path) -
     seconds = seconds_to_first_step(tmp_path / "run", CPU, *TINY)
     assert 0.5 < seconds < time.perf_counter() - started
     with pytest.raises(RunError, match=r"made no step.*data\.size=7"):
-        seconds_to_first_step(tmp_path / "other", CPU, "data.size=7")
+        seconds_to_first_step(tmp_path / "other", CPU, "experiment=scratch", "data.size=7")
 
 
-@pytest.mark.parametrize(("training", "source"), [("quickstart", "shelf:sans"), ("complete", "[shelf:sans,shelf:kai]")])
+@pytest.mark.parametrize(("training", "source"), [("scratch", "shelf:sans"), ("complete", "[shelf:sans,shelf:kai]")])
 def test_drawing_at_small_size_end_to_end(
     here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, training: str, source: str
 ) -> None:
@@ -358,7 +358,7 @@ def test_the_plain_optimiser_is_torchs_own_default_on_each_device() -> None:
                 ("", "compile", "true"),
             )
         ),
-        (["step", "overrides=['experiment=quickstart']"], "Use training=... instead"),
+        (["step", "overrides=['experiment=scratch']"], "Use training=... instead"),
         (["data", "fonts=[A.ttf]"], "at least one more font"),
         (["data", "fonts=[A.ttf,B.ttf]"], "A.ttf"),
         (["data", "out=figures.txt"], "ends in .json"),

@@ -46,7 +46,7 @@ def test_experiments_are_found() -> None:
 
 
 def test_one_part_of_a_preset_is_overridden_alone() -> None:
-    cfg = compose_config("train", ["generator/up=gated", "generator/up/refine=resskip_depthwise"])
+    cfg = compose_config("train", ["experiment=scratch", "generator/up=gated", "generator/up/refine=resskip_depthwise"])
     assert cfg.generator.up.refine.mode == "depthwise"
     assert cfg.generator.up.fusion._target_.endswith("GatedFusion")
     assert cfg.generator.up.resize._target_.endswith("InterpolateConvResize")
@@ -100,11 +100,11 @@ def test_what_does_not_exist_or_fit_is_refused_with_the_choices(override: str, s
 
 
 def test_values_out_of_range_are_refused_by_the_part_itself() -> None:
-    cfg = compose_config("train", ["generator/up/resize=deconv", "generator.up.resize.kernel=3"])
+    cfg = compose_config("train", ["experiment=scratch", "generator/up/resize=deconv", "generator.up.resize.kernel=3"])
     with pytest.raises(ConfigError, match="checkerboard"):
         build(cfg.generator, "generator", styles=2)
     with pytest.raises(ConfigError, match="choose one of hinge, least_squares"):
-        build_objective(compose_config("train", ["loss.adversarial.kind=wgan"]).loss)
+        build_objective(compose_config("train", ["experiment=scratch", "loss.adversarial.kind=wgan"]).loss)
 
 
 NAMED = [*VARIANTS, *KEYS, *NEAREST]
@@ -115,7 +115,7 @@ NAMED = [*VARIANTS, *KEYS, *NEAREST]
 def test_what_a_name_of_the_field_is_called_here_can_be_written(here: str) -> None:
     """An override, several, a group, or a key of some verb."""
     if here not in groups() and "=" in here:
-        compose_config("train", here.split())
+        compose_config("train", ["experiment=scratch", *here.split()])
     elif here not in groups():
         assert any(here in known for known in KEYS_OF_VERBS.values())
 

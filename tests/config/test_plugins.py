@@ -32,7 +32,7 @@ CODE = re.findall(r"^```(\w+)\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
 FILES = {match[1]: text for _, text in CODE if (match := re.match(r"# (my_package/\S+)\n", text))}
 COMMANDS = [shlex.split(line) for language, text in CODE if language == "sh" for line in text.splitlines()]
 GIVEN = "plugins=[my_package]"
-WITH_IT = (GIVEN, "generator/up/refine=strokes")
+WITH_IT = ("experiment=scratch", GIVEN, "generator/up/refine=strokes")
 
 
 def write_package(root: Path) -> Path:
@@ -160,7 +160,7 @@ def test_an_installed_plugin_is_there_without_being_typed(package: Path, monkeyp
     monkeypatch.syspath_prepend(str(package.parent))
     plugins._installed.cache_clear()
     try:
-        cfg = compose_config("train", ["generator/up/refine=strokes"])
+        cfg = compose_config("train", ["experiment=scratch", "generator/up/refine=strokes"])
         assert cfg.plugins == ["my_package"]
         OmegaConf.save(cfg, package.parent / "config.yaml")
         assert "my_package" in sys.modules

@@ -70,7 +70,8 @@ def test_each_guide_is_a_channel_brought_onto_the_style(guided: PairPlan, pack: 
     trained = [char for char in guided.chars if char not in guided.held_out]
     for style in guided.styles:
         for seen in style.inputs[1:]:
-            assert seen.chars
+            # half.ttf is cut from the very font of kai, for which it would leave nothing to learn.
+            assert bool(seen.chars) == ((style.name, seen.entry.glyphs.path.name) != ("kai", "half.ttf"))
             shared = [char for char in trained if char in seen.entry.boxes]
             have = median_box([seen.align.box(seen.entry.boxes[char]) for char in shared])
             want = median_box([style.boxes[char] for char in shared])
@@ -97,6 +98,10 @@ def test_a_guide_that_lacks_characters_is_said_and_empty_there(guided: PairPlan,
     pages = collate_pairs(pack, [("brush", char) for char in CHARS[30:]]).inputs
     assert is_empty(pages[:, 2])
     assert not any(is_empty(page) for page in pages[:, 0])
+    assert (
+        "note: guide half.ttf: draws as kai itself does, and is empty for it. Else there would be nothing to learn."
+        in told
+    )
 
 
 def test_guides_are_part_of_the_pack_and_of_its_key(guided: PairPlan, pack: Pack, half: Path) -> None:

@@ -209,7 +209,7 @@ def test_of_forty_targets_the_broken_one_is_named_in_a_line(broken: str, tmp_pat
     elif broken == "no Han":
         make_font(wrong, {"A": box(0, 0, 500, 700)})
     named = ", ".join(f"{name}: '{file}'" for name, file in {**targets, "odd": wrong}.items())
-    line = error_line(here("train", f"data.targets={{{named}}}", f"data.source={SOURCE}", f"data.charset={HAN}", "data.size=64", f"out={tmp_path / 'run'}"))  # fmt: skip
+    line = error_line(here("train", f"data.targets={{{named}}}", f"data.source={SOURCE}", f"data.charset={HAN}", "experiment=scratch", "data.size=64", f"out={tmp_path / 'run'}"))  # fmt: skip
     assert str(wrong) in line
     assert "style1" not in line
     assert not (tmp_path / "run").exists()

@@ -84,7 +84,7 @@ def test_fewer_than_ten_pairs_are_not_ready_to_train(count: int, here: Here, tmp
     assert result.returncode == int(count < 10)
     assert ("ready to train" in result.stdout) is (count >= 10)
     if count < 10:
-        line = error_line(here("train", *data, f"out={tmp_path / 'run'}"))
+        line = error_line(here("train", "experiment=scratch", *data, f"out={tmp_path / 'run'}"))
         assert line.endswith("allow=[few].")
         assert not (tmp_path / "run").exists()
     allowed = here("check", *data, "allow=[few]")

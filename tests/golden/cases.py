@@ -13,7 +13,7 @@ CHARS = "的一是不了在人有我他这个们中来上大为和国地到以�
 # Of every training.  With Adam's default eps a gradient that is nothing but rounding would move its weight as far as any
 # other, and then no two kinds of CPU would agree.
 SMALL = (
-    "trainer.device=cpu", "trainer.precision=fp32", "trainer.compile=false", "trainer.threads=1", "data.workers=1",
+    "experiment=scratch", "trainer.device=cpu", "trainer.precision=fp32", "trainer.compile=false", "trainer.threads=1", "data.workers=1",
     "trainer.batch_size=4", "trainer.max_steps=4", "trainer.eval_every=2", "trainer.save_every=4",
     "trainer.sheet_chars=2", "optim.warmup_steps=1", "+optim.algorithm.eps=1e-4",
 )  # fmt: skip
@@ -24,7 +24,8 @@ FRESH = ("data.size=64", f"data.charset={CHARS}", "generator.ngf=4", "generator.
 # Of the trainings of one experiment each; the experiments themselves are found in their folder.
 EXPERIMENT = (*SMALL, *FRESH, "discriminator.ndf=4")
 DEEPER = ("generator.depth=6", "generator.innermost_stride=1")  # with fewer levels none has dropout
-MORE = {"zi2zi_classic": DEEPER}
+FROM_NOTHING = ("init_from=null",)
+MORE = {"zi2zi_classic": DEEPER, "quickstart": FROM_NOTHING, "finetune": FROM_NOTHING, "complete": FROM_NOTHING}
 
 TWO_STYLES = "data.targets={kai: 'asset:LXGWWenKai.ttf', brush: 'asset:MaShanZheng-Regular.ttf'}"
 NEW_STYLE = "data.targets={fresh: 'asset:ZCOOLXiaoWei-Regular.ttf'}"
@@ -53,6 +54,9 @@ TRAININGS = {
         *DEEPER, "generator.dropout=0.2", "discriminator=zi2zi", "discriminator.ndf=4", "loss=ink_gan",
         "loss.adversarial.kind=non_saturating", "loss.category.weight=1", "loss.adversarial.start=0", "trainer.channels_last=false",
     ),
+    "from_base": (
+        *SMALL, "experiment=finetune", TWO_STYLES, f"data.charset={CHARS}", "trainer.max_steps=2", "optim.warmup_steps=0",
+    ),
     "origin": (
         *SMALL, *FRESH, TWO_STYLES, "generator/up=resskip", "generator/style=film_all", "generator/norm=batch",
         "trainer.batch_size=8",
@@ -62,7 +66,7 @@ TRAININGS = {
 }  # fmt: skip
 
 # One experiment once more, which must not come out the same.
-OTHER_SEED = "quickstart"
+OTHER_SEED = "scratch"
 OTHER = {"other_seed": (*EXPERIMENT, f"experiment={OTHER_SEED}", "trainer.seed=2")}
 
 ON_CPU = ("device=cpu", "precision=fp32")
@@ -71,7 +75,7 @@ DRAW = ("infer", *ON_CPU, "text=永国东的一是")
 # Verb and settings; every command makes its folder or file in the folder that its name begins with.
 COMMANDS: dict[str, tuple[str, ...]] = {
     "images/render": ("render", "font=asset:LXGWWenKai.ttf", "charset=永国东书体A", "size=128"),
-    "images/infer-all": (*DRAW, "checkpoint=train/quickstart", "style=all"),
+    "images/infer-all": (*DRAW, "checkpoint=train/scratch", "style=all"),
     "images/infer-mixture": (*DRAW, "checkpoint=train/best", "style={kai: 0.6, brush: 0.4}"),
     "images/infer-path": (*DRAW, "checkpoint=train/losses", "style_path=[kai, brush]", "frames=4"),
     "images/infer-folder": ("infer", *ON_CPU, "checkpoint=train/zi2zi_classic", "style=kai", "input=images/render"),

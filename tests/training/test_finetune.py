@@ -301,8 +301,14 @@ def test_network_and_data_come_from_the_run_but_for_what_is_typed(old_run: Path,
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (("trainer.train_only=style",), "holds a trained network still, and none is given. Add init_from=RUN."),
-        (("trainer.freeze=[encoder]",), "holds a trained network still, and none is given. Add init_from=RUN."),
+        (
+            ("init_from=null", "trainer.train_only=style"),
+            "holds a trained network still, and none is given. Add init_from=RUN.",
+        ),
+        (
+            ("init_from=null", "trainer.freeze=[encoder]"),
+            "holds a trained network still, and none is given. Add init_from=RUN.",
+        ),
         (("init_from={old}", "trainer.freeze=[head]"), "freeze=head: choose one of encoder, decoder, style."),
         (("init_from={old}", "trainer.train_only=encoder"), "train_only=encoder: choose one of style."),
         (("init_from={old}", "trainer.freeze=[style]", "trainer.train_only=style"), "Give one of them."),

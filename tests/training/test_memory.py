@@ -55,7 +55,7 @@ def test_live_bytes_see_what_autograd_keeps() -> None:
 @pytest.mark.parametrize(
     "overrides",
     [
-        ("experiment=quickstart",),
+        ("experiment=scratch",),
         ("experiment=zi2zi_classic", "generator.depth=6", "data.size=64"),  # batch norm, dropout, constancy, a judge
         ("generator/up=subpixel_resskip", "generator/style=film_all", "generator.attention_levels=[3]"),
     ],
