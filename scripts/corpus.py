@@ -105,7 +105,7 @@ def row(name: str, facts: dict[str, str], file: Path) -> dict[str, str | int]:
 def pictures(font: str) -> dict[str, np.ndarray]:
     """Glyphs spread evenly over all scripts, drawn small. Returns: {character: ink [32, 32], 0 to 255}."""
     glyphs, frame = open_glyphs(font), Frame(30, 1, 1)
-    asked = (char for name, count in COMPARED.items() for char in subsample_evenly(charset.resolve(name), count))
+    asked = (char for name, count in COMPARED.items() for char in subsample_evenly(charset.resolve(name) or [], count))
     return {char: 255 - glyphs.rasterize(char, frame, 32).astype(int) for char in glyphs.coverage([*asked]).present}
 
 

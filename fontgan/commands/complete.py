@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 ORDER = 10
 SUMMARY = "draw what a typeface lacks and build the font, from training to the file to install, in one command"
 EXAMPLES = (
-    "fontgan complete target=MyFont.ttf source=NotoSansSC.ttf charset=gb2312-1 out=MyFont-complete.ttf",
-    "fontgan complete target=my-glyphs/ source=NotoSansSC.ttf charset=gb2312-1 family='My Hand' out=MyHand.ttf",
+    "fontgan complete target=MyFont.ttf",
+    "fontgan complete target=my-glyphs/ charset=gb2312 family='My Hand' out=MyHand.ttf",
     "fontgan complete target=MyFont.ttf source=NotoSansSC.ttf run=runs/mine out=MyFont-complete.ttf",
 )
 
@@ -28,7 +28,7 @@ class Config(TrainingConfig, TracingConfig):
     target: str = MISSING
     source: Any = MISSING
     charset: str = MISSING
-    out: str = MISSING
+    out: str | None = MISSING
     run: str | None = MISSING
     style: Any = MISSING
     work: str | None = MISSING
@@ -67,18 +67,16 @@ def main(cfg: Any) -> int:
     from fontgan.complete.outlines import outline
     from fontgan.complete.plan import plan_completion, say_plan, warn_of_clipped
     from fontgan.complete.work import Work, find_places, learn_as_before
-    from fontgan.config.auto_source import AUTO, nearest_of_shelf
+    from fontgan.complete.settle import settle
     from fontgan.config.instantiate import source_spec
     from fontgan.fontfile.names import check_name
     from fontgan.metrics.recognition import find_ocr
     from fontgan.runtime.files import locked
 
+    settle(cfg)
     places = find_places(out=cfg.out, proof=cfg.proof, work=cfg.work, target=cfg.target)
     reader = find_ocr(cfg.ocr)
     check_name("family", cfg.family)
-    if cfg.source == AUTO:
-        cfg.source, told = nearest_of_shelf([cfg.target])
-        log.info("source=auto: %s", told)
     if (source := source_spec(cfg.source, "source")) is None:
         raise ConfigError("source: needs a complete font to draw from. Add source=A.ttf.")
     plan = plan_completion(cfg.target, source, cfg.charset, learns=cfg.run is None, allow=cfg.allow)

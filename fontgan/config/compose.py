@@ -10,7 +10,7 @@ from hydra import compose
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from fontgan.base import BASE, run_path
-from fontgan.config.auto_source import resolve_auto_source
+from fontgan.config.auto_source import AUTO, resolve_auto_source
 from fontgan.config.check import check_config, parameter_keys, target_nodes
 from fontgan.config.conflicts import check_values, validate
 from fontgan.config.explain import COMPOSING_RAISES, did_you_mean, explain_all
@@ -157,7 +157,8 @@ def _inherit(cfg: DictConfig, overrides: Iterable[str]) -> list[str]:
         inner = [name for name in typed if name.startswith(f"data.{key}.")]
         for name in inner:
             OmegaConf.update(old, name, OmegaConf.select(cfg, name), merge=False, force_add=True)
-        cfg.data[key] = old.data[key]
+        # The base has a source for each region; which one is a matter of the target.
+        cfg.data[key] = AUTO if (cfg.init_from, key) == (BASE, "source") else old.data[key]
         brought.append(f"data.{key}")
     return [f"{init_from}: brings {', '.join(brought)}"]
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
+from fontgan.config.auto_source import AUTO, source_of_region
 from fontgan.config.compose import compose_config
 from fontgan.config.instantiate import source_spec, target_specs
 from fontgan.data import charset as charsets
@@ -89,6 +90,11 @@ def _fonts(cfg: DictConfig) -> dict[str, Target]:
     found = target_specs(OmegaConf.create({"data": {"targets": cfg.fonts}}))
     if not found:
         raise ConfigError("fonts: which fonts are to be drawn? Add fonts=[A.ttf,B.ttf].")
+    if cfg.data.source == AUTO:
+        found = {
+            name: target if target.source else target._replace(source=source_of_region(target.spec)[0])
+            for name, target in found.items()
+        }
     return found
 
 
@@ -131,6 +137,8 @@ def _config(
         OmegaConf.update(config, key, cfg[key], merge=False)
     own = {"font": target.spec} | ({"source": target.source} if target.source else {})
     config.data.targets = {trial.font: own}
+    if config.data.source == AUTO:
+        config.data.source = target.source
     config.data.charset = lot[: cfg.drawn + trial.known]
     config.data.holdout, config.data.holdout_chars = 0.0, lot[: cfg.drawn]
     for key, value in budget.items():
