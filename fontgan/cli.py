@@ -4,6 +4,7 @@ Only what a verb needs is imported, so that ``fontgan --help`` answers at once; 
 """
 
 import errno
+import inspect
 import logging
 import sys
 from collections.abc import Sequence
@@ -68,7 +69,9 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
 
             print(OmegaConf.to_yaml(cfg), end="")
             return 0
-        return int(module.main(cfg))
+        if "typed" not in inspect.signature(module.main).parameters:
+            return int(module.main(cfg))
+        return int(module.main(cfg, typed={override.partition("=")[0].lstrip("+~") for override in overrides}))
     except UserError as error:
         return tell(verb, str(error), error, verbose)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ class Config(TrainingConfig, TracingConfig):
     out: str | None = MISSING
     run: str | None = MISSING
     style: Any = MISSING
+    effort: dict[int, Any] = MISSING
     work: str | None = MISSING
     proof: str | None = MISSING
     family: str | None = MISSING
@@ -42,7 +44,7 @@ class Config(TrainingConfig, TracingConfig):
 # What it sets of its training, and the setting of its own for each.
 SETS = {"data.source": "source", "data.targets": "target", "data.charset": "charset"}
 TRAINING = [key.name for key in fields(TrainingConfig)]
-SHAPES_TRAINING = {*TRAINING, "experiment"} - {"plugins", "allow"}
+SHAPES_TRAINING = {*TRAINING, "experiment", "effort"} - {"plugins", "allow"}
 SHAPES_DRAWING = ("trainer.device", "trainer.precision")
 
 
@@ -60,14 +62,14 @@ def conflicts(cfg: Config, typed: set[str]) -> None:
         raise ConfigError("style: chooses among the styles of run=RUN. Add run=RUN, or leave it out.")
 
 
-def main(cfg: Any) -> int:
+def main(cfg: Any, typed: Collection[str] = ()) -> int:
     """Does what is not done yet, stage by stage. Returns: 0, or what the training returned where it was stopped."""
     from fontgan.complete.draw import check, draw, open_run, refuse_blank
     from fontgan.complete.font import build, guard_target, prove, say_result
     from fontgan.complete.outlines import outline
     from fontgan.complete.plan import plan_completion, say_plan, warn_of_clipped
-    from fontgan.complete.work import Work, find_places, learn_as_before
     from fontgan.complete.settle import settle
+    from fontgan.complete.work import Work, find_places, learn_as_before
     from fontgan.config.instantiate import source_spec
     from fontgan.fontfile.names import check_name
     from fontgan.metrics.recognition import find_ocr
@@ -94,7 +96,7 @@ def main(cfg: Any) -> int:
     with locked(work.folder, "another fontgan complete"):
         work.save()
         if cfg.run is None:
-            if (code := train(cfg, plan, work)) is not None:
+            if (code := train(cfg, plan, work, typed)) is not None:
                 return code
             run, style = open_run(work.run, plan.style, **computing)
         drawn_as = draw(plan, work, run, style)
@@ -110,20 +112,22 @@ def main(cfg: Any) -> int:
     return 0
 
 
-def train(cfg: Any, plan: "Plan", work: "Work") -> int | None:
+def train(cfg: Any, plan: "Plan", work: "Work", typed: Collection[str]) -> int | None:
     """Trains, or goes on.  Returns: None when it is finished, else the exit code."""
     from omegaconf import OmegaConf
 
     from fontgan.complete.work import say_stage
     from fontgan.config.compose import compose_config
+    from fontgan.config.effort import apply_effort
     from fontgan.run_folder import is_finished
     from fontgan.train import train as fit
     from fontgan.training.checkpoint import all_checkpoints
 
     say_stage(1, f"training in {work.run}")
-    config = compose_config("train", ["experiment=complete"])
+    config = compose_config("train", ["experiment=complete", "init_from=null"])
     for key in TRAINING:
         OmegaConf.update(config, key, cfg[key], merge=False)
+    apply_effort(config, cfg.effort, len(plan.learned_from), typed)
     config.data.source = plan.source_spec
     config.data.targets = {plan.style: str(cfg.target)}
     config.data.charset = "".join(plan.learned_from)

@@ -1,5 +1,6 @@
 """fontgan fewshot: how well a recipe draws fonts of which it knows few glyphs."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -20,6 +21,7 @@ class Config(TrainingConfig):
     known: list[int] = limited(10)
     drawn: int = limited(10)
     budget: Any = MISSING
+    effort: dict[int, Any] = MISSING
     seeds: list[int] = limited(0, 2**63)
     out: str = MISSING
     against: list[str] = MISSING
@@ -41,8 +43,8 @@ def conflicts(cfg: Config, typed: set[str]) -> None:
             raise ConfigError(f"{plain}: fontgan fewshot sets it. Use {SET_HERE[plain]}=... instead.")
 
 
-def main(cfg: Any) -> int:
+def main(cfg: Any, typed: Collection[str] = ()) -> int:
     """Trains, draws and measures what is not done yet, and writes the table. Returns: exit code."""
     from fontgan.evaluation.fewshot import measure_fewshot
 
-    return measure_fewshot(cfg, TRAINING)
+    return measure_fewshot(cfg, TRAINING, typed)

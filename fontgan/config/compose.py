@@ -178,7 +178,7 @@ def _config_to_inherit(cfg: DictConfig) -> DictConfig:
 
 def _own_config(cfg: DictConfig) -> DictConfig | None:
     """The config of the run in ``out`` if it has started from ``init_from`` already."""
-    file = user_path(cfg.out) / "config.yaml" if "out" in cfg else None
+    file = user_path(cfg.out) / "config.yaml" if cfg.get("out") else None
     if file is None or not file.is_file():
         return None
     there = load_config(file)

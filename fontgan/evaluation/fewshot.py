@@ -6,7 +6,7 @@ characters all are among the 800.
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fontgan.config.auto_source import AUTO, source_of_region
 from fontgan.config.compose import compose_config
+from fontgan.config.effort import apply_effort
 from fontgan.config.instantiate import source_spec, target_specs
 from fontgan.data import charset as charsets
 from fontgan.data.plan import Target
@@ -55,9 +56,10 @@ class Trial:
         return f"{self.font}-{self.known}-seed{self.seed}"
 
 
-def measure_fewshot(cfg: DictConfig, training_keys: Sequence[str]) -> int:
+def measure_fewshot(cfg: DictConfig, training_keys: Sequence[str], typed: Collection[str]) -> int:
     """Does every trial that is not done yet, and writes ``table.md``, ``table.json`` and a sheet a number of known glyphs.
 
+    ``typed``: settings that ``cfg.effort`` leaves as they are.
     Returns: 0, or what a training returned that was stopped.   Raises: UserError.
     """
     find_ocr(cfg.ocr)  # refused before hours are spent
@@ -70,7 +72,9 @@ def measure_fewshot(cfg: DictConfig, training_keys: Sequence[str]) -> int:
     with locked(out, "another fontgan fewshot"):
         for number, trial in enumerate(trials, start=1):
             log.info("%d of %d: %s", number, len(trials), trial.name)
-            run = _config(cfg, training_keys, trial, fonts[trial.font], lots[trial.font], budgets[trial.known], out)
+            run = _config(cfg, training_keys, trial, fonts[trial.font], lots[trial.font], out)
+            apply_effort(run, cfg.effort, trial.known, typed)
+            run.trainer.update(budgets[trial.known])
             if code := _train(run):
                 return code
             _measure(cfg, trial, run)
@@ -118,6 +122,8 @@ def draw_lots(cfg: DictConfig, name: str, target: Target) -> str:
 def _budget(asked: Any, known: int) -> dict[str, Any]:
     """The keys of the trainer that a budget sets."""
     text = asked.get(known) if OmegaConf.is_dict(asked) else asked
+    if text == AUTO:
+        return {}
     if text is None:
         raise ConfigError(f"budget: says nothing of known={known}. Add it: budget={{{known}: 8min}}.")
     budget = parse_budget(str(text))
@@ -128,11 +134,9 @@ def _budget(asked: Any, known: int) -> dict[str, Any]:
     raise ConfigError(f"budget={text}: minutes or steps are needed here.")
 
 
-def _config(
-    cfg: DictConfig, keys: Iterable[str], trial: Trial, target: Target, lot: str, budget: dict[str, Any], out: Path
-) -> DictConfig:
+def _config(cfg: DictConfig, keys: Iterable[str], trial: Trial, target: Target, lot: str, out: Path) -> DictConfig:
     """The config of a trial's training."""
-    config = compose_config("train", ["experiment=complete"])
+    config = compose_config("train", ["experiment=complete", "init_from=null"])
     for key in keys:
         OmegaConf.update(config, key, cfg[key], merge=False)
     own = {"font": target.spec} | ({"source": target.source} if target.source else {})
@@ -141,8 +145,6 @@ def _config(
         config.data.source = target.source
     config.data.charset = lot[: cfg.drawn + trial.known]
     config.data.holdout, config.data.holdout_chars = 0.0, lot[: cfg.drawn]
-    for key, value in budget.items():
-        config.trainer[key] = value
     config.trainer.seed = trial.seed
     config.out = str(out / trial.name / "run")
     return config

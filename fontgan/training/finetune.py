@@ -124,12 +124,16 @@ def load_pretrained(generator: UnetGenerator, pretrained: PretrainedRun, styles:
 
 
 @torch.no_grad()
-def start_at_nearest_style(generator: UnetGenerator, pretrained: PretrainedRun, pack: Pack, draw: Draw) -> None:
+def start_at_nearest_style(
+    generator: UnetGenerator, pretrained: PretrainedRun, pack: Pack, draw: Draw
+) -> dict[str, str]:
     """Gives each new style the rows of the old style that draws its known glyphs best, in every table.
 
     Args:
         draw: (inputs (N, 1 + guides, H, W), style weights (N, styles)) -> images (N, 1, H, W), -1 ink .. +1 paper.
+    Returns: the old style of each new one that has known glyphs.
     """
+    chosen: dict[str, str] = {}
     tables = style_tables(generator).values()
     for style in pretrained.new_styles(pack.styles) if tables else ():
         if not (known := [char for char in pack.trained if char in pack.rows[style]]):
@@ -145,7 +149,9 @@ def start_at_nearest_style(generator: UnetGenerator, pretrained: PretrainedRun, 
         for table in tables:
             table.weight[pack.model_styles.index(style)] = table.weight[nearest]
         mean, found = sum(errors) / len(errors), pretrained.styles[nearest]
+        chosen[style] = found
         log.info("%s starts as %s, which draws it best: L1 %.3f, in the mean %.3f", style, found, errors[nearest], mean)
+    return chosen
 
 
 def style_tables(generator: nn.Module) -> dict[str, StyleEmbedding]:
