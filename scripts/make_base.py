@@ -1,9 +1,9 @@
 """Makes of a trained run the base model that fontgan brings: fontgan/assets/base.
 
-    python scripts/make_base.py RUN CORPUS
+    python scripts/make_base.py RUN CORPUS [OUT]
 
-RUN is a run of ``experiment=base``, CORPUS the folder of ``scripts/corpus.py`` that it learned from.  Of the run's last
-checkpoint the averaged generator is kept, in half precision where no drawn glyph changes by more than one level of grey.
+RUN is a run of ``experiment=base``, CORPUS the folder of ``scripts/corpus.py`` that it learned from; OUT is another folder
+to write to, which ``init_from=OUT`` then takes.  Of the run's last checkpoint the averaged generator is kept, in half precision where no drawn glyph changes by more than one level of grey.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def largest_change(run: Run, tensors: dict[str, Tensor]) -> int:
     return max(int(np.abs(np.asarray(one, int) - np.asarray(other, int)).max()) for one, other in pairs)
 
 
-def write_base(found: Checkpoint, tensors: dict[str, Tensor]) -> None:
+def write_base(found: Checkpoint, tensors: dict[str, Tensor], out: Path) -> None:
     """Puts the checkpoint into the package, without what only a resumed training would read."""
     config = OmegaConf.create(found.read("config.yaml").decode())
     for target in config.data.targets.values():
@@ -83,9 +83,9 @@ def write_base(found: Checkpoint, tensors: dict[str, Tensor]) -> None:
     told["data"] = {key: value for key, value in told["data"].items() if key != "findings"}
     files = {name: file_sum(data) for name, data in contents.items()}
     contents["run.json"] = as_utf8(sealed({"format": FORMAT, "step": found.step, **told, "files": files}))
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     for name, data in contents.items():
-        atomic_write(FOLDER / name, data)
+        atomic_write(out / name, data)
 
 
 def notice(corpus: Path, styles: list[str]) -> str:
@@ -110,20 +110,21 @@ def notice(corpus: Path, styles: list[str]) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    if len(arguments) != 2 or arguments[0].startswith("-"):
+    if len(arguments) not in (2, 3) or arguments[0].startswith("-"):
         sys.exit(__doc__)
+    out = user_path(arguments[2]) if len(arguments) == 3 else FOLDER
     torch.set_num_threads(1)
     run = load(user_path(arguments[0]), which="last", device="cpu", precision="fp32")
     whole = run.checkpoint.tensors("generator")
     halved = in_half(whole)
     change = largest_change(run, halved)
-    write_base(run.checkpoint, halved if change <= 1 else whole)
-    atomic_write(FOLDER / "NOTICE", notice(user_path(arguments[1]), run.styles))
-    size = sum(file.stat().st_size for file in FOLDER.iterdir())
-    open_checkpoint(FOLDER).verify()
+    write_base(run.checkpoint, halved if change <= 1 else whole, out)
+    atomic_write(out / "NOTICE", notice(user_path(arguments[1]), run.styles))
+    size = sum(file.stat().st_size for file in out.iterdir())
+    open_checkpoint(out).verify()
     kept = "in half precision" if change <= 1 else "whole"
     print(
-        f"{FOLDER}: {len(run.styles)} styles, {size / 1e6:.1f} MB; half precision changes {change} levels of grey; kept {kept}"
+        f"{out}: {len(run.styles)} styles, {size / 1e6:.1f} MB; half precision changes {change} levels of grey; kept {kept}"
     )
     if size > MAX_BYTES:
         sys.exit(f"scripts/make_base.py: {size} bytes are more than a package should hold ({MAX_BYTES}).")

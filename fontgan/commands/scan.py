@@ -45,4 +45,6 @@ def main(cfg: Config) -> int:
         log.error("%s", message)
     if failed:
         log.error("%d of %d pictures could not be read; the rest is done.", len(failed), len(files))
+    if len(failed) < len(files):
+        log.info("to go on: fontgan preview target=%s; then fontgan complete target=%s", cfg.out, cfg.out)
     return 1 if failed else 0

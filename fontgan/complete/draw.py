@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fontgan.complete.again import draw_again
 from fontgan.complete.plan import Plan
 from fontgan.complete.work import Work, key_of, say_stage
 from fontgan.data.glyphs import Diagnostics
@@ -86,11 +87,17 @@ def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader
             "the check of strokes flags %.0f %% of the target's own glyphs, and %.0f %% of those with a component lost",
             100 * gate.calibration.right_flagged, 100 * gate.calibration.missing_caught,
         )  # fmt: skip
+
+    def look(chars: Sequence[str], drawn: np.ndarray) -> list[CheckedGlyph]:
+        return check_glyphs(chars, run.source_pixels(plan.source, chars, style), drawn, gate=gate, reader=reader)
+
     found: list[CheckedGlyph] = []
     reads = folder_reader(work.glyphs)
     for start in range(0, len(plan.lacking), AT_ONCE):
         chars = plan.lacking[start : start + AT_ONCE]
-        drawn = np.stack([reads.read(work.glyph(char), char)[0] for char in chars])
-        found += check_glyphs(chars, run.source_pixels(plan.source, chars, style), drawn, gate=gate, reader=reader)
+        found += look(chars, np.stack([reads.read(work.glyph(char), char)[0] for char in chars]))
+    if failed := [one for one in found if one.flags]:
+        better = draw_again(plan, work, run, style, failed, look)
+        found = [better.get(one.char, one) for one in found]
     ocr, structure = reader.name if reader else None, vars(gate.calibration) if gate else None
     write_checks(work.checks, found, ocr=ocr, structure=structure)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,3 +78,40 @@ def test_every_part_can_be_swept_on_a_base(group: str, tmp_path: Path, here: Her
     assert len(jobs) == len(parts)
     for job in jobs:
         assert load_config(tmp_path / "sweep" / job["folder"] / "config.yaml").data.guides, job
+
+
+@pytest.mark.slow
+def test_the_way_to_a_base_in_small(tmp_path: Path, here: Here) -> None:
+    """The recipe of three bundled fonts, what scripts/make_base.py keeps of it, and a font that starts from that."""
+    run, base, mine = tmp_path / "run", tmp_path / "base", tmp_path / "mine"
+    made = here("train", "experiment=base_tiny", f"data.targets={{kai: {KAI}, brush: {BRUSH}}}", f"out={run}")
+    assert made.returncode == 0, made.stderr
+    corpus = tmp_path / "corpus"
+    (corpus / "training").mkdir(parents=True)
+    for name, font in (("kai", KAI), ("brush", BRUSH)):
+        shutil.copy(font, corpus / "training" / f"{name}.ttf")
+    rows = "".join(f"{name},{name.title()},fonts@1,OFL-1.1\n" for name in ("kai", "brush"))
+    (corpus / "manifest.csv").write_text(f"name,family,package,licence\n{rows}")
+    script = Path(__file__).parents[2] / "scripts" / "make_base.py"
+    kept = subprocess.run([sys.executable, script, run, corpus, base], capture_output=True, text=True, check=False)
+    assert kept.returncode == 0, kept.stderr
+    assert "2 styles" in kept.stdout
+    assert sorted(file.name for file in base.iterdir()) == [
+        "NOTICE",
+        "config.yaml",
+        "generator.safetensors",
+        "run.json",
+    ]
+    assert "brush: Brush, fonts@1, OFL-1.1" in (base / "NOTICE").read_text()
+    scores = {}
+    for name, start in (("from-it", base), ("from-nothing", None)):
+        how = ("experiment=finetune", f"init_from={start}") if start else ("experiment=base_tiny",)
+        target = f"data.targets={{mine: {XIAOWEI}}}"
+        tuned = here(
+            "train", *how, target, "data.charset=gb2312-1", "data.holdout=0.1", "trainer.max_steps=40", "optim.warmup_steps=5",
+            "trainer.eval_every=40", f"out={mine / name}",
+        )  # fmt: skip
+        assert tuned.returncode == 0, tuned.stderr
+        last = json.loads((mine / name / "metrics.jsonl").read_text().splitlines()[-1])
+        scores[name] = last["styles"]["mine"]["l1"]
+    assert scores["from-it"] < 0.9 * scores["from-nothing"]
