@@ -25,14 +25,9 @@ from fontgan.runtime import distributed
 from fontgan.runtime.device import autocast, pick_precision
 from fontgan.runtime.files import cache_folder
 from fontgan.runtime.log_setup import quiet
-from fontgan.training.finetune import (
-    PretrainedRun,
-    freeze_parts,
-    load_pretrained,
-    stale_prototypes,
-    start_at_nearest_style,
-)
+from fontgan.training.finetune import PretrainedRun, freeze_parts, load_pretrained, stale_prototypes
 from fontgan.training.memory import largest_batch
+from fontgan.training.nearest_style import start_at_nearest_style
 from fontgan.training.registration import Registration
 from fontgan.training.step import TrainStep
 

@@ -24,7 +24,8 @@ from fontgan.models.predict import draw_glyphs
 from fontgan.runtime.device import autocast, pick_device, pick_precision
 from fontgan.runtime.log_setup import quiet
 from fontgan.runtime.subsample import subsample_evenly
-from fontgan.training.finetune import COMPARED, load_pretrained, start_at_nearest_style
+from fontgan.training.finetune import load_pretrained
+from fontgan.training.nearest_style import COMPARED, start_at_nearest_style
 
 STYLE = "preview"
 COLUMNS = 14  # glyphs of a row of the sheet

@@ -31,27 +31,31 @@ LATIN = Region("Latin", "shelf:sans", ("ascii", "latin1", "latin1+latin-ext-a"))
 
 @cache
 def _marks() -> dict[Region, frozenset[str]]:
-    """The characters that tell a region from the others."""
-    simplified, traditional, japanese = (
-        frozenset(charset.resolve(name) or ()) for name in ("gb2312-1", "big5-1", "jis-1")
-    )
+    """Characters of a region that the standard sets of no other have, but for kana, which all have."""
+    every = {name: frozenset(charset.resolve(name) or ()) for name in ("gb2312", "big5", "jis-1")}
+
+    def only(name: str, of: str) -> frozenset[str]:
+        return frozenset(charset.resolve(name) or ()).difference(
+            *(chars for other, chars in every.items() if other != of)
+        )
+
     return {
-        SIMPLIFIED: simplified - traditional - japanese,
-        TRADITIONAL: traditional - simplified - japanese,
-        JAPANESE: frozenset(charset.resolve("kana") or ()) | (japanese - simplified - traditional),
-        KOREAN: frozenset(charset.resolve("hangul") or ()),
+        SIMPLIFIED: only("gb2312-1", "gb2312"),
+        TRADITIONAL: only("big5-1", "big5"),
+        JAPANESE: only("jis-1", "jis-1") | frozenset(charset.resolve("kana") or ()),
+        KOREAN: frozenset(charset.resolve("ksx1001-hangul") or ()),
     }
 
 
 def region_of(chars: Iterable[str]) -> Region:
-    """The region of which most characters are that no other region has.
+    """The region of whose own characters the largest share is there.
 
-    Han that several regions share count as simplified Chinese where nothing tells, since the smallest source has them.
+    Han that several regions share count as simplified Chinese where nothing tells.
     """
     there = set(chars)
-    counts = {region: len(there & marks) for region, marks in _marks().items()}
-    best = max(counts, key=counts.__getitem__)
-    if counts[best]:
+    shares = {region: len(there & marks) / len(marks) for region, marks in _marks().items()}
+    best = max(shares, key=shares.__getitem__)
+    if shares[best]:
         return best
     return SIMPLIFIED if any(char >= "\u2e80" for char in there) else LATIN
 

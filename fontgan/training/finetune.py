@@ -5,16 +5,14 @@ taken over, the averaged one that draws; the discriminator, the optimisers and t
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from fontgan.data.batches import collate_pairs
 from fontgan.data.frame import Frame
-from fontgan.data.pack import Pack
 from fontgan.errors import ConfigError, RunError
 from fontgan.models.style import StyleEmbedding
 from fontgan.models.unet import UnetGenerator, UnetSkipConnectionBlock
@@ -23,8 +21,6 @@ from fontgan.training.checkpoint import Checkpoint
 log = logging.getLogger(__name__)
 
 Names = Sequence[str]
-Draw = Callable[[Tensor, Tensor], Tensor]
-COMPARED = 24  # known glyphs of a new style that each old one draws
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,7 @@ def origin_of(checkpoint: Checkpoint, *, resumed: bool = False) -> PretrainedRun
 def load_pretrained(generator: UnetGenerator, pretrained: PretrainedRun, styles: Names) -> None:
     """Fills a generator with the weights of the run it starts from, and says by name what is new or left out.
 
-    A new style's row of every table is the mean of the old rows, until ``start_at_nearest_style`` has seen its glyphs.
+    A new style's row of every table is the mean of the old rows, until ``nearest_style`` has seen its glyphs.
     ``styles`` are all that the generator knows, the old ones first.
 
     Raises: RunError if the weights are damaged; ConfigError if they are those of another architecture.
@@ -121,37 +117,6 @@ def load_pretrained(generator: UnetGenerator, pretrained: PretrainedRun, styles:
     said = ("generator", "training")
     afresh = sorted(file.stem for file in pretrained.checkpoint.folder.glob("*.safetensors") if file.stem not in said)
     log.info("left out: %s; they start afresh", ", ".join([*afresh, "training (optimisers, random numbers)"]))
-
-
-@torch.no_grad()
-def start_at_nearest_style(
-    generator: UnetGenerator, pretrained: PretrainedRun, pack: Pack, draw: Draw
-) -> dict[str, str]:
-    """Gives each new style the rows of the old style that draws its known glyphs best, in every table.
-
-    Args:
-        draw: (inputs (N, 1 + guides, H, W), style weights (N, styles)) -> images (N, 1, H, W), -1 ink .. +1 paper.
-    Returns: the old style of each new one that has known glyphs.
-    """
-    chosen: dict[str, str] = {}
-    tables = style_tables(generator).values()
-    for style in pretrained.new_styles(pack.styles) if tables else ():
-        if not (known := [char for char in pack.trained if char in pack.rows[style]]):
-            continue
-        some = known[:: -(-len(known) // COMPARED)]  # from all over, at most so many
-        batch = collate_pairs(pack, [(style, char) for char in some])
-        weights = torch.zeros_like(batch.style)
-        errors = []
-        for number in range(len(pretrained.styles)):
-            drawn = draw(batch.inputs, weights.zero_().index_fill_(1, torch.tensor([number]), 1.0))
-            errors.append(float((drawn - batch.target).abs().mean()) / 2)
-        nearest = min(range(len(errors)), key=errors.__getitem__)
-        for table in tables:
-            table.weight[pack.model_styles.index(style)] = table.weight[nearest]
-        mean, found = sum(errors) / len(errors), pretrained.styles[nearest]
-        chosen[style] = found
-        log.info("%s starts as %s, which draws it best: L1 %.3f, in the mean %.3f", style, found, errors[nearest], mean)
-    return chosen
 
 
 def style_tables(generator: nn.Module) -> dict[str, StyleEmbedding]:

@@ -25,6 +25,19 @@ def test_the_region_is_that_of_the_characters_that_no_other_has(chars: str, regi
     assert region_of(chars) is region
 
 
+@pytest.mark.parametrize(
+    ("sets", "region"),
+    [
+        ("gb2312+gb2312-symbols", SIMPLIFIED),  # the symbols have all kana
+        ("jisx0208", JAPANESE),  # its second level has a thousand traditional forms
+        ("ksx1001+kana", KOREAN),
+        ("big5+kana", TRADITIONAL),
+    ],
+)
+def test_whole_fonts_are_of_their_own_region(sets: str, region: Region) -> None:
+    assert region_of(charset.resolve(sets) or ()) is region
+
+
 @pytest.mark.parametrize("region", [SIMPLIFIED, TRADITIONAL, JAPANESE, KOREAN, LATIN])
 def test_a_whole_set_of_a_region_is_of_that_region_and_its_source_has_it(region: Region) -> None:
     smallest = charset.resolve(region.sets[0])
