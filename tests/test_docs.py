@@ -16,6 +16,7 @@ from fontgan.config.overrides import escape_overrides
 from fontgan.config.plugins import activate
 from fontgan.config.sweep_grid import check_every_choice, choices_of_override, parse_override, ready_made
 from fontgan.config.verbs import file_name, verbs
+from tests.helpers import KAI
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -71,8 +72,11 @@ def here_with_runs(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         "runs/reading",
         "runs/traditional",
         "runs/mine",
+        "my-base",
     ):
         (folder / name).symlink_to(tiny_run)
+    for name in ("MyFont.ttf", "A.ttf", "B.ttf", "C.otf"):  # opened to tell a region by
+        (folder / name).symlink_to(KAI)
     (folder / "corpus").mkdir()
     (folder / "corpus" / "training.yaml").write_text("one: A.ttf\n")
     return folder

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from fontgan.base import BASE
 from fontgan.config.schema import MISSING, TracingConfig, TrainingConfig, limited
 from fontgan.errors import ConfigError
 
@@ -68,7 +69,7 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
     from fontgan.complete.font import build, guard_target, prove, say_result
     from fontgan.complete.outlines import outline
     from fontgan.complete.plan import plan_completion, say_plan, warn_of_clipped
-    from fontgan.complete.settle import settle
+    from fontgan.complete.settle import settle, warn_of_unlike_source
     from fontgan.complete.work import Work, find_places, learn_as_before
     from fontgan.config.instantiate import source_spec
     from fontgan.fontfile.names import check_name
@@ -86,6 +87,8 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
     if cfg.run is None:
         learn_as_before(plan, work)
     say_plan(plan, cfg.charset, learns=cfg.run is None)
+    if cfg.run is None and cfg.init_from == BASE:
+        warn_of_unlike_source(plan.source, cfg.target)
     if cfg.run is None and cfg.init_from is None:
         warn_of_clipped(plan, cfg.data.size, cfg.data.margin, cfg.allow)
     guard_target(plan, work.font, confirm_ownership=cfg.confirm_ownership, family=cfg.family)

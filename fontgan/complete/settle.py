@@ -3,13 +3,18 @@
 import logging
 from typing import Any
 
+from fontgan.advice.nearest_source import rank_sources
 from fontgan.config.auto_source import AUTO, nearest_of_shelf, source_of_region
+from fontgan.data.glyphs import GlyphSource
 from fontgan.data.image_source import FolderGlyphs
 from fontgan.data.region import characters_of, region_of, set_to_complete
+from fontgan.data.shelf import is_fetched
 from fontgan.data.sources import open_glyphs, style_name
 from fontgan.fontfile.target import ENDINGS, open_target
 
 log = logging.getLogger(__name__)
+
+MEASURED = 0.2  # distance of sources whose cost is known: docs/base.md
 
 
 def settle(cfg: Any) -> None:
@@ -29,3 +34,19 @@ def settle(cfg: Any) -> None:
         ending = next(ending for ending, table in ENDINGS.items() if table == kind)
         cfg.out = f"{style_name(cfg.target)}-complete{ending}"
         log.info("out: %s", cfg.out)
+
+
+def warn_of_unlike_source(source: GlyphSource, target: str) -> None:
+    """Warns of a source that is not of the kind that the base model has learned to read."""
+    usual, _ = source_of_region(target)
+    if not is_fetched(usual):
+        return
+    if not source.coverage(characters_of(open_glyphs(usual))).present:
+        return  # of other scripts, where nothing can be compared
+    (found,) = rank_sources(source, [usual])
+    if found.distance > MEASURED:
+        log.warning(
+            "%s: lies %.2f from %s, the kind of source that the base model has learned to read (0: alike, 1: nothing in common). "
+            "Up to %.1f cost 3 %% at most, what more costs is told in docs/base.md. Leave source out to take %s.",
+            source.path.name, found.distance, usual, MEASURED, usual,
+        )  # fmt: skip
