@@ -293,9 +293,9 @@ def test_what_a_term_needs_is_read_from_its_parameters() -> None:
 def preset(name: str) -> DictConfig:
     """With a discriminator if it takes one."""
     try:
-        return compose_config("train", [f"loss={name}", "discriminator=patch"]).loss
+        return compose_config("train", ["experiment=scratch", f"loss={name}", "discriminator=patch"]).loss
     except ConfigError:
-        return compose_config("train", [f"loss={name}", "discriminator=none"]).loss
+        return compose_config("train", ["experiment=scratch", f"loss={name}", "discriminator=none"]).loss
 
 
 PRESETS = {name: preset(name) for name in choices("loss")}

@@ -51,14 +51,14 @@ def measure(setup: Setup, fonts: Sequence[str] | None, pairs: int) -> list[Figur
 
 def bundled_many_times() -> DictConfig:
     """A training config of the bundled fonts, each style ``REPEATS`` styles."""
-    cfg = compose_config("train", [f"data.size={PACKED_PX}"])
+    cfg = compose_config("train", ["experiment=scratch", f"data.size={PACKED_PX}"])
     cfg.data.targets = {f"{name}-{i}": font for i in range(REPEATS) for name, font in cfg.data.targets.items()}
     return cfg
 
 
 def given_fonts(fonts: Sequence[str]) -> DictConfig:
     """A training config of fonts, the source first, as ``data.source`` and ``data.targets`` take them."""
-    cfg = compose_config("train", ["data=fonts", f"data.size={PACKED_PX}"])
+    cfg = compose_config("train", ["experiment=scratch", "data=fonts", f"data.size={PACKED_PX}"])
     cfg.data.source, cfg.data.targets = fonts[0], list(fonts[1:])
     return cfg
 
@@ -142,7 +142,7 @@ def read_packs(folder: Path, setup: Setup) -> tuple[list[tuple[str, float, str]]
 
     Returns: name, value and unit of what happens once, and the seconds of a batch of either pack by round.
     """
-    augment = build(compose_config("train", []).data.augment, "data.augment")
+    augment = build(compose_config("train", ["experiment=scratch"]).data.augment, "data.augment")
     before, started = own_mib(), time.perf_counter()
     pack = open_pack(folder / "big")
     opened, after = time.perf_counter(), own_mib()

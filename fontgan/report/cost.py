@@ -87,7 +87,7 @@ def _tasks(
     """One training step and one batch of drawing, each with the number of its glyphs."""
     # What a run older than a key lacks is as by default; and the cache is the user's own, wherever the run had its.
     ours = {"trainer": {"compile": False}, "data": {"cache": None, "workers": None}}
-    default = compose_config("train", [])
+    default = compose_config("train", ["experiment=scratch"])
     config: Any = OmegaConf.merge({"trainer": default.trainer, "allow": default.allow}, run.config, ours)
     compute, origin = pick_precision(config.trainer.precision, device), find_pretrained(config, run.checkpoint)
     pack, train_step, sampler = build_parts(config, device, compute, origin)

@@ -244,7 +244,7 @@ def test_a_strangers_saved_config_is_checked_like_a_typed_one(tmp_path: Path) ->
     ],
 )
 def test_paths_and_glyphs_need_no_quoting_tricks(typed: str, key: str, value: object) -> None:
-    data = OmegaConf.to_container(compose_config("train", [typed]).data)
+    data = OmegaConf.to_container(compose_config("train", ["experiment=scratch", typed]).data)
     assert isinstance(data, dict)
     assert data[key] == value
 

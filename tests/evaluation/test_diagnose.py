@@ -201,7 +201,7 @@ def test_a_nyquist_pattern_is_told_from_noise() -> None:
 def constant_bias(resize: str, *overrides: str) -> float:
     """Phase bias of a freshly drawn part on a constant map, away from the border."""
     torch.manual_seed(0)
-    config = compose_config("train", [f"generator/up/resize={resize}", *overrides])
+    config = compose_config("train", ["experiment=scratch", f"generator/up/resize={resize}", *overrides])
     part = build(config.generator.up.resize, "generator.up.resize")(6, 4).double()
     with torch.no_grad():
         return float(phase_bias(part(torch.ones(2, 6, 16, 16, dtype=torch.float64)), border=8))
@@ -225,7 +225,7 @@ def test_nearest_is_even_and_subpixel_without_icnr_is_not() -> None:
 
 def generator(*overrides: str) -> UnetGenerator:
     torch.manual_seed(0)
-    small = ["generator.ngf=4", "generator.depth=3", "data.size=64"]
+    small = ["experiment=scratch", "generator.ngf=4", "generator.depth=3", "data.size=64"]
     return build_generator(compose_config("train", [*small, *overrides]), 2).eval()
 
 
@@ -384,14 +384,14 @@ def test_words_follow_the_numbers(tiny_run: Path) -> None:
     ],
 )
 def test_what_to_try_against_steps_is_not_there_yet_and_can_be_written(typed: str, says: str) -> None:
-    config = compose_config("train", [typed])
+    config = compose_config("train", ["experiment=scratch", typed])
     scores = {name: {"mean": 0.0, "copy_source": 0.0} for name in SCORES}
     scores["staircase"]["mean"] = 1.0
     scores["checkerboard_phase"]["together"] = {"drawn": 0.0, "copy_source": 0.0}
     (sentence,) = findings({"scores": scores, "stages": [], "count": 96}, config)
     assert says in sentence
     for override in re.findall(r"[\w./]+=[\w.]*\w", sentence):
-        assert compose_config("train", [typed, override]) != config
+        assert compose_config("train", ["experiment=scratch", typed, override]) != config
 
 
 def test_the_same_diagnosis_twice(here: Here, tiny_run: Path, tmp_path: Path) -> None:

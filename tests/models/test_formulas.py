@@ -111,7 +111,7 @@ def test_the_plain_convolution() -> None:
 def test_learnable_interpolation_as_it_is_written(fusion: str) -> None:
     """Interpolation and convolution; the skip stacked or added; a plain 3x3 convolution; ReLU."""
     up, skip = picture(1, 4, 3, 5), picture(1, 2, 6, 10)
-    overrides = ["generator/up=learnable_interpolation", f"generator/up/fusion={fusion}"]
+    overrides = ["experiment=scratch", "generator/up=learnable_interpolation", f"generator/up/fusion={fusion}"]
     parts = build(compose_config("train", overrides).generator.up, "generator.up")
     resize, join = drawn(parts.resize(4, 2)), parts.fusion(2, 2)
     refine = drawn(parts.refine(join.out_channels, 2))
@@ -184,7 +184,8 @@ def test_the_encoder_smooths_before_it_halves() -> None:
 def test_resskip_follows_the_transformer_at_every_depth() -> None:
     for depth in (3, 5):
         cfg = compose_config(
-            "train", ["generator=unet_transformer_resskip", f"generator.depth={depth}", "generator.ngf=4"]
+            "train",
+            ["experiment=scratch", "generator=unet_transformer_resskip", f"generator.depth={depth}", "generator.ngf=4"],
         )
         block = build_generator(cfg, 2).unet
         while isinstance(block.submodule, UnetSkipConnectionBlock):

@@ -16,7 +16,7 @@ from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.unet import UnetGenerator
 
 STYLES = 2
-SMALL = ("generator.ngf=8", "generator.depth=4", "generator/norm=batch", "generator.init=kaiming")
+SMALL = ("experiment=scratch", "generator.ngf=8", "generator.depth=4", "generator/norm=batch", "generator.init=kaiming")
 
 
 def trained_like(*overrides: str) -> UnetGenerator:

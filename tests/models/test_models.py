@@ -39,7 +39,7 @@ RESIZES, FUSIONS, REFINES = (choices(f"generator/up/{part}") for part in ("resiz
 ENCODER_REFINES, ATTENTIONS, INNERMOSTS = (
     choices(f"generator/{group}") for group in ("encoder_refine", "attention", "innermost")
 )
-SMALL = ["generator.ngf=4", "generator.depth=3", "data.size=64"]
+SMALL = ["experiment=scratch", "generator.ngf=4", "generator.depth=3", "data.size=64"]
 
 
 def generator(*overrides: str, styles: int = 3) -> UnetGenerator:
@@ -418,7 +418,10 @@ def test_activation_follows_the_sum_in_a_bottleneck_unless_it_is_linear() -> Non
     "refine", [name for name, file in variants("generator/up/refine").items() if "\nnorm:" in file.read_text("utf-8")]
 )
 def test_norm_activation_and_expansion_are_keys_of_each_refinement(refine: str) -> None:
-    keys = {str(key) for key in compose_config("train", [f"generator/up/refine={refine}"]).generator.up.refine}
+    keys = {
+        str(key)
+        for key in compose_config("train", ["experiment=scratch", f"generator/up/refine={refine}"]).generator.up.refine
+    }
     assert "activation" in keys
     block = part("generator/up/refine", refine, norm="none", activation="gelu")(8, 8)
     kinds = [type(module) for module in block.modules()]
@@ -524,7 +527,7 @@ def test_hybrid_takes_its_presets_level_by_level() -> None:
 
 
 def test_a_hybrids_saved_config_needs_no_names(tmp_path: Path) -> None:
-    cfg = compose_config("train", ["generator/up=hybrid", "generator.up.levels={2: deconv}"])
+    cfg = compose_config("train", ["experiment=scratch", "generator/up=hybrid", "generator.up.levels={2: deconv}"])
     (tmp_path / "config.yaml").write_text(OmegaConf.to_yaml(cfg, resolve=True))
     saved = load_config(tmp_path / "config.yaml")
     assert saved.generator.up.levels["2"].resize._target_.endswith("DeconvResize")
@@ -660,13 +663,22 @@ def test_every_size_works_with_every_depth_that_fits(size: int) -> None:
     deepest = size.bit_length() - 1
     network = build_generator(
         compose_config(
-            "train", [f"data.size={size}", f"generator.depth={deepest}", "generator.ngf=1", "generator/norm=batch"]
+            "train",
+            [
+                "experiment=scratch",
+                f"data.size={size}",
+                f"generator.depth={deepest}",
+                "generator.ngf=1",
+                "generator/norm=batch",
+            ],
         ),
         1,
     ).eval()
     assert network(torch.zeros(1, 1, size, size), torch.ones(1, 1)).shape == (1, 1, size, size)
     with pytest.raises(ConfigError, match="halved"):
-        build_generator(compose_config("train", [f"data.size={size}", f"generator.depth={deepest + 1}"]), 1)
+        build_generator(
+            compose_config("train", ["experiment=scratch", f"data.size={size}", f"generator.depth={deepest + 1}"]), 1
+        )
 
 
 def test_image_from_logits() -> None:
@@ -706,7 +718,9 @@ def test_sharpening_narrows_an_edge_where_it_is(shift: float) -> None:
     ids=" ".join,
 )
 def test_discriminators_judge_patches_and_learn(overrides: list[str]) -> None:
-    cfg = compose_config("train", ["loss=ink_gan", "loss.category.weight=0", *overrides]).discriminator
+    cfg = compose_config(
+        "train", ["experiment=scratch", "loss=ink_gan", "loss.category.weight=0", *overrides]
+    ).discriminator
     if "ndf" in cfg:
         cfg.ndf = 4
     judge = build(cfg, "discriminator", styles=3)

@@ -39,7 +39,7 @@ from tests.helpers import KAI, SOURCE, combinations
 CHOICES = discover()
 PRESETS, STYLES = choices("generator/up"), choices("generator/style")
 SMALL = (
-    "data=fonts", f"data.source={SOURCE}", f"data.targets={{kai: {KAI}}}", "data.size=64",
+    "experiment=scratch", "data=fonts", f"data.source={SOURCE}", f"data.targets={{kai: {KAI}}}", "data.size=64",
     "data.charset=的一是不了在人有我他这个们中来上大为和国", "data.holdout=0.1", "generator.ngf=4", "generator.depth=4",
     "loss=ink", "discriminator=none", "optim=adam", "optim.warmup_steps=0", "trainer.batch_size=4", "trainer.compile=false",
 )  # fmt: skip

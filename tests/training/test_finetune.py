@@ -29,8 +29,8 @@ from fontgan.training.finetune import (
     origin_of,
     parts_of,
     stale_prototypes,
-    start_at_nearest_style,
 )
+from fontgan.training.nearest_style import start_at_nearest_style
 from fontgan.training.step import TrainStep
 from tests.helpers import BRUSH, KAI, TINY, XIAOWEI, Here, described, fontgan_here
 
@@ -249,6 +249,28 @@ def test_a_new_style_starts_as_the_old_one_that_draws_its_glyphs_best(
     assert len(tables) > 1
     for table in tables:
         assert torch.equal(table[2], table[1])
+
+
+def test_among_equally_near_styles_the_one_with_the_same_strokes_is_chosen(
+    old_run: Path, saved: Callable[[Any], PretrainedRun]
+) -> None:
+    pretrained = saved(small("film_all"))
+    generator = build_generator(small("film_all"), 3)
+    load_pretrained(generator, pretrained, ["kai", "brush", "mine"])
+    config = compose_config("train", [*TINY, NEW, f"out={old_run.parent / 'unmade'}"])
+    pack = build_parts(config, torch.device("cpu"), "fp32")[0].for_model(["kai", "brush", "mine"])
+    truth = collate_pairs(pack, [("mine", char) for char in pack.trained[::2]]).target
+    moved = truth.roll(3, dims=3)  # the same strokes at another place
+    specks, left = truth.clone(), (moved - truth).abs().sum() / 1.04  # a little nearer by L1
+    for place in torch.randperm(specks.numel(), generator=torch.Generator().manual_seed(1)):
+        pixel = specks.view(-1)[place]
+        if left <= 0:
+            break
+        left -= 2 * pixel.abs()
+        specks.view(-1)[place] = -pixel
+    assert (specks - truth).abs().mean() < (moved - truth).abs().mean()
+    draw = lambda inputs, style: moved if style[0, 1] else specks  # noqa: E731
+    assert start_at_nearest_style(generator, pretrained, pack, draw) == {"mine": "brush"}
 
 
 # -- resuming -------------------------------------------------------------------------------

@@ -150,7 +150,10 @@ def test_any_yaml_is_plain_data_or_refused(tmp_path: Path, text: str | bytes) ->
 
 
 nodes = st.sampled_from(
-    [node["_target_"] for _, node in target_nodes(compose_config("train", ["discriminator=patch"]))]
+    [
+        node["_target_"]
+        for _, node in target_nodes(compose_config("train", ["experiment=scratch", "discriminator=patch"]))
+    ]
 )
 pieces = (
     st.none()

@@ -77,7 +77,7 @@ TARGETS = (
 
 def nodes() -> list[str]:
     """Every node that names a class in one training or another, read from configs."""
-    asked = ["generator/up=hybrid", "discriminator=patch", "loss=ink_gan"]
+    asked = ["experiment=scratch", "generator/up=hybrid", "discriminator=patch", "loss=ink_gan"]
     found = {path for extra in ([], asked) for path, _ in target_nodes(compose_config("train", extra))}
     return sorted(found)
 
@@ -114,7 +114,10 @@ def test_no_place_takes_what_could_do_harm(path: str) -> None:
 
 
 def test_a_class_goes_where_it_is_for_and_nowhere_else() -> None:
-    belongs = {path: node["_target_"] for path, node in target_nodes(compose_config("train", ["discriminator=patch"]))}
+    belongs = {
+        path: node["_target_"]
+        for path, node in target_nodes(compose_config("train", ["experiment=scratch", "discriminator=patch"]))
+    }
     for path, target in belongs.items():
         assert callable(locate(path, target))
     for place in (
