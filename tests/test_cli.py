@@ -179,7 +179,10 @@ def test_help_is_of_what_was_chosen(overrides: list[str], line: str) -> None:
         ),
         (["train", "trainer.max_steps=0"], "trainer.max_steps=0: 1 or more"),
         (["train", "launcher=slurm"], "launcher=slurm: is for the jobs of a sweep"),
-        (["train", "-m", "experiment=scratch", "generator/up=deconv,nonsense"], "generator/up=nonsense: no such variant"),
+        (
+            ["train", "-m", "experiment=scratch", "generator/up=deconv,nonsense"],
+            "generator/up=nonsense: no such variant",
+        ),
         (["train", "--fast"], "--fast: no such flag"),
         (["train", "fast"], "fast: settings are written key=value"),
         (["complete", "generator.style.dim=none"], "generator.style.dim"),

@@ -158,4 +158,4 @@ def test_a_name_of_the_posts_leads_to_a_setting(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("overrides", SETTINGS_OF_THE_POSTS)
 def test_a_setting_of_the_posts_composes(overrides: str) -> None:
-    assert compose_config("train", overrides.split())
+    assert compose_config("train", ["experiment=scratch", *overrides.split()])

@@ -173,7 +173,9 @@ def test_drawing_at_small_size_end_to_end(
     monkeypatch.setattr(infer, "SMALL", training)
     monkeypatch.setitem(infer.GLYPHS_SMALL, "cpu", 48)
     out, page = tmp_path / "cpu.json", tmp_path / "page.md"
-    overrides = f"overrides=['init_from=null','data.size=64','generator.ngf=4','generator.depth=4','data.source={source}']"
+    overrides = (
+        f"overrides=['init_from=null','data.size=64','generator.ngf=4','generator.depth=4','data.source={source}']"
+    )
     arguments = (f"training={training}", "batch_size=16", "rounds=3", "minutes=0", "device=cpu", f"page={page}")
     result = here("bench", "infer", *arguments, overrides, f"out={out}")
     assert result.returncode == 0, result.stderr

@@ -34,7 +34,7 @@ from fontgan.training.nearest_style import start_at_nearest_style
 from fontgan.training.step import TrainStep
 from tests.helpers import BRUSH, KAI, TINY, XIAOWEI, Here, described, fontgan_here
 
-SHORT = tuple(s for s in TINY if s.startswith(("trainer.", "optim.")))
+SHORT = ("experiment=scratch", *(s for s in TINY if s.startswith(("trainer.", "optim."))))
 NEW = f"data.targets={{mine: {XIAOWEI}}}"
 DRAWN = "永国的"
 
@@ -356,6 +356,7 @@ def test_what_cannot_be_is_refused_in_one_line(
 @pytest.mark.parametrize("held", ["trainer.freeze=null", "trainer.freeze=[encoder]", "trainer.train_only=style"])
 def test_a_budget_of_operations_counts_what_moves(held: str, old_run: Path, tmp_path: Path) -> None:
     typed = [
+        "experiment=scratch",
         f"init_from={old_run}",
         NEW,
         held,
