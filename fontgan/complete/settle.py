@@ -47,6 +47,6 @@ def warn_of_unlike_source(source: GlyphSource, target: str) -> None:
     if found.distance > MEASURED:
         log.warning(
             "%s: lies %.2f from %s, the kind of source that the base model has learned to read (0: alike, 1: nothing in common). "
-            "Up to %.1f cost 3 %% at most, what more costs is told in docs/base.md. Leave source out to take %s.",
+            "Up to %.1f cost 3 %% at most; of farther ones nothing is measured. Leave source out to take %s.",
             source.path.name, found.distance, usual, MEASURED, usual,
         )  # fmt: skip
