@@ -20,6 +20,7 @@ STEPS, SAVE_EVERY, HALF = 6, 2, 4  # a run's; HALF: where the half-done one was 
 # Small, with every part that has a state: both networks' optimisers, dropout, batch norm, averaging, spectral norm's
 # vectors, styles read off references, and batches that make up a step together.
 SETTINGS = (
+    "experiment=scratch",
     "data.size=64", "data.charset=的一是不了在人有我他这个们中来上大为和国", "data.workers=1",
     "generator.ngf=4", "generator.depth=4", "generator.dropout=0.5", "generator/norm=batch",
     "generator/style=reference", "generator.style.width=4", "generator.style.dim=16",
