@@ -12,6 +12,7 @@ import csv
 import sys
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -27,6 +28,7 @@ try:
     from torch import Tensor
 
     from fontgan.base import FOLDER
+    from fontgan.config.instantiate import target_specs
     from fontgan.errors import RunError, UserError
     from fontgan.generate.inference import Run, load
     from fontgan.runtime.checksums import file_sum, sealed
@@ -67,9 +69,10 @@ def largest_change(run: Run, tensors: dict[str, Tensor]) -> int:
 
 def write_base(found: Checkpoint, tensors: dict[str, Tensor], out: Path) -> None:
     """Puts the checkpoint into the package, without what only a resumed training would read."""
-    config = OmegaConf.create(found.read("config.yaml").decode())
-    for target in config.data.targets.values():
-        target.font = f"corpus/training/{Path(target.font).name}"  # not where it lay on this machine
+    config: Any = OmegaConf.create(found.read("config.yaml").decode())
+    for name, target in target_specs(config).items():  # not where they lay on this machine
+        own = {"font": f"corpus/training/{Path(target.spec).name}"}
+        config.data.targets[name] = own | ({"source": target.source} if target.source else {})
     config.out, config.init_from, config.corpus = "runs/base", None, "corpus"
     contents = {
         "generator.safetensors": tensors_io.to_bytes(tensors),

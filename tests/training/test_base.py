@@ -108,10 +108,10 @@ def test_the_way_to_a_base_in_small(tmp_path: Path, here: Here) -> None:
         how = ("experiment=finetune", f"init_from={start}") if start else ("experiment=base_tiny",)
         target = f"data.targets={{mine: {XIAOWEI}}}"
         tuned = here(
-            "train", *how, target, "data.charset=gb2312-1", "data.holdout=0.1", "trainer.max_steps=40", "optim.warmup_steps=5",
-            "trainer.eval_every=40", f"out={mine / name}",
+            "train", *how, target, "data.charset=gb2312-1", "data.holdout=0.1", "trainer.max_steps=8", "optim.warmup_steps=0",
+            "trainer.eval_every=8", f"out={mine / name}",
         )  # fmt: skip
         assert tuned.returncode == 0, tuned.stderr
         last = json.loads((mine / name / "metrics.jsonl").read_text().splitlines()[-1])
-        scores[name] = last["styles"]["mine"]["l1"]
-    assert scores["from-it"] < 0.9 * scores["from-nothing"]
+        scores[name] = last["styles"]["mine"]
+    assert scores["from-it"]["ssim"] > scores["from-nothing"]["ssim"] + 0.03, scores
