@@ -3,7 +3,8 @@
     python scripts/make_base.py RUN CORPUS [OUT]
 
 RUN is a run of ``experiment=base``, CORPUS the folder of ``scripts/corpus.py`` that it learned from; OUT is another folder
-to write to, which ``init_from=OUT`` then takes.  Of the run's last checkpoint the averaged generator is kept, in half precision where no drawn glyph changes by more than one level of grey.
+to write to, which ``init_from=OUT`` then takes.  Of the run's last checkpoint the averaged generator is kept, in half
+precision where no drawn glyph changes by more than one level of grey.
 """
 
 from __future__ import annotations

@@ -32,11 +32,9 @@ def test_it_has_learned_from_fonts_of_the_corpus_alone_and_names_them() -> None:
 
 
 def test_nothing_of_the_machine_that_made_it_is_left_in_it() -> None:
-    for file in base.FOLDER.iterdir():
-        data = file.read_bytes()
-        assert not re.search(rb"(?:^|[\s\"':])/\w", data.replace(b"://", b"")) or file.suffix == ".safetensors", (
-            file.name
-        )
+    for name in ("config.yaml", "run.json", "NOTICE"):
+        text = (base.FOLDER / name).read_text(encoding="utf-8").replace("://", "")
+        assert not re.search(r"(?:^|[\s\"':])/\w", text), name
 
 
 @pytest.mark.parametrize("name", ["generator.safetensors", "config.yaml", "run.json"])

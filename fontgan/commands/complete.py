@@ -76,7 +76,7 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
     from fontgan.metrics.recognition import find_ocr
     from fontgan.runtime.files import locked
 
-    settle(cfg)
+    chosen = settle(cfg)
     places = find_places(out=cfg.out, proof=cfg.proof, work=cfg.work, target=cfg.target)
     reader = find_ocr(cfg.ocr)
     check_name("family", cfg.family)
@@ -87,7 +87,7 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
     if cfg.run is None:
         learn_as_before(plan, work)
     say_plan(plan, cfg.charset, learns=cfg.run is None)
-    if cfg.run is None and cfg.init_from == BASE:
+    if cfg.run is None and cfg.init_from == BASE and not chosen:
         warn_of_unlike_source(plan.source, cfg.target)
     if cfg.run is None and cfg.init_from is None:
         warn_of_clipped(plan, cfg.data.size, cfg.data.margin, cfg.allow)

@@ -17,9 +17,12 @@ log = logging.getLogger(__name__)
 MEASURED = 0.2  # distance of sources whose cost is known: docs/base.md
 
 
-def settle(cfg: Any) -> None:
-    """Puts in place ``source`` and ``charset`` where they are auto, and ``out``, and says so. Raises: UserError."""
-    if cfg.source == AUTO:
+def settle(cfg: Any) -> bool:
+    """Puts in place ``source`` and ``charset`` where they are auto, and ``out``, and says so. Raises: UserError.
+
+    Returns: whether the source was chosen here, so that it is one that the base model reads.
+    """
+    if chosen := cfg.source == AUTO:
         known = cfg.init_from is not None or cfg.run is not None
         cfg.source, told = source_of_region(cfg.target) if known else nearest_of_shelf([cfg.target])
         log.info("source=auto: %s", told)
@@ -34,6 +37,7 @@ def settle(cfg: Any) -> None:
         ending = next(ending for ending, table in ENDINGS.items() if table == kind)
         cfg.out = f"{style_name(cfg.target)}-complete{ending}"
         log.info("out: %s", cfg.out)
+    return bool(chosen)
 
 
 def warn_of_unlike_source(source: GlyphSource, target: str) -> None:

@@ -18,9 +18,11 @@ from fontgan.config.groups import choices
 from fontgan.config.instantiate import build_generator, build_objective
 from fontgan.config.saved import load_config
 from fontgan.data.batches import GlyphBatch, collate_pairs
+from fontgan.data.pack import Pack
 from fontgan.errors import ConfigError
 from fontgan.evaluation.glyph_set import glyph_set_of_run
 from fontgan.generate.inference import load
+from fontgan.models.unet import UnetGenerator
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.finetune import (
     PretrainedRun,
@@ -224,14 +226,22 @@ def test_what_is_neither_new_nor_frozen_starts_as_it_was(saved: Callable[[Any], 
             assert torch.allclose(ours[2], tensor.mean(0))
 
 
-def test_a_new_style_starts_as_the_old_one_that_draws_its_glyphs_best(
+def two_styles_and_a_new_one(
     old_run: Path, saved: Callable[[Any], PretrainedRun]
-) -> None:
+) -> tuple[PretrainedRun, UnetGenerator, Pack]:
+    """A generator that knows kai and brush and is to learn mine, with its glyphs."""
     pretrained = saved(small("film_all"))
     generator = build_generator(small("film_all"), 3)
     load_pretrained(generator, pretrained, ["kai", "brush", "mine"])
     config = compose_config("train", [*TINY, NEW, f"out={old_run.parent / 'unmade'}"])
     pack = build_parts(config, torch.device("cpu"), "fp32")[0].for_model(["kai", "brush", "mine"])
+    return pretrained, generator, pack
+
+
+def test_a_new_style_starts_as_the_old_one_that_draws_its_glyphs_best(
+    old_run: Path, saved: Callable[[Any], PretrainedRun]
+) -> None:
+    pretrained, generator, pack = two_styles_and_a_new_one(old_run, saved)
     truth = collate_pairs(
         pack, [("mine", char) for char in pack.trained[::2]]
     ).target  # 42 of which 24 at most are seen
@@ -254,11 +264,7 @@ def test_a_new_style_starts_as_the_old_one_that_draws_its_glyphs_best(
 def test_among_equally_near_styles_the_one_with_the_same_strokes_is_chosen(
     old_run: Path, saved: Callable[[Any], PretrainedRun]
 ) -> None:
-    pretrained = saved(small("film_all"))
-    generator = build_generator(small("film_all"), 3)
-    load_pretrained(generator, pretrained, ["kai", "brush", "mine"])
-    config = compose_config("train", [*TINY, NEW, f"out={old_run.parent / 'unmade'}"])
-    pack = build_parts(config, torch.device("cpu"), "fp32")[0].for_model(["kai", "brush", "mine"])
+    pretrained, generator, pack = two_styles_and_a_new_one(old_run, saved)
     truth = collate_pairs(pack, [("mine", char) for char in pack.trained[::2]]).target
     moved = truth.roll(3, dims=3)  # the same strokes at another place
     specks, left = truth.clone(), (moved - truth).abs().sum() / 1.04  # a little nearer by L1
