@@ -200,7 +200,8 @@ def test_drawing_at_small_size_end_to_end(
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processes are timed on two cores")
 def test_packing_is_timed_with_one_process_and_with_two() -> None:
-    cfg = compose_config("train", [TINY[1], f"data.size={PACKED_PX}"])
+    charset = next(key for key in TINY if key.startswith("data.charset="))
+    cfg = compose_config("train", ["experiment=scratch", charset, f"data.size={PACKED_PX}"])
     figures = {f.name: f for f in measure_packing("few", cfg, QUICK)}
     one, two = figures["packing few, 1 process"], figures["packing few, 2 processes"]
     assert "270 glyphs at 128 px" in one.how  # of 45 characters, in three styles, and in the source for each
