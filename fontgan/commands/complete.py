@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from fontgan.base import BASE
+from fontgan.base import BASE, run_path
 from fontgan.config.schema import MISSING, TracingConfig, TrainingConfig, limited
 from fontgan.errors import ConfigError
 
@@ -47,6 +47,7 @@ SETS = {"data.source": "source", "data.targets": "target", "data.charset": "char
 TRAINING = [key.name for key in fields(TrainingConfig)]
 SHAPES_TRAINING = {*TRAINING, "experiment", "effort"} - {"plugins", "allow"}
 SHAPES_DRAWING = ("trainer.device", "trainer.precision")
+HARMLESS = (*SHAPES_DRAWING, "trainer.threads", "trainer.seed", "trainer.stop_at")
 
 
 def conflicts(cfg: Config, typed: set[str]) -> None:
@@ -75,6 +76,7 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
     from fontgan.fontfile.names import check_name
     from fontgan.metrics.recognition import find_ocr
     from fontgan.runtime.files import locked
+    from fontgan.training.checkpoint import find
 
     chosen = settle(cfg)
     places = find_places(out=cfg.out, proof=cfg.proof, work=cfg.work, target=cfg.target)
@@ -82,7 +84,8 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
     check_name("family", cfg.family)
     if (source := source_spec(cfg.source, "source")) is None:
         raise ConfigError("source: needs a complete font to draw from. Add source=A.ttf.")
-    plan = plan_completion(cfg.target, source, cfg.charset, learns=cfg.run is None, allow=cfg.allow)
+    taken = find(run_path(BASE), "last", key="init_from").metadata["styles"] if cfg.init_from == BASE else ()
+    plan = plan_completion(cfg.target, source, cfg.charset, learns=cfg.run is None, taken=taken, allow=cfg.allow)
     work = Work(*places, plan.identity | {"run": str(cfg.run)})
     if cfg.run is None:
         learn_as_before(plan, work)
@@ -115,10 +118,17 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
     return 0
 
 
+def shapes_training(typed: Collection[str]) -> bool:
+    """Whether any setting was typed that a training follows, so that nothing is measured of what it gives."""
+    parts = {re.split(r"[./@]", key.lstrip("+~"))[0] for key in typed if key not in HARMLESS}
+    return bool(parts & SHAPES_TRAINING)
+
+
 def train(cfg: Any, plan: "Plan", work: "Work", typed: Collection[str]) -> int | None:
     """Trains, or goes on.  Returns: None when it is finished, else the exit code."""
     from omegaconf import OmegaConf
 
+    from fontgan.complete.expect import is_measured, say_expected
     from fontgan.complete.work import say_stage
     from fontgan.config.compose import compose_config
     from fontgan.config.effort import apply_effort
@@ -131,6 +141,17 @@ def train(cfg: Any, plan: "Plan", work: "Work", typed: Collection[str]) -> int |
     for key in TRAINING:
         OmegaConf.update(config, key, cfg[key], merge=False)
     apply_effort(config, cfg.effort, len(plan.learned_from), typed)
+    if (
+        cfg.init_from == BASE
+        and "expected" not in work.facts
+        and is_measured(plan.lacking)
+        and not shapes_training(typed)
+    ):
+        work.facts["expected"] = say_expected(
+            str(cfg.target), plan.source_spec, plan.learned_from, steps=config.trainer.max_steps,
+            to_make=len(plan.lacking), device=cfg.trainer.device, precision=cfg.trainer.precision,
+        )  # fmt: skip
+        work.save()
     config.data.source = plan.source_spec
     config.data.targets = {plan.style: str(cfg.target)}
     config.data.charset = "".join(plan.learned_from)

@@ -22,19 +22,21 @@ from fontgan.training.checkpoint import all_checkpoints
 log = logging.getLogger(__name__)
 
 MOVED = 1 / 64  # of the canvas: by so much everything that the network sees is moved, and what it draws back
-DIRECTIONS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))  # rows and columns
+# Rows and columns; the nearest first.
+DIRECTIONS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, -1), (1, -1), (-1, 1))
 AT_ONCE = 256  # glyphs drawn together
 
-Check = Callable[[Sequence[str], np.ndarray], list[CheckedGlyph]]
+Check = Callable[[Sequence[str], np.ndarray, np.ndarray], list[CheckedGlyph]]
 
 
 def draw_again(
     plan: Plan, work: Work, run: Run, style: Style, failed: Sequence[CheckedGlyph], check: Check
 ) -> dict[str, CheckedGlyph]:
-    """Draws what failed in every other way, and replaces the images of those that come out better.
+    """Draws what failed in other ways until it passes, and replaces the images of those that come out better.
 
     Args:
-        check: characters and their drawings, (N, size, size) uint8 -> what is found of each.
+        check: characters, what they are drawn from, (N, 1 + guides, size, size), and their drawings, (N, size, size), both
+            uint8 -> what is found of each.
     Returns: what was found of the characters whose images were replaced.
     """
     runs = [run, *_earlier(run)]
@@ -46,14 +48,18 @@ def draw_again(
             chars = [one.char for one in failed[start : start + AT_ONCE]]
             inputs = run.inputs(plan.source, chars, style)
             for by, way in ways:
+                still = [row for row, char in enumerate(chars) if best[char].flags]
+                bar.update(len(chars))
+                if not still:
+                    continue
                 rows, columns = (round(MOVED * run.size * step) for step in way)
-                drawn = by.stylise(shifted(inputs, rows, columns), style, view=view)
+                drawn = by.stylise(shifted(inputs[still], rows, columns), style, view=view)
                 drawn = shifted(drawn, -rows, -columns)
-                for image, found in zip(drawn, check(chars, drawn), strict=True):
+                named = [chars[row] for row in still]
+                for image, found in zip(drawn, check(named, inputs[still], drawn), strict=True):
                     if found.doubt < best[found.char].doubt:
                         best[found.char] = found
                         save_png(image, work.glyph(found.char))
-                bar.update(len(chars))
     better = {one.char: best[one.char] for one in failed if best[one.char] is not one}
     passed = sum(not one.flags for one in better.values())
     log.info(

@@ -3,12 +3,14 @@
 import logging
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fontgan.complete.again import draw_again
+from fontgan.complete.expect import say_against_expected
 from fontgan.complete.plan import Plan
 from fontgan.complete.work import Work, key_of, say_stage
 from fontgan.data.glyphs import Diagnostics
@@ -16,12 +18,12 @@ from fontgan.data.image_source import folder_reader
 from fontgan.data.refusal import KINDS, tell, tell_or_refuse
 from fontgan.errors import ConfigError
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks, write_checks
-from fontgan.evaluation.glyph_checks import check_glyphs
+from fontgan.evaluation.glyph_checks import check_glyphs, fit_stroke_check
 from fontgan.generate.folder import choose_styles, draw_folder
 from fontgan.generate.inference import Run, Style, load
 from fontgan.generate.sources import FontInput
 from fontgan.metrics.recognition import OcrReader
-from fontgan.metrics.structure import MIN_FIT_GLYPHS, fit_gate
+from fontgan.metrics.structure import MIN_FIT_GLYPHS
 from fontgan.runtime.subsample import subsample_evenly
 
 log = logging.getLogger(__name__)
@@ -79,25 +81,26 @@ def refuse_blank(checks: Sequence[CheckedGlyph], glyphs: Path, allow: Collection
 def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader | None) -> None:
     canvas = run.placement(style).canvas
     learned = subsample_evenly(plan.learned_from, GATE_GLYPHS)
-    gate = None
+    strokes = calibration = None
     if len(learned) >= MIN_FIT_GLYPHS:
         true = np.stack([plan.target.rasterize(char, canvas, run.size) for char in learned])
-        gate = fit_gate(run.source_pixels(plan.source, learned, style), true, seed=GATE_SEED)
+        strokes = fit_stroke_check(run.inputs(plan.source, learned, style), true, seed=GATE_SEED)
+        calibration = strokes.gate.calibration
         log.info(
-            "the check of strokes flags %.0f %% of the target's own glyphs, and %.0f %% of those with a component lost",
-            100 * gate.calibration.right_flagged, 100 * gate.calibration.missing_caught,
+            "the check of strokes, against %s, flags %.0f %% of the target's own glyphs, and %.0f %% of those with a component lost",
+            f"guide {strokes.number}" if strokes.number else "the source",
+            100 * calibration.right_flagged, 100 * calibration.missing_caught,
         )  # fmt: skip
-
-    def look(chars: Sequence[str], drawn: np.ndarray) -> list[CheckedGlyph]:
-        return check_glyphs(chars, run.source_pixels(plan.source, chars, style), drawn, gate=gate, reader=reader)
-
+    look = partial(check_glyphs, strokes=strokes, reader=reader)
     found: list[CheckedGlyph] = []
     reads = folder_reader(work.glyphs)
     for start in range(0, len(plan.lacking), AT_ONCE):
         chars = plan.lacking[start : start + AT_ONCE]
-        found += look(chars, np.stack([reads.read(work.glyph(char), char)[0] for char in chars]))
+        drawn = np.stack([reads.read(work.glyph(char), char)[0] for char in chars])
+        found += look(chars, run.inputs(plan.source, chars, style), drawn)
+    say_against_expected(found, work.facts.get("expected"))
     if failed := [one for one in found if one.flags]:
         better = draw_again(plan, work, run, style, failed, look)
         found = [better.get(one.char, one) for one in found]
-    ocr, structure = reader.name if reader else None, vars(gate.calibration) if gate else None
+    ocr, structure = reader.name if reader else None, vars(calibration) if calibration else None
     write_checks(work.checks, found, ocr=ocr, structure=structure)

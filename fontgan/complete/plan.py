@@ -47,7 +47,13 @@ class Plan:
 
 
 def plan_completion(
-    target: str, source: Spec, charset: str, *, learns: bool = True, allow: Collection[str] = ()
+    target: str,
+    source: Spec,
+    charset: str,
+    *,
+    learns: bool = True,
+    taken: Collection[str] = (),
+    allow: Collection[str] = (),
 ) -> Plan:
     """Looks at both and finds what is to be made.
 
@@ -55,6 +61,7 @@ def plan_completion(
         target, source: as ``fontgan.data.sources.open_glyphs`` takes them.
         charset: as ``fontgan.data.charset.resolve`` takes it; ``font`` is all the source has.
         learns: whether a style is learned from the characters that they have in common.
+        taken: names that the new style must not have, since a run that it is learned from has them for other styles.
         allow: kinds of ``data.refusal`` that may make most of the result useless.
     Raises: DataError if one cannot be read, nothing is lacking, or they have too little in common.
     """
@@ -89,7 +96,7 @@ def plan_completion(
         told = f"{say_spec(source)}: lacks {len(undrawable)} of the {len(lacking) + len(undrawable)} characters that {target} lacks"
         findings.add("warning", f"{told}: {shorten(undrawable)}.", "Choose another source.", "lacking")
     tell_or_refuse(findings, allow)
-    return Plan(drawn, complete, has, lacking, undrawable, learned_from, _style_name(target), target, source)
+    return Plan(drawn, complete, has, lacking, undrawable, learned_from, _style_name(target, taken), target, source)
 
 
 def script_of(char: str) -> str:
@@ -97,8 +104,9 @@ def script_of(char: str) -> str:
     return str(scripts.script_name(scripts.script(char)))
 
 
-def _style_name(target: str) -> str:
-    name = style_name(target)
+def _style_name(target: str, taken: Collection[str]) -> str:
+    if (name := style_name(target)) in taken:
+        return "target"
     try:
         check_style_name(name, "target", "")
     except DataError:

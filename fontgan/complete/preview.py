@@ -1,33 +1,20 @@
 """A typeface as the base model draws it without training: in the style of those it knows that comes nearest."""
 
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
-from omegaconf import DictConfig
 
-from fontgan.config.compose import compose_config, find_pretrained
-from fontgan.config.data_plan import build_plan
-from fontgan.config.instantiate import build_generator, guide_specs
+from fontgan.complete.untrained import STYLE, open_untrained
 from fontgan.data.charset import resolve, visible
 from fontgan.data.glyphs import GlyphSource
-from fontgan.data.manifest import manifest
-from fontgan.data.pack import make_pack
 from fontgan.data.region import characters_of, region_of, set_to_complete
 from fontgan.data.sources import Spec, open_glyphs
 from fontgan.errors import DataError, shorten
 from fontgan.generate.inference import Run
-from fontgan.generate.placement import RunInputs
-from fontgan.models.predict import draw_glyphs
-from fontgan.runtime.device import autocast, pick_device, pick_precision
 from fontgan.runtime.log_setup import quiet
 from fontgan.runtime.subsample import subsample_evenly
-from fontgan.training.finetune import load_pretrained
-from fontgan.training.nearest_style import COMPARED, start_at_nearest_style
+from fontgan.training.nearest_style import COMPARED
 
-STYLE = "preview"
 COLUMNS = 14  # glyphs of a row of the sheet
 
 
@@ -48,7 +35,7 @@ def preview(target: str, source: Spec, text: str | None, *, device: str, precisi
     Args:
         target: a font or a folder of glyph images.
         source: what to draw from.
-        text: characters to draw; None takes some that the target lacks.
+        text: characters to draw, or a .txt file of them; None takes some that the target lacks.
     Raises: UserError; DataError if target and source share nothing, or the source lacks what is to be drawn.
     """
     drawn, complete = open_glyphs(target), open_glyphs(source)
@@ -59,12 +46,12 @@ def preview(target: str, source: Spec, text: str | None, *, device: str, precisi
     known = subsample_evenly(common, COMPARED)
     if not known:
         raise DataError(f"{target}: shares no character with {source}. Choose another source.")
-    wanted = visible(text) if text is not None else _lacking(set_to_complete(region, has), has)
+    wanted = _chars_of(text) if text is not None else _lacking(set_to_complete(region, has), has)
     there = complete.coverage(wanted).present
     if text is not None and len(there) < len(wanted):
         raise DataError(f"text: {source} lacks {shorten(sorted(set(wanted) - set(there)))}. Leave them out.")
     with quiet("fontgan"):
-        run, nearest = _run_in_memory(target, source, known, device, precision)
+        run, nearest = open_untrained(target, source, known, device=device, precision=precision)
     shown = subsample_evenly([char for char in known if char in run.manifest["trained"]], COLUMNS)
     frame = run.placement(STYLE).canvas
     rows = [
@@ -82,6 +69,10 @@ def preview(target: str, source: Spec, text: str | None, *, device: str, precisi
     return Preview(rows, f"of the styles that the base knows, {nearest} draws {target} best")
 
 
+def _chars_of(text: str) -> list[str]:
+    return resolve(text, "text") or [] if text.lower().endswith(".txt") else visible(text)
+
+
 def _lacking(charset: str, has: list[str]) -> list[str]:
     there = set(has)
     return subsample_evenly([char for char in resolve(charset) or () if char not in there], 2 * COLUMNS)
@@ -90,33 +81,3 @@ def _lacking(charset: str, has: list[str]) -> list[str]:
 def _draw(run: Run, glyphs: GlyphSource, chars: list[str]) -> list[np.ndarray]:
     view = run.view(STYLE, extent="canvas")
     return list(run.stylise(run.inputs(glyphs, chars, STYLE), STYLE, view=view)) if chars else []
-
-
-def _run_in_memory(target: str, source: Spec, known: list[str], device: str, precision: str) -> tuple[Run, str]:
-    """The base with the target as a new style, which has the row of the nearest old one; and which that is."""
-    config: DictConfig = compose_config(
-        "train", ["experiment=finetune", "data=fonts", "data.source=null", "data.guide_dropout=0"]
-    )
-    config.data.source = source
-    config.data.targets = {STYLE: str(target)}
-    config.data.charset, config.data.holdout = "".join(known), 0.0
-    pretrained = find_pretrained(config)
-    assert pretrained is not None
-    assert pretrained.checkpoint is not None
-    plan = build_plan(config)
-    styles, where = pretrained.model_styles([STYLE]), pick_device(device)
-    generator = build_generator(config, len(styles))
-    load_pretrained(generator, pretrained, styles)
-    generator = generator.to(where).eval()
-    precision = pick_precision(precision, where)
-    with TemporaryDirectory(prefix="fontgan-") as folder:
-        pack = make_pack(plan, Path(folder), workers=1).for_model(styles)
-        draw = partial(draw_glyphs, generator, device=where, autocast=autocast(where, precision))
-        nearest = start_at_nearest_style(generator, pretrained, pack, draw)[STYLE]
-    inputs = RunInputs(source, {}, guide_specs(config))
-    told = pretrained.manifest(manifest(plan))
-    run = Run(
-        pretrained.checkpoint, generator, styles, [STYLE], told, inputs, config.data.align, config.data.margin, where,
-        precision, 32,
-    )  # fmt: skip
-    return run, nearest

@@ -34,6 +34,7 @@ class State(Struct, frozen=True, forbid_unknown_fields=True):
     wrote: dict[str, list[str]] = {}
     traced: dict[str, str] = {}
     learned_from: str | None = None
+    expected: dict[str, float] = {}
 
 
 class Work:

@@ -86,6 +86,13 @@ def test_the_plan_finds_what_is_lacking_and_what_to_learn_from(target: Path) -> 
     assert plan.undrawable == []
 
 
+def test_a_style_named_as_another_one_of_the_base_is_a_new_one(target: Path) -> None:
+    own = plan_completion(str(target), str(SOURCE), HAS + LACKS)
+    other = plan_completion(str(target), str(SOURCE), HAS + LACKS, taken=[own.style])
+    assert own.style == target.stem
+    assert other.style == "target"
+
+
 def test_a_completed_font_has_what_was_lacking_and_its_own_glyphs_untouched(target: Path, completed: Path) -> None:
     before, after = TTFont(target), TTFont(completed)
     assert set(map(ord, LACKS)) == set(after.getBestCmap()) - set(before.getBestCmap())

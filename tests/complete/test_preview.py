@@ -15,7 +15,9 @@ HAS = "的一是不了在人有我他这个们中来上大为和国地到以说�
 
 def test_a_sheet_shows_known_and_other_glyphs(tmp_path: Path, here: Here, refused: Callable[..., str]) -> None:
     target, out = part_of(BRUSH, HAS, tmp_path / "Brush.ttf"), tmp_path / "sheet.png"
-    made = here("preview", f"target={target}", "text=永字八法", f"out={out}", "device=cpu", "precision=fp32")
+    text = tmp_path / "text.txt"
+    text.write_text("永字\n八法。永", encoding="utf-8")
+    made = here("preview", f"target={target}", f"text={text}", f"out={out}", "device=cpu", "precision=fp32")
     assert made.returncode == 0, made.stderr
     assert "source=auto: shelf:sans, since " in made.stderr
     assert "of the styles that the base knows, " in made.stderr

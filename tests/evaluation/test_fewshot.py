@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from fontgan.complete.expect import read_table
 from fontgan.config.compose import compose_config
 from fontgan.data.plan import Target
 from fontgan.errors import DataError
@@ -17,6 +20,7 @@ from fontgan.evaluation.fewshot import draw_lots
 from fontgan.evaluation.fewshot_table import Glyphs, compare, read_trials, table
 from tests.helpers import BRUSH, KAI, SOURCE, TINY, XIAOWEI, Here, box, error_line, fontgan_here, make_font
 
+ROOT = Path(__file__).parents[2]
 RECIPE = [setting for setting in TINY if not setting.startswith(("data.charset", "trainer.max_steps"))]
 
 
@@ -141,3 +145,19 @@ def test_a_file_that_is_no_measurement_gets_one_line(content: str, tmp_path: Pat
     (tmp_path / "other" / "kai" / "fewshot.json").write_text(content)
     line = error_line(here(*command(tmp_path / "out"), f"against=[{tmp_path / 'other'}]"))
     assert "fewshot.json: not a measurement of fontgan" in line
+
+
+@pytest.mark.slow
+def test_what_to_expect_is_made_of_measurements(measured: Path, tmp_path: Path) -> None:
+    file = tmp_path / "expected.csv"
+    command = [sys.executable, "scripts/expected.py", str(file), str(measured)]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    rows = read_table(file)
+    assert {(row.font, row.known) for row in rows} == {(font, known) for font in ("kai", "brush") for known in (12, 24)}
+    assert rows == sorted(rows, key=lambda row: (row.untrained, row.known))
+    assert all(0 <= value <= 1 for row in rows for value in (row.untrained, row.read, row.failed))
+    assert made.stdout.count("\n| ") == 2  # a line a font, below the head
+    nothing = subprocess.run([*command[:3], str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert "holds no few-shot measurements" in nothing.stderr
+    assert nothing.returncode != 0

@@ -1,0 +1,77 @@
+"""What a completion promises before it trains, and how that is compared with what came out."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+import pytest
+
+from fontgan.commands.complete import shapes_training
+from fontgan.complete.expect import Measured, expect, is_measured, read_table, say_against_expected
+from fontgan.evaluation.checks_file import checked
+from tests.helpers import BRUSH, Here, part_of
+
+TABLE = [
+    Measured("text", 0.1, 10, 0.9, 0.1), Measured("text", 0.1, 1000, 1.0, 0.0),
+    Measured("brush", 0.5, 10, 0.5, 0.5), Measured("brush", 0.5, 1000, 0.7, 0.3),
+]  # fmt: skip
+HAS = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可"
+
+
+def test_between_fonts_and_numbers_of_glyphs_lies_what_is_expected() -> None:
+    assert expect(0.1, 10, TABLE) == ("text", 0.9, 0.1)
+    half_way = expect(0.3, 100, TABLE)  # of two orders of magnitude, and between the fonts
+    assert half_way.read == pytest.approx((0.95 + 0.6) / 2)
+    assert half_way.failed == pytest.approx((0.05 + 0.4) / 2)
+    assert expect(0.9, 5000, TABLE) == ("brush", 0.7, 0.3)  # beyond what was measured: the last of it
+
+
+def test_the_table_of_the_package_says_of_six_fonts_that_more_glyphs_give_more() -> None:
+    table = read_table()
+    assert len({row.font for row in table}) >= 5
+    for font in {row.font for row in table}:
+        own = sorted((row for row in table if row.font == font), key=lambda row: row.known)
+        assert all(0 <= value <= 1 for row in own for value in (row.read, row.failed))
+        assert own[-1].read >= own[0].read
+
+
+def test_what_came_out_is_said_beside_what_was_expected(caplog: pytest.LogCaptureFixture) -> None:
+    found = [
+        checked("永", 0.2, 0.9, ["structure"]),
+        checked("字", 0.9, 0.0, ["illegible"]),
+        checked("八", 0.9, 0.8, []),
+    ]
+    with caplog.at_level(logging.INFO, logger="fontgan"):
+        say_against_expected(found, None)
+        assert not caplog.records
+        say_against_expected(found, {"read": 0.96, "failed": 0.1})
+    assert caplog.messages == [
+        "as drawn first: 66.7% read right (96% expected), 33 % fail the check of strokes (10 % expected)"
+    ]
+
+
+def test_only_of_scripts_that_were_measured_is_something_expected() -> None:
+    assert is_measured("永字。")
+    assert is_measured("あア一A")
+    assert not is_measured("한글")
+    assert not is_measured("ABc")
+
+
+def test_settings_that_a_training_follows_are_not_promised_for() -> None:
+    assert not shapes_training({"target", "out", "charset", "trainer.threads", "trainer.device"})
+    assert shapes_training({"trainer.max_steps"})
+    assert shapes_training({"experiment"})
+    assert shapes_training({"+effort"})
+
+
+def test_a_completion_says_first_what_to_expect(tmp_path: Path, here: Here) -> None:
+    target = part_of(BRUSH, HAS, tmp_path / "Brush.ttf")
+    settings = f"target={target}", f"charset={HAS}永字", f"out={tmp_path / 'o.ttf'}", "trainer.stop_at=1", "ocr=none"
+    stopped = here("complete", *settings, "trainer.device=cpu")
+    assert stopped.returncode == 0, stopped.stderr
+    said = re.search(r"about (\d+) minutes; with your 30 glyphs expect (\d+) % read right and", stopped.stderr)
+    assert said is not None, stopped.stderr
+    assert 0 < int(said[1]) < 60
+    assert "with your 30" not in here("complete", *settings, "trainer.device=cpu").stderr  # it is said once
