@@ -35,7 +35,7 @@ SCRIPTS = {"Han", "Hiragana", "Katakana"}
 BATCH = 16  # glyphs of the passes that are timed
 # All else that a training step does, and what drawing, checking and tracing a glyph takes, in passes forward and back:
 # docs/guide/how-many-glyphs.md.
-STEP, GLYPH = 1.3, 1.0
+STEP, GLYPH = 1.35, 1.0
 
 
 class Measured(NamedTuple):
