@@ -22,6 +22,7 @@ install: .venv/.installed
 DEMO := fontgan/assets/fonts/ZCOOLXiaoWei-Regular.ttf
 POEM := docs/spring-river.txt
 demo: install
+	mkdir -p demo
 	$(BIN)/fontgan preview target=$(DEMO) text=$(POEM) out=demo/preview.png overwrite=true
 	$(BIN)/fontgan complete target=$(DEMO) charset=$(POEM) out=demo/XiaoWei.ttf trainer.max_steps=800
 	$(BIN)/fontgan proof font=demo/XiaoWei.ttf target=$(DEMO) source=shelf:sans text=$(POEM) out=demo/poem.html overwrite=true
