@@ -180,7 +180,7 @@ def test_the_sdist_holds_the_sources_and_nothing_else(built: tuple[Path, Path]) 
     assert {name for name in code if name.suffix != ".py"} == {PurePosixPath("scripts/corpus.yaml")}
     assert {name.suffix for name in names if golden in name.parents} == {".py", ".json", ".txt"}
     assert {name.suffix for name in names if name.parts[0] == "configs"} == {".yaml"}
-    assert {name.suffix for name in names if name.parts[0] == "docs"} == {".md"}
+    assert {name.suffix for name in names if name.parts[0] == "docs"} == {".md", ".txt"}
     assert not any("__pycache__" in name.parts for name in names)
     assert built[1].stat().st_size < 24e6
 
