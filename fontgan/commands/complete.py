@@ -141,15 +141,10 @@ def train(cfg: Any, plan: "Plan", work: "Work", typed: Collection[str]) -> int |
     for key in TRAINING:
         OmegaConf.update(config, key, cfg[key], merge=False)
     apply_effort(config, cfg.effort, len(plan.learned_from), typed)
-    if (
-        cfg.init_from == BASE
-        and "expected" not in work.facts
-        and is_measured(plan.lacking)
-        and not shapes_training(typed)
-    ):
+    if cfg.init_from == BASE and not work.run.exists() and is_measured(plan.lacking) and not shapes_training(typed):
         work.facts["expected"] = say_expected(
             str(cfg.target), plan.source_spec, plan.learned_from, steps=config.trainer.max_steps,
-            to_make=len(plan.lacking), device=cfg.trainer.device, precision=cfg.trainer.precision,
+            to_make=len(plan.lacking), device=cfg.trainer.device, precision=cfg.trainer.precision, threads=cfg.trainer.threads,
         )  # fmt: skip
         work.save()
     config.data.source = plan.source_spec

@@ -114,7 +114,15 @@ def is_measured(to_make: Sequence[str]) -> bool:
 
 
 def say_expected(
-    target: str, source: Spec, known: Sequence[str], *, steps: int, to_make: int, device: str, precision: str
+    target: str,
+    source: Spec,
+    known: Sequence[str],
+    *,
+    steps: int,
+    to_make: int,
+    device: str,
+    precision: str,
+    threads: int | None,
 ) -> dict[str, float]:
     """Says what is to be expected of a completion with the base model and as many steps as come by themselves.
 
@@ -122,6 +130,8 @@ def say_expected(
         known: characters that are learned from.
     Returns: the shares ``read`` and ``failed``.
     """
+    if threads:
+        torch.set_num_threads(threads)
     some = subsample_evenly(known, COMPARED)
     with quiet("fontgan"):
         run, _ = open_untrained(target, source, some, device=device, precision=precision)
