@@ -148,6 +148,7 @@ def test_the_wheel_holds_the_package_its_configs_and_nothing_else(built: tuple[P
         ("fontgan/assets/base", ".safetensors"),
         ("fontgan/assets/base", ".yaml"),
         ("fontgan/assets/base", ".json"),
+        ("fontgan/assets/base", ".csv"),
         ("fontgan/assets/base", ""),  # NOTICE
         ("fontgan/assets/fonts", ".ttf"),
         ("fontgan/assets/fonts", ".txt"),
