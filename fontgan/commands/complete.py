@@ -47,6 +47,7 @@ SETS = {"data.source": "source", "data.targets": "target", "data.charset": "char
 TRAINING = [key.name for key in fields(TrainingConfig)]
 SHAPES_TRAINING = {*TRAINING, "experiment", "effort"} - {"plugins", "allow"}
 SHAPES_DRAWING = ("trainer.device", "trainer.precision")
+# Of the settings that shape a training, those by which what it gives is no other than was measured.
 HARMLESS = (*SHAPES_DRAWING, "trainer.threads", "trainer.seed", "trainer.stop_at")
 
 
@@ -84,13 +85,14 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
     check_name("family", cfg.family)
     if (source := source_spec(cfg.source, "source")) is None:
         raise ConfigError("source: needs a complete font to draw from. Add source=A.ttf.")
-    taken = find(run_path(BASE), "last", key="init_from").metadata["styles"] if cfg.init_from == BASE else ()
+    starts_from_base = cfg.run is None and cfg.init_from == BASE
+    taken = find(run_path(BASE), "last", key="init_from").metadata["styles"] if starts_from_base else ()
     plan = plan_completion(cfg.target, source, cfg.charset, learns=cfg.run is None, taken=taken, allow=cfg.allow)
     work = Work(*places, plan.identity | {"run": str(cfg.run)})
     if cfg.run is None:
         learn_as_before(plan, work)
     say_plan(plan, cfg.charset, learns=cfg.run is None)
-    if cfg.run is None and cfg.init_from == BASE and not chosen:
+    if starts_from_base and not chosen:
         warn_of_unlike_source(plan.source, cfg.target)
     if cfg.run is None and cfg.init_from is None:
         warn_of_clipped(plan, cfg.data.size, cfg.data.margin, cfg.allow)
