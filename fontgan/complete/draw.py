@@ -16,6 +16,7 @@ from fontgan.complete.work import Work, key_of, say_stage
 from fontgan.data.glyphs import Diagnostics
 from fontgan.data.image_source import folder_reader
 from fontgan.data.refusal import KINDS, tell, tell_or_refuse
+from fontgan.data.sources import style_name
 from fontgan.errors import ConfigError
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks, write_checks
 from fontgan.evaluation.glyph_checks import check_glyphs, fit_stroke_check
@@ -78,6 +79,14 @@ def refuse_blank(checks: Sequence[CheckedGlyph], glyphs: Path, allow: Collection
     tell_or_refuse(found, allow)
 
 
+def _input_name(run: Run, number: int) -> str:
+    """What an input of a run's network shows, 0 for the source."""
+    if number == 0:
+        return "the source"
+    guide = run.drawn_from.guides[number - 1]
+    return "the guide " + " or ".join(map(style_name, [guide] if isinstance(guide, str) else guide))
+
+
 def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader | None) -> None:
     canvas = run.placement(style).canvas
     learned = subsample_evenly(plan.learned_from, GATE_GLYPHS)
@@ -88,7 +97,7 @@ def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader
         calibration = strokes.gate.calibration
         log.info(
             "the check of strokes, against %s, flags %.0f %% of the target's own glyphs, and %.0f %% of those with a component lost",
-            f"guide {strokes.number}" if strokes.number else "the source",
+            _input_name(run, strokes.number),
             100 * calibration.right_flagged, 100 * calibration.missing_caught,
         )  # fmt: skip
     look = partial(check_glyphs, strokes=strokes, reader=reader)
