@@ -79,12 +79,12 @@ def refuse_blank(checks: Sequence[CheckedGlyph], glyphs: Path, allow: Collection
     tell_or_refuse(found, allow)
 
 
-def _input_name(run: Run, number: int) -> str:
+def _input_name(run: Run, number: int, style: Style) -> str:
     """What an input of a run's network shows, 0 for the source."""
     if number == 0:
         return "the source"
     guide = run.drawn_from.guides[number - 1]
-    return "the guide " + " or ".join(map(style_name, [guide] if isinstance(guide, str) else guide))
+    return f"the guide {style_name(guide if isinstance(guide, str) else guide[run.placement(style).preferred[number - 1]])}"
 
 
 def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader | None) -> None:
@@ -97,7 +97,7 @@ def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader
         calibration = strokes.gate.calibration
         log.info(
             "the check of strokes, against %s, flags %.0f %% of the target's own glyphs, and %.0f %% of those with a component lost",
-            _input_name(run, strokes.number),
+            _input_name(run, strokes.number, style),
             100 * calibration.right_flagged, 100 * calibration.missing_caught,
         )  # fmt: skip
     look = partial(check_glyphs, strokes=strokes, reader=reader)
