@@ -84,7 +84,8 @@ def _input_name(run: Run, number: int, style: Style) -> str:
     if number == 0:
         return "the source"
     guide = run.drawn_from.guides[number - 1]
-    return f"the guide {style_name(guide if isinstance(guide, str) else guide[run.placement(style).preferred[number - 1]])}"
+    font = guide if isinstance(guide, str) else guide[run.placement(style).preferred[number - 1]]
+    return f"the guide {style_name(font)}"
 
 
 def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader | None) -> None:
