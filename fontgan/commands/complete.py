@@ -11,6 +11,7 @@ from fontgan.config.schema import MISSING, TracingConfig, TrainingConfig, limite
 from fontgan.errors import ConfigError
 
 if TYPE_CHECKING:
+    from fontgan.complete.expect import Estimate
     from fontgan.complete.plan import Plan
     from fontgan.complete.work import Work
 
@@ -40,6 +41,7 @@ class Config(TrainingConfig, TracingConfig):
     confirm_ownership: bool = MISSING
     doubtful: str = limited(choices=("keep", "drop"))
     ocr: str = MISSING
+    expect: str | None = MISSING
 
 
 # What it sets of its training, and the setting of its own for each.
@@ -63,6 +65,10 @@ def conflicts(cfg: Config, typed: set[str]) -> None:
             raise ConfigError(f"{plain}: run={cfg.run} is drawn with and nothing is trained. Leave one of them out.")
     if cfg.run is None and cfg.style is not None:
         raise ConfigError("style: chooses among the styles of run=RUN. Add run=RUN, or leave it out.")
+    if cfg.expect is not None and (cfg.run is not None or cfg.init_from != BASE):
+        raise ConfigError(
+            "expect: tells of trainings from the base model alone. Leave run and init_from out, or expect."
+        )
 
 
 def main(cfg: Any, typed: Collection[str] = ()) -> int:
@@ -88,6 +94,8 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
     starts_from_base = cfg.run is None and cfg.init_from == BASE
     taken = find(run_path(BASE), "last", key="init_from").metadata["styles"] if starts_from_base else ()
     plan = plan_completion(cfg.target, source, cfg.charset, learns=cfg.run is None, taken=taken, allow=cfg.allow)
+    if cfg.expect is not None:
+        return tell_expected(cfg, plan, typed)
     work = Work(*places, plan.identity | {"run": str(cfg.run)})
     if cfg.run is None:
         learn_as_before(plan, work)
@@ -126,28 +134,63 @@ def shapes_training(typed: Collection[str]) -> bool:
     return bool(parts & SHAPES_TRAINING)
 
 
-def train(cfg: Any, plan: "Plan", work: "Work", typed: Collection[str]) -> int | None:
-    """Trains, or goes on.  Returns: None when it is finished, else the exit code."""
+def tell_expected(cfg: Any, plan: "Plan", typed: Collection[str]) -> int:
+    """Writes ``expect``: what is to be made, in how many minutes, and how well. Returns: 0."""
+    from fontgan.complete.expect import say_expected
+    from fontgan.complete.font import guard_target
+    from fontgan.complete.plan import say_plan
+    from fontgan.runtime.files import out_file, user_path, write_json
+
+    file = out_file("expect", cfg.expect, ".json")
+    say_plan(plan, cfg.charset, learns=True)
+    guard_target(plan, user_path(cfg.out), confirm_ownership=cfg.confirm_ownership, family=cfg.family)
+    found = expect_of(cfg, plan, training_config(cfg, plan, typed), typed)
+    say_expected(found, len(plan.learned_from))
+    told = {"minutes": round(found.minutes, 2), "expected": found.expected and found.expected._asdict()}
+    chars = {"lacking": plan.lacking, "undrawable": plan.undrawable, "learned_from": plan.learned_from}
+    write_json(file, told | {key: "".join(value) for key, value in chars.items()})
+    return 0
+
+
+def expect_of(cfg: Any, plan: "Plan", config: Any, typed: Collection[str]) -> "Estimate":
+    from fontgan.complete.expect import estimate, is_measured
+
+    return estimate(
+        str(cfg.target), plan.source_spec, plan.learned_from, steps=config.trainer.max_steps, to_make=len(plan.lacking),
+        as_measured=is_measured(plan.lacking) and not shapes_training(typed),
+        device=cfg.trainer.device, precision=cfg.trainer.precision, threads=cfg.trainer.threads,
+    )  # fmt: skip
+
+
+def training_config(cfg: Any, plan: "Plan", typed: Collection[str]) -> Any:
+    """The config of the training, without its data."""
     from omegaconf import OmegaConf
 
-    from fontgan.complete.expect import is_measured, say_expected
-    from fontgan.complete.work import say_stage
     from fontgan.config.compose import compose_config
     from fontgan.config.effort import apply_effort
+
+    config = compose_config("train", ["experiment=complete", "init_from=null"])
+    for key in TRAINING:
+        OmegaConf.update(config, key, cfg[key], merge=False)
+    apply_effort(config, cfg.effort, len(plan.learned_from), typed)
+    return config
+
+
+def train(cfg: Any, plan: "Plan", work: "Work", typed: Collection[str]) -> int | None:
+    """Trains, or goes on.  Returns: None when it is finished, else the exit code."""
+    from fontgan.complete.expect import is_measured, say_expected
+    from fontgan.complete.work import say_stage
     from fontgan.run_folder import is_finished
     from fontgan.train import train as fit
     from fontgan.training.checkpoint import all_checkpoints
 
     say_stage(1, f"training in {work.run}")
-    config = compose_config("train", ["experiment=complete", "init_from=null"])
-    for key in TRAINING:
-        OmegaConf.update(config, key, cfg[key], merge=False)
-    apply_effort(config, cfg.effort, len(plan.learned_from), typed)
+    config = training_config(cfg, plan, typed)
     if cfg.init_from == BASE and not work.run.exists() and is_measured(plan.lacking) and not shapes_training(typed):
-        work.facts["expected"] = say_expected(
-            str(cfg.target), plan.source_spec, plan.learned_from, steps=config.trainer.max_steps,
-            to_make=len(plan.lacking), device=cfg.trainer.device, precision=cfg.trainer.precision, threads=cfg.trainer.threads,
-        )  # fmt: skip
+        found = expect_of(cfg, plan, config, typed)
+        say_expected(found, len(plan.learned_from))
+        if found.expected:
+            work.facts["expected"] = {"read": round(found.expected.read, 4), "failed": round(found.expected.failed, 4)}
         work.save()
     config.data.source = plan.source_spec
     config.data.targets = {plan.style: str(cfg.target)}

@@ -113,36 +113,58 @@ def is_measured(to_make: Sequence[str]) -> bool:
     return statistics.fmean(script_of(char) in SCRIPTS for char in to_make) > 0.5
 
 
-def say_expected(
+class Estimate(NamedTuple):
+    """What a completion will come to here.
+
+    Args:
+        minutes: of training, drawing and tracing.
+        expected: what was measured with the same training; None where this one is another.
+    """
+
+    minutes: float
+    expected: Expected | None
+
+
+def estimate(
     target: str,
     source: Spec,
     known: Sequence[str],
     *,
     steps: int,
     to_make: int,
+    as_measured: bool,
     device: str,
     precision: str,
     threads: int | None,
-) -> dict[str, float]:
-    """Says what is to be expected of a completion with the base model and as many steps as come by themselves.
+) -> Estimate:
+    """What a completion from the base model takes and gives, by a few passes and a few glyphs that it draws untrained.
 
     Args:
         known: characters that are learned from.
-    Returns: the shares ``read`` and ``failed``.
+        as_measured: whether it is trained as the measured fonts were.
     """
     if threads:
         torch.set_num_threads(threads)
     some = subsample_evenly(known, COMPARED)
     with quiet("fontgan"):
         run, _ = open_untrained(target, source, some, device=device, precision=precision)
-    found = expect(distance_untrained(run, target, source, some), len(known), read_table())
     minutes = seconds_of_passes(run) * (STEP * steps + GLYPH * to_make) / 60
+    if not as_measured:
+        return Estimate(minutes, None)
+    return Estimate(minutes, expect(distance_untrained(run, target, source, some), len(known), read_table()))
+
+
+def say_expected(found: Estimate, known: int) -> None:
+    """Says what so many known glyphs will come to."""
+    minutes = max(1, round(found.minutes))
+    if found.expected is None:
+        log.info("about %d minutes", minutes)
+        return
     log.info(
         "about %d minutes; with your %d glyphs expect %.0f %% read right and %.0f %% failing the check of strokes at first, as with %s, a measured font "
         "that is about as hard (docs/guide/how-many-glyphs.md)",
-        max(1, round(minutes)), len(known), 100 * found.read, 100 * found.failed, found.like,
+        minutes, known, 100 * found.expected.read, 100 * found.expected.failed, found.expected.like,
     )  # fmt: skip
-    return {"read": round(found.read, 4), "failed": round(found.failed, 4)}
 
 
 def say_against_expected(checks: Sequence[CheckedGlyph], expected: Mapping[str, float] | None) -> None:

@@ -28,12 +28,39 @@ class Part(NamedTuple):
     hydra: list[str]  # keys of Hydra's own that it sets
 
 
+class Row(NamedTuple):
+    """A setting, as it could be typed, and what it means; a heading of several has no value."""
+
+    key: str
+    value: str | None
+    meaning: str
+
+
+class Section(NamedTuple):
+    """The settings of one part, or those of the verb itself."""
+
+    title: str  # group=variant, or settings
+    said: list[str]  # the header of the part's file
+    rows: list[Row]
+
+
 def list_settings(verb: str, overrides: Sequence[str], *, sweep: bool = False) -> str:
     """The groups with their variants, then every setting, part by part.
 
     Args: overrides: as typed; with ``sweep`` the first of the values swept over are shown.
     Raises: ConfigError for what the verb would refuse.
     """
+    first, *found = sections(verb, overrides, sweep=sweep)
+    tops = {section.title.partition("=")[0].partition("/")[0] for section in found}
+    listed = [f"  {group:<22} {', '.join(choices(group))}" for group in groups() if group.partition("/")[0] in tops]
+    blocks = [["groups (group=variant):", *listed]] if found else []
+    for title, said, rows in [first, *found]:
+        blocks.append([f"{title}:", *(f"  # {line}".rstrip() for line in said), *_aligned(rows)])
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def sections(verb: str, overrides: Sequence[str], *, sweep: bool = False) -> list[Section]:
+    """Every setting of a verb: first its own, then part by part. Arguments and errors as of ``list_settings``."""
     prepared = prepare(overrides, sweep=sweep)
     if overrides:
         check_typed(verb, prepared)
@@ -43,20 +70,13 @@ def list_settings(verb: str, overrides: Sequence[str], *, sweep: bool = False) -
     tree: dict[str, Any] = unescape_all(composed)
     parts, meanings = _read(files)
     own = {key: value for key, value in tree.items() if key != "hydra"}
-    blocks = [["settings:", *_aligned(_rows(own, "", parts, meanings))]]
-    if parts:
-        tops = {where.partition(".")[0] for where in parts}
-        shown = [group for group in groups() if group.partition("/")[0] in tops]
-        listed = [f"  {group:<22} {', '.join(choices(group))}" for group in shown]
-        blocks.insert(0, ["groups (group=variant):", *listed])
+    found = [Section("settings", [], list(_rows(own, "", parts, meanings)))]
     everywhere = [where for where in parts if where.partition(".")[0] not in own]  # what sets keys of other parts
     for where in [*everywhere, *_places(own, "", parts)]:
         rows = [] if where in everywhere else list(_rows(_at(tree, where), where, parts, meanings))
-        rows += [(f"{key}={_written(_at(tree, key))}", meanings[key]) for key in parts[where].hydra]
-        blocks.append(
-            [f"{parts[where].choice}:", *(f"  # {line}".rstrip() for line in parts[where].said), *_aligned(rows)]
-        )
-    return "\n\n".join("\n".join(block) for block in blocks)
+        rows += [Row(key, _written(_at(tree, key)), meanings[key]) for key in parts[where].hydra]
+        found.append(Section(parts[where].choice, parts[where].said, rows))
+    return found
 
 
 def _at(tree: Any, where: str) -> Any:
@@ -82,8 +102,8 @@ def _read(files: Sequence[Any]) -> tuple[dict[str, Part], dict[str, str]]:
 
 def _rows(
     node: dict[str, Any], place: str, parts: dict[str, Part], meanings: dict[str, str]
-) -> Iterator[tuple[str, str]]:
-    """``key=value`` and the comment of what belongs to a part itself, not to the parts in it."""
+) -> Iterator[Row]:
+    """The settings of a part itself, not those of the parts in it."""
     if node.get("_target_", "") is None:
         return  # no part at all; what an experiment sets of it is never used
     for key, value in node.items():
@@ -93,10 +113,10 @@ def _rows(
         meaning = meanings.get(where, "")
         if isinstance(value, dict) and any(known.startswith(f"{where}.") for known in (*meanings, *parts)):
             if meaning:
-                yield where, meaning
+                yield Row(where, None, meaning)
             yield from _rows(value, where, parts, meanings)
         else:
-            yield f"{where}={_written(value)}", meaning
+            yield Row(where, _written(value), meaning)
 
 
 def _places(node: dict[str, Any], place: str, parts: dict[str, Part]) -> Iterator[str]:
@@ -117,7 +137,7 @@ def _written(value: Any) -> str:
     return text.partition("\n")[0]
 
 
-def _aligned(rows: Iterable[tuple[str, str]]) -> list[str]:
-    rows = list(rows)
-    width = max((len(setting) for setting, _ in rows if len(setting) <= WIDEST), default=0)
-    return [f"  {setting:<{width}}  {f'# {meaning}' if meaning else ''}".rstrip() for setting, meaning in rows]
+def _aligned(rows: Iterable[Row]) -> list[str]:
+    typed = [(row.key if row.value is None else f"{row.key}={row.value}", row.meaning) for row in rows]
+    width = max((len(setting) for setting, _ in typed if len(setting) <= WIDEST), default=0)
+    return [f"  {setting:<{width}}  {f'# {meaning}' if meaning else ''}".rstrip() for setting, meaning in typed]

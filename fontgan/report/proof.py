@@ -94,7 +94,7 @@ def write_proof(
         FILTERS | {"runs": lambda text: runs(text, set(made), present)},
         style=_style(glyphs.to_cell(), _embedded(font, {*present, *visible(said or "")}), [*groups, *others]),
         font=font,
-        facts=_facts(glyphs),
+        facts=font_facts(glyphs),
         doubtful=groups,
         others=others,
         counts={"made": len(made), "doubtful": len(doubtful), "kept": len(kept)},
@@ -165,7 +165,8 @@ def _name(glyphs: GlyphSource | None) -> str:
     return f"{facts.get('family') or ''} {facts.get('style') or ''}".strip() or glyphs.path.name
 
 
-def _facts(glyphs: FontGlyphs) -> dict[str, str]:
+def font_facts(glyphs: FontGlyphs) -> dict[str, str]:
+    """What a font says of itself: names, version, licence, and the note on how its glyphs were made."""
     facts, names = glyphs.describe(), glyphs._tables.get("name")
     found = {title: facts[title.lower()] for title in ("Family", "Style", "Version", "Copyright", "Licence")}
     found |= {"Licence at": facts["licence_url"], "Note": "" if names is None else names.getDebugName(10)}
