@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from fontgan.data.frame import Box, Frame
+from fontgan.data.frame import Box
 from fontgan.data.glyphs import PAPER
 from fontgan.errors import shorten
 from fontgan.handwriting.bend import BLIND, UNSURE, find_surface
@@ -16,7 +16,7 @@ from fontgan.handwriting.crossed import crossed_out
 from fontgan.handwriting.light import LIGHT_PX_PER_MM, at, flat_cell, flat_part, page_light
 from fontgan.handwriting.locate import Located
 from fontgan.handwriting.retrace import retraced
-from fontgan.handwriting.sheet import CANVAS_EMS, ROOM
+from fontgan.handwriting.sheet import CANVAS_EMS, ROOM, canvas_frame
 from fontgan.handwriting.surface import Surface
 
 CROSSED = "crossed out or scribbled over"
@@ -63,12 +63,6 @@ class Levels(NamedTuple):
         """Grey levels that keep noise and guides, uint8: paper is a little darker than white, ink paler than black."""
         ink = self.ink_of(cell)
         return np.clip(15 + 225 * (cell - ink) / (1 - ink), 0, 255).astype(np.uint8)
-
-
-def canvas_frame(size: int) -> Frame:
-    """Cell -> canvas: the em square with room around it on all sides."""
-    scale = size / CANVAS_EMS
-    return Frame(scale, ROOM * scale, ROOM * scale)
 
 
 def cut_cells(grey: np.ndarray, located: Located, size: int, *, dithered: bool = False) -> tuple[list[Cell], list[str]]:

@@ -13,10 +13,10 @@ from PIL import Image
 from fontgan.data.glyphs import PAPER
 from fontgan.data.image_source import MANIFEST, SHEET, image_files, name_from_char
 from fontgan.errors import ConfigError, DataError, shorten
-from fontgan.handwriting.cut import SET_ASIDE, Cell, canvas_frame, cut_cells
+from fontgan.handwriting.cut import SET_ASIDE, Cell, cut_cells
 from fontgan.handwriting.locate import find_pages
 from fontgan.handwriting.pictures import read_picture, softened
-from fontgan.handwriting.sheet import NotAPage, Page
+from fontgan.handwriting.sheet import NotAPage, Page, canvas_frame
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
 from fontgan.runtime.files import atomic_write, out_file
 from fontgan.runtime.progress import Bar

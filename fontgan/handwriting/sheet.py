@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fontgan.data.frame import Box
+from fontgan.data.frame import Box, Frame
 from fontgan.errors import ConfigError
 
 PAPERS = {"a4": (210.0, 297.0), "a3": (297.0, 420.0), "letter": (215.9, 279.4)}  # width, height, upright
@@ -91,6 +91,12 @@ class Page:
             raise foreign
         cell, left, top, pitch_x, pitch_y = (round(v * _UNIT, 2) for v in lengths)
         return cls(list(PAPERS)[paper], number, pages, cell, left, top, pitch_x, pitch_y, columns, chars)
+
+
+def canvas_frame(size: int) -> Frame:
+    """Cell -> canvas: the em square with room around it on all sides."""
+    scale = size / CANVAS_EMS
+    return Frame(scale, ROOM * scale, ROOM * scale)
 
 
 def label_mm(cell: float) -> float:

@@ -15,8 +15,7 @@ from fontgan.data.frame import Frame
 from fontgan.data.image_source import name_from_char
 from fontgan.data.reading import ImageReader
 from fontgan.data.sources import open_glyphs
-from fontgan.handwriting.cut import canvas_frame
-from fontgan.handwriting.sheet import Page, lay_out
+from fontgan.handwriting.sheet import Page, canvas_frame, lay_out
 from tests.helpers import BRUSH, KAI, Here
 
 SIZE = 128  # of the glyphs cut in these tests

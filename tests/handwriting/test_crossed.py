@@ -13,7 +13,8 @@ from fontgan.data.frame import Frame
 from fontgan.data.image_source import name_from_char
 from fontgan.data.sources import open_glyphs
 from fontgan.handwriting.crossed import crossed_out
-from fontgan.handwriting.cut import CROSSED, canvas_frame
+from fontgan.handwriting.cut import CROSSED
+from fontgan.handwriting.sheet import canvas_frame
 from tests.handwriting.simulated import CHARS, DPI, INK, PAGE, SIZE, makes, photograph, save_jpeg, write
 from tests.helpers import BRUSH, FONTS, KAI, SOURCE, XIAOWEI, Here
 

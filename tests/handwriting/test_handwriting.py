@@ -22,9 +22,8 @@ from fontgan.data.charset import NAMED
 from fontgan.data.frame import Frame
 from fontgan.data.image_source import name_from_char
 from fontgan.data.sources import open_glyphs
-from fontgan.handwriting.cut import canvas_frame
 from fontgan.handwriting.pdf import GHOST
-from fontgan.handwriting.sheet import PAPERS, ROOM, NotAPage, Page, code_modules, label_mm, lay_out
+from fontgan.handwriting.sheet import PAPERS, ROOM, NotAPage, Page, canvas_frame, code_modules, label_mm, lay_out
 from tests.handwriting.simulated import (
     CHARS,
     DPI,

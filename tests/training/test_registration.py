@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from fontgan.config.compose import compose_config
 from fontgan.data.sources import open_glyphs
 from fontgan.evaluation.moved import move_to_truth
-from fontgan.handwriting.cut import canvas_frame
+from fontgan.handwriting.sheet import canvas_frame
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.registration import Registration
 from fontgan.values import image_from_pixels, ink_from_image
