@@ -1,0 +1,86 @@
+"""What was chosen in a project -> the words of a command, to be run in the project's folder."""
+
+from fontgan.studio.project import Project
+
+
+def coverage(project: Project) -> list[str]:
+    return ["coverage", f"target={project.chosen.target}", "out=coverage.json", "overwrite=true"]
+
+
+def preview(project: Project) -> list[str]:
+    text = [f"text={project.chosen.text}"] if project.chosen.text else []
+    out = ["out=preview.png", "overwrite=true"]
+    return ["preview", f"target={project.chosen.target}", *source(project), *text, *out]
+
+
+def expect(project: Project) -> list[str]:
+    return [*complete(project), "expect=expected.json"]
+
+
+def complete(project: Project) -> list[str]:
+    chosen = project.chosen
+    words = ["complete", f"target={chosen.target}", *source(project)]
+    if chosen.charset:
+        words.append(f"charset={chosen.charset}")
+    words += [
+        f"out={project.font}",
+        f"work={project.relative(project.work)}",
+        f"proof={project.relative(project.proof)}",
+    ]
+    if chosen.family:
+        words.append(f"family={quoted(chosen.family)}")
+    if chosen.owned:
+        words.append("confirm_ownership=true")
+    if chosen.doubtful != "keep":
+        words.append(f"doubtful={chosen.doubtful}")
+    if chosen.formats:
+        words.append(f"formats=[{','.join(chosen.formats)}]")
+    return [*words, *(f"{key}={value}" for key, value in chosen.settings.items())]
+
+
+def draw_text(project: Project) -> list[str]:
+    """The user's own text as the training draws it now."""
+    run = project.relative(project.work / "run")
+    what = [f"text={quoted(project.chosen.text)}", "out=text", "overwrite=true", "allow=[lacking,few]"]
+    return ["infer", f"checkpoint={run}", "which=last", *what]
+
+
+def advise(project: Project, n: int) -> list[str]:
+    """What to draw next; with ``next.png``, which shows it in the source."""
+    target = [f"target={project.chosen.target}"] if project.begun else []
+    what = [f"charset={project.chosen.charset or 'gb2312-1'}", f"n={n}", "out=next.txt", "overwrite=true"]
+    return ["advise", *target, f"source={first_source(project)}", *what]
+
+
+def template(project: Project, chars: str, paper: str, *, ghost: bool) -> list[str]:
+    drawn = ["ghost=true"] if ghost else []
+    return ["template", f"chars={chars}", f"paper={paper}", *drawn, "out=sheets.pdf", "overwrite=true"]
+
+
+def scan() -> list[str]:
+    return ["scan", "pages=in/pages", "out=hand", "cells=hand-cells"]
+
+
+def proof(project: Project) -> list[str]:
+    text = [f"text={quoted(project.chosen.text)}"] if project.chosen.text else []
+    beside = [f"target={project.chosen.target}", f"source={first_source(project)}"]
+    return ["proof", f"font={project.font}", *beside, *text, f"out={project.relative(project.proof)}", "overwrite=true"]
+
+
+def source(project: Project) -> list[str]:
+    sources = project.chosen.sources
+    if not sources:
+        return []
+    return [f"source={sources[0] if len(sources) == 1 else '[' + ','.join(sources) + ']'}"]
+
+
+def first_source(project: Project) -> str:
+    """The one that is chosen, or that fontgan chooses by itself."""
+    found = project.read("coverage.json") or {}
+    return project.chosen.sources[0] if project.chosen.sources else str(found.get("source", "shelf:sans"))
+
+
+def quoted(text: str) -> str:
+    """A text as a setting takes it, whatever characters it holds."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

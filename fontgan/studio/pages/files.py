@@ -1,0 +1,61 @@
+"""Files of the project that its pages show or that are downloaded; none outside of it, and none of other kinds."""
+
+import io
+import zipfile
+from pathlib import Path
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+
+from fontgan.studio.app import Answer, Visit
+
+# What may be read, and as what it is sent.
+KINDS = {
+    ".png": "image/png", ".ttf": "font/ttf", ".otf": "font/otf", ".woff2": "font/woff2", ".pdf": "application/pdf",
+    ".html": "text/html; charset=utf-8", ".txt": "text/plain; charset=utf-8", ".json": "application/json",
+}  # fmt: skip
+# The proof page carries its styles and script inside, and names their hashes in a policy of its own.
+PROOF_POLICY = "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; sandbox allow-scripts"
+
+
+def send(visit: Visit) -> Response:
+    file = inside(visit, str(visit.request.path_params["path"]))
+    kind = KINDS.get(file.suffix.lower())
+    if kind is None or not file.is_file():
+        raise HTTPException(404, "There is no such file.")
+    headers = {"Content-Security-Policy": PROOF_POLICY} if file.suffix == ".html" else {}
+    if "download" in visit.request.query_params:
+        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file.name)}"
+    return FileResponse(file, media_type=kind, headers=headers)
+
+
+def inside(visit: Visit, path: str) -> Path:
+    """A path of the project. Raises: HTTPException for what leads out of it, also by links, or is hidden."""
+    folder = visit.project.folder.resolve()
+    file = (folder / path).resolve()
+    if not file.is_relative_to(folder) or any(part.startswith(".") for part in file.relative_to(folder).parts):
+        raise HTTPException(404, "There is no such file.")
+    return file
+
+
+def send_ufo(visit: Visit) -> Response:
+    """The outlines of the work folder, packed."""
+    work = visit.project.work
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for ufo in (work / "outlines.ufo", work / "own.ufo"):
+            for file in sorted(ufo.rglob("*")):
+                if file.is_file():
+                    archive.write(file, file.relative_to(work).as_posix())
+    if not packed.tell():
+        raise HTTPException(404, "There are no outlines yet.")
+    name = quote(f"{visit.project.name}.ufo.zip")
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+    return Response(packed.getvalue(), media_type="application/zip", headers=headers)
+
+
+ROUTES: list[tuple[str, Answer, str]] = [
+    ("/file/{path:path}", send, "GET"),
+    ("/ufo", send_ufo, "GET"),
+]

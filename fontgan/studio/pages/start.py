@@ -1,0 +1,140 @@
+"""Step 1, start: what there is to begin with, what it lacks, what it is to have in the end, and what to draw from."""
+
+from pathlib import Path
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.responses import Response
+
+from fontgan.data.region import JAPANESE, KOREAN, LATIN, SIMPLIFIED, TRADITIONAL
+from fontgan.data.shelf import shelf
+from fontgan.errors import DataError
+from fontgan.studio import commands, uploads, words
+from fontgan.studio.app import Answer, Visit
+from fontgan.studio.hand_folder import begin_hand
+
+# What an empty hand can be begun for.
+REGIONS = {region.sets[0]: region for region in (SIMPLIFIED, TRADITIONAL, JAPANESE, KOREAN, LATIN)}
+MAX_SHOWN = 4000  # missing characters of a set in the page
+MAX_TEXT = 5000  # characters of a text of the user's own
+
+
+def show(visit: Visit) -> Response:
+    fonts = [font for font in shelf().values() if font.path.is_file()]
+    own = sorted(file.name for file in (visit.project.folder / "in" / "sources").glob("*"))
+    found = coverage_of(visit)
+    preview = visit.project.folder / "preview.png"
+    drawn = visit.project.begun and preview.is_file()
+    named = [one for one in (found or {}).get("sets", []) if one["name"] in words.SET_NAMES]
+    of_region = sets_of_region(str((found or {}).get("region", "")))
+    return visit.page(
+        "start",
+        own_sets=[one for one in named if one["name"] in of_region],
+        other_sets=[one for one in named if one["name"] not in of_region],
+        found=found, fonts=fonts, own=own, regions=REGIONS, most=MAX_SHOWN, charset=charset_of(visit, found),
+        preview_at=int(preview.stat().st_mtime) if drawn else 0,
+    )  # fmt: skip
+
+
+def sets_of_region(name: str) -> set[str]:
+    """The sets that a font of a region may have in the end; the alphabet goes with all of them."""
+    return {"ascii"}.union(*(region.sets for region in REGIONS.values() if region.name == name))
+
+
+def coverage_of(visit: Visit) -> dict[str, Any] | None:
+    """What ``fontgan coverage`` found of the present target."""
+    found = visit.project.read("coverage.json")
+    return found if found and found.get("target") == visit.project.chosen.target else None
+
+
+def charset_of(visit: Visit, found: dict[str, Any] | None) -> str:
+    return visit.project.chosen.charset or str((found or {}).get("charset", ""))
+
+
+def drop(visit: Visit) -> Response:
+    """Takes what was dropped: a font, glyph images, or photographs of pages."""
+    files = [file for file in visit.form.getlist("files") if isinstance(file, UploadFile)]
+    names = [file.filename or "" for file in files if file.filename]
+    into = visit.project.folder / "in"
+    if not names or uploads.is_font(uploads.safe_name(names[0])):
+        saved = uploads.save_all(files, into)
+        if len(saved) > 1:
+            raise DataError(
+                f"{len(saved)} fonts were dropped, and one is completed. Drop one; sources are chosen below it."
+            )
+        begin(visit, f"in/{saved[0].name}")
+        return visit.to("/")
+    kind = visit.field("kind", "auto")
+    if kind == "glyphs" or (kind == "auto" and uploads.are_glyphs(names)):
+        uploads.save_all(files, into / "glyphs")
+        begin(visit, "in/glyphs")
+        return visit.to("/")
+    uploads.save_all(files, into / "pages")
+    visit.project.choose(target="hand")
+    visit.ask(commands.scan())
+    return visit.to("/hand")
+
+
+def begin(visit: Visit, target: str) -> None:
+    """Looks at a new target."""
+    project = visit.project.choose(target=target, owned=False, charset="", family="")
+    visit.ask(commands.coverage(project))
+    visit.ask(commands.preview(project))
+
+
+def begin_by_hand(visit: Visit) -> Response:
+    """Begins with nothing drawn yet."""
+    charset = visit.field("charset")
+    if charset not in REGIONS:
+        raise DataError(f"{charset!r}: is not a set to begin with. Choose one of {', '.join(REGIONS)}.")
+    begin_hand(visit.project.hand)
+    project = visit.project.choose(target="hand", charset=charset, family=visit.field("family"))
+    visit.ask(commands.advise(project, 100))
+    return visit.to("/hand")
+
+
+def add_sources(visit: Visit) -> Response:
+    files = [file for file in visit.form.getlist("files") if isinstance(file, UploadFile)]
+    saved = uploads.save_all(files, visit.project.folder / "in" / "sources")
+    visit.project.choose(sources=[*visit.project.chosen.sources, *(f"in/sources/{file.name}" for file in saved)])
+    return visit.to("/#source")
+
+
+def choose(visit: Visit) -> Response:
+    """Writes the choices of the page down, and looks at what is to be expected."""
+    own = "".join(str(visit.form.get("chars", "")).split())[:MAX_TEXT]
+    charset = visit.field("charset")
+    if charset == "own":
+        if not own:
+            raise DataError("characters: none are written. Write those that the font is to have, or choose a set.")
+        (visit.project.folder / "wanted.txt").write_text(own, encoding="utf-8")
+        charset = "wanted.txt"
+    chosen = [str(source) for source in visit.form.getlist("source") if source]
+    project = visit.project.choose(
+        charset=charset,
+        sources=[source for source in chosen if known_source(visit, source)],
+        family=visit.field("family")[:100],
+        owned=visit.field("owned") == "true",
+        text=" ".join(str(visit.form.get("text", "")).split())[:MAX_TEXT],
+    )
+    visit.ask(commands.expect(project))
+    if commands.preview(project) != commands.preview(visit.project):
+        visit.ask(commands.preview(project))
+    return visit.to("/train")
+
+
+def known_source(visit: Visit, source: str) -> bool:
+    """Whether a source is of the shelf, or was dropped here."""
+    if source.startswith("shelf:"):
+        return source.removeprefix("shelf:") in shelf()
+    name = Path(source).name
+    return source == f"in/sources/{name}" and (visit.project.folder / source).is_file()
+
+
+ROUTES: list[tuple[str, Answer, str]] = [
+    ("/", show, "GET"),
+    ("/start/drop", drop, "POST"),
+    ("/start/hand", begin_by_hand, "POST"),
+    ("/start/sources", add_sources, "POST"),
+    ("/start/choose", choose, "POST"),
+]

@@ -1,0 +1,69 @@
+"""What the code calls by a key -> as people say it; translated where it is shown."""
+
+
+def noted(text: str) -> str:
+    """Marks a text for the catalogues."""
+    return text
+
+
+SET_NAMES = {
+    "gb2312-1": noted("the 3,755 most frequent simplified characters (GB 2312, level 1)"),
+    "gb2312": noted("GB 2312, what a simplified Chinese font usually has"),
+    "tgh": noted("the 8,105 characters of China’s general standard"),
+    "big5-1": noted("the 5,401 most frequent traditional characters (Big5, level 1)"),
+    "big5": noted("Big5, what a traditional Chinese font usually has"),
+    "kana+jis-1": noted("kana and the 2,965 most frequent kanji (JIS level 1)"),
+    "jisx0208": noted("kana and kanji of JIS levels 1 and 2"),
+    "ksx1001-hangul": noted("the 2,350 most frequent syllables (KS X 1001)"),
+    "hangul": noted("all 11,172 syllables"),
+    "ascii": noted("the English alphabet, digits and signs"),
+    "latin1": noted("letters of western European languages"),
+    "latin1+latin-ext-a": noted("letters of most European languages"),
+}
+REGION_OF_SET = {
+    "gb2312-1": noted("Simplified Chinese"),
+    "big5-1": noted("Traditional Chinese"),
+    "kana+jis-1": noted("Japanese"),
+    "ksx1001-hangul": noted("Korean"),
+    "ascii": noted("Latin"),
+}
+REGION_NAMES = {
+    "simplified Chinese": REGION_OF_SET["gb2312-1"],
+    "traditional Chinese": REGION_OF_SET["big5-1"],
+    "Japanese": REGION_OF_SET["kana+jis-1"],
+    "Korean": REGION_OF_SET["ksx1001-hangul"],
+    "Latin": REGION_OF_SET["ascii"],
+}
+REASONS = {
+    "structure": noted("strokes may be missing or too many"),
+    "illegible": noted("was not read as its character"),
+    "blank": noted("has no ink"),
+    "clipped": noted("is cut off at the edge"),
+}
+VERBS = {
+    "coverage": noted("looking at the typeface"),
+    "preview": noted("drawing some characters untrained"),
+    "complete": noted("training, drawing and building the font"),
+    "infer": noted("drawing your text"),
+    "advise": noted("choosing what to draw next"),
+    "template": noted("making pages to print"),
+    "scan": noted("cutting the photographs"),
+    "proof": noted("making the proof page"),
+}
+STATES = {
+    "waiting": noted("waits"),
+    "running": noted("at work"),
+    "done": noted("done"),
+    "failed": noted("could not be done"),
+    "stopped": noted("stopped"),
+    "cut off": noted("was cut off"),
+}
+STAGES = {
+    1: noted("training"),
+    2: noted("drawing the glyphs"),
+    3: noted("checking every glyph"),
+    4: noted("tracing the outlines"),
+    5: noted("building the font"),
+}
+INK: dict[str, str] = {}
+FACTS = [noted(name) for name in ("Family", "Style", "Version", "Copyright", "Licence", "Licence at", "Note")]
