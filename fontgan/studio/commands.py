@@ -40,9 +40,19 @@ def complete(project: Project) -> list[str]:
 
 def draw_text(project: Project) -> list[str]:
     """The user's own text as the training draws it now."""
-    run = project.relative(project.work / "run")
-    what = [f"text={quoted(project.chosen.text)}", "out=text", "overwrite=true", "allow=[lacking,few]"]
-    return ["infer", f"checkpoint={run}", "which=last", *what]
+    return [*draw_with(project.relative(project.work / "run"), project.chosen.text, "text"), "which=last"]
+
+
+def draw_with(checkpoint: str, text: str, out: str) -> list[str]:
+    """A text drawn with a run or one of its checkpoints."""
+    return [
+        "infer",
+        f"checkpoint={checkpoint}",
+        f"text={quoted(text)}",
+        f"out={out}",
+        "overwrite=true",
+        "allow=[lacking]",
+    ]
 
 
 def advise(project: Project, n: int) -> list[str]:

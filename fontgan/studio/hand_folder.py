@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from fontgan.data.image_source import MANIFEST, char_from_name, image_files
+from fontgan.handwriting.sheet import canvas_frame
 from fontgan.runtime.files import write_json
 from fontgan.untrusted.plain_json import read_json
 
@@ -14,8 +15,6 @@ def begin_hand(folder: Path, made_by: str = "fontgan scan") -> None:
     """Makes the folder, with a manifest that says how its images lie, as ``fontgan scan`` goes on with it."""
     if (folder / MANIFEST).is_file():
         return
-    from fontgan.handwriting.sheet import canvas_frame
-
     folder.mkdir(parents=True, exist_ok=True)
     frame = canvas_frame(SIZE).as_dict()
     write_json(folder / MANIFEST, {"made_by": made_by, "size": SIZE, "cell_to_canvas": frame})

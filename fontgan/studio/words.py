@@ -65,5 +65,25 @@ STAGES = {
     4: noted("tracing the outlines"),
     5: noted("building the font"),
 }
-INK: dict[str, str] = {}
+INK = {
+    "sheet": noted("Sheet for {char}. Write with a pen, a finger or the mouse."),
+    "tools": noted("Tools"),
+    "pen": noted("Pen (P)"),
+    "eraser": noted("Eraser (E)"),
+    "width": noted("Width of the line ([ and ])"),
+    "units": noted("{units} units"),
+    "undo": noted("Undo (Ctrl+Z)"),
+    "redo": noted("Redo (Ctrl+Shift+Z)"),
+    "clear": noted("Clear all strokes"),
+    "ghost": noted("Show the source's glyph"),
+    "save": noted("Save"),
+    "saving": noted("Saving {char} …"),
+    "saved": noted("Saved {char}."),
+    "unsaved": noted("{char} has changes that are not saved."),
+    "restored": noted("Strokes of {char} that were not saved are back."),
+    "notSaved": noted("{char} is not saved: {error}"),
+    "notLoaded": noted("Not loaded: {error}"),
+    "notKept": noted("This browser keeps no unsaved strokes: {error}"),
+    "full": noted("A character takes no more strokes than these."),
+}
 FACTS = [noted(name) for name in ("Family", "Style", "Version", "Copyright", "Licence", "Licence at", "Note")]

@@ -12,7 +12,7 @@ from fontgan.studio.app import Answer, Visit
 from fontgan.studio.drawings import PLACES, Drawing, draw, read_strokes
 from fontgan.studio.hand_folder import doubts_of, glyphs_of
 from fontgan.studio.pages.look import char_of
-from fontgan.studio.source_picture import source_picture
+from fontgan.studio.source_picture import own_picture, source_picture
 
 PAPERS = ("a4", "letter", "a3")
 MAX_ADVISED = 1000
@@ -165,6 +165,14 @@ def ghost(visit: Visit) -> Response:
     return Response(image, media_type="image/png", headers={"Cache-Control": "max-age=60"})
 
 
+def own(visit: Visit) -> Response:
+    """The character in the typeface that is completed, on the canvas."""
+    image = own_picture(visit.project, char_of(visit))
+    if image is None:
+        raise HTTPException(404, "The typeface lacks this character.")
+    return Response(image, media_type="image/png")
+
+
 def drawing_of(visit: Visit) -> Drawing:
     place = str(visit.request.path_params["place"])
     if place not in PLACES:
@@ -185,4 +193,5 @@ ROUTES: list[tuple[str, Answer, str]] = [
     ("/ink/{place}/{name}", save_ink, "POST"),
     ("/base/{place}/{name}", base, "GET"),
     ("/source/{name}", ghost, "GET"),
+    ("/own/{name}", own, "GET"),
 ]

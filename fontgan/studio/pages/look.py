@@ -1,19 +1,28 @@
 """Step 4, look: the made glyphs, the doubtful first; keep, reject, or draw one anew."""
 
+from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from fontgan.advice.neighbours import Neighbours
 from fontgan.data.charset import visible
+from fontgan.data.glyphs import GlyphSource
 from fontgan.data.image_source import char_from_name, name_from_char
 from fontgan.errors import DataError
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks
 from fontgan.runtime.files import atomic_write
 from fontgan.studio.app import Answer, Visit
+from fontgan.studio.commands import first_source
 from fontgan.studio.drawings import Drawing, redrawn_of
+from fontgan.studio.project import Project
+from fontgan.studio.source_picture import open_here
 
 VERDICTS = ("keep", "reject")
+NEIGHBOURS = 12  # glyphs that share a part, shown beside one
+_ONE_AT_A_TIME = Lock()  # thousands of glyphs are described once, not by each request that waits for them
 
 
 def show(visit: Visit) -> Response:
@@ -93,6 +102,27 @@ def one_glyph(visit: Visit) -> Response:
     )
 
 
+def neighbours(visit: Visit) -> Response:
+    """Made and own glyphs that share a part with one, as a piece of its page that comes when it is reckoned."""
+    char = char_of(visit)
+    made = [one.char for one in glyphs_of(visit)]
+    found = visit.project.read("coverage.json") or {}
+    among = dict.fromkeys([*made, *str(found.get("characters", ""))])
+    shown = neighbours_of(visit.project, "".join(among), char)
+    there = set(made)
+    return visit.page("neighbours", shown=shown, made=there, stamp=stamp(visit))
+
+
+def neighbours_of(project: Project, among: str, char: str) -> list[str]:
+    with _ONE_AT_A_TIME:
+        return _neighbours(open_here(project, first_source(project)), among).of(char, NEIGHBOURS)
+
+
+@lru_cache(maxsize=1)
+def _neighbours(source: GlyphSource, among: str) -> Neighbours:
+    return Neighbours(source, list(among))
+
+
 def char_of(visit: Visit) -> str:
     char = char_from_name(str(visit.request.path_params["name"]))
     if char is None:
@@ -104,5 +134,6 @@ ROUTES: list[tuple[str, Answer, str]] = [
     ("/look", show, "GET"),
     ("/look/judge", judge, "POST"),
     ("/look/{name}", one_glyph, "GET"),
+    ("/look/{name}/neighbours", neighbours, "GET"),
     ("/glyph/{name}", image, "GET"),
 ]

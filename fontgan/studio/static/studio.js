@@ -1,6 +1,8 @@
 // What the pages do beyond links and forms: they look for changes, take dropped files, judge glyphs by keys, set text.
 "use strict";
 
+document.fonts.load('16px "on the shelf"', "永").then(() => document.body.classList.add("shelved"));
+
 // -- changes: the page is asked for again, and of it what is marked data-live takes the place of what stands there ----
 const BUSY_MS = 1500;
 const IDLE_MS = 8000;
@@ -152,6 +154,27 @@ if (grid) {
     } else if (event.key === "d") {
       location.href = cell.querySelector(".look").href;
     }
+  });
+}
+
+// -- parts of a page that come when they are reckoned ---------------------------------------------------------------
+for (const place of document.querySelectorAll("[data-later]")) {
+  fetch(place.dataset.later)
+    .then((answer) => (answer.ok ? answer.text() : ""))
+    .then((text) => place.replaceChildren(...new DOMParser().parseFromString(text, "text/html").body.childNodes));
+}
+
+// -- comparing: the space bar, as long as it is held, or the button -------------------------------------------------
+const flip = (on) => {
+  document.body.classList.toggle("flipped", on);
+  document.getElementById("flip")?.setAttribute("aria-pressed", document.body.classList.contains("flipped"));
+};
+document.addEventListener("click", (event) => event.target.id === "flip" && flip());
+for (const [kind, on] of [["keydown", true], ["keyup", false]]) {
+  document.addEventListener(kind, (event) => {
+    if (event.key !== " " || !document.getElementById("flip") || event.target.matches("input, select, textarea")) return;
+    event.preventDefault();
+    flip(on);
   });
 }
 
