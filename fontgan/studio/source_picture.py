@@ -2,6 +2,7 @@
 
 import io
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -28,7 +29,7 @@ def own_picture(project: Project, char: str, px: int = PX) -> bytes | None:
 
 def _picture(project: Project, spec: str, char: str, px: int) -> bytes | None:
     try:
-        glyphs = open_here(project, spec)
+        glyphs = open_here(project.folder, spec)
         if char not in glyphs.coverage([char]).present:
             return None
         return png_of(glyphs.rasterize(char, canvas_frame(px), px))
@@ -36,11 +37,11 @@ def _picture(project: Project, spec: str, char: str, px: int) -> bytes | None:
         return None
 
 
-def open_here(project: Project, spec: str) -> GlyphSource:
+def open_here(folder: Path, spec: str) -> GlyphSource:
     """What a command in the project's folder opens by this name."""
     if ":" in spec:
         return _opened(spec, 0)
-    path = project.folder / spec
+    path = folder / spec
     return _opened(str(path), path.stat().st_mtime_ns if path.exists() else 0)
 
 

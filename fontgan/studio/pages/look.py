@@ -1,6 +1,7 @@
 """Step 4, look: the made glyphs, the doubtful first; keep, reject, or draw one anew."""
 
 from functools import lru_cache
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -9,7 +10,6 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from fontgan.advice.neighbours import Neighbours
 from fontgan.data.charset import visible
-from fontgan.data.glyphs import GlyphSource
 from fontgan.data.image_source import char_from_name, name_from_char
 from fontgan.errors import DataError
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks
@@ -115,12 +115,12 @@ def neighbours(visit: Visit) -> Response:
 
 def neighbours_of(project: Project, among: str, char: str) -> list[str]:
     with _ONE_AT_A_TIME:
-        return _neighbours(open_here(project, first_source(project)), among).of(char, NEIGHBOURS)
+        return _neighbours(project.folder, first_source(project), among).of(char, NEIGHBOURS)
 
 
 @lru_cache(maxsize=1)
-def _neighbours(source: GlyphSource, among: str) -> Neighbours:
-    return Neighbours(source, list(among))
+def _neighbours(folder: Path, source: str, among: str) -> Neighbours:
+    return Neighbours(open_here(folder, source), list(among))
 
 
 def char_of(visit: Visit) -> str:
