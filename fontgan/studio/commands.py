@@ -1,5 +1,6 @@
 """What was chosen in a project -> the words of a command, to be run in the project's folder."""
 
+from fontgan.studio.hand_folder import glyphs_of
 from fontgan.studio.project import Project
 
 
@@ -56,8 +57,9 @@ def draw_with(checkpoint: str, text: str, out: str) -> list[str]:
 
 
 def advise(project: Project, n: int) -> list[str]:
-    """What to draw next; with ``next.png``, which shows it in the source."""
-    target = [f"target={project.chosen.target}"] if project.begun else []
+    """What to draw next."""
+    drawn = project.begun and (not project.from_images or glyphs_of(project.folder / project.chosen.target))
+    target = [f"target={project.chosen.target}"] if drawn else []
     what = [f"charset={project.chosen.charset or 'gb2312-1'}", f"n={n}", "out=next.txt", "overwrite=true"]
     return ["advise", *target, f"source={first_source(project)}", *what]
 

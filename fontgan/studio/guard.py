@@ -7,7 +7,7 @@ from its own pages, and where other machines can reach it, a token is needed.
 
 import hmac
 from http.cookies import SimpleCookie
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse
@@ -31,7 +31,8 @@ class Guard:
     """ASGI middleware: refuses what does not come from the studio's own pages.
 
     Args:
-        hosts: names, without port, under which it may be asked for.
+        hosts: names, without port, under which it may be asked for; none: any, since a page that came under a foreign name
+            has no cookie with the token.
         token: what else is needed; empty: nothing.
     """
 
@@ -62,10 +63,10 @@ class Guard:
     def refused(self, method: str, headers: Headers) -> str:
         """Why a request is refused; empty if it is not."""
         host = headers.get("host", "")
-        if name_of(host) not in self.hosts:
+        if self.hosts and name_of(host) not in self.hosts:
             return f"The studio is not to be reached under the name {host[:80]!r}."
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin != f"http://{host}":
             return "This request comes from another page than the studio's."
         if method in ("GET", "HEAD"):
             # A link from elsewhere may open the studio; nothing else of it may be taken into another page.

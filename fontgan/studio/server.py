@@ -21,6 +21,7 @@ from fontgan.studio.project import open_project
 
 log = logging.getLogger(__name__)
 
+EVERYWHERE = ("0.0.0.0", "[::]")  # all addresses of the machine
 LOOK_EVERY_S = 0.5  # whether a job has ended, so that the next can begin
 
 
@@ -51,10 +52,11 @@ def serve(folder: Path, *, host: str, port: int, opens: bool) -> None:
             yield
             starting.cancel()
 
-        app = make_app(folder, hosts=LOOPBACK if local else (host, *LOOPBACK), token=token, lifespan=lifespan)
+        app = make_app(folder, hosts=LOOPBACK if local else (), token=token, lifespan=lifespan)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
         listening = listen(host, port)
-        address = f"http://{host}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else "")
+        name = own_address() if host in EVERYWHERE else host
+        address = f"http://{name}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else "")
         log.info("the studio of %s: %s (Ctrl-C closes it; what it has begun goes on)", folder, address)
         if opens:
             webbrowser.open(address)
@@ -68,9 +70,20 @@ def listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host.strip("[]"), port))
+        listening.listen()  # who opens the address at once waits, and is not refused
     except OSError as error:
         listening.close()
         raise ConfigError(
             f"host={host} port={port}: cannot be listened on ({error.strerror}). Name another port, or port=0 for a free one."
         ) from error
     return listening
+
+
+def own_address() -> str:
+    """The address under which others on the network reach this machine; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(("192.0.2.1", 9))  # an address for documentation: only the way to it is chosen
+            return str(asking.getsockname()[0])
+        except OSError:
+            return LOOPBACK[0]  # without a network

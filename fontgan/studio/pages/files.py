@@ -33,7 +33,11 @@ def send(visit: Visit) -> Response:
 def inside(visit: Visit, path: str) -> Path:
     """A path of the project. Raises: HTTPException for what leads out of it, also by links, or is hidden."""
     folder = visit.project.folder.resolve()
-    file = (folder / path).resolve()
+    try:
+        file = (folder / path).resolve()
+        file.is_file()
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise HTTPException(404, "There is no such file.") from error
     if not file.is_relative_to(folder) or any(part.startswith(".") for part in file.relative_to(folder).parts):
         raise HTTPException(404, "There is no such file.")
     return file

@@ -20,13 +20,19 @@ def show(visit: Visit) -> Response:
     return visit.page(
         "font",
         stamp=int(file.stat().st_mtime) if font else 0,
-        facts=font_facts(font) if font else {},
+        facts=font_facts(font) | metrics_of(font) if font else {},
         files=[(project.relative(path), path.suffix[1:].upper(), path.stat().st_size) for path in dict.fromkeys(files)],
         proof=project.relative(project.proof) if project.proof.is_file() else None,
         outlines=(project.work / "outlines.ufo").is_dir(),
         text=project.chosen.text or sample_text(font),
         formats=[ending for ending in FORMATS if not project.font.endswith(ending)],
     )
+
+
+def metrics_of(font: FontGlyphs) -> dict[str, str]:
+    facts = font.describe()
+    lines = f"{facts['ascent']:g} / {facts['descent']:g} em"
+    return {"Glyphs": str(font.glyph_count), "Units per em": str(font.units_per_em), "Above and below the baseline": lines}
 
 
 def sample_text(font: FontGlyphs | None) -> str:
