@@ -27,7 +27,7 @@ def safe_name(name: str) -> str:
     last = unicodedata.normalize("NFC", PurePosixPath(name.replace("\\", "/")).name)
     plain = re.sub(r"[^\w.+-]+", "-", last).strip(".-")
     stem, dot, ending = plain.rpartition(".")
-    return f"{stem[:MAX_NAME]}{dot}{ending[:10]}" if dot else plain[:MAX_NAME]
+    return f"{stem[:MAX_NAME].rstrip('-')}{dot}{ending[:10]}" if dot else plain[:MAX_NAME]
 
 
 def is_font(name: str) -> bool:
