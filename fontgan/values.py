@@ -46,11 +46,13 @@ def sharp_image_from_logits(logits: Tensor, sharpness: float) -> Tensor:
     """
     if sharpness == 1:
         return image_from_logits(logits)
-    sharp = []
-    for part in torch.split(logits, _AT_ONCE):
-        finer = F.interpolate(part, scale_factor=_FINER, mode="bilinear", align_corners=False)
-        sharp.append(F.avg_pool2d(image_from_logits(finer * sharpness), _FINER))
-    return torch.cat(sharp)
+    return torch.cat([sharpened(part, sharpness) for part in torch.split(logits, _AT_ONCE)])
+
+
+def sharpened(logits: Tensor, sharpness: float) -> Tensor:
+    """``sharp_image_from_logits`` of all at once, for a sharpness above 1: 16 times their memory."""
+    finer = F.interpolate(logits, scale_factor=_FINER, mode="bilinear", align_corners=False)
+    return F.avg_pool2d(image_from_logits(finer * sharpness), _FINER)
 
 
 def _float(pixels: np.ndarray | Tensor) -> Tensor:

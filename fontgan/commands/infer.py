@@ -11,7 +11,7 @@ from fontgan.errors import ConfigError
 from fontgan.runtime.files import user_path
 
 if TYPE_CHECKING:
-    from fontgan.generate.inference import Run, Style
+    from fontgan.generate.run import BaseRun, Style
     from fontgan.generate.sources import GlyphInput
 
 log = logging.getLogger(__name__)
@@ -72,14 +72,12 @@ def main(cfg: Config) -> int:
 
     Returns: 0, or 1 if some sources could not be read, or most results are useless.
     """
-    import torch
-
     from fontgan.generate.folder import draw_folder
     from fontgan.generate.path import draw_path
     from fontgan.generate.sources import say_how_read
     from fontgan.runtime.distributed import all_gather, is_main, main_first, process_group
 
-    with process_group(torch.device("cpu")):  # what they tell each other does not need a GPU
+    with process_group("cpu"):  # what they tell each other does not need a GPU
         with main_first():
             run, sources, jobs, path, out = prepare(cfg)
         found = []
@@ -98,17 +96,16 @@ def main(cfg: Config) -> int:
         return 0 if say_how_read(run, sources, styles, cfg.allow) and all(right) else 1
 
 
-def prepare(cfg: Config) -> "tuple[Run, GlyphInput, list[tuple[Style, Path]], list[dict[str, float]], Path]":
+def prepare(cfg: Config) -> "tuple[BaseRun, GlyphInput, list[tuple[Style, Path]], list[dict[str, float]], Path]":
     """The run, its sources, styles with their folders, mixtures of a path, ``out``; all checked, nothing written."""
     from fontgan.config.instantiate import source_spec
     from fontgan.generate.folder import choose_styles
-    from fontgan.generate.inference import REFERENCES, load
     from fontgan.generate.path import choose_path
+    from fontgan.generate.run import REFERENCES
     from fontgan.generate.sources import open_input
 
     check_settings(cfg)
-    run = load(cfg.checkpoint, which=cfg.which, device=cfg.device, precision=cfg.precision, batch_size=cfg.batch_size)
-    log.info("step %d of %s", run.checkpoint.step, run.checkpoint.folder)
+    run = _load(cfg)
     images, most = cfg.style_images, cfg.style_images_max or REFERENCES
     added = None if images is None else run.add_style(images, most=most, allow=cfg.allow)
     out = user_path(cfg.out)
@@ -130,3 +127,20 @@ def prepare(cfg: Config) -> "tuple[Run, GlyphInput, list[tuple[Style, Path]], li
     if cfg.input is not None and any(f.resolve() == user_path(cfg.input).resolve() for f in folders):
         raise ConfigError(f"out={cfg.out}: is the input folder; results would replace sources. Name another out=.")
     return run, sources, jobs, path, out
+
+
+def _load(cfg: Config) -> "BaseRun":
+    """The run; of an exported one without torch, which need not be installed then."""
+    from fontgan.generate.onnx_run import is_exported, load_exported
+
+    computing = {"device": cfg.device, "precision": cfg.precision, "batch_size": cfg.batch_size}
+    if is_exported(cfg.checkpoint):
+        exported = load_exported(cfg.checkpoint, **computing)
+        if exported.reads_references and cfg.style_images is None:
+            raise ConfigError(f"checkpoint={cfg.checkpoint}: reads its style off glyphs. Add style_images=DIR.")
+        return exported
+    from fontgan.generate.inference import load
+
+    run = load(cfg.checkpoint, which=cfg.which, **computing)
+    log.info("step %d of %s", run.checkpoint.step, run.checkpoint.folder)
+    return run

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from torch import Tensor
 
 from fontgan.data import unlike
 from fontgan.data.frame import Box, Frame, fit_median
@@ -21,7 +20,7 @@ MANY = 0.1  # share of the characters; a guide that lacks no more is a note
 BEHIND = "Name another font behind it, as data.guides=[[A.ttf,B.ttf]] does; fontgan shelf lists those of other regions."
 
 
-def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, Tensor], *, apply: bool) -> None:
+def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, np.ndarray], *, apply: bool) -> None:
     """Opens a guide and brings it to each style by way of the style's source, with which it shares most characters.
 
     Of a guide that is several fonts, each source prefers the one that has most characters most like it.
@@ -82,7 +81,7 @@ def is_same_font(guide: GlyphEntry, style: StyleEntry) -> bool:
     return bool(np.median(apart) < SAME)
 
 
-def preferred_font(glyphs: GlyphSource, chars: Sequence[str], seen: Tensor, frame: Frame) -> int:
+def preferred_font(glyphs: GlyphSource, chars: Sequence[str], seen: np.ndarray, frame: Frame) -> int:
     """Number of the font of a guide that most often is the one most like the source; the arguments are ``distances_to``'s."""
     if not isinstance(glyphs, SourceList) or not chars:
         return 0
@@ -92,7 +91,14 @@ def preferred_font(glyphs: GlyphSource, chars: Sequence[str], seen: Tensor, fram
     return int(np.bincount(np.argmin(apart, axis=0)).argmax())
 
 
-def distances_to(glyphs: GlyphSource, number: int, chars: Sequence[str], seen: Tensor, frame: Frame) -> np.ndarray:
+def distances_to(
+    glyphs: GlyphSource,
+    number: int,
+    chars: Sequence[str],
+    seen: np.ndarray,
+    frame: Frame,
+    encode: unlike.Encode = unlike.encode,
+) -> np.ndarray:
     """How far the glyphs of one font of a guide lie from the source's, (N,); infinitely where it lacks the character.
 
     Args:
@@ -100,6 +106,7 @@ def distances_to(glyphs: GlyphSource, number: int, chars: Sequence[str], seen: T
         chars: N that the guide has.
         seen: what ``unlike.encode`` gave of the source's glyphs of ``chars``.
         frame: the guide's own cell -> the source's.
+        encode: what gave ``seen``.
     """
     there = set(chars)
     if isinstance(glyphs, SourceList):
@@ -108,24 +115,25 @@ def distances_to(glyphs: GlyphSource, number: int, chars: Sequence[str], seen: T
     places = [place for place, char in enumerate(chars) if char in there]
     small = unlike.draw_small(glyphs, [chars[place] for place in places], frame)
     apart = np.full(len(chars), np.inf)
-    apart[places] = unlike.distances(seen[places], unlike.encode(small))
+    apart[places] = unlike.distances(seen[places], encode(small))
     return apart
 
 
 def choose_fonts(
     glyphs: GlyphSource,
     chars: Sequence[str],
-    seen: Tensor,
+    seen: np.ndarray,
     frame: Frame,
     preferred: int,
     apart: np.ndarray,
     limit: float,
+    encode: unlike.Encode = unlike.encode,
 ) -> tuple[GlyphSource, np.ndarray]:
     """A guide with each character from one of its fonts: the preferred one, that of the source's region, unless it lacks
     the character or has it in another form than the source; then the one that has it most like the source.
 
     Args:
-        glyphs, chars, seen, frame: as in ``distances_to``.
+        glyphs, chars, seen, frame, encode: as in ``distances_to``.
         apart: what that gave of the preferred font.
         limit: the distance beyond which a form is another one.
     Returns: the guide to draw ``chars`` from, and how far each of them lies from the source's, (N,).
@@ -135,7 +143,9 @@ def choose_fonts(
     part_of, apart = dict.fromkeys(chars, preferred), apart.copy()
     if places := np.flatnonzero(apart > limit).tolist():
         doubtful = [chars[place] for place in places]
-        of_each = [distances_to(glyphs, number, doubtful, seen[places], frame) for number in range(len(glyphs.parts))]
+        of_each = [
+            distances_to(glyphs, number, doubtful, seen[places], frame, encode) for number in range(len(glyphs.parts))
+        ]
         apart[places] = np.min(of_each, axis=0)
         part_of |= dict(zip(doubtful, np.argmin(of_each, axis=0).tolist(), strict=True))
     return glyphs.choosing(part_of), apart

@@ -43,8 +43,8 @@ def _member(packed: Path, name: str, package: str, where: str) -> bytes:
         raise DataError(f"{where}: {package} is broken or lacks {name} ({error}). {remedy}") from error
 
 
-def check_hash(data: bytes, sha256: str, what: str) -> None:
+def check_hash(data: bytes, sha256: str, what: str, *, kind: str = "font") -> None:
     """Raises: DataError if the data are not those whose hash is pinned."""
     if (found := hashlib.sha256(data).hexdigest()) != sha256:
         why = f"its sha256 is {found} and should be {sha256}"
-        raise DataError(f"{what} is not the font that it should be ({why}). Nothing is kept.")
+        raise DataError(f"{what} is not the {kind} that it should be ({why}). Nothing is kept.")

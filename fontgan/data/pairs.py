@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from torch import Tensor
+import numpy as np
 
 from fontgan.data import charset as charsets
 from fontgan.data.frame import Box, Frame, clips, fit_median, fit_most, median_box
@@ -76,7 +76,7 @@ def plan_pairs(
     for member in (*plan.sources, *plan.styles):
         plan.diagnostics += member.coverage.diagnostics
     _align(plan, apply=align)
-    seen: dict[int, Tensor] = {}
+    seen: dict[int, np.ndarray] = {}
     for spec in guides:
         add_guide(plan, spec, seen, apply=align)
     _say_clipped(plan)

@@ -1,4 +1,4 @@
-"""Glyphs that a style is read off: those of a pack's styles, and those of a font or folder that a user gives."""
+"""Glyphs of a font or folder that a user gives, for a style to be read off."""
 
 import logging
 from collections.abc import Callable, Collection, Sequence
@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
 
-from fontgan.data.batches import training_rows
 from fontgan.data.frame import Box, Frame
 from fontgan.data.image_source import CellFinder, char_from_name, folder_reader, image_files
-from fontgan.data.pack import Pack
 from fontgan.data.reading import Tally
 from fontgan.data.refusal import tell_or_refuse
 from fontgan.data.sources import open_glyphs
@@ -20,7 +17,6 @@ from fontgan.data.view import View
 from fontgan.errors import DataError
 from fontgan.runtime.files import user_path
 from fontgan.runtime.subsample import subsample_evenly
-from fontgan.values import image_from_pixels
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +26,6 @@ class Reference(NamedTuple):
     box: Box  # its ink, in cell coordinates
     view: View | None  # of its image; None of a font's
     draw: Callable[[Frame, int], np.ndarray]  # (cell -> canvas, canvas size) -> (size, size) uint8, 0 ink .. 255 paper
-
-
-def style_references(pack: Pack, style: str, count: int) -> Tensor:
-    """At most ``count`` training glyphs of a pack's style, always the same ones: (K, H, W), -1 ink .. +1 paper."""
-    return image_from_pixels(pack.pixels[subsample_evenly(training_rows(pack, style), count)])
 
 
 def read_references(spec: str, preferred: Sequence[str], count: int, allow: Collection[str] = ()) -> list[Reference]:

@@ -30,6 +30,14 @@ class SourceList:
         chosen._part_of = {**self._part_of, **part_of}
         return chosen
 
+    def number_of(self, char: str) -> int:
+        """Which of the parts a character comes from."""
+        return self._number(char)
+
+    def frame_of(self, number: int) -> Frame:
+        """The own cell of a part -> that of the first."""
+        return self._frame(number)
+
     def coverage(self, wanted: list[str] | None) -> Coverage:
         found = self.parts[0].coverage(wanted)
         present, diagnostics = list(found.present), Diagnostics(d for d in found.diagnostics if d.level != "note")

@@ -5,19 +5,17 @@ much farther apart than it usually does.  That finds a glyph of another characte
 guide resembles the source.  What is not found the network must learn to distrust.
 """
 
-import copy
+from collections.abc import Callable
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
-from fontgan.models.glyph_encoder import GlyphEncoder, glyph_encoder
-from fontgan.values import ink_from_pixels
+
+if TYPE_CHECKING:
+    from fontgan.models.glyph_encoder import GlyphEncoder
 
 SIDE = 64  # pixels of an image that is compared, as large as the encoder knows them
 CELL = Frame(0.8 * SIDE, 0.1 * SIDE, 0.1 * SIDE)  # the em in it
@@ -32,23 +30,44 @@ def draw_small(glyphs: GlyphSource, chars: list[str], frame: Frame | None = None
     return np.stack(drawn) if drawn else np.empty((0, SIDE, SIDE), np.uint8)
 
 
-@torch.inference_mode()
-def encode(glyphs: np.ndarray) -> Tensor:
-    """What the encoder sees of glyphs, (N, SIDE, SIDE) uint8, 0 ink .. 255 paper, in the cell of the source.
+# Glyphs (N, SIDE, SIDE) uint8, 0 ink .. 255 paper, in the cell of the source -> (N, C, places) half precision: a vector of
+# length 1 at each place of the encoder's last map.
+Encode = Callable[[np.ndarray], np.ndarray]
 
-    Returns: (N, C, places) half precision, a vector of length 1 at each place of its last map.
-    """
-    encoder, found = _quick_encoder(), []
-    for start in range(0, len(glyphs), AT_ONCE):
-        ink = ink_from_pixels(glyphs[start : start + AT_ONCE])[:, None]
-        maps = encoder.features(ink.contiguous(memory_format=torch.channels_last))[-1]
-        found.append(F.normalize(maps.flatten(2), dim=1).half())
-    return torch.cat(found) if found else torch.empty(0, 1, 1, dtype=torch.half)
+
+def encode(glyphs: np.ndarray) -> np.ndarray:
+    """What the encoder sees of glyphs, as ``Encode`` tells."""
+    import torch
+    from torch.nn import functional as F
+
+    from fontgan.values import ink_from_pixels
+
+    @torch.inference_mode()
+    def see(part: np.ndarray) -> np.ndarray:
+        ink = ink_from_pixels(part)[:, None]
+        maps = quick_encoder().features(ink.contiguous(memory_format=torch.channels_last))[-1]
+        return F.normalize(maps.flatten(2), dim=1).half().numpy()
+
+    return in_parts(see, glyphs)
+
+
+def in_parts(see: Encode, glyphs: np.ndarray) -> np.ndarray:
+    """``see`` of so many glyphs at once as memory has room for."""
+    found = [see(glyphs[start : start + AT_ONCE]) for start in range(0, len(glyphs), AT_ONCE)]
+    return np.concatenate(found) if found else np.empty((0, 1, 1), np.float16)
 
 
 @cache
-def _quick_encoder() -> GlyphEncoder:
+def quick_encoder() -> "GlyphEncoder":
     """The encoder with its norms folded into its convolutions; of dozens of fonts it sees tens of thousands of glyphs."""
+    import copy
+
+    import torch
+    from torch import nn
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    from fontgan.models.glyph_encoder import glyph_encoder
+
     encoder = copy.deepcopy(glyph_encoder())
     for layer in encoder.modules():
         if not isinstance(layer, nn.Sequential):
@@ -59,10 +78,11 @@ def _quick_encoder() -> GlyphEncoder:
     return encoder.to(memory_format=torch.channels_last)
 
 
-def distances(source: Tensor, guide: Tensor) -> np.ndarray:
+def distances(source: np.ndarray, guide: np.ndarray) -> np.ndarray:
     """How far the same characters lie from each other as ``encode`` gave them, (N,): 1 less their mean cosine."""
-    parts = zip(torch.split(source, AT_ONCE), torch.split(guide, AT_ONCE), strict=True)
-    return np.concatenate([1 - (a.float() * b.float()).sum(1).mean(1).numpy() for a, b in parts])
+    parts = (slice(start, start + AT_ONCE) for start in range(0, len(source), AT_ONCE))
+    found = [1 - (source[part].astype(np.float32) * guide[part].astype(np.float32)).sum(1).mean(1) for part in parts]
+    return np.concatenate(found) if found else np.empty(0, np.float32)
 
 
 def limit_of(usual: np.ndarray) -> float:

@@ -16,8 +16,8 @@ from fontgan.data.glyphs import PAPER, Diagnostics
 from fontgan.data.image_source import SHEET, ink_box, resample
 from fontgan.data.view import View
 from fontgan.errors import ConfigError
-from fontgan.generate.inference import Run, Style
 from fontgan.generate.results import SAME, describe_results, prepare_folder
+from fontgan.generate.run import BaseRun, Style
 from fontgan.generate.showing import show
 from fontgan.generate.sources import GlyphInput, batches, computes_alone
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
@@ -32,7 +32,7 @@ CUT = "cut at the edge of the image (extent=canvas shows more around it)"
 SHEET_COLUMNS, SHEET_GLYPHS = 16, 64
 
 
-def choose_styles(run: Run, asked: str | Mapping[str, Any] | None, out: Path) -> list[tuple[Style, Path]]:
+def choose_styles(run: BaseRun, asked: str | Mapping[str, Any] | None, out: Path) -> list[tuple[Style, Path]]:
     """The styles of a name, weights, ``all`` or None, and the folder of each; None is the only one trained on.
 
     Raises: UserError.
@@ -53,7 +53,7 @@ def choose_styles(run: Run, asked: str | Mapping[str, Any] | None, out: Path) ->
 
 
 def draw_folder(
-    run: Run, sources: GlyphInput, style: Style, out: Path, *, view: View | None = None, overwrite: bool
+    run: BaseRun, sources: GlyphInput, style: Style, out: Path, *, view: View | None = None, overwrite: bool
 ) -> Diagnostics:
     """Draws all sources in one style into ``out``, with a manifest and a contact sheet; of several processes each a share.
 
@@ -86,7 +86,7 @@ def draw_folder(
 
 
 def draw_glyph_files(
-    run: Run, sources: GlyphInput, names: Sequence[str], style: Style, out: Path, view: View
+    run: BaseRun, sources: GlyphInput, names: Sequence[str], style: Style, out: Path, view: View
 ) -> list[tuple[str, str]]:
     """Draws sources into a folder that is there, batch by batch; while a GPU computes, threads read and write others.
 
@@ -122,7 +122,7 @@ def draw_glyph_files(
         return [(name, flaw) for name, flaw in bar if flaw]
 
 
-def draw_sheet(run: Run, sources: GlyphInput, style: Style, out: Path, view: View) -> None:
+def draw_sheet(run: BaseRun, sources: GlyphInput, style: Style, out: Path, view: View) -> None:
     """Rows of source over result, the first ones of the folder, each as the view has them."""
     placement = run.placement(style)
 

@@ -4,27 +4,29 @@ import threading
 from collections.abc import Sequence
 
 import numpy as np
-from torch import Tensor
 
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.guides import choose_fonts, distances_to
+from fontgan.data.unlike import Encode
 from fontgan.generate.placement import Placement
 
 
 class Guide:
     """One of a run's guides, for any number of threads."""
 
-    def __init__(self, glyphs: GlyphSource):
-        self._glyphs = glyphs
+    def __init__(self, glyphs: GlyphSource, encode: Encode):
+        self._glyphs, self._encode = glyphs, encode
         self._in_use = threading.Lock()  # FreeType holds one glyph at a time
         self._has: dict[str, bool] = {}
 
-    def like(self, seen: Tensor, chars: Sequence[str], number: int, placement: Placement) -> list[GlyphSource | None]:
+    def like(
+        self, seen: np.ndarray, chars: Sequence[str], number: int, placement: Placement
+    ) -> list[GlyphSource | None]:
         """What to draw each character from, None in place of those that it lacks or has in another form than the source.
 
         Args:
-            seen: what ``unlike.encode`` gave of the source's glyphs.
+            seen: what ``encode`` gave of the source's glyphs.
             number: of this guide among those of the run, which ``placement`` tells of.
         """
         with self._in_use:
@@ -36,8 +38,10 @@ class Guide:
             if places:
                 named, limit = [chars[place] for place in places], placement.limits[number]
                 preferred, frame = placement.preferred[number], placement.to_source(number)
-                apart = distances_to(self._glyphs, preferred, named, seen[places], frame)
-                chosen, apart = choose_fonts(self._glyphs, named, seen[places], frame, preferred, apart, limit)
+                apart = distances_to(self._glyphs, preferred, named, seen[places], frame, self._encode)
+                chosen, apart = choose_fonts(
+                    self._glyphs, named, seen[places], frame, preferred, apart, limit, self._encode
+                )
                 for place, distance in zip(places, apart.tolist(), strict=True):
                     given[place] = chosen if distance <= limit else None
         return given

@@ -9,8 +9,8 @@ import numpy as np
 
 from fontgan.data.image_source import ANIMATION, STRIP
 from fontgan.errors import ConfigError, DataError
-from fontgan.generate.inference import Run
 from fontgan.generate.results import SAME, describe_results, prepare_folder
+from fontgan.generate.run import BaseRun
 from fontgan.generate.sources import GlyphInput, batches
 from fontgan.pictures.contact_sheet import save_png
 from fontgan.pictures.style_path import animation_frames, path_weights, save_gif, say_mixture, strip_picture
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 FRAMES, PATH_GLYPHS = 12, 16  # of a path, where frames is not given; and how many characters it shows
 
 
-def choose_path(run: Run, style_path: Any, *, frames: int | None, extrapolate: float) -> list[dict[str, float]]:
+def choose_path(run: BaseRun, style_path: Any, *, frames: int | None, extrapolate: float) -> list[dict[str, float]]:
     """The mixtures along ``style_path``, a list of styles; none where it is None. Raises: ConfigError or DataError."""
     if style_path is None:
         return []
@@ -40,7 +40,13 @@ def choose_path(run: Run, style_path: Any, *, frames: int | None, extrapolate: f
 
 
 def draw_path(
-    run: Run, sources: GlyphInput, asked: dict[str, Any], path: list[dict[str, float]], out: Path, *, overwrite: bool
+    run: BaseRun,
+    sources: GlyphInput,
+    asked: dict[str, Any],
+    path: list[dict[str, float]],
+    out: Path,
+    *,
+    overwrite: bool,
 ) -> None:
     """Draws the first sources at every place of a path into ``strip.png`` and ``path.gif``, with a manifest.
 

@@ -10,7 +10,7 @@ from typing import Any
 from fontgan.data.image_source import ANIMATION, MANIFEST, SHEET, STRIP, image_files
 from fontgan.data.view import View
 from fontgan.errors import DataError, shorten
-from fontgan.generate.inference import Run, Style
+from fontgan.generate.run import BaseRun, Style
 from fontgan.runtime.files import atomic_write
 from fontgan.untrusted.plain_json import read_json
 
@@ -22,12 +22,12 @@ SAME = (  # what results in one folder have in common
 )  # fmt: skip
 
 
-def describe_results(run: Run, style: Style | None, drawn_from: str, view: View) -> dict[str, Any]:
+def describe_results(run: BaseRun, style: Style | None, drawn_from: str, view: View) -> dict[str, Any]:
     """What the manifest says, and what a later start must agree with to add to these results."""
     member: dict[str, Any] = next((m for m in run.manifest["styles"] if m["name"] == style), {})  # none of a mixture
     return {
         "made_by": "fontgan infer",
-        "checkpoint": f"{run.checkpoint.folder.resolve().parent.parent.name}/{run.checkpoint.folder.name}",
+        "checkpoint": run.name,
         "weights": run.weights_hash,
         "style": style,
         "references": run.references or None,

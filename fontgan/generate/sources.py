@@ -28,7 +28,7 @@ from fontgan.data.refusal import KINDS, tell, tell_or_refuse
 from fontgan.data.sources import Spec, open_glyphs
 from fontgan.data.unlike import CELL, SIDE
 from fontgan.errors import DataError
-from fontgan.generate.inference import Run, Style
+from fontgan.generate.run import BaseRun, Style
 from fontgan.runtime.files import user_path
 from fontgan.runtime.threads import ordered_map
 
@@ -53,7 +53,7 @@ class FontInput:
         read: what reading images showed, by name; none are read here.
     """
 
-    def __init__(self, run: Run, glyphs: GlyphSource, chars: Sequence[str]):
+    def __init__(self, run: BaseRun, glyphs: GlyphSource, chars: Sequence[str]):
         self.chars: dict[str, str | None] = {name_from_char(char): char for char in chars}
         self.drawn_from = f"{glyphs.path.name} {glyphs.fingerprint([])[:16]}"
         self.read: dict[str, ReadImage] = {}
@@ -76,7 +76,7 @@ class FontInput:
 class FolderInput:
     """Every image of a folder, as ``FontInput``. Raises: DataError if there is none, or two have one name."""
 
-    def __init__(self, run: Run, folder: Path):
+    def __init__(self, run: BaseRun, folder: Path):
         if not folder.is_dir():
             raise DataError(f"input={folder}: no such folder. Give a folder of glyph images.")
         self._files: dict[str, Path] = {}
@@ -118,7 +118,7 @@ GlyphInput = FontInput | FolderInput
 
 
 def open_input(
-    run: Run,
+    run: BaseRun,
     *,
     folder: str | None,
     font: Spec | None,
@@ -148,7 +148,7 @@ def open_input(
     return FontInput(run, glyphs, coverage.present)
 
 
-def find_clipped(run: Run, where: object, boxes: Mapping[str, Box], styles: Sequence[Style]) -> Diagnostics:
+def find_clipped(run: BaseRun, where: object, boxes: Mapping[str, Box], styles: Sequence[Style]) -> Diagnostics:
     """Names sources, given the boxes of their ink in the cell, that the canvas of one of the styles cuts off."""
     found, frames = Diagnostics(), [run.placement(style).inputs[0] for style in styles]
     over = [name for name, box in boxes.items() if any(clips(frame.box(box), run.size) for frame in frames)]
@@ -160,13 +160,13 @@ def find_clipped(run: Run, where: object, boxes: Mapping[str, Box], styles: Sequ
     return found
 
 
-def computes_alone(run: Run) -> bool:
+def computes_alone(run: BaseRun) -> bool:
     """Whether the network leaves this machine's cores free for images."""
-    return run.device.type != "cpu"
+    return run.computes_alone
 
 
 def batches(
-    run: Run, sources: GlyphInput, names: Sequence[str], style: Style
+    run: BaseRun, sources: GlyphInput, names: Sequence[str], style: Style
 ) -> Generator[tuple[list[str], np.ndarray], None, None]:
     """What the network sees of readable sources, a batch of the run's size at a time, (B, 1 + guides, size, size).
 
@@ -190,7 +190,7 @@ def batches(
             yield list(read_names), run.with_guides(np.stack(pixels), np.stack(small), chars, style)
 
 
-def say_how_read(run: Run, sources: GlyphInput, styles: Sequence[Style], allow: Collection[str] = ()) -> bool:
+def say_how_read(run: BaseRun, sources: GlyphInput, styles: Sequence[Style], allow: Collection[str] = ()) -> bool:
     """Tells of images that were inverted, sit otherwise in their cells or could not be read.
 
     Returns: whether all could, and nothing makes most of the results useless that ``allow`` does not name.
@@ -209,7 +209,7 @@ def say_how_read(run: Run, sources: GlyphInput, styles: Sequence[Style], allow: 
     return right and not failed
 
 
-def _find_other_framing(run: Run, boxes: list[Box], style: Style) -> Diagnostics:
+def _find_other_framing(run: BaseRun, boxes: list[Box], style: Style) -> Diagnostics:
     """Says so when a folder's glyphs sit in their cells otherwise than those trained on."""
     found, trained = Diagnostics(), run.source_ink_box(style)
     if trained is None or len(boxes) < 5:

@@ -13,23 +13,21 @@ from fontgan.data.frame import Box, Frame, fit_median, fit_most
 from fontgan.data.references import Reference, read_references
 from fontgan.data.sources import Spec, check_style_name, open_glyphs, style_name
 from fontgan.errors import DataError, RunError
-from fontgan.values import image_from_pixels
 
 if TYPE_CHECKING:
-    from fontgan.generate.inference import Run
+    from fontgan.generate.run import BaseRun
 
 log = logging.getLogger(__name__)
 
 
-def read_style(run: "Run", spec: str, name: str | None, *, most: int, allow: Collection[str]) -> dict[str, Any]:
+def read_style(run: "BaseRun", spec: str, name: str | None, *, most: int, allow: Collection[str]) -> dict[str, Any]:
     """Makes the run's generator know a style; the arguments are those of ``Run.add_style``, and the errors too.
 
     Returns: what a manifest says of it.
     """
-    reader = run.generator.reference_style
-    if reader is None:
+    if not run.reads_references:
         raise RunError(
-            f"{run.checkpoint.folder}: knows its styles by name and cannot read one off images. Train with "
+            f"{run.where}: knows its styles by name and cannot read one off images. Train with "
             "generator/style=reference, or add the style to this run: fontgan train init_from=RUN data.targets=..."
         )
     name = name or style_name(spec)
@@ -39,7 +37,7 @@ def read_style(run: "Run", spec: str, name: str | None, *, most: int, allow: Col
     references = read_references(spec, list(run.manifest["trained"]), most, allow)
     canvas = fit_most([reference.box for reference in references], run.size, run.margin)
     pixels = np.stack([reference.draw(canvas, run.size) for reference in references])
-    reader.add(image_from_pixels(pixels).to(run.device))
+    run.learn_style(pixels)
     log.info("style %s: read off %d glyphs of %s", name, len(references), spec)
     entry = {
         "name": name,
@@ -56,10 +54,10 @@ def read_style(run: "Run", spec: str, name: str | None, *, most: int, allow: Col
     return entry | ({"view": view.as_dict()} if view else {})
 
 
-def _align(run: "Run", references: Sequence[Reference]) -> list[Frame]:
+def _align(run: "BaseRun", references: Sequence[Reference]) -> list[Frame]:
     """The cells of source and guides -> the references'."""
     if not run.align:
-        return [Frame()] * run.generator.in_channels
+        return [Frame()] * run.in_channels
     entries = (run.manifest["sources"][0], *run.manifest["guides"])
     specs = (run.drawn_from.source, *run.drawn_from.guides)
     return [_align_one(entry, spec, references) for entry, spec in zip(entries, specs, strict=True)]

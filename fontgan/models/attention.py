@@ -29,7 +29,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # (B, 3C, H, W) -> three of (B, heads, H*W, C / heads)
-        qkv = self.qkv(self.norm(x)).reshape(len(x), 3, self.heads, x.shape[1] // self.heads, -1)
+        qkv = self.qkv(self.norm(x)).reshape(x.shape[0], 3, self.heads, x.shape[1] // self.heads, -1)
         mixed = self.attend(*qkv.transpose(-1, -2).unbind(1)).transpose(-1, -2).reshape(x.shape)
         return x + self.gain * self.project(mixed)
 

@@ -7,21 +7,21 @@ devices travel by NCCL, those on the CPU by gloo.  Without torchrun there is one
 import inspect
 import logging
 import os
+import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
-import torch.distributed as dist
-from torch import Tensor, nn
-from torch.distributed.rendezvous import rendezvous
-from torch.nn.parallel import DistributedDataParallel
 
 from fontgan.errors import ConfigError, RunError, first_line
+
+if TYPE_CHECKING:  # one process alone, which draws with an exported run, may have no torch
+    import torch
+    from torch import Tensor, nn
 
 # The longest that one process waits for another, which may be drawing a large pack.  One that dies is noticed at once.
 PATIENCE = timedelta(minutes=30)
@@ -30,14 +30,22 @@ FAILED = 2  # exit code of the processes that leave it to the main one to say wh
 Thing = TypeVar("Thing")
 
 
+def _joined() -> Any:
+    """torch.distributed if this process has joined others, else None."""
+    dist = sys.modules.get("torch.distributed")
+    return dist if dist is not None and dist.is_initialized() else None
+
+
 def rank() -> int:
     """This process among all that train together, from 0."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    dist = _joined()
+    return dist.get_rank() if dist else 0
 
 
 def world_size() -> int:
     """How many processes train together."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+    dist = _joined()
+    return dist.get_world_size() if dist else 1
 
 
 def is_main() -> bool:
@@ -70,7 +78,7 @@ def _from_environment(name: str, default: int) -> int:
 
 
 @contextmanager
-def process_group(device: torch.device) -> Iterator[None]:
+def process_group(device: "str | torch.device") -> Iterator[None]:
     """Joins the processes that torchrun started, for the time of the block; all but the main one only warn from then on.
 
     Raises: RunError if they cannot be reached, or if one of them is lost during the block.
@@ -78,6 +86,10 @@ def process_group(device: torch.device) -> Iterator[None]:
     if asked_processes() == 1:
         yield
         return
+    import torch
+    from torch import distributed as dist
+
+    device = torch.device(device)
     if device.type == "cuda":
         torch.cuda.set_device(device)
     try:
@@ -118,6 +130,9 @@ def _rendezvous() -> tuple[Any, int, int]:
 
     Raises: RuntimeError or ValueError if that is impossible.
     """
+    from torch import distributed as dist
+    from torch.distributed.rendezvous import rendezvous
+
     store, own_rank, processes = next(rendezvous("env://", timeout=PATIENCE))
     name = uuid.uuid4().hex
     if own_rank:
@@ -142,6 +157,8 @@ def _rendezvous() -> tuple[Any, int, int]:
 
 def _is_lost_peer(error: RuntimeError) -> bool:
     """Whether a collective failed; gloo gives plain RuntimeErrors that only their text tells from others."""
+    from torch import distributed as dist
+
     text = str(error).lower()
     return isinstance(error, dist.DistError) or any(s in text for s in ("gloo", "closed by peer", "reset by peer"))
 
@@ -176,6 +193,9 @@ def all_reduce_max(values: Sequence[float]) -> list[float]:
     """The largest that any process gives, place by place."""
     if world_size() == 1:
         return list(values)
+    import torch
+    from torch import distributed as dist
+
     shared = torch.tensor(values, dtype=torch.float64)
     dist.all_reduce(shared, dist.ReduceOp.MAX)
     return shared.tolist()
@@ -185,14 +205,16 @@ def all_gather(thing: Thing) -> list[Thing]:
     """What each process gives, in the order of their ranks. For small things: it is pickled."""
     if world_size() == 1:
         return [thing]
+    from torch import distributed as dist
+
     things: list[Thing | None] = [None] * world_size()
     dist.all_gather_object(things, thing)
     return things  # type: ignore[return-value]
 
 
-def broadcast_(tensors: Iterable[Tensor]) -> None:
+def broadcast_(tensors: "Iterable[Tensor]") -> None:
     """Overwrites tensors with those of the main process."""
-    if world_size() > 1:
+    if dist := _joined():
         for tensor in tensors:
             dist.broadcast(tensor, src=0)
 
@@ -205,10 +227,12 @@ def share_of(things: Sequence[Thing]) -> Sequence[Thing]:
 
 def own_random_stream(seed: int, step: int) -> None:
     """Seeds torch so that the processes, which begin alike, drop out different things from that step on."""
+    import torch
+
     torch.manual_seed(int(np.random.SeedSequence((seed, rank(), step)).generate_state(1, np.uint64)[0] >> np.uint64(1)))
 
 
-def wrap_ddp(network: Any, idle: Sequence[nn.Parameter]) -> Any:
+def wrap_ddp(network: Any, idle: "Sequence[nn.Parameter]") -> Any:
     """The network as it is called where gradients are to be the mean over all processes, after each backward pass.
 
     One backward pass may follow several calls, and calls of the network itself.  With several backward passes before an
@@ -220,6 +244,8 @@ def wrap_ddp(network: Any, idle: Sequence[nn.Parameter]) -> Any:
     """
     if world_size() == 1:
         return network
+    from torch.nn.parallel import DistributedDataParallel
+
     # Each process keeps its own buffers; torch 2.15 gave the option that says so another name.
     known = inspect.signature(DistributedDataParallel).parameters
     buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
@@ -234,7 +260,7 @@ def wrap_ddp(network: Any, idle: Sequence[nn.Parameter]) -> Any:
             parameter.requires_grad_(True)
 
 
-def with_shared_statistics(network: nn.Module, device: torch.device) -> nn.Module:
+def with_shared_statistics(network: "nn.Module", device: "torch.device") -> "nn.Module":
     """The network with batch norm over the glyphs of all processes. Raises: ConfigError on a CPU, where torch has none."""
     if world_size() == 1:
         return network
@@ -243,4 +269,6 @@ def with_shared_statistics(network: nn.Module, device: torch.device) -> nn.Modul
             "trainer.sync_batch_norm=true: torch synchronises batch norm on CUDA devices only. "
             "Use trainer.device=cuda, sync_batch_norm=false, or generator/norm=group."
         )
+    from torch import nn
+
     return nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from fontgan.data.batches import PairSampler
-from fontgan.data.references import style_references
+from fontgan.data.pack_references import style_references
 from fontgan.errors import RunError
 from fontgan.runtime import distributed
 from fontgan.training import checkpoint as checkpoints

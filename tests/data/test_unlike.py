@@ -60,7 +60,7 @@ def test_of_several_fonts_a_guide_gives_the_form_that_is_most_like_the_source(tm
 def test_a_glyph_is_no_distance_from_itself_and_far_from_another() -> None:
     drawn = unlike.encode(unlike.draw_small(open_glyphs(str(SOURCE)), list("国时")))
     assert unlike.distances(drawn, drawn) == pytest.approx([0, 0], abs=1e-3)
-    assert (unlike.distances(drawn, drawn.flip(0)) > 0.3).all()
+    assert (unlike.distances(drawn, drawn[::-1]) > 0.3).all()
     assert unlike.limit_of(np.empty(0)) > 1e30
 
 
