@@ -63,7 +63,7 @@ def test_every_dependency_has_bounds_a_licence_and_reasons(
     assert any(part.operator == "<" for part in requirement.specifier), f"{requirement}: no upper bound"
     assert requirement.name in rows, f"{requirement}: no row in {PAGE.name}"
     comes_with, bounds, licence, what_for, not_older = rows[requirement.name]
-    assert comes_with == (f"`{extra}`" if extra else "always")
+    assert f"`{extra}`" in comes_with.split(", ") if extra else comes_with == "always"
     assert bounds == f"`{','.join(str(p) for p in sorted(requirement.specifier, key=lambda p: p.operator != '>='))}`"
     assert families(licence), licence
     assert all(len(text) > 5 for text in (what_for, not_older))
@@ -71,7 +71,7 @@ def test_every_dependency_has_bounds_a_licence_and_reasons(
 
 def test_the_page_has_no_row_too_many(rows: dict[str, list[str]]) -> None:
     assert set(rows) == {requirement.name for _, requirement in REQUIREMENTS}
-    assert len(rows) == len(REQUIREMENTS) >= 30
+    assert len(rows) >= 30
 
 
 def test_licences_are_those_that_the_packages_state(rows: dict[str, list[str]]) -> None:
@@ -106,7 +106,9 @@ def test_files_of_others_are_read_only_by_what_the_lower_bounds_are_chosen_for()
     """docs/reference/dependencies.md leaves out flaws of torch.jit and of OpenCV's readers, since nothing here calls them."""
     texts = {file: file.read_text(encoding="utf-8") for file in (ROOT / "fontgan").rglob("*.py")}
     for file, text in texts.items():
-        assert not re.search(r"torch\.(jit|package|export)\.|\bim(read|decode)|VideoCapture|FileStorage", text), file
+        assert not re.search(
+            r"torch\.(jit|package)\.|torch\.export\.load|\bim(read|decode)|VideoCapture|FileStorage", text
+        ), file
     assert len(texts) > 100
 
 
@@ -161,6 +163,7 @@ def test_the_wheel_holds_the_package_its_configs_and_nothing_else(built: tuple[P
         ("fontgan/report/templates", ".j2"),
         ("fontgan/report/templates", ".css"),
         ("fontgan/report/templates", ".js"),
+        ("fontgan/report/templates", ".json"),
     }
     for licence in FONTS.parent.glob("*/*.LICENSE.txt"):  # beside its font, and where tools look for licences
         assert sum(name.name == licence.name for name in names) == 2

@@ -133,7 +133,7 @@ def _load(cfg: Config) -> "BaseRun":
     """The run; of an exported one without torch, which need not be installed then."""
     from fontgan.generate.onnx_run import is_exported, load_exported
 
-    computing = {"device": cfg.device, "precision": cfg.precision, "batch_size": cfg.batch_size}
+    computing: dict[str, Any] = {"device": cfg.device, "precision": cfg.precision, "batch_size": cfg.batch_size}
     if is_exported(cfg.checkpoint):
         exported = load_exported(cfg.checkpoint, **computing)
         if exported.reads_references and cfg.style_images is None:

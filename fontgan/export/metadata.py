@@ -104,7 +104,10 @@ def licence_note(run: BaseRun) -> str:
     by_licence: dict[str, list[str]] = {}
     for kind in ("styles", "sources", "guides"):
         for entry in run.manifest[kind]:
-            terms = " ".join((entry.get("licence_url") or entry.get("licence") or "no licence named").split())[:200]
+            said = next(
+                filter(None, (entry.get(key) for key in ("licence_url", "licence", "copyright"))), "no licence named"
+            )
+            terms = " ".join(said.split())[:200]
             name = entry.get("family") or entry["name"]
             by_licence.setdefault(terms, []).append(name)
     lines = (f"{terms}: {', '.join(dict.fromkeys(names))}" for terms, names in by_licence.items())

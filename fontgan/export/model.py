@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
-from fontgan.errors import ConfigError, RunError, first_line
+from fontgan.errors import ConfigError, RunError
 from fontgan.export.graph import Drawing, encoder_to_onnx, to_onnx
 from fontgan.export.half import computed_in_half, kept_in_half
 from fontgan.export.metadata import describe, licence_note
@@ -107,13 +108,6 @@ def _strokes(source: np.random.Generator, shape: tuple[int, ...], size: int) -> 
 
 def check_packages() -> None:
     """Raises: RunError if what ``fontgan[export]`` installs is not there."""
-    needed: Any = None
-    try:
-        import onnx as needed
-        import onnxruntime as needed
-        import onnxscript as needed
-    except ImportError as error:
-        raise RunError(
-            f"export: needs a package that is not installed ({first_line(error)}). Run pip install 'fontgan[export]'."
-        ) from error
-    del needed
+    lacking = [name for name in ("onnx", "onnxruntime", "onnxscript") if find_spec(name) is None]
+    if lacking:
+        raise RunError(f"export: needs {', '.join(lacking)}, not installed here. Run pip install 'fontgan[export]'.")

@@ -136,7 +136,7 @@ def _facts(run: Run, fonts: PageFonts, title: str) -> dict[str, Any]:
         "title": title,
         "version": __version__,
         "styles": styles,
-        "first": run.trained_styles[0] if run.trained_styles else run.styles[0],
+        "first": _best_style(run),
         "text": next((text for text in FIRST if set(text) <= there), "".join(fonts.chars[:4])),
         "chars": "".join(fonts.chars),
         "advances": fonts.advances,
@@ -150,6 +150,12 @@ def _facts(run: Run, fonts: PageFonts, title: str) -> dict[str, Any]:
             for number, of_guide in enumerate(fonts.guide_fonts)
         ],
     }
+
+
+def _best_style(run: Run) -> str:
+    """The style that the run draws best, by SSIM of held-out glyphs; the first where none was measured."""
+    scores = {name: held["ssim"] for name, held in run.checkpoint.metadata["scores"].items() if name in run.styles}
+    return max(scores, key=lambda name: scores[name]) if scores else (run.trained_styles or run.styles)[0]
 
 
 def _hand_over(file: Path, name: str, parts: dict[str, bytes], *, packed: bool = True) -> None:

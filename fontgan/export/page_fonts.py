@@ -8,6 +8,7 @@ import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fontTools import subset
@@ -22,7 +23,7 @@ from fontgan.data.shelf import is_fetched, shelf_font
 from fontgan.data.source_list import SourceList
 from fontgan.data.sources import Spec, open_glyphs
 from fontgan.errors import ConfigError, DataError, printable
-from fontgan.fontfile.licence import check_licence
+from fontgan.fontfile.licence import check_licence, free_licences
 from fontgan.generate.guides import Guide
 from fontgan.generate.placement import Placement
 from fontgan.generate.run import BaseRun
@@ -70,13 +71,12 @@ class PageFont:
 
     def licence(self) -> str:
         """The text that lies beside the font, else what it says itself."""
-        beside = self.glyphs.path.with_name(f"{self.glyphs.path.stem}.LICENSE.txt")
         facts = self.glyphs.describe()
         said = "\n".join(
             facts[key] for key in ("family", "version", "copyright", "licence", "licence_url") if facts[key]
         )
         note = f"{said}\n\nCut by fontgan to the characters that this page draws, and renamed: a modified version.\n"
-        return f"{note}\n{beside.read_text(encoding='utf-8')}" if beside.is_file() else note
+        return "\n".join(filter(None, (note, _text_beside(self.glyphs.path))))
 
 
 @dataclass
@@ -220,10 +220,15 @@ def check_may_publish(glyphs: FontGlyphs, *, confirm_ownership: bool) -> None:
         raise ConfigError(
             f"{where}: its OS/2 fsType ({rights:#06x}) does not let it be cut and put on a page. {remedy}"
         )
-    if doubt := [finding for finding in told if finding.level == "warning"]:
-        beside = glyphs.path.with_name(f"{glyphs.path.stem}.LICENSE.txt")
-        if not beside.is_file():
-            raise ConfigError(f"{printable(doubt[0].message, 300)} {remedy}")
+    doubt = [finding for finding in told if finding.level == "warning"]
+    if doubt and not free_licences(_text_beside(glyphs.path)):
+        raise ConfigError(f"{printable(doubt[0].message, 300)} {remedy}")
+
+
+def _text_beside(font: Path) -> str:
+    """The licence that lies beside a font as NAME.LICENSE.txt; empty without one."""
+    file = font.with_name(f"{font.stem}.LICENSE.txt")
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
 
 def page_source(run: BaseRun, font: Spec | None) -> Spec:

@@ -99,6 +99,11 @@ def reserved_names(text: str) -> list[str]:
     return found
 
 
+def free_licences(text: str) -> list[str]:
+    """The free licences that a text names, of those known here."""
+    return [name for name, words in _KNOWN.items() if re.search(words, text, re.IGNORECASE)]
+
+
 def check_licence(
     font: TTFont, *, confirm_ownership: bool, family: str | None, where: str = "target"
 ) -> list[Diagnostic]:
@@ -120,7 +125,7 @@ def check_licence(
 
     texts = texts_of(COPYRIGHT, LICENCE, LICENCE_URL)
     fs_type = font["OS/2"].fsType if "OS/2" in font else None
-    known_as = [name for name, words in _KNOWN.items() if re.search(words, " ".join(texts), re.IGNORECASE)]
+    known_as = free_licences(" ".join(texts))
     forbidding = next(filter(None, map(forbidding_words, texts)), None)
     told = [Diagnostic("note", f"{where}: {printable(text, 240)}") for text in texts]
     if fs_type is not None:

@@ -143,7 +143,7 @@ class Run(BaseRun):
         return ready
 
     @cached_property
-    def weights_hash(self) -> str:
+    def weights_hash(self) -> str:  # type: ignore[override]
         """A hash of the generator's file."""
         with (self.checkpoint.folder / "generator.safetensors").open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]

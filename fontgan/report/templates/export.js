@@ -458,17 +458,16 @@ function options(select, chosen) {
 function showMix() {
   byId("mix").replaceChildren(...mix.map((member) => {
     const row = document.createElement("div");
-    row.className = "share";
+    row.className = mix.length < 2 ? "share alone" : "share";
     const select = document.createElement("select");
     options(select, member.style);
     select.setAttribute("aria-label", words.style);
     const range = Object.assign(document.createElement("input"), { type: "range", min: 0, max: 100, value: member.share });
     range.setAttribute("aria-label", say("weight", { style: member.style }));
     const output = document.createElement("output");
-    const remove = Object.assign(document.createElement("button"), { type: "button", textContent: "×", hidden: mix.length < 2 });
+    const remove = Object.assign(document.createElement("button"), { type: "button", textContent: "×" });
     remove.setAttribute("aria-label", say("remove", { style: member.style }));
     row.append(select, range, output, remove);
-    range.disabled = mix.length < 2;
     select.addEventListener("change", () => { member.style = select.value; showMix(); drawSoon(); });
     range.addEventListener("input", () => { member.share = Number(range.value); showShares(); drawSoon(); });
     remove.addEventListener("click", () => { mix = mix.filter((one) => one !== member); showMix(); drawSoon(); });
@@ -591,5 +590,9 @@ arrange(currentStyle());
 const first = currentStyle();
 const soonest = [...box.value].filter((char) => places.has(char)).slice(0, 1);
 Promise.all([startNetwork(), load("fit-curve"), ...soonest.map((char) => inputsOf(char, first.placement))])
-  .then(([started]) => { network = started; return drawAll(); })
+  .then(([started]) => {
+    network = started;
+    document.body.classList.add("here");
+    return drawAll();
+  })
   .catch(fail);
