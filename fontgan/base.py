@@ -5,7 +5,8 @@ from pathlib import Path
 from fontgan.runtime.files import user_path
 
 BASE = "base"
-FOLDER = Path(__file__).parent / "assets" / "base"  # one checkpoint, and NOTICE, which names the fonts learned from
+FOLDER = Path(__file__).parent / "assets" / "base"  # one checkpoint
+NOTICE = FOLDER / "NOTICE"  # the fonts that it learned from, and their licences
 
 
 def run_path(spec: str | Path) -> Path:

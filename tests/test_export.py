@@ -480,3 +480,20 @@ def test_styles_mix_and_what_is_drawn_can_be_kept(page: Path, browser: Any, tmp_
     # The glyph in the font stands where the network drew it.
     drawn = FontGlyphs(otf)
     assert 0.3 < drawn.ink_box("永").width < 1.1
+
+
+@pytest.mark.slow
+def test_a_run_without_guides_makes_a_page_too_and_a_page_is_replaced(
+    page: Path, tiny_run: Path, browser: Any, here: Here, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    assert page.is_dir()  # npm is there
+    export = ("export", f"run={tiny_run}", f"page={tmp_path / 'page'}")
+    result = here(*export, "chars=国时说", "licence=made up for a test")
+    assert result.returncode == 0, result.stderr
+    assert "overwrite=true" in refused(*export)
+    assert here(*export, "chars=国时", "overwrite=true").returncode == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["page"]
+    opened = open_drawn(browser, tmp_path / "page" / "index.html")
+    assert opened.execute_script("return facts.chars") == "国时"
+    assert opened.execute_script("return drawn.size") == 2
+    assert "SIL OPEN FONT LICENSE" in (tmp_path / "page" / "licences" / f"{SOURCE.stem}.LICENSE.txt").read_text()

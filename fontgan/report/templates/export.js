@@ -79,9 +79,11 @@ class Network {
   stop() { this.worker.terminate(); }
 }
 
+// A GPU that is only imitated is far slower than WebAssembly.
 async function hasGpu() {
   try {
-    return Boolean(navigator.gpu && (await navigator.gpu.requestAdapter()));
+    const adapter = navigator.gpu && (await navigator.gpu.requestAdapter({ powerPreference: "high-performance" }));
+    return Boolean(adapter) && !(adapter.isFallbackAdapter || (adapter.info && adapter.info.isFallbackAdapter));
   } catch {
     return false;
   }
@@ -100,7 +102,10 @@ async function startOn(engine) {
   }
 }
 
+// index.html#wasm and index.html#webgpu ask for one of the two, to find out which is at fault.
 async function startNetwork() {
+  const asked = location.hash.slice(1);
+  if (asked === "wasm" || asked === "webgpu") return startOn(asked);
   if (await hasGpu()) {
     try {
       return await startOn("webgpu");
@@ -280,7 +285,7 @@ function resampled(points, step) {
 
 const REACH = 3; // samples of half a pixel on either side of a corner
 const TURN = 0.7; // radians that make one
-const ERROR = 0.12; // pixels by which a curve may leave its samples
+const ERROR = 0.24; // pixels by which a curve may leave its samples
 
 function cornersOf(points) {
   const count = points.length;
@@ -320,7 +325,7 @@ function outlineOf(pixels) {
       const to = corners[(number + 1) % corners.length] + (number + 1 === corners.length ? count : 0);
       const part = [];
       for (let place = from; place <= to; place += 1) part.push(smooth[place % count]);
-      const fitted = part.length > 2 ? fitCurve(part, ERROR * ERROR * 4) : [];
+      const fitted = part.length > 2 ? fitCurve(part, ERROR * ERROR) : [];
       if (fitted.length) curves.push(...fitted);
       else curves.push([part[0], part[0], part[part.length - 1], part[part.length - 1]]);
     });

@@ -13,7 +13,8 @@ async function start({ engine, script, binary, model }) {
   ort.env.wasm.numThreads = 1; // more would need headers that a plain server does not send
   ort.env.wasm.wasmBinary = (await unpacked(binary)).buffer;
   ort.env.logLevel = "error";
-  session = await ort.InferenceSession.create(model, { executionProviders: [engine], graphOptimizationLevel: "all" });
+  const options = { executionProviders: [engine], graphOptimizationLevel: "all", logSeverityLevel: 3 }; // errors alone
+  session = await ort.InferenceSession.create(model, options);
 }
 
 async function draw({ glyphs, planes, size, weights }) {
