@@ -59,6 +59,11 @@ class Drawing:
             return None
         return FolderGlyphs(folder).rasterize(self.char, canvas_frame(SIZE), SIZE)
 
+    @property
+    def mends(self) -> bool:
+        """Whether there is anything under the strokes."""
+        return self.base() is not None
+
     def base_png(self) -> bytes | None:
         found = self.base()
         return None if found is None else png_of(found)

@@ -160,7 +160,7 @@ def test_from_a_font_to_the_finished_font(page: Page, tmp_path: Path, kill_durin
     time.sleep(1)  # until the glyph lies on the sheet
     page.draw_stroke()
     page.browser.execute_script("document.querySelector('ink-canvas').focus()")
-    page.click("ink-canvas button.save, ink-canvas [data-do=save]")
+    page.click("ink-canvas button.save")
     page.until(lambda: list((page.studio.project / "font" / "work" / "redraw").glob("U+*.png")))
 
     page.go("/font")
@@ -225,7 +225,7 @@ def test_a_font_of_an_empty_hand_begins_with_a_sheet_to_draw_on(page: Page) -> N
     page.until(lambda: page.one("ink-canvas canvas"))
     time.sleep(1)
     page.draw_stroke()
-    page.click("ink-canvas button.save, ink-canvas [data-do=save]")
+    page.click("ink-canvas button.save")
     page.until(lambda: (page.studio.project / "hand" / "U+4E00.png").is_file())
     assert (page.studio.project / "ink" / "hand" / "U+4E00.json").is_file()
 
