@@ -100,9 +100,7 @@ def _read(files: Sequence[Any]) -> tuple[dict[str, Part], dict[str, str]]:
     return parts, meanings
 
 
-def _rows(
-    node: dict[str, Any], place: str, parts: dict[str, Part], meanings: dict[str, str]
-) -> Iterator[Row]:
+def _rows(node: dict[str, Any], place: str, parts: dict[str, Part], meanings: dict[str, str]) -> Iterator[Row]:
     """The settings of a part itself, not those of the parts in it."""
     if node.get("_target_", "") is None:
         return  # no part at all; what an experiment sets of it is never used

@@ -70,9 +70,18 @@ class Drawing:
 
     def move(self, image: Path) -> None:
         """Gives the image another name or place; its strokes, which would no longer fit, go to thrown-out/ink/."""
+        self.image.replace(image)
+        self._put_strokes_aside()
+
+    def put(self, image: np.ndarray) -> None:
+        """Gives it another image, (SIZE, SIZE) uint8; strokes over the one before go to thrown-out/ink/."""
+        begin_hand(self.folder)
+        self._put_strokes_aside()
+        save_png(image, self.image)
+
+    def _put_strokes_aside(self) -> None:
         aside = self.project.folder / "thrown-out" / "ink"
         aside.mkdir(parents=True, exist_ok=True)
-        self.image.replace(image)
         for file in (self.strokes, self.kept_base):
             if file.is_file():
                 file.replace(aside / file.name)

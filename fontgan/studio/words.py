@@ -86,4 +86,18 @@ INK = {
     "notKept": noted("This browser keeps no unsaved strokes: {error}"),
     "full": noted("A character takes no more strokes than these."),
 }
-FACTS = [noted(name) for name in ("Family", "Style", "Version", "Copyright", "Licence", "Licence at", "Note", "Glyphs", "Units per em", "Above and below the baseline")]
+FACTS = [
+    noted(name)
+    for name in (
+        "Family",
+        "Style",
+        "Version",
+        "Copyright",
+        "Licence",
+        "Licence at",
+        "Note",
+        "Glyphs",
+        "Units per em",
+        "Above and below the baseline",
+    )
+]

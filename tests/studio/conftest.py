@@ -74,7 +74,9 @@ class Studio:
     def get(self, path: str, **headers: str) -> Answer:
         return self.ask("GET", path, **headers)
 
-    def post(self, path: str, fields: dict[str, Any] | None = None, files: list[tuple[str, bytes]] | None = None) -> Answer:
+    def post(
+        self, path: str, fields: dict[str, Any] | None = None, files: list[tuple[str, bytes]] | None = None
+    ) -> Answer:
         """A form, as the studio's own pages send it."""
         edge = uuid.uuid4().hex
         parts = [

@@ -54,7 +54,11 @@ def test_pages_ask_nobody_else_and_complain_of_nothing(begun: Studio, browser: A
     assert len(urls) > 20
     assert [url for url in urls if not url.startswith((begun.address, "data:", "blob:"))] == []
     # Of ink that is not there yet the server says so, and the browser notes it.
-    said = [entry["message"] for entry in browser.get_log("browser") if "/ink/" not in entry["message"] and "/base/" not in entry["message"]]
+    said = [
+        entry["message"]
+        for entry in browser.get_log("browser")
+        if "/ink/" not in entry["message"] and "/base/" not in entry["message"]
+    ]
     assert said == []
 
 
@@ -86,5 +90,9 @@ def test_keys_reach_every_step(begun: Studio, browser: Any) -> None:
     seen = set()
     for _ in range(80):
         browser.switch_to.active_element.send_keys(Keys.TAB)
-        seen.add(browser.execute_script("const e = document.activeElement; return e.getAttribute('href') || e.name || e.tagName"))
+        seen.add(
+            browser.execute_script(
+                "const e = document.activeElement; return e.getAttribute('href') || e.name || e.tagName"
+            )
+        )
     assert {"/hand", "/train", "/look", "/font", "charset", "family", "text", "language"} <= seen

@@ -75,9 +75,21 @@ class Page:
             "arguments[0].scrollIntoView({block: 'center'}); const r = arguments[0].getBoundingClientRect(); return [r.x, r.y, r.width]",
             sheet,
         )
-        for kind, at in [("mousePressed", 0.3), *(("mouseMoved", 0.3 + k / 50) for k in range(20)), ("mouseReleased", 0.7)]:
-            point = {"x": box[0] + at * box[2], "y": box[1] + 0.5 * box[2], "button": "left", "buttons": 1, "clickCount": 1}
-            self.browser.execute_cdp_cmd("Input.dispatchMouseEvent", point | {"type": kind, "pointerType": "pen", "force": 0.5})
+        for kind, at in [
+            ("mousePressed", 0.3),
+            *(("mouseMoved", 0.3 + k / 50) for k in range(20)),
+            ("mouseReleased", 0.7),
+        ]:
+            point = {
+                "x": box[0] + at * box[2],
+                "y": box[1] + 0.5 * box[2],
+                "button": "left",
+                "buttons": 1,
+                "clickCount": 1,
+            }
+            self.browser.execute_cdp_cmd(
+                "Input.dispatchMouseEvent", point | {"type": kind, "pointerType": "pen", "force": 0.5}
+            )
 
     def choose_and_train(self, kill_during: tuple[str, ...] = ()) -> None:
         """Chooses what to have, trains and builds; kills the server and the work at these stages, and goes on."""
@@ -166,7 +178,9 @@ def test_from_a_font_to_the_finished_font(page: Page, tmp_path: Path, kill_durin
     page.go("/font")
     page.click('.formats [value="woff2"]')
     page.click("form[action='/font/build'] button")
-    page.until(lambda: len([job for job in page.studio.jobs() if job["command"][0] == "complete" and job["ended"]]) >= 3)
+    page.until(
+        lambda: len([job for job in page.studio.jobs() if job["command"][0] == "complete" and job["ended"]]) >= 3
+    )
     assert page.studio.jobs()[-1]["code"] == 0, page.studio.jobs()[-1]["log"]
     page.go("/font")
     page.until(lambda: page.browser.execute_script("return document.fonts.check('20px made', '江')"))
@@ -200,7 +214,9 @@ def test_from_photographs_to_the_finished_font(page: Page, tmp_path: Path) -> No
     (tmp_path / "sheets.pdf").write_bytes(page.studio.get("/file/sheets.pdf?download").body)
     pictures = [
         save_jpeg(photograph(write(paper, sheet, BRUSH, seed=1).picture, turn=2, noise=3), tmp_path / f"IMG_{n}.jpg")
-        for n, (paper, sheet) in enumerate(zip(printed(tmp_path / "sheets.pdf"), lay_out(list(CHARS), "a4", 20), strict=True))
+        for n, (paper, sheet) in enumerate(
+            zip(printed(tmp_path / "sheets.pdf"), lay_out(list(CHARS), "a4", 20), strict=True)
+        )
     ]
     page.drop(*pictures)
     page.until(lambda: len(list((page.studio.project / "hand").glob("U+*.png"))) >= 60)

@@ -142,6 +142,29 @@ def test_ink_is_kept_as_strokes_and_as_an_image(studio: Studio) -> None:
     assert not list((studio.project / "hand").glob("U+*"))
 
 
+def test_a_cell_is_cut_again_out_of_its_photograph(studio: Studio) -> None:
+    studio.post("/start/hand", {"charset": "gb2312-1"})
+    (studio.project / "hand-cells").mkdir()
+    seen = np.full((256, 256), 230, np.uint8)
+    seen[100:140, 60:200] = 120  # faint ink
+    seen[20:30, 20:30] = 190  # dirt
+    Image.fromarray(seen).save(studio.project / "hand-cells" / "U+4E00.png")
+    cut = studio.project / "hand" / "U+4E00.png"
+
+    def ink(**values: object) -> np.ndarray:
+        assert studio.post("/hand/U+4E00/cut", values).status == 303
+        return np.asarray(Image.open(cut)) < 128
+
+    usual = ink()
+    assert usual[100:140, 60:200].all()
+    assert usual.sum() == 40 * 140
+    assert ink(level=0.85).sum() == 40 * 140 + 100, "more counts as ink, the dirt too"
+    assert (ink(right=0.125, down=-0.0625) == np.roll(usual, (-16, 32), axis=(0, 1))).all()
+    assert abs(int(ink(scale=1.5).sum()) - 1.5**2 * 40 * 140) < 200
+    assert studio.post("/hand/U+4E00/cut", {"level": "nan"}).status == 400
+    assert studio.post("/hand/U+4E01/cut").status == 404
+
+
 def test_every_setting_of_complete_is_offered_with_its_meaning_and_no_other_is_taken(studio: Studio) -> None:
     from fontgan.config.help import sections
     from fontgan.studio.pages.train import ELSEWHERE

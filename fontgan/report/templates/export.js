@@ -122,6 +122,15 @@ const fine = document.createElement("canvas");
 fine.width = fine.height = size * FINER;
 const brush = fine.getContext("2d", { willReadFrequently: true });
 
+// A system without Han characters draws the same box for all of them.
+function asBox(char) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 32, height: 32 });
+  const pen = canvas.getContext("2d");
+  pen.font = "24px system-ui";
+  pen.fillText(char, 2, 26);
+  return canvas.toDataURL();
+}
+
 const opened = new Map();
 function openFont(number) {
   if (!opened.has(number)) {
@@ -598,6 +607,7 @@ Promise.all([startNetwork(), load("fit-curve"), ...soonest.map((char) => inputsO
   .then(([started]) => {
     network = started;
     document.body.classList.add("here");
+    if (asBox("永") === asBox("宛")) document.body.classList.add("boxes");
     return drawAll();
   })
   .catch(fail);

@@ -32,7 +32,11 @@ def show(visit: Visit) -> Response:
 def metrics_of(font: FontGlyphs) -> dict[str, str]:
     facts = font.describe()
     lines = f"{facts['ascent']:g} / {facts['descent']:g} em"
-    return {"Glyphs": str(font.glyph_count), "Units per em": str(font.units_per_em), "Above and below the baseline": lines}
+    return {
+        "Glyphs": str(font.glyph_count),
+        "Units per em": str(font.units_per_em),
+        "Above and below the baseline": lines,
+    }
 
 
 def sample_text(font: FontGlyphs | None) -> str:

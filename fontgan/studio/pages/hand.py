@@ -1,5 +1,7 @@
 """Step 2, by hand: pages to print, photographs of them, and drawing on the screen."""
 
+import numpy as np
+from PIL import Image
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -7,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from fontgan.data.charset import MAX_BYTES, visible
 from fontgan.data.image_source import char_from_name, name_from_char
 from fontgan.errors import DataError
+from fontgan.handwriting.recut import recut
 from fontgan.studio import commands, uploads
 from fontgan.studio.app import Answer, Visit
 from fontgan.studio.drawings import PLACES, Drawing, draw, read_strokes
@@ -16,6 +19,8 @@ from fontgan.studio.source_picture import own_picture, source_picture
 
 PAPERS = ("a4", "letter", "a3")
 MAX_ADVISED = 1000
+# Sliders of a cell that is cut again: from, to, and where they stand; see ``recut``.
+RECUT = {"level": (0.1, 0.95, 0.55), "right": (-0.3, 0.3, 0.0), "down": (-0.3, 0.3, 0.0), "scale": (0.5, 2.0, 1.0)}
 
 
 def show(visit: Visit) -> Response:
@@ -117,6 +122,25 @@ def change(visit: Visit) -> Response:
     return visit.to("/hand")
 
 
+def cut_again(visit: Visit) -> Response:
+    """Cuts a cell again out of its photograph, with another level of ink, place and size."""
+    drawing = Drawing(visit.project, "hand", char_of(visit))
+    cell = visit.project.folder / "hand-cells" / drawing.image.name
+    if not cell.is_file():
+        raise HTTPException(404, "There is no photograph of this character.")
+    values = {}
+    for name, (low, high, usual) in RECUT.items():
+        try:
+            values[name] = float(visit.field(name, str(usual)))
+        except ValueError as error:
+            raise DataError(f"{name}: is no number. Move the slider.") from error
+        if not low <= values[name] <= high:
+            raise DataError(f"{name}: {values[name]:g} is not from {low:g} to {high:g}. Move the slider.")
+    seen = np.asarray(Image.open(cell).convert("L"))
+    drawing.put(recut(seen, **values))
+    return visit.to(f"/hand/{name_from_char(drawing.char)}")
+
+
 def canvas(visit: Visit) -> Response:
     """A glyph of the hand on the canvas: drawn, or what was cut mended."""
     char = char_of(visit)
@@ -189,6 +213,7 @@ ROUTES: list[tuple[str, Answer, str]] = [
     ("/hand/draw", open_canvas, "GET"),
     ("/hand/{name}", canvas, "GET"),
     ("/hand/{name}/change", change, "POST"),
+    ("/hand/{name}/cut", cut_again, "POST"),
     ("/ink/{place}/{name}", load_ink, "GET"),
     ("/ink/{place}/{name}", save_ink, "POST"),
     ("/base/{place}/{name}", base, "GET"),
