@@ -11,9 +11,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
-from selenium import webdriver
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from fontgan.cli import not_installed
+
+try:
+    from selenium import webdriver
+except ModuleNotFoundError as error:
+    sys.exit(f"{Path(__file__).name}: {not_installed(error)}")
 
 TIMES, CHARACTERS = 5, 6763
 PROGRAMS = {
@@ -71,7 +78,9 @@ def measure(browser: Any, name: str, program: str, address: str) -> None:
         events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
         urls = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
         outside = [url for url in urls if not url.startswith((address, "data:", "blob:", "about:"))]
-        print(f"{name}: first answer {up:.2f} s, page {statistics.median(times):.2f} s, requests elsewhere {len(outside)}")
+        print(
+            f"{name}: first answer {up:.2f} s, page {statistics.median(times):.2f} s, requests elsewhere {len(outside)}"
+        )
     finally:
         server.kill()
 
