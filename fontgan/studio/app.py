@@ -95,6 +95,11 @@ class Visit:
         """Goes on to a page, once something was done."""
         return RedirectResponse(path, status_code=303)
 
+    def back(self, default: str) -> Response:
+        """Goes back to the page of the studio that a form names."""
+        path = self.field("back")
+        return self.to(path if path.startswith("/") and not path.startswith("//") else default)
+
     def refuse(self, why: str) -> Response:
         """Says in a page of its own what could not be done."""
         back = urlsplit(self.request.headers.get("referer", "")).path or "/"

@@ -73,12 +73,6 @@ def scan() -> list[str]:
     return ["scan", "pages=in/pages", "out=hand", "cells=hand-cells"]
 
 
-def proof(project: Project) -> list[str]:
-    text = [f"text={quoted(project.chosen.text)}"] if project.chosen.text else []
-    beside = [f"target={project.chosen.target}", f"source={first_source(project)}"]
-    return ["proof", f"font={project.font}", *beside, *text, f"out={project.relative(project.proof)}", "overwrite=true"]
-
-
 def source(project: Project) -> list[str]:
     sources = project.chosen.sources
     if not sources:

@@ -27,7 +27,6 @@ class Texts(gettext.NullTranslations):
         super().__init__()
         self.language = language
         self.found: dict[str, str] = {}
-        self.plurals: dict[tuple[str, int], str] = {}
         if language != ENGLISH:
             with (FOLDER / f"{language}.po").open("rb") as file:
                 for message in read_po(file):

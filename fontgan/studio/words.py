@@ -48,7 +48,6 @@ VERBS = {
     "advise": noted("choosing what to draw next"),
     "template": noted("making pages to print"),
     "scan": noted("cutting the photographs"),
-    "proof": noted("making the proof page"),
 }
 STATES = {
     "waiting": noted("waits"),

@@ -17,13 +17,13 @@ def shown(visit: Visit) -> Response:
 
 def stop(visit: Visit) -> Response:
     visit.jobs.stop(asked(visit))
-    return visit.to(came_from(visit))
+    return visit.back("/commands")
 
 
 def again(visit: Visit) -> Response:
     """The same command once more: fontgan goes on where it was stopped."""
     visit.ask(asked(visit).command)
-    return visit.to(came_from(visit))
+    return visit.back("/commands")
 
 
 def asked(visit: Visit) -> Job:
@@ -32,11 +32,6 @@ def asked(visit: Visit) -> Job:
     if job is None:
         raise HTTPException(404, "There is no such command.")
     return job
-
-
-def came_from(visit: Visit) -> str:
-    back = visit.field("back")
-    return back if back.startswith("/") and not back.startswith("//") else "/commands"
 
 
 ROUTES: list[tuple[str, Answer, str]] = [

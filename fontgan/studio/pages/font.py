@@ -1,5 +1,8 @@
 """Step 5, the font: what it is called, text set in it, and the files."""
 
+from pathlib import Path
+from urllib.parse import quote
+
 from starlette.responses import Response
 
 from fontgan.data.font_source import FontGlyphs
@@ -19,7 +22,7 @@ def show(visit: Visit) -> Response:
     files = [path for path in [file, *(file.with_suffix(f".{ending}") for ending in FORMATS)] if path.is_file()]
     return visit.page(
         "font",
-        stamp=int(file.stat().st_mtime) if font else 0,
+        stamp=stamp(file),
         facts=font_facts(font) | metrics_of(font) if font else {},
         files=[(project.relative(path), path.suffix[1:].upper(), path.stat().st_size) for path in dict.fromkeys(files)],
         proof=project.relative(project.proof) if project.proof.is_file() else None,
@@ -47,8 +50,14 @@ def sample_text(font: FontGlyphs | None) -> str:
 
 def face(visit: Visit) -> Response:
     """The style sheet that makes the built font one of the page's."""
-    rule = f'@font-face {{ font-family: "made"; src: url("/file/{visit.project.font}?{visit.request.url.query}"); }}'
-    return Response(rule, media_type="text/css")
+    project = visit.project
+    address = f"/file/{quote(project.font)}?{stamp(project.folder / project.font)}"
+    return Response(f'@font-face {{ font-family: "made"; src: url("{address}"); }}', media_type="text/css")
+
+
+def stamp(file: Path) -> int:
+    """Changes when the file is built anew; 0 where there is none."""
+    return int(file.stat().st_mtime) if file.is_file() else 0
 
 
 def build(visit: Visit) -> Response:

@@ -7,8 +7,7 @@ from fontgan.studio.texts import NAMES
 
 
 def choose(visit: Visit) -> Response:
-    back = visit.field("back", "/")
-    answer = visit.to(back if back.startswith("/") and not back.startswith("//") else "/")
+    answer = visit.back("/")
     if (wanted := visit.field("language")) in NAMES:
         answer.set_cookie(LANGUAGE, wanted, max_age=365 * 86_400, samesite="strict")
     return answer

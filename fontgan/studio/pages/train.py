@@ -102,7 +102,7 @@ def begin(visit: Visit) -> Response:
     changed = {key: value for key, value in given.items() if value and value != defaults[key]}
     project = visit.project.choose(settings=changed) if given else visit.project
     visit.ask(commands.complete(project.begin_round()))
-    return visit.to("/train")
+    return visit.back("/train")
 
 
 def draw(visit: Visit) -> Response:
