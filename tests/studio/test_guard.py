@@ -110,3 +110,38 @@ def test_a_taken_port_and_a_folder_of_something_else_are_told_in_a_line(studio: 
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     assert "holds other files (letter.txt)" in error_line(fontgan("studio", str(tmp_path / "mine"), "open=false"))
     assert os.listdir(tmp_path / "mine") == ["letter.txt"]
+
+
+def test_what_is_sent_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio
+    from typing import Any
+
+    from fontgan.studio import guard
+    from fontgan.studio.app import make_app
+
+    monkeypatch.setattr(guard, "MAX_BODY", 10_000)
+    headers = {"host": "127.0.0.1", "origin": "http://127.0.0.1", "content-type": "multipart/form-data; boundary=x"}
+    scope: dict[str, Any] = {
+        "type": "http", "method": "POST", "path": "/start/drop", "raw_path": b"/start/drop", "query_string": b"",
+        "headers": [(key.encode(), value.encode()) for key, value in headers.items()],
+        "http_version": "1.1", "scheme": "http", "root_path": "", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 1),
+    }  # fmt: skip
+
+    def sent(size: int) -> int:
+        """The status that a dropped file of that size is answered with."""
+        head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.ttf"\r\n\r\n'
+        parts = [head, *[b"\0" * 1000] * (size // 1000), b"\r\n--x--\r\n"]
+        statuses = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": parts.pop(0) if parts else b"", "more_body": len(parts) > 0}
+
+        async def send(message: Any) -> None:
+            statuses.append(message.get("status"))
+
+        asyncio.run(make_app(tmp_path / "project", hosts=guard.LOOPBACK)(scope, receive, send))
+        return int(statuses[0])
+
+    assert sent(5_000) == 303
+    assert sent(20_000) == 413
+    assert len(list((tmp_path / "project" / "in").iterdir())) == 1, "nothing of the larger one is left"
