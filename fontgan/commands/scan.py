@@ -13,7 +13,10 @@ log = logging.getLogger(__name__)
 
 ORDER = 150
 SUMMARY = "cut scanned or photographed template pages into a folder of glyph images"
-EXAMPLES = ("fontgan scan 'pages=photos/*.jpg' out=my-glyphs",)
+EXAMPLES = (
+    "fontgan scan 'pages=photos/*.jpg' out=my-glyphs",
+    "fontgan scan 'pages=photos/*.jpg' out=my-glyphs cells=my-cells",
+)
 
 
 @dataclass
@@ -21,6 +24,7 @@ class Config(OutConfig):
     pages: Any = MISSING
     size: int = limited(choices=SIZES)
     report: str | None = MISSING
+    cells: str | None = MISSING
 
 
 def main(cfg: Config) -> int:
@@ -31,7 +35,7 @@ def main(cfg: Config) -> int:
     import cv2
     from omegaconf import ListConfig
 
-    from fontgan.handwriting.harvest import check_report, cut_pages
+    from fontgan.handwriting.harvest import check_cells, check_report, cut_pages
     from fontgan.handwriting.pictures import find_pictures
 
     cv2.setNumThreads(len(os.sched_getaffinity(0)))
@@ -39,8 +43,11 @@ def main(cfg: Config) -> int:
     beside = out.resolve().parent / f"{out.resolve().name}-doubtful.png"
     report = beside if cfg.report is None else user_path(cfg.report)
     check_report(cfg.report, report, out)
+    cells = None if cfg.cells is None else user_path(cfg.cells)
+    if cells:
+        check_cells(cells, out)
     files = find_pictures([str(p) for p in cfg.pages] if isinstance(cfg.pages, ListConfig) else str(cfg.pages))
-    failed = cut_pages(files, out, report, size=cfg.size, overwrite=cfg.overwrite)
+    failed = cut_pages(files, out, report, cells, size=cfg.size, overwrite=cfg.overwrite)
     for message in failed:
         log.error("%s", message)
     if failed:

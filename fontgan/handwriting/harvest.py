@@ -18,12 +18,13 @@ from fontgan.handwriting.locate import find_pages
 from fontgan.handwriting.pictures import read_picture, softened
 from fontgan.handwriting.sheet import NotAPage, Page, canvas_frame
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
-from fontgan.runtime.files import atomic_write, out_file
+from fontgan.runtime.files import atomic_write, out_file, write_json
 from fontgan.runtime.progress import Bar
 
 log = logging.getLogger(__name__)
 
 MADE_BY = "fontgan scan"
+CELLS_MADE_BY = "fontgan scan cells"  # as the pictures show them: no glyphs to learn from
 SHEET_COLUMNS, SHEET_GLYPHS, SHEET_PX = 16, 256, 64
 MAX_DOUBTFUL = 200  # cells in the picture of the doubtful ones
 
@@ -40,15 +41,22 @@ class Harvest:
     failed: list[str] = field(default_factory=list)
 
 
-def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, overwrite: bool) -> list[str]:
+def cut_pages(
+    files: Sequence[Path], out: Path, report: Path, seen: Path | None = None, *, size: int, overwrite: bool
+) -> list[str]:
     """Cuts pictures of pages into glyph images of ``size`` pixels a side in ``out``, with a manifest and an overview.
 
     Doubtful cells, if any, are shown in the picture ``report``; ``overwrite`` replaces glyphs that are there.
+
+    Args:
+        seen: a folder for the cells as the pictures show them, on the glyphs' canvas; None to keep none.
     Returns: what could not be read, in sentences.
-    Raises: DataError if nothing could be read, no cell holds ink, or ``out`` holds something else.
+    Raises: DataError if nothing could be read, no cell holds ink, or ``out`` or ``seen`` holds something else.
     """
     facts: dict[str, Any] = {"made_by": MADE_BY, "size": size, "cell_to_canvas": canvas_frame(size).as_dict()}
     before = check_folder(out, size, overwrite=overwrite)
+    if seen:
+        check_folder(seen, size, overwrite=overwrite, key="cells", made_by=CELLS_MADE_BY)
     harvest = Harvest(doubtful=dict(before.get("doubtful", {})))
     for file in Bar(files, unit="picture", desc="cutting"):
         try:
@@ -69,10 +77,13 @@ def cut_pages(files: Sequence[Path], out: Path, report: Path, *, size: int, over
                     for finding in [*located.findings, *findings]:
                         log.warning("%s: %s.", called, finding)
                     if not harvest.pages:
-                        out.mkdir(parents=True, exist_ok=True)
+                        for folder in filter(None, (seen, out)):
+                            folder.mkdir(parents=True, exist_ok=True)
                         # The cell's frame first: images without it would be read wrongly, were this stopped half way.
                         atomic_write(out / MANIFEST, json.dumps(facts | before, ensure_ascii=False, indent=1))
-                    take(harvest, called, located.page, cells, out, overwrite=overwrite)
+                        if seen:
+                            write_json(seen / MANIFEST, facts | {"made_by": CELLS_MADE_BY})
+                    take(harvest, called, located.page, cells, out, seen, overwrite=overwrite)
         except DataError as error:
             harvest.failed.append(str(error))
     if not harvest.pages:
@@ -93,29 +104,39 @@ def check_report(asked: str | None, report: Path, out: Path) -> None:
         out_file("report", asked, ".png")
 
 
-def check_folder(out: Path, size: int, *, overwrite: bool) -> dict[str, Any]:
+def check_cells(cells: Path, out: Path) -> None:
+    """Raises: ConfigError if the cells as seen would be taken for glyphs."""
+    if out.resolve() in (cells.resolve(), *cells.resolve().parents):
+        raise ConfigError(f"cells={cells}: would lie among the glyphs, as some of them. Name a folder outside of out.")
+
+
+def check_folder(out: Path, size: int, *, overwrite: bool, key: str = "out", made_by: str = MADE_BY) -> dict[str, Any]:
     """What earlier scans left in the folder. Raises: DataError if it has something else, or glyphs of another size."""
     if out.exists() and not out.is_dir():
-        raise DataError(f"out={out}: is a file. Name a folder.")
+        raise DataError(f"{key}={out}: is a file. Name a folder.")
     file = out / MANIFEST
     if not file.is_file():
         if out.is_dir() and image_files(out):
-            raise DataError(f"out={out}: holds images that fontgan did not make. Name another out=.")
+            raise DataError(f"{key}={out}: holds images that fontgan did not make. Name another {key}=.")
         return {}
     try:
         there = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         there = None
-    if not isinstance(there, dict) or there.get("made_by") != MADE_BY:
-        raise DataError(f"out={out}: holds results of something else than {MADE_BY}. Name another out=.")
+    if not isinstance(there, dict) or there.get("made_by") != made_by:
+        raise DataError(f"{key}={out}: holds results of something else than {made_by}. Name another {key}=.")
     other = there.get("size")
     if other != size and not overwrite:
-        raise DataError(f"out={out}: holds glyphs of size {other}. Name another out=, size={other}, or overwrite=true.")
+        raise DataError(
+            f"{key}={out}: holds glyphs of size {other}. Name another {key}=, size={other}, or overwrite=true."
+        )
     return {key: there[key] for key in ("pages", "doubtful") if key in there}
 
 
-def take(harvest: Harvest, name: str, page: Page, cells: list[Cell], out: Path, *, overwrite: bool) -> None:
-    """Writes a page's glyphs."""
+def take(
+    harvest: Harvest, name: str, page: Page, cells: list[Cell], out: Path, seen: Path | None = None, *, overwrite: bool
+) -> None:
+    """Writes a page's glyphs, and into ``seen`` the cells that these were cut from."""
     written = empty = 0
     for cell in cells:
         char, file = name_from_char(cell.char), out / f"{name_from_char(cell.char)}.png"
@@ -130,6 +151,8 @@ def take(harvest: Harvest, name: str, page: Page, cells: list[Cell], out: Path, 
         else:
             harvest.doubtful.pop(char, None)
             harvest.shown.pop(char, None)
+            if seen:
+                save_png(cell.seen, seen / file.name)
             if cell.glyph is not None:
                 harvest.written[cell.char] = name
                 save_png(cell.glyph, file)

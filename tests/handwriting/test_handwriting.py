@@ -211,6 +211,53 @@ def test_a_bare_page_gives_no_glyphs(page_picture: np.ndarray, here: Here, tmp_p
     assert not list((tmp_path / "out").glob("U+*.png"))
 
 
+def test_cells_are_kept_as_the_picture_shows_them(page_picture: np.ndarray, here: Here, tmp_path: Path) -> None:
+    written = write(page_picture, PAGE, KAI, seed=0, skip=SKIPPED)
+    save_jpeg(photograph(written.picture, turn=2, shade=0.3, noise=3), tmp_path / "page.jpg")
+    out, seen = tmp_path / "out", tmp_path / "seen"
+    scan = ("scan", f"pages={tmp_path / 'page.jpg'}", f"out={out}", f"cells={seen}", f"size={SIZE}")
+    makes(here, *scan)
+    glyphs = {file.name for file in out.glob("U+*.png")}
+    assert {file.name for file in seen.glob("U+*.png")} == glyphs  # no empty cell
+    for char in written.truth:
+        cut, cell = (np.asarray(Image.open(folder / f"{name_from_char(char)}.png")) for folder in (out, seen))
+        assert cell.shape == cut.shape
+        paper = np.median(cell)
+        assert paper < 245  # as it was, though in even light
+        assert overlap(np.where(cell < 0.6 * paper, 0, 255).astype(np.uint8), cut) > RIGHT  # the ink where it was cut
+    # Of a glyph that stays, the picture stays too.
+    char, *_ = written.truth
+    (earlier,) = seen.glob(f"{name_from_char(char)}.png")
+    other = write(page_picture, PAGE, BRUSH, seed=1, skip=SKIPPED)
+    save_jpeg(other.picture, tmp_path / "page.jpg")
+    before = earlier.read_bytes()
+    makes(here, *scan)
+    assert earlier.read_bytes() == before
+    makes(here, *scan, "overwrite=true")
+    assert earlier.read_bytes() != before
+    assert min(overlaps(out, other).values()) > RIGHT
+
+
+def test_a_crossed_out_cell_is_kept_and_its_better_writing_replaces_it(
+    page_picture: np.ndarray, here: Here, tmp_path: Path
+) -> None:
+    crossed, better = (write(page_picture, PAGE, KAI, seed=0, skip=CHARS[1:]) for _ in range(2))
+    em, mm = dict(PAGE.em_boxes())[CHARS[0]], DPI / 25.4
+    for start, end in (((em.x0, em.y0), (em.x1, em.y1)), ((em.x0, em.y1), (em.x1, em.y0))):
+        (x0, y0), (x1, y1) = ((round(x * mm), round(y * mm)) for x, y in (start, end))
+        cv2.line(crossed.picture, (x0, y0), (x1, y1), tuple(INK), round(mm))
+    file = tmp_path / "seen" / f"{name_from_char(CHARS[0])}.png"
+    dark = []
+    for number, page in enumerate((crossed, better)):
+        save_jpeg(page.picture, tmp_path / f"{number}.jpg")
+        makes(
+            here, "scan", f"pages={tmp_path / f'{number}.jpg'}", f"out={tmp_path / 'out'}", f"cells={file.parent}",
+            f"size={SIZE}",
+        )  # fmt: skip
+        dark.append((np.asarray(Image.open(file)) < 128).mean())
+    assert dark[0] > 1.4 * dark[1] > 0
+
+
 # -- several pictures ---------------------------------------------------------------------------
 
 
@@ -356,6 +403,10 @@ def test_scan_refuses(refused: Callable[..., str], page_picture: np.ndarray, tmp
     assert "ends in .png" in refused("scan", f"pages={page}", out, "report=doubtful.jpg")
     assert "outside of out" in refused("scan", f"pages={page}", out, f"report={tmp_path / 'out' / 'doubtful.png'}")
     assert "did not make" in refused("scan", f"pages={page}", f"out={tmp_path / 'images'}")
+    assert "did not make" in refused("scan", f"pages={page}", out, f"cells={tmp_path / 'images'}")
+    assert "is a file" in refused("scan", f"pages={page}", out, f"cells={page}")
+    for inside in ("out", "out/cells", "images/../out/a/b"):
+        assert "outside of out" in refused("scan", f"pages={page}", out, f"cells={tmp_path / inside}")
     assert "is a file" in refused("scan", f"pages={page}", f"out={page}")
     assert "none of its 4 corner" in refused("scan", f"pages={tmp_path / 'images' / 'U+4E00.png'}", out)
     assert not (tmp_path / "out").exists()
