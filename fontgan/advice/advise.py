@@ -34,7 +34,7 @@ def advise(
     """
     wanted = set(lacking)
     known = [char for char in source.coverage(list(drawn)).present if char not in wanted]
-    if not known:
+    if drawn and not known:
         log.info("none of the target's characters is in the source: it is advised as if nothing were drawn yet.")
     chars = [*known, *lacking]
     images = np.stack([source.rasterize(char, _CANVAS, SIDE) for char in Bar(chars, unit="glyph", desc="drawing")])
@@ -57,7 +57,7 @@ def reason(advice: Advice) -> str:
 
 
 def lacking_chars(source: GlyphSource, drawn: Sequence[str], charset: str) -> list[str]:
-    """Characters of the charset that the target lacks and the source has.
+    """Characters of the charset that the target lacks and the source has; ``drawn`` is what the target has, if there is one.
 
     Raises: DataError if there are none.
     """
@@ -73,7 +73,7 @@ def lacking_chars(source: GlyphSource, drawn: Sequence[str], charset: str) -> li
     present = found.present
     if not present:
         raise DataError(
-            f"source={source.path}: has none of the {len(lacking)} characters that the target lacks ({shorten(lacking)}). "
+            f"source={source.path}: has none of the {len(lacking)} characters to draw ({shorten(lacking)}). "
             "Give a complete font of the same script."
         )
     have.update(present)

@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 ORDER = 130
 SUMMARY = "say which characters to draw next, so that the result improves most, or which source to draw from"
 EXAMPLES = (
+    "fontgan advise source=shelf:sans charset=gb2312-1 n=100 out=first.txt",
     "fontgan advise target=MyFont.ttf source=NotoSansSC.ttf charset=gb2312-1 n=200 out=advice.txt",
     "fontgan advise target=MyFont.ttf sources=[Sans.ttf,Song.ttf,Kai.ttf] picture=sources.png",
 )
@@ -20,7 +21,7 @@ EXAMPLES = (
 
 @dataclass
 class Config:
-    target: str = MISSING
+    target: str | None = MISSING
     source: str | None = MISSING
     sources: list[str] | None = MISSING
     charset: str = MISSING
@@ -35,9 +36,15 @@ PICTURE_PX = 144
 
 
 def conflicts(cfg: Config, typed: set[str]) -> None:
-    """Raises: ConfigError unless there is one of source and sources, and nothing that would not be read."""
+    """Raises: ConfigError unless there is one of source and sources, what it is for, and nothing that would not be read."""
     if (cfg.source is None) == (cfg.sources is None):
         raise ConfigError("source or sources: give source=A.ttf for characters to draw, or sources=[A.ttf,B.ttf].")
+    if cfg.target is None and cfg.sources is not None:
+        raise ConfigError("sources: are ranked by how near they are to a target. Add target=MyFont.ttf.")
+    if cfg.target is None and cfg.checks is not None:
+        raise ConfigError(
+            "checks: tell of glyphs that were made for a target. Add target=MyFont.ttf, or leave checks out."
+        )
     idle = sorted(typed & {"charset", "n", "checks", "out"})
     if cfg.sources is not None and idle:
         raise ConfigError(
@@ -56,7 +63,7 @@ def _rank(cfg: Config) -> int:
     from fontgan.pictures.contact_sheet import contact_sheet, save_png
 
     file = out_file("picture", cfg.picture, ".png", overwrite=cfg.overwrite) if cfg.picture else None
-    ranked = rank_sources(open_glyphs(cfg.target), cfg.sources or [])
+    ranked = rank_sources(open_glyphs(str(cfg.target)), cfg.sources or [])
     for place, found in enumerate(ranked, 1):
         print(f"{place:4}  {found.distance:.3f}  {found.spec}  ({found.shared} characters of both)")
     log.info(
@@ -82,17 +89,20 @@ def _advise(cfg: Config) -> int:
     out = out_file("out", cfg.out, ".txt", overwrite=cfg.overwrite) if cfg.out else None
     picture_file = out_file("picture", cfg.picture, ".png", overwrite=cfg.overwrite) if cfg.picture else None
     checked = read_checks(user_path(cfg.checks)) if cfg.checks else {}
-    source, target = open_glyphs(str(cfg.source)), open_glyphs(cfg.target)
-    own = target.coverage(None)
-    warn_of_outlying(target.path, own, "count as drawn")
-    drawn = own.drawn
+    source = open_glyphs(str(cfg.source))
+    drawn: list[str] = []
+    if cfg.target is not None:
+        target = open_glyphs(cfg.target)
+        own = target.coverage(None)
+        warn_of_outlying(target.path, own, "count as drawn")
+        drawn = own.drawn
     lacking = lacking_chars(source, drawn, cfg.charset)
     advice, before = advise(source, drawn, lacking, cfg.n, checked)
     for place, each in enumerate(advice, 1):
         print(f"{place:4}  {each.char}  {each.coverage:4.0%}  {reason(each)}")
     log.info(
-        "%d of %d characters that the target lacks. Of all their parts, %.0f %% were covered before and %.0f %% are with these.",
-        len(advice), len(lacking), 100 * before, 100 * advice[-1].coverage,
+        "%d of %d %s. Of all their parts, %.0f %% were covered before and %.0f %% are with these.",
+        len(advice), len(lacking), "characters" if cfg.target is None else "characters that the target lacks", 100 * before, 100 * advice[-1].coverage,
     )  # fmt: skip
     if out:
         atomic_write(out, "".join(each.char for each in advice) + "\n")

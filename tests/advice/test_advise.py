@@ -16,7 +16,7 @@ from fontgan.data import charset as charsets
 from fontgan.data.frame import Frame
 from fontgan.data.sources import open_glyphs
 from fontgan.evaluation.checks_file import CheckedGlyph
-from tests.helpers import SOURCE, Draw, box, make_font, part_of
+from tests.helpers import KAI, SOURCE, Draw, box, make_font, part_of
 from tests.report.test_proof import checks_file
 
 SOME = "".join(open_glyphs(str(SOURCE)).coverage(charsets.resolve("gb2312-1")).present[::2])  # 500 of the bundled ones
@@ -196,6 +196,19 @@ def test_what_it_writes_can_be_read_as_a_charset(tmp_path, here):
         assert len(set(opened.convert("L").tobytes())) > 50
 
 
+def test_without_a_target_it_says_what_to_draw_first(tmp_path, here):
+    out = tmp_path / "first.txt"
+    first = here("advise", f"source={SOURCE}", f"charset={SOME[:120]}", "n=10", f"out={out}")
+    assert first.returncode == 0, first.stderr
+    assert "10 of 120 characters. Of all their parts, 0 % were covered before" in first.stderr
+    chars = charsets.resolve(str(out))
+    assert len(chars) == 10
+    # Of a target that has one character of another script the same is said: nothing of it helps.
+    target = make_font(tmp_path / "latin.ttf", {"é": box(0, 0, 500, 500)})
+    other = here("advise", f"target={target}", f"source={SOURCE}", f"charset={SOME[:120]}", "n=10")
+    assert other.stdout == first.stdout
+
+
 def test_what_a_user_can_get_wrong_is_said_in_one_line(tmp_path, refused: Refused):
     target = part_of(SOURCE, SOME[:20], tmp_path / "target.ttf")
     given = ("advise", f"target={target}", f"source={SOURCE}")
@@ -210,6 +223,8 @@ def test_what_a_user_can_get_wrong_is_said_in_one_line(tmp_path, refused: Refuse
     assert "no such font file" in refused("advise", "target=nowhere.ttf", f"source={SOURCE}")
     assert "no checks that can be read" in refused(*given, f"checks={tmp_path / 'mine.txt'}")
     assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert "Add target=" in refused("advise", f"sources=[{SOURCE},{KAI}]")
+    assert "Add target=" in refused("advise", f"source={SOURCE}", f"checks={tmp_path / 'mine.txt'}")
 
 
 def test_a_target_of_other_characters_is_advised_from_nothing(tmp_path, here):
