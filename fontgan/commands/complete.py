@@ -32,6 +32,7 @@ class Config(TrainingConfig, TracingConfig):
     source: Any = MISSING
     charset: str = MISSING
     out: str | None = MISSING
+    formats: list[str] = limited(choices=("woff2", "otf", "ttf"))
     run: str | None = MISSING
     style: Any = MISSING
     effort: dict[int, Any] = MISSING
@@ -74,7 +75,7 @@ def conflicts(cfg: Config, typed: set[str]) -> None:
 def main(cfg: Any, typed: Collection[str] = ()) -> int:
     """Does what is not done yet, stage by stage. Returns: 0, or what the training returned where it was stopped."""
     from fontgan.complete.draw import check, draw, open_run, refuse_blank
-    from fontgan.complete.font import build, guard_target, prove, say_result
+    from fontgan.complete.font import build, guard_target, prove, say_result, write_formats
     from fontgan.complete.outlines import outline
     from fontgan.complete.plan import plan_completion, say_plan, warn_of_clipped
     from fontgan.complete.settle import settle, warn_of_unlike_source
@@ -86,7 +87,7 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
     from fontgan.training.checkpoint import find
 
     chosen = settle(cfg)
-    places = find_places(out=cfg.out, proof=cfg.proof, work=cfg.work, target=cfg.target)
+    places = find_places(out=cfg.out, formats=cfg.formats, proof=cfg.proof, work=cfg.work, target=cfg.target)
     reader = find_ocr(cfg.ocr)
     check_name("family", cfg.family)
     if (source := source_spec(cfg.source, "source")) is None:
@@ -104,7 +105,7 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
         warn_of_unlike_source(plan.source, cfg.target)
     if cfg.run is None and cfg.init_from is None:
         warn_of_clipped(plan, cfg.data.size, cfg.data.margin, cfg.allow)
-    guard_target(plan, work.font, confirm_ownership=cfg.confirm_ownership, family=cfg.family)
+    guard_target(plan, work.font, cfg.formats, confirm_ownership=cfg.confirm_ownership, family=cfg.family)
     computing = {"device": cfg.trainer.device, "precision": cfg.trainer.precision}
     if cfg.run is not None:
         run, style = open_run(cfg.run, cfg.style, **computing)
@@ -124,6 +125,7 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
             tolerance=cfg.tolerance,
         )  # fmt: skip
         prove(plan, work)
+        write_formats(work)
     say_result(work, checks, added, redrawn)
     return 0
 
@@ -143,7 +145,7 @@ def tell_expected(cfg: Any, plan: "Plan", typed: Collection[str]) -> int:
 
     file = out_file("expect", cfg.expect, ".json")
     say_plan(plan, cfg.charset, learns=True)
-    guard_target(plan, user_path(cfg.out), confirm_ownership=cfg.confirm_ownership, family=cfg.family)
+    guard_target(plan, user_path(cfg.out), cfg.formats, confirm_ownership=cfg.confirm_ownership, family=cfg.family)
     found = expect_of(cfg, plan, training_config(cfg, plan, typed), typed)
     say_expected(found, len(plan.learned_from))
     told = {"minutes": round(found.minutes, 2), "expected": found.expected and found.expected._asdict()}

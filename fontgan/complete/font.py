@@ -1,6 +1,7 @@
 """The font file of a completed typeface, and its page."""
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 
 from fontgan import __version__
@@ -11,6 +12,7 @@ from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.evaluation.checks_file import CheckedGlyph
 from fontgan.fontfile.create import create_font
 from fontgan.fontfile.extend import extend_font
+from fontgan.fontfile.formats import check_count, convert
 from fontgan.fontfile.ink import with_ink
 from fontgan.fontfile.licence import check_licence
 from fontgan.fontfile.names import check_lengths, style_of
@@ -18,11 +20,14 @@ from fontgan.fontfile.target import check_limits, check_out, open_target
 from fontgan.fontfile.ufo import read_ufo
 from fontgan.generate.inference import Run
 from fontgan.report.proof import write_proof
+from fontgan.runtime.files import atomic_write
 
 log = logging.getLogger(__name__)
 
 
-def guard_target(plan: Plan, font: Path, *, confirm_ownership: bool, family: str | None) -> None:
+def guard_target(
+    plan: Plan, font: Path, formats: Collection[str] = (), *, confirm_ownership: bool, family: str | None
+) -> None:
     """Licence, names, limits and flavour of the target, before hours are spent.  Raises: UserError."""
     if plan.from_images:
         if confirm_ownership:
@@ -31,11 +36,13 @@ def guard_target(plan: Plan, font: Path, *, confirm_ownership: bool, family: str
             )
         check_out(font, outlines=None, overwrite=True)
         check_limits(None, [*plan.has, *plan.lacking])
+        check_count(formats, len(plan.has) + len(plan.lacking))
         check_lengths(family or plan.target.path.resolve().stem, "Regular")
         return
     target = open_target(plan.target_spec)
     check_out(font, outlines=target.outlines, overwrite=True)
     check_limits(target, plan.lacking)
+    check_count(formats, target.glyphs.glyph_count + len(plan.lacking))
     if family:
         check_lengths(family, style_of(target.font))
     where = target.glyphs.path.name
@@ -106,6 +113,15 @@ def prove(plan: Plan, work: Work) -> None:
     made = work.folder / "proof.html"
     write_proof(work.font, made, target=plan.target_spec, source=plan.source_spec, checks=work.checks)
     work.place("proof", made, work.proof)
+
+
+def write_formats(work: Work) -> None:
+    """Writes the font as it lies there in each further format.  Raises: DataError, RunError as ``convert``."""
+    for key, file in work.formats.items():
+        made = work.folder / f"font.{key}"
+        atomic_write(made, convert(work.font.read_bytes(), key))
+        work.place(key, made, file)
+        log.info("%s: the same font as %s", file, key)
 
 
 def say_result(work: Work, checks: list[CheckedGlyph], added: list[str], redrawn: set[str]) -> None:

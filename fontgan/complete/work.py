@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from msgspec import Struct
 from fontgan.complete.plan import Plan
 from fontgan.data.image_source import name_from_char
 from fontgan.errors import ConfigError, RunError, shorten
+from fontgan.fontfile.formats import further_files
 from fontgan.fontfile.target import check_writable
 from fontgan.runtime.checksums import sha256_of
 from fontgan.runtime.files import atomic_write, out_file, user_path
@@ -43,12 +44,13 @@ class Work:
     Nothing is written before the first stage.
 
     Args:
+        formats: files of the font in further formats, by format.
         identity: what one completion is known by: a folder that was begun with another is refused.
     Raises: RunError if the folder holds something else; ConfigError if the files to write are not of this completion.
     """
 
-    def __init__(self, font: Path, proof: Path, folder: Path, identity: dict[str, str]):
-        self.font, self.proof, self.folder = font, proof, folder
+    def __init__(self, font: Path, formats: dict[str, Path], proof: Path, folder: Path, identity: dict[str, str]):
+        self.font, self.formats, self.proof, self.folder = font, formats, proof, folder
         self.facts = read_state(folder, identity)
         self.run = folder / "run"
         self.glyphs = folder / "glyphs"
@@ -57,10 +59,11 @@ class Work:
         self.checks = folder / "checks.json"
         self.outlines = folder / "outlines.ufo"
         self.own_outlines = folder / "own.ufo"  # of a target that is a folder: its own images' outlines
-        for key, file in (("out", font), ("proof", proof)):
+        for key, file in (("out", font), *formats.items(), ("proof", proof)):
             if file.is_file() and sha256_of(file) not in self.facts.get("wrote", {}).get(key, []):
+                said = f"formats: {file}" if key in formats else f"{key}={file}:"
                 raise ConfigError(
-                    f"{key}={file}: is there already, and not from this work. Name another file, or take it away."
+                    f"{said} is there already, and not from this work. Name another file, or take it away."
                 )
 
     def glyph(self, char: str) -> Path:
@@ -150,17 +153,20 @@ def key_of(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
 
-def find_places(*, out: str, proof: str | None, work: str | None, target: str) -> tuple[Path, Path, Path]:
+def find_places(
+    *, out: str, formats: Sequence[str], proof: str | None, work: str | None, target: str
+) -> tuple[Path, dict[str, Path], Path, Path]:
     """Where things go; ``proof`` and ``work`` lie beside ``out`` where they are None.
 
-    Returns: the font, its page, and the folder to work in.
+    Returns: the font, its files in further formats, its page, and the folder to work in.
     Raises: ConfigError where something cannot be written.
     """
     font = out_file("out", out, ".ttf", ".otf")
+    files = further_files(formats, font)
     page = out_file("proof", font.with_suffix(".proof.html") if proof is None else proof, ".html")
     folder = font.with_name(f"{font.stem}-work") if work is None else user_path(work)
     for key, place in (("out", font), ("proof", page), ("work", folder)):
         check_writable(place, key)
     if font.exists() and user_path(target).exists() and font.samefile(user_path(target)):
         raise ConfigError(f"out={font}: is the target itself, which stays as it is. Name another file.")
-    return font, page, folder
+    return font, files, page, folder

@@ -87,7 +87,7 @@ def _set_outlines(
 ) -> None:
     if builder.isTTF:
         builder.setupGlyf({name: drawing.truetype(glyph) for name, glyph in named.items()})
-        _set_unhinted(builder)
+        set_unhinted(builder)
     else:
         strings = {name: drawing.charstring(glyph, None, None) for name, glyph in named.items()}
         builder.setupCFF(postscript, cff_names, strings, {})
@@ -148,7 +148,7 @@ def _set_os2(builder: FontBuilder, style: str, ascent: int, descent: int, bounds
     builder.font["head"].macStyle = bold | italic << 1
 
 
-def _set_unhinted(builder: FontBuilder) -> None:
+def set_unhinted(builder: FontBuilder) -> None:
     """No hints: smoothed at all sizes, with dropout control."""
     gasp = builder.font["gasp"] = newTable("gasp")
     gasp.version, gasp.gaspRange = 1, {0xFFFF: 0x000F}

@@ -61,6 +61,12 @@ def style_of(font: TTFont) -> str:
     return printable(_entry(font, TYPO_STYLE) or _entry(font, STYLE)) or "Regular"
 
 
+def postscript_of(font: TTFont) -> str:
+    """The PostScript name, or one made of the others where the font has none or one that none may be."""
+    own = _entry(font, POSTSCRIPT)
+    return own if re.fullmatch(r"[!-~]{1,63}", own) else postscript_name(family_of(font), style_of(font))
+
+
 def _entry(font: TTFont, name_id: int) -> str:
     return (font["name"].getDebugName(name_id) or "") if "name" in font else ""
 

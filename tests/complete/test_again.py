@@ -29,7 +29,7 @@ def test_what_is_moved_there_and_back_is_what_it_was() -> None:
 def test_the_drawing_with_the_least_doubt_is_kept(tiny_run: Path, tmp_path: Path) -> None:
     target = part_of(BRUSH, HAS, tmp_path / "Brush.ttf")
     plan = plan_completion(str(target), str(SOURCE), HAS + LACKS)
-    work = Work(tmp_path / "o.ttf", tmp_path / "o.html", tmp_path / "work", plan.identity)
+    work = Work(tmp_path / "o.ttf", {}, tmp_path / "o.html", tmp_path / "work", plan.identity)
     work.glyphs.mkdir(parents=True)
     run, seen = load(tiny_run, device="cpu"), []
 
@@ -57,7 +57,7 @@ def test_the_drawing_with_the_least_doubt_is_kept(tiny_run: Path, tmp_path: Path
 def test_what_passes_is_not_drawn_once_more(tiny_run: Path, tmp_path: Path) -> None:
     target = part_of(BRUSH, HAS, tmp_path / "Brush.ttf")
     plan = plan_completion(str(target), str(SOURCE), HAS + LACKS)
-    work = Work(tmp_path / "o.ttf", tmp_path / "o.html", tmp_path / "work", plan.identity)
+    work = Work(tmp_path / "o.ttf", {}, tmp_path / "o.html", tmp_path / "work", plan.identity)
     work.glyphs.mkdir(parents=True)
     asked: list[str] = []
 

@@ -24,6 +24,7 @@ from fontgan.data.image_source import name_from_char
 from fontgan.errors import DataError
 from fontgan.fontfile.outline import Outline
 from fontgan.fontfile.ufo import read_ufo, write_ufo
+from tests.fontfile.test_formats import assert_same_font
 from tests.helpers import BRUSH, KAI, SOURCE, TINY, box, error_line, fontgan_here, make_font, open_page, part_of
 
 HAS = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年"
@@ -72,7 +73,7 @@ def completed(target: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert stopped.returncode == 0, stopped.stderr
     assert not out.exists()
     assert "goes on" in stopped.stderr
-    result = complete(target, out)
+    result = complete(target, out, "formats=[woff2,otf]")
     assert result.returncode == 0, result.stderr
     assert "goes on from step 2" in result.stderr
     return out
@@ -106,6 +107,13 @@ def test_a_completed_font_has_what_was_lacking_and_its_own_glyphs_untouched(targ
         assert after["hmtx"][after.getBestCmap()[ord(char)]][0] == 1000  # the target's own monospaced em
     assert "fontgan" in after["name"].getDebugName(10)
     assert after["name"].getDebugName(1) == before["name"].getDebugName(1)
+
+
+def test_a_completed_font_is_written_in_further_formats(completed: Path) -> None:
+    for ending in ("woff2", "otf"):
+        assert_same_font(completed, completed.with_suffix(f".{ending}"))
+    state = json.loads((completed.with_name("Brush-complete-work") / "complete.json").read_text(encoding="utf-8"))
+    assert set(state["wrote"]) == {"out", "woff2", "otf", "proof"}
 
 
 def test_every_made_glyph_is_checked_and_the_page_shows_it(completed: Path) -> None:
@@ -236,12 +244,18 @@ def test_a_folder_of_drawings_becomes_a_new_font(tmp_path: Path) -> None:
     out = tmp_path / "Hand.ttf"
     assert "it is a folder" in error_line(complete(folder, out, "confirm_ownership=true"))
     assert not out.with_name("Hand-work").exists()
-    result = complete(folder, out, "family=My Hand")
+    result = complete(folder, out, "family=My Hand", "formats=[otf,woff2]")
     assert result.returncode == 0, result.stderr
     font = TTFont(out)
     assert set(map(ord, HAS + LACKS + " ")) <= set(font.getBestCmap())
     assert font["name"].getDebugName(1) == "My Hand"
     assert font.getGlyphOrder()[0] == ".notdef"
+    for ending in ("woff2", "otf"):
+        assert_same_font(out, out.with_suffix(f".{ending}"))
+    other = tmp_path / "Other.otf"
+    result = complete(folder, other, "family=My Hand", "formats=[ttf]", f"work={tmp_path / 'Hand-work'}")
+    assert result.returncode == 0, result.stderr
+    assert_same_font(other, other.with_suffix(".ttf"))
 
 
 @pytest.mark.skipif(shutil.which("fc-list") is None, reason="needs fontconfig's fc-list")
@@ -312,6 +326,8 @@ def ink_in_common(a: np.ndarray, b: np.ndarray) -> float:
         ({"out": "nowhere/Font.ttf"}, "does not exist"),
         ({"out": "Font.otf"}, "TrueType"),
         ({"out": "Font.woff2"}, ".ttf or .otf"),
+        ({"formats": "[woff2,ttf]"}, "is the ttf already"),
+        ({"formats": "[woff]"}, "choose one of woff2, otf, ttf"),
         ({"doubtful": "maybe"}, "keep, drop"),
         ({"tolerance": "0"}, "tolerance"),
         ({"tolerance": "0.001"}, "0.01 or more and 20 at most"),
@@ -356,6 +372,12 @@ def test_what_is_there_already_is_not_written_over(refused, target: Path, tmp_pa
     arguments = (f"target={target}", f"source={SOURCE}", f"charset={LACKS}")
     assert "there already" in refused("complete", *arguments, f"out={out}")
     assert out.read_bytes() == b"mine"
+    other = f"out={tmp_path / 'Another.ttf'}"
+    (tmp_path / "Another.otf").write_bytes(b"mine")
+    assert "Another.otf is there already" in refused("complete", *arguments, other, "formats=[woff2,otf]")
+    (tmp_path / "Another.woff2").mkdir()
+    assert "Another.woff2 is a folder" in refused("complete", *arguments, other, "formats=[woff2]")
+    assert (tmp_path / "Another.otf").read_bytes() == b"mine"
     work = tmp_path / "Other-work"
     work.mkdir()
     (work / "diary.txt").write_text("private", encoding="utf-8")
