@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,40 @@ def test_a_completion_says_first_what_to_expect(tmp_path: Path, here: Here) -> N
     assert said is not None, stopped.stderr
     assert 0 < int(said[1]) < 60
     assert "with your 30" not in here("complete", *settings, "trainer.device=cpu").stderr  # it is said once
+
+
+def test_what_to_expect_is_written_and_nothing_begun(tmp_path: Path, here: Here) -> None:
+    target, file = part_of(BRUSH, HAS, tmp_path / "Brush.ttf"), tmp_path / "expected.json"
+    settings = f"target={target}", f"out={tmp_path / 'o.ttf'}", f"expect={file}", "ocr=none", "trainer.device=cpu"
+    result = here("complete", *settings, f"charset={HAS}永字\U0001f642")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert (found["lacking"], found["undrawable"]) == ("永字", "\U0001f642")
+    assert set(found["learned_from"]) == set(HAS)
+    assert 0 < found["minutes"] < 60
+    assert set(found["expected"]) == {"like", "read", "failed"}
+    assert found["expected"]["like"] in {row.font for row in read_table()}
+    assert 0 < found["expected"]["failed"] < 1
+    assert 0 < found["expected"]["read"] < 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Brush.ttf", "expected.json"]
+
+
+@pytest.mark.slow
+def test_of_another_training_than_was_measured_only_the_time_is_told(tmp_path: Path, here: Here) -> None:
+    target, file = part_of(BRUSH, HAS, tmp_path / "Brush.ttf"), tmp_path / "expected.json"
+    settings = f"target={target}", f"out={tmp_path / 'o.ttf'}", f"expect={file}", "ocr=none", "trainer.device=cpu"
+    result = here("complete", *settings, f"charset={HAS}永", "trainer.max_steps=50")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert found["expected"] is None
+    assert found["minutes"] > 0
+
+
+def test_what_cannot_be_expected_is_refused(tmp_path: Path, refused: Callable[..., str]) -> None:
+    target = part_of(BRUSH, HAS, tmp_path / "Brush.ttf")
+    given = "complete", f"target={target}", f"charset={HAS}永", f"out={tmp_path / 'o.ttf'}"
+    expect_file = f"expect={tmp_path / 'expected.json'}"
+    assert "from the base model alone" in refused(*given, expect_file, "run=runs/mine")
+    assert "from the base model alone" in refused(*given, expect_file, "init_from=null")
+    assert "ends in .json" in refused(*given, f"expect={tmp_path / 'expected.txt'}")
+    assert [path.name for path in tmp_path.iterdir()] == ["Brush.ttf"]
