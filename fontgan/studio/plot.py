@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
+from fontgan.studio.words import BASELINES
+
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 200, 44, 150, 14, 26  # px
 
 
@@ -35,7 +37,7 @@ def plot(scores: Scores, say: Callable[..., str], metric: str = "ssim") -> Marku
     parts = []
     if levels:
         name, value = max(levels.items(), key=lambda level: level[1])
-        label = escape(f"{say(name)} {value:.2f}")
+        label = escape(f"{say(BASELINES.get(name, name))} {value:.2f}")
         parts.append(
             f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
             f'<text x="{WIDTH - RIGHT + 8}" y="{y(value) + 4:.1f}">{label}</text>'

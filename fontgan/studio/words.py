@@ -85,18 +85,23 @@ INK = {
     "notKept": noted("This browser keeps no unsaved strokes: {error}"),
     "full": noted("A character takes no more strokes than these."),
 }
-FACTS = [
-    noted(name)
-    for name in (
-        "Family",
-        "Style",
-        "Version",
-        "Copyright",
-        "Licence",
-        "Licence at",
-        "Note",
-        "Glyphs",
-        "Units per em",
-        "Above and below the baseline",
-    )
+# What ``fontgan scan`` doubts of a cell, in its own words.
+DOUBTS = [
+    noted("crossed out or scribbled over"),
+    noted("something lies over it"),
+    noted("it reaches beyond the picture"),
+    noted("faint ink"),
+    noted("in shadow or blotted"),
+    noted("very little ink"),
+    noted("ink reaches the edge of its cell"),
 ]
+BASELINES = {
+    "copy_source": noted("the source"),
+    "blank_page": noted("a blank page"),
+    "mean_glyph": noted("the mean glyph"),
+}
+KINDS = [noted("sans"), noted("song"), noted("kai"), noted("round")]  # of the fonts of the shelf
+FACTS = [
+    noted("Family"), noted("Style"), noted("Version"), noted("Copyright"), noted("Licence"), noted("Licence at"),
+    noted("Note"), noted("Glyphs"), noted("Units per em"), noted("Above and below the baseline"),
+]  # fmt: skip

@@ -69,7 +69,7 @@ def read_scores(visit: Visit) -> Scores:
             (scores,) = list(entry["styles"].values())[-1:]
             kind = str(entry["kind"])
             if kind.startswith("baseline/"):
-                found.baselines[kind.removeprefix("baseline/").replace("_", " ")] = scores
+                found.baselines[kind.removeprefix("baseline/")] = scores
             elif kind == "held_out":
                 found.steps.append((int(entry["step"]), scores))
         except (ValueError, KeyError, TypeError):
