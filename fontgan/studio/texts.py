@@ -7,7 +7,6 @@ import gettext
 from functools import cache
 from pathlib import Path
 
-from babel.core import negotiate_locale
 from babel.messages.pofile import read_po
 
 FOLDER = Path(__file__).parent / "locale"
@@ -64,5 +63,11 @@ def choose_language(accepted: str, cookie: str = "") -> str:
         except ValueError:
             continue
     wanted = [tag for _, tag in sorted(asked, key=lambda one: one[0])]
-    found = negotiate_locale(wanted, list(ASKED), sep="-")
-    return ASKED.get((found or "").lower(), ENGLISH)
+    return next((found for tag in wanted if (found := catalogue_of(tag))), ENGLISH)
+
+
+def catalogue_of(tag: str) -> str:
+    """The catalogue for a language tag in small letters, by its longest known start (RFC 4647, lookup); "" if none."""
+    while tag and tag not in ASKED:
+        tag = tag.rpartition("-")[0]
+    return ASKED.get(tag, "")
