@@ -160,6 +160,10 @@ def test_the_wheel_holds_the_package_its_configs_and_nothing_else(built: tuple[P
         ("fontgan/assets/shelf", ".md"),
         ("fontgan/assets/charsets", ".txt"),
         ("fontgan/models", ".safetensors"),
+        ("fontgan/studio/locale", ".po"),
+        ("fontgan/studio/static", ".css"),
+        ("fontgan/studio/static", ".js"),
+        ("fontgan/studio/templates", ".j2"),
         ("fontgan/report/templates", ".j2"),
         ("fontgan/report/templates", ".css"),
         ("fontgan/report/templates", ".js"),
@@ -176,8 +180,8 @@ def test_the_sdist_holds_the_sources_and_nothing_else(built: tuple[Path, Path]) 
     assert all(member.isfile() for member in members)  # no link leads anywhere
     names = {PurePosixPath(*PurePosixPath(member.name).parts[1:]) for member in members}
     assert {name.parts[0] for name in names} == {
-        "fontgan", "configs", "scripts", "tests", "docs", "README.md", "LICENSE", "Makefile", "CHANGELOG.md",
-        "pyproject.toml", "PKG-INFO", ".gitignore",
+        "fontgan", "configs", "scripts", "tests", "docs", "README.md", "README.ja.md", "README.zh-Hans.md",
+        "README.zh-Hant.md", "LICENSE", "Makefile", "CHANGELOG.md", "pyproject.toml", "PKG-INFO", ".gitignore",
     }  # fmt: skip
     golden = PurePosixPath("tests/golden")  # what it compares with: numbers and the commands' help
     code = [name for name in names if name.parts[0] in ("scripts", "tests") and golden not in name.parents]
