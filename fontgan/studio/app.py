@@ -151,7 +151,13 @@ def make_app(folder: Path, *, hosts: tuple[str, ...], token: str = "", lifespan:
             sends_json = request.headers.get("content-type", "").startswith("application/json")
             body = await request.body() if sends_json else b""
             form = await request.form(max_files=pages.MAX_FILES, max_fields=MAX_FIELDS)
-            visit = Visit(request, open_project(folder), jobs, form, body)
+            try:
+                project = open_project(folder)
+            except UserError as error:  # it was damaged since the studio was started
+                return PlainTextResponse(f"{error}\n", status_code=500)
+            if method == "POST" and not project.stands:
+                project = project.choose()  # before anything else is written, so that the folder is known as a project
+            visit = Visit(request, project, jobs, form, body)
             try:
                 return await run_in_threadpool(answer, visit)
             except UserError as error:

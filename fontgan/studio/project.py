@@ -46,6 +46,11 @@ class Project:
     chosen: Choices
 
     @property
+    def stands(self) -> bool:
+        """Whether anything was written yet."""
+        return (self.folder / "project.json").is_file()
+
+    @property
     def begun(self) -> bool:
         return bool(self.chosen.target)
 

@@ -67,6 +67,17 @@ def test_a_job_runs_to_its_end_and_shows_in_the_list(studio: Studio) -> None:
     assert studio.get("/commands/99").status == 404
 
 
+def test_what_is_done_first_makes_the_folder_a_project(studio: Studio) -> None:
+    assert studio.post("/hand/sheets", {"chars": "永字"}).status == 303
+    studio.wait()
+    assert (studio.project / "sheets.pdf").is_file()
+    assert studio.get("/hand").status == 200
+    (studio.project / "project.json").write_text("no JSON")
+    damaged = studio.get("/hand")
+    assert damaged.status == 500
+    assert "project.json: cannot be read" in damaged.text
+
+
 HOSTILE = [
     "<script>alert(1)</script>.ttf", "\" onload=\"alert(1).ttf", "../../../etc/cron.d/x.ttf", "..\\..\\x.ttf",
     "a\u202egnp.ttf", "{{ 7*7 }}.ttf", "${oc.env:HOME}.ttf", "target=x,y.ttf", "CON.ttf", "x" * 5000 + ".ttf", "é" * 300 + ".ttf",
