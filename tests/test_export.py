@@ -30,8 +30,9 @@ from fontgan.config.groups import choices
 from fontgan.config.instantiate import build_generator
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.sources import open_glyphs
-from fontgan.errors import RunError
+from fontgan.errors import DataError, RunError
 from fontgan.export import page_fonts
+from fontgan.export.browser_files import PACKAGES, browser_file
 from fontgan.export.graph import Drawing, to_onnx
 from fontgan.export.half import computed_in_half, kept_in_half
 from fontgan.export.model import MEAN_OFF, MOST_OFF
@@ -359,6 +360,13 @@ TEXT = "永字八法春江潮水a1"
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
+    try:
+        for package in PACKAGES:
+            browser_file(package, next(iter(package.files)))
+    except DataError as error:
+        if "could not fetch" not in str(error):
+            raise
+        pytest.skip(str(error))  # a machine without a registry
     out = tmp_path_factory.mktemp("pages") / "page"
     result = fontgan_here("export", "run=base", f"page={out}", f"chars={TEXT}")
     assert result.returncode == 0, result.stderr

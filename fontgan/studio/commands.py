@@ -1,5 +1,7 @@
 """What was chosen in a project -> the words of a command, to be run in the project's folder."""
 
+import re
+
 from fontgan.studio.hand_folder import glyphs_of
 from fontgan.studio.project import Project
 
@@ -87,6 +89,6 @@ def first_source(project: Project) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as a setting takes it, whatever characters it holds."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    """A text as a setting takes it, whatever characters it holds: a backslash counts as one but before a quote and at the end."""
+    escaped = re.sub(r"(\\+)(?='|$)", r"\1\1", text).replace("'", "\\'")
     return f"'{escaped}'"

@@ -55,7 +55,7 @@ STATES = {
     "done": noted("done"),
     "failed": noted("could not be done"),
     "stopped": noted("stopped"),
-    "cut off": noted("was cut off"),
+    "cut off": noted("was interrupted"),
 }
 STAGES = {
     1: noted("training"),

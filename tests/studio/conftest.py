@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from fontgan.studio.jobs import Jobs, read_pid
 
 
 @dataclass
@@ -118,3 +121,6 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     yield one
     if one.process and one.process.poll() is None:
         one.stop()
+    for job in Jobs(one.project).all():  # they outlive the server, and would work on beside the tests that follow
+        if job.state == "running" and (pid := read_pid(job.folder)):
+            os.killpg(os.getpgid(pid), signal.SIGKILL)

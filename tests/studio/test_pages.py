@@ -209,3 +209,41 @@ def test_a_damaged_project_is_told_in_a_line_and_stays(tmp_path: Path) -> None:
     told = error_line(fontgan("studio", str(tmp_path), "open=false", "port=0"))
     assert "project.json: cannot be read (target: " in told
     assert json.loads((tmp_path / "project.json").read_text())["target"] == 3
+
+
+@pytest.mark.parametrize(
+    ("licence", "asked"),
+    [
+        ('Copyright 2020, with Reserved Font Name "Stone".', 'name="family"[^>]* required'),
+        ("You may not modify this font.", 'name="owned"[^>]* required'),
+        ("This Font Software is licensed under the SIL Open Font License.", ""),
+    ],
+)
+def test_the_licence_speaks_before_anything_is_trained(
+    studio: Studio, tmp_path: Path, licence: str, asked: str
+) -> None:
+    from fontTools.ttLib import TTFont
+
+    made = make_font(tmp_path / "stone.ttf", {"A": box(100, 0, 400, 700)}, family="Stone Sans")
+    font = TTFont(made)
+    font["name"].setName(licence, 13, 3, 1, 0x409)
+    font.save(made)
+    studio.post("/start/drop", files=[("stone.ttf", made.read_bytes())])
+    studio.wait(lambda: studio.jobs()[0]["ended"])
+    studio.post("/commands/2/stop")
+    page = studio.get("/").text
+    assert html.escape(licence, quote=False)[:30] in html.unescape(page)
+    assert ("Read this first" in page) == bool(asked)
+    assert len(re.findall(r'name="(?:family|owned)"[^>]* required', page)) == bool(asked)
+    assert not asked or re.search(asked, page)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["it's", "a\\", "\\", "\\'", "a\\\\'b\\", "'", "永 字", "[a, b]", "{a: 1}", "1", "null", "a=b", "$x", "%(x)s"],
+)
+def test_a_text_reaches_a_command_as_it_was_typed(text: str) -> None:
+    from fontgan.config.compose import compose_config
+    from fontgan.studio.commands import quoted
+
+    assert compose_config("complete", ["target=x", f"family={quoted(text)}"]).family == text
