@@ -12,12 +12,19 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
-from babel.core import Locale
-from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_dir
-from babel.messages.pofile import read_po, write_po
-
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from fontgan.cli import not_installed  # noqa: E402
+
+try:
+    from babel.core import Locale
+    from babel.messages.catalog import Catalog, Message
+    from babel.messages.extract import extract_from_dir
+    from babel.messages.pofile import read_po, write_po
+except ModuleNotFoundError as error:
+    sys.exit(f"scripts/studio_texts.py: {not_installed(error)}")
+
 STUDIO = ROOT / "fontgan" / "studio"
 LOCALE = STUDIO / "locale"
 LANGUAGES = ("ja", "zh_Hans", "zh_Hant")

@@ -116,8 +116,8 @@ class Project:
     def choose(self, **changed: Any) -> "Project":
         """Writes further choices down."""
         changed_project = replace(self, chosen=structs.replace(self.chosen, **changed))
+        (self.folder / changed_project.made).mkdir(parents=True, exist_ok=True)
         write_json(self.folder / "project.json", structs.asdict(changed_project.chosen))
-        (self.folder / changed_project.made).mkdir(exist_ok=True)
         return changed_project
 
 
@@ -130,7 +130,7 @@ def open_project(folder: Path) -> Project:
     if folder.exists() and not folder.is_dir():
         raise RunError(f"project={folder}: is a file. Name a folder.")
     if not file.is_file():
-        ours = {"jobs", "in", ".lock"}
+        ours = {"jobs", "in", "font", ".lock"}
         if folder.is_dir() and (strange := sorted(path.name for path in folder.iterdir() if path.name not in ours)):
             raise RunError(f"project={folder}: holds other files ({strange[0]}). Name an empty or a new folder.")
         return Project(folder, Choices())

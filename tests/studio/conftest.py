@@ -115,10 +115,12 @@ class Studio:
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
+def studio(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Studio]:
     one = Studio(tmp_path / "project")
     one.start()
     yield one
+    if "browser" in request.fixturenames:
+        request.getfixturevalue("browser").get("about:blank")  # or its page would look for the server ever after
     if one.process and one.process.poll() is None:
         one.stop()
     for job in Jobs(one.project).all():  # they outlive the server, and would work on beside the tests that follow
