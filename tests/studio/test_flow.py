@@ -150,7 +150,9 @@ def page(studio: Studio, browser: Any) -> Page:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("kill_during", [(), ("step 20, held-out", "4 of 5: tracing")], ids=["undisturbed", "killed twice"])
+@pytest.mark.parametrize(
+    "kill_during", [(), ("step 20, held-out", "4 of 5: tracing")], ids=["undisturbed", "killed twice"]
+)
 def test_from_a_font_to_the_finished_font(page: Page, tmp_path: Path, kill_during: tuple[str, ...]) -> None:
     has = [char for char in open_glyphs(str(BRUSH)).coverage(NAMED["gb2312-1"]()).present if char not in WANTED][:600]
     page.drop(part_of(BRUSH, "".join(has), tmp_path / "Brush600.ttf"))
