@@ -42,7 +42,7 @@ class Page:
 
         return self.browser.find_element(By.CSS_SELECTOR, selector)
 
-    def until(self, what: Callable[[], Any], seconds: float = 240) -> Any:
+    def until(self, what: Callable[[], Any], seconds: float = 600) -> Any:
         """Waits for what the page shows by itself, without being loaded anew."""
         from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 
