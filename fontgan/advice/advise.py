@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fontgan.advice.coverage import Advice, Coverage
-from fontgan.advice.parts import SIDE
+from fontgan.advice.parts import CANVAS, SIDE
 from fontgan.data import charset as charsets
-from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource, warn_of_outlying
 from fontgan.errors import DataError, shorten
 from fontgan.evaluation.checks_file import CheckedGlyph
@@ -17,7 +16,6 @@ from fontgan.runtime.progress import Bar
 log = logging.getLogger(__name__)
 
 DOUBTS_COUNT = 9.0  # a flagged glyph of doubt 1 counts this much more than one that passed
-_CANVAS = Frame(60, 2, 2)  # the em in a picture of SIDE px
 _EXAMPLES = 6  # waiting characters named in a reason
 
 
@@ -37,7 +35,7 @@ def advise(
     if drawn and not known:
         log.info("none of the target's characters is in the source: it is advised as if nothing were drawn yet.")
     chars = [*known, *lacking]
-    images = np.stack([source.rasterize(char, _CANVAS, SIDE) for char in Bar(chars, unit="glyph", desc="drawing")])
+    images = np.stack([source.rasterize(char, CANVAS, SIDE) for char in Bar(chars, unit="glyph", desc="drawing")])
     doubts = [checked[char].doubt if char in checked and checked[char].flags else 0 for char in lacking]
     coverage = Coverage(chars, images, np.array([0.0] * len(known) + [1 + DOUBTS_COUNT * doubt for doubt in doubts]))
     for index in range(len(known)):

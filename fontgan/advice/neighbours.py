@@ -5,11 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from fontgan.advice.coverage import ALIKE_FROM, SAME_FROM
-from fontgan.advice.parts import SIDE, describe
-from fontgan.data.frame import Frame
+from fontgan.advice.parts import CANVAS, SIDE, describe
 from fontgan.data.glyphs import GlyphSource
 
-_CANVAS = Frame(60, 2, 2)  # the em in a picture of SIDE px
 _CLEAR = 0.4  # a part that hangs together with the rest more than this tells little
 
 
@@ -19,7 +17,7 @@ class Neighbours:
     def __init__(self, source: GlyphSource, chars: Sequence[str]):
         there = source.coverage(list(chars)).present
         self.places = {char: place for place, char in enumerate(there)}
-        images = [source.rasterize(char, _CANVAS, SIDE) for char in there]
+        images = [source.rasterize(char, CANVAS, SIDE) for char in there]
         self.descriptors, self.clear = describe(np.stack(images) if images else np.empty((0, SIDE, SIDE), np.uint8))
 
     def of(self, char: str, n: int) -> list[str]:

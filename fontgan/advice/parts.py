@@ -7,7 +7,10 @@ where a cut meets the least ink, and each part is described by where its edges r
 import numpy as np
 from scipy import ndimage
 
+from fontgan.data.frame import Frame
+
 SIDE = 64  # px of the glyph images
+CANVAS = Frame(60, 2, 2)  # the em in them
 KINDS = ("left part", "right part", "top part", "bottom part", "frame", "middle", "whole")
 _CUTS = slice(SIDE // 4, 3 * SIDE // 4)  # where a glyph may be cut, in pixels from its left or top
 _CELLS, _DIRECTIONS = 6, 4  # a part's edges are pooled in 6 x 6 places and 4 directions

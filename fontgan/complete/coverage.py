@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from fontTools.ttLib import TTFont
+
 from fontgan.config.auto_source import source_of_region
 from fontgan.data import charset
 from fontgan.data.font_source import FontGlyphs
@@ -60,7 +62,7 @@ def cover(target: str) -> TypefaceCoverage:
     family, licence = "", None
     if isinstance(glyphs, FontGlyphs):
         font = open_target(target).font
-        family, licence = family_of(font), licence_of(target)
+        family, licence = family_of(font), licence_of(font)
     return TypefaceCoverage(
         family,
         "".join(has),
@@ -84,8 +86,7 @@ def sets_of(region: Region, has: list[str]) -> list[SetCoverage]:
     return sorted(found, key=lambda one: (-one.has / one.of, -one.of))
 
 
-def licence_of(target: str) -> Licence:
-    font = open_target(target).font
+def licence_of(font: TTFont) -> Licence:
     try:
         said = check_licence(font, confirm_ownership=False, family=None)
         return Licence([str(one) for one in said])

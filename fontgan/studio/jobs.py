@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from fontgan.errors import RunError
 from fontgan.runtime.files import atomic_write, write_json
@@ -119,7 +119,7 @@ class Jobs:
                 number += 1
         lane: Lane = "long" if command[0] in LONG and "until=plan" not in command else "short"
         asked = Asked(command, lane, datetime.now(UTC).isoformat(timespec="seconds"))
-        write_json(folder / "job.json", {"command": asked.command, "lane": asked.lane, "asked": asked.asked})
+        write_json(folder / "job.json", structs.asdict(asked))
         self.start_next()
         job = read_job(folder)
         if job is None:
