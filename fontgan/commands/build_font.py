@@ -1,9 +1,9 @@
 """fontgan build-font: a font file of a UFO or of glyph images, new or added to another."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from fontgan.config.schema import MISSING, OutConfig, TracingConfig, limited
+from fontgan.config.schema import MISSING, FontFileConfig, OutConfig, TracingConfig, limited
 from fontgan.data.refusal import KINDS
 from fontgan.errors import ConfigError
 from fontgan.runtime.files import user_path
@@ -19,13 +19,11 @@ EXAMPLES = (
 
 
 @dataclass
-class Config(OutConfig, TracingConfig):
+class Config(OutConfig, TracingConfig, FontFileConfig):
     input: str = MISSING
     target: str | None = MISSING
-    family: str | None = MISSING
     style_name: str | None = MISSING
     note: str | None = MISSING
-    confirm_ownership: bool = MISSING
     workers: int | None = limited(1)
     allow: list[str] = limited(choices=KINDS)
 
@@ -43,6 +41,7 @@ def main(cfg: Config) -> int:
     from fontgan.fontfile import names
     from fontgan.fontfile.build_input import lacking, open_ufo, read_glyphs
     from fontgan.fontfile.create import create_font
+    from fontgan.fontfile.credits import Credits
     from fontgan.fontfile.extend import extend_font
     from fontgan.fontfile.licence import check_licence
     from fontgan.fontfile.target import check_limits, check_out, open_target
@@ -61,6 +60,8 @@ def main(cfg: Config) -> int:
             log.info("%s", finding)
     elif cfg.confirm_ownership:
         raise ConfigError("confirm_ownership: is about a target, and there is none. Leave it out.")
+    credits = Credits.of(cfg)
+    credits.check(target.font if target else None, confirm_ownership=cfg.confirm_ownership)
     ufo = open_ufo(source)
     chars = [glyph.char for glyph in ufo.glyphs] if ufo else list(open_images(source, None, cfg.allow))
     if target:
@@ -80,13 +81,16 @@ def main(cfg: Config) -> int:
         if target.changes_first:
             log.info("%s", target.changes_first)
         extend_font(
-            target, glyphs, out, family=cfg.family, style_name=cfg.style_name, note=cfg.note, tolerance=cfg.tolerance
-        )
+            target, glyphs, out,
+            family=cfg.family, style_name=cfg.style_name, credits=credits, note=cfg.note, tolerance=cfg.tolerance,
+        )  # fmt: skip
     else:
+        if ufo and credits.copyright is None:
+            credits = replace(credits, copyright=ufo.copyright or None)
         create_font(
             glyphs, out,
-            family=family, style_name=style, note=cfg.note, units_per_em=layout.units_per_em,
-            baseline=layout.baseline, tolerance=cfg.tolerance, copyright_text=ufo.copyright if ufo else "",
+            family=family, style_name=style, credits=credits, note=cfg.note, units_per_em=layout.units_per_em,
+            baseline=layout.baseline, tolerance=cfg.tolerance,
         )  # fmt: skip
     where = f"added to those of {target.spec}" if target else "in a new font"
     log.info("%d glyphs %s: %s", len(glyphs), where, out)

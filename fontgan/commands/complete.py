@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from fontgan.base import BASE, run_path
-from fontgan.config.schema import MISSING, TracingConfig, TrainingConfig, limited
+from fontgan.config.schema import MISSING, FontFileConfig, TracingConfig, TrainingConfig, limited
 from fontgan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ EXAMPLES = (
 
 
 @dataclass
-class Config(TrainingConfig, TracingConfig):
+class Config(TrainingConfig, TracingConfig, FontFileConfig):
     target: str = MISSING
     source: Any = MISSING
     charset: str = MISSING
@@ -38,8 +38,6 @@ class Config(TrainingConfig, TracingConfig):
     effort: dict[int, Any] = MISSING
     work: str | None = MISSING
     proof: str | None = MISSING
-    family: str | None = MISSING
-    confirm_ownership: bool = MISSING
     doubtful: str = limited(choices=("keep", "drop"))
     ocr: str = MISSING
     expect: str | None = MISSING
@@ -81,7 +79,7 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
     from fontgan.complete.settle import settle, warn_of_unlike_source
     from fontgan.complete.work import Work, find_places, learn_as_before
     from fontgan.config.instantiate import source_spec
-    from fontgan.fontfile.names import check_name
+    from fontgan.fontfile.credits import Credits
     from fontgan.metrics.recognition import find_ocr
     from fontgan.runtime.files import locked
     from fontgan.training.checkpoint import find
@@ -89,7 +87,6 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
     chosen = settle(cfg)
     places = find_places(out=cfg.out, formats=cfg.formats, proof=cfg.proof, work=cfg.work, target=cfg.target)
     reader = find_ocr(cfg.ocr)
-    check_name("family", cfg.family)
     if (source := source_spec(cfg.source, "source")) is None:
         raise ConfigError("source: needs a complete font to draw from. Add source=A.ttf.")
     starts_from_base = cfg.run is None and cfg.init_from == BASE
@@ -105,7 +102,10 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
         warn_of_unlike_source(plan.source, cfg.target)
     if cfg.run is None and cfg.init_from is None:
         warn_of_clipped(plan, cfg.data.size, cfg.data.margin, cfg.allow)
-    guard_target(plan, work.font, cfg.formats, confirm_ownership=cfg.confirm_ownership, family=cfg.family)
+    credits = Credits.of(cfg)
+    guard_target(
+        plan, work.font, cfg.formats, family=cfg.family, credits=credits, confirm_ownership=cfg.confirm_ownership
+    )
     computing = {"device": cfg.trainer.device, "precision": cfg.trainer.precision}
     if cfg.run is not None:
         run, style = open_run(cfg.run, cfg.style, **computing)
@@ -122,7 +122,7 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
         refuse_blank([one for one in checks if one.char not in redrawn], work.glyphs, cfg.allow)
         added = build(
             plan, work, checks, redrawn, run=run, drop_doubtful=cfg.doubtful == "drop", family=cfg.family,
-            tolerance=cfg.tolerance,
+            credits=credits, tolerance=cfg.tolerance,
         )  # fmt: skip
         prove(plan, work)
         write_formats(work)
@@ -141,11 +141,15 @@ def tell_expected(cfg: Any, plan: "Plan", typed: Collection[str]) -> int:
     from fontgan.complete.expect import say_expected
     from fontgan.complete.font import guard_target
     from fontgan.complete.plan import say_plan
+    from fontgan.fontfile.credits import Credits
     from fontgan.runtime.files import out_file, user_path, write_json
 
     file = out_file("expect", cfg.expect, ".json")
     say_plan(plan, cfg.charset, learns=True)
-    guard_target(plan, user_path(cfg.out), cfg.formats, confirm_ownership=cfg.confirm_ownership, family=cfg.family)
+    guard_target(
+        plan, user_path(cfg.out), cfg.formats,
+        family=cfg.family, credits=Credits.of(cfg), confirm_ownership=cfg.confirm_ownership,
+    )  # fmt: skip
     found = expect_of(cfg, plan, training_config(cfg, plan, typed), typed)
     say_expected(found, len(plan.learned_from))
     told = {"minutes": round(found.minutes, 2), "expected": found.expected and found.expected._asdict()}

@@ -11,11 +11,12 @@ from fontgan.data.charset import visible
 from fontgan.errors import ConfigError, DataError, shorten
 from fontgan.evaluation.checks_file import CheckedGlyph
 from fontgan.fontfile.create import create_font
+from fontgan.fontfile.credits import Credits
 from fontgan.fontfile.extend import extend_font
 from fontgan.fontfile.formats import check_count, convert
 from fontgan.fontfile.ink import with_ink
 from fontgan.fontfile.licence import check_licence
-from fontgan.fontfile.names import check_lengths, style_of
+from fontgan.fontfile.names import check_lengths, check_name, style_of
 from fontgan.fontfile.target import check_limits, check_out, open_target
 from fontgan.fontfile.ufo import read_ufo
 from fontgan.generate.inference import Run
@@ -26,10 +27,18 @@ log = logging.getLogger(__name__)
 
 
 def guard_target(
-    plan: Plan, font: Path, formats: Collection[str] = (), *, confirm_ownership: bool, family: str | None
+    plan: Plan,
+    font: Path,
+    formats: Collection[str],
+    *,
+    confirm_ownership: bool,
+    family: str | None,
+    credits: Credits,
 ) -> None:
     """Licence, names, limits and flavour of the target, before hours are spent.  Raises: UserError."""
+    check_name("family", family)
     if plan.from_images:
+        credits.check(None, confirm_ownership=False)
         if confirm_ownership:
             raise ConfigError(
                 "confirm_ownership: is about a font that is the target, and it is a folder. Leave it out."
@@ -43,6 +52,7 @@ def guard_target(
     check_out(font, outlines=target.outlines, overwrite=True)
     check_limits(target, plan.lacking)
     check_count(formats, target.glyphs.glyph_count + len(plan.lacking))
+    credits.check(target.font, confirm_ownership=confirm_ownership)
     if family:
         check_lengths(family, style_of(target.font))
     where = target.glyphs.path.name
@@ -72,6 +82,7 @@ def build(
     run: Run,
     drop_doubtful: bool,
     family: str | None,
+    credits: Credits,
     tolerance: float,
 ) -> list[str]:
     """Builds the font of the outlines as they lie in the work folder.  Returns: the characters that went in."""
@@ -89,12 +100,12 @@ def build(
     made = work.folder / f"font{work.font.suffix}"
     note = note_of(work, run, len(glyphs), sum(glyph.char in redrawn for glyph in glyphs))
     if target:
-        extend_font(target, glyphs, made, family=family, note=note, tolerance=tolerance)
+        extend_font(target, glyphs, made, family=family, credits=credits, note=note, tolerance=tolerance)
     else:
         own = with_ink(read_ufo(work.own_outlines).glyphs_at(em), str(work.own_outlines))
         create_font(
-            [*own, *glyphs], made, family=family or plan.target.path.resolve().stem, note=note,
-            units_per_em=em, baseline=ufo.baseline, tolerance=tolerance,
+            [*own, *glyphs], made, family=family or plan.target.path.resolve().stem,
+            credits=credits, note=note, units_per_em=em, baseline=ufo.baseline, tolerance=tolerance,
         )  # fmt: skip
     work.place("out", made, work.font)
     return [glyph.char for glyph in glyphs]

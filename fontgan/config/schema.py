@@ -167,6 +167,20 @@ class TracingConfig:
     speck: float = limited(0, below=0.1)
 
 
+@dataclass
+class FontFileConfig:
+    """Keys of the verbs that build a font file: what it says of itself."""
+
+    family: str | None = MISSING
+    version: str | None = MISSING
+    designer: str | None = MISSING
+    designer_url: str | None = MISSING
+    vendor: str | None = MISSING
+    copyright: str | None = MISSING
+    licence: str | None = MISSING
+    confirm_ownership: bool = MISSING
+
+
 def settings(schema: type, path: str = "") -> Iterator[tuple[str, Field[Any]]]:
     """The keys of a config's dataclass, dotted, those of dataclasses in it too."""
     for key in fields(schema):

@@ -11,6 +11,7 @@ from fontTools.ttLib.tables.ttProgram import Program
 from fontgan.errors import ConfigError
 from fontgan.fontfile import glyphs as drawing
 from fontgan.fontfile import names
+from fontgan.fontfile.credits import FIRST_VERSION, NONE_GIVEN, Credits
 from fontgan.fontfile.outline import Bounds, DrawnGlyph, Outline
 from fontgan.fontfile.shaping import warn_of_features
 from fontgan.fontfile.verify import save_verified
@@ -32,16 +33,16 @@ def create_font(
     units_per_em: int = 1000,
     baseline: float = 880,
     tolerance: float = 0.6,
-    copyright_text: str = "",
+    credits: Credits = NONE_GIVEN,
 ) -> None:
     """Writes a font with these glyphs, a missing-glyph box and spaces.
 
     Args:
         out: ends in .ttf for TrueType curves, in .otf for CFF.
         baseline: font units from the em's top down to it; the em's top and bottom become ascent and descent.
+        credits: what the font says of itself beside its names.
         note: a sentence for the description in the name table; None for how many glyphs fontgan made.
         tolerance: how far quadratic curves may stray from cubic ones, in thousandths of the em.
-        copyright_text: for the name table; empty to leave it out.
     Raises: ConfigError if the family has no name; DataError if the font cannot hold the glyphs; RunError if the finished
         file does not draw them; OSError if it cannot be written.
     """
@@ -63,11 +64,12 @@ def create_font(
     builder.setupHorizontalMetrics({n: (widths[n], round(b[0]) if (b := bounds[n]) else 0) for n in named})
     builder.setupHorizontalHeader(ascent=ascent, descent=descent, lineGap=0)
     entries = names.naming(family, style_name) | {
-        0: copyright_text, names.UNIQUE: f"1.000;{postscript};fontgan-{drawing.digest(made)}",
-        names.VERSION: "Version 1.000", names.DESCRIPTION: note or drawing.usual_note(len(made)),
+        names.UNIQUE: f"{credits.revision or FIRST_VERSION};{postscript};fontgan-{drawing.digest(made)}",
+        names.VERSION: f"Version {FIRST_VERSION}", names.DESCRIPTION: note or drawing.usual_note(len(made)),
     }  # fmt: skip
-    builder.setupNameTable({name_id: text for name_id, text in entries.items() if text}, mac=False)
+    builder.setupNameTable(entries, mac=False)
     _set_os2(builder, style_name, ascent, descent, bounds)
+    credits.write(builder.font)
     builder.setupPost(
         keepGlyphNames=True, underlinePosition=-round(em * 0.1), underlineThickness=round(em * 0.05),
         isFixedPitch=int(len(set(widths.values())) == 1),

@@ -16,6 +16,7 @@ from fontTools.ttLib.tables.DefaultTable import DefaultTable
 from fontgan.errors import DataError, shorten
 from fontgan.fontfile import glyphs as drawing
 from fontgan.fontfile import names
+from fontgan.fontfile.credits import NONE_GIVEN, Credits
 from fontgan.fontfile.outline import Bounds, DrawnGlyph
 from fontgan.fontfile.shaping import warn_of_features
 from fontgan.fontfile.target import Target
@@ -38,6 +39,7 @@ def extend_font(
     *,
     family: str | None = None,
     style_name: str | None = None,
+    credits: Credits = NONE_GIVEN,
     note: str | None = None,
     tolerance: float = 0.6,
 ) -> None:
@@ -48,7 +50,7 @@ def extend_font(
     Args:
         glyphs: in the target's units per em; no more than ``target.check_limits`` allows.
         family, style_name: new names; None for the target's own.
-        note, tolerance: as in ``create_font``.
+        credits, note, tolerance: as in ``create_font``.
     Raises: DataError if the font cannot hold the glyphs; RunError if the finished file does not draw them;
         OSError if it cannot be written.
     """
@@ -59,6 +61,7 @@ def extend_font(
         _extend(font, kind, made)
         if family or style_name:
             names.rename(font, family or names.family_of(font), style_name or names.style_of(font))
+        credits.write(font)
         names.annotate(font, note or drawing.usual_note(len(made)), drawing.digest(made))
     except (AssertionError, AttributeError, IndexError, KeyError, TypeError, struct.error) as error:
         raise DataError(

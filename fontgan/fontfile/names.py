@@ -32,9 +32,9 @@ def glyph_name(char: str, taken: Container[str] = ()) -> str:
 
 
 def check_name(key: str, name: str | None) -> None:
-    """Raises: ConfigError if a family or style name that a user gave holds no letter, or what no name may hold."""
+    """Raises: ConfigError if an entry of the name table that a user gave holds nothing, or what none may hold."""
     if name is not None and (not name.strip() or any(unicodedata.category(char) == "Cc" for char in name)):
-        raise ConfigError(f"{key}={name!r}: a name in one line is needed. Write one, or leave {key} out.")
+        raise ConfigError(f"{key}={name!r}: a text in one line is needed. Write one, or leave {key} out.")
 
 
 def check_lengths(family: str, style: str) -> None:
@@ -54,20 +54,21 @@ def check_lengths(family: str, style: str) -> None:
 
 def family_of(font: TTFont) -> str:
     """The family, of characters that show: a name of a stranger goes into messages, UFOs and pages."""
-    return printable(_entry(font, TYPO_FAMILY) or _entry(font, FAMILY))
+    return printable(entry_of(font, TYPO_FAMILY) or entry_of(font, FAMILY))
 
 
 def style_of(font: TTFont) -> str:
-    return printable(_entry(font, TYPO_STYLE) or _entry(font, STYLE)) or "Regular"
+    return printable(entry_of(font, TYPO_STYLE) or entry_of(font, STYLE)) or "Regular"
 
 
 def postscript_of(font: TTFont) -> str:
     """The PostScript name, or one made of the others where the font has none or one that none may be."""
-    own = _entry(font, POSTSCRIPT)
+    own = entry_of(font, POSTSCRIPT)
     return own if re.fullmatch(r"[!-~]{1,63}", own) else postscript_name(family_of(font), style_of(font))
 
 
-def _entry(font: TTFont, name_id: int) -> str:
+def entry_of(font: TTFont, name_id: int) -> str:
+    """An entry of the name table, the English one where there are several; empty where there is none."""
     return (font["name"].getDebugName(name_id) or "") if "name" in font else ""
 
 
@@ -103,7 +104,7 @@ def cff_names(family: str, style: str) -> dict[str, str]:
 
 def rename(font: TTFont, family: str, style: str) -> None:
     """Gives a font another family and style name wherever it bears them; localised ones go."""
-    _replace(font, _WITH_FAMILY, naming(family, style))
+    replace(font, _WITH_FAMILY, naming(family, style))
     if "CFF " in font:
         cff = font["CFF "].cff
         cff.fontNames[0] = postscript_name(family, style)
@@ -113,13 +114,13 @@ def rename(font: TTFont, family: str, style: str) -> None:
 
 def annotate(font: TTFont, note: str, digest: str) -> None:
     """Appends a sentence to the description, and makes the unique identifier that of another font by a digest of it."""
-    before, old = _entry(font, DESCRIPTION), _entry(font, UNIQUE)
-    own = old if old and family_of(font) in old else f"{_entry(font, VERSION)};{_entry(font, POSTSCRIPT)}"
+    before, old = entry_of(font, DESCRIPTION), entry_of(font, UNIQUE)
+    own = old if old and family_of(font) in old else f"{entry_of(font, VERSION)};{entry_of(font, POSTSCRIPT)}"
     description = {} if note in before else {DESCRIPTION: f"{before.rstrip()} {note}".strip()}
-    _replace(font, (UNIQUE,), description | {UNIQUE: f"{own};fontgan-{digest}"})
+    replace(font, (UNIQUE,), description | {UNIQUE: f"{own};fontgan-{digest}"})
 
 
-def _replace(font: TTFont, gone: tuple[int, ...], names: dict[int, str]) -> None:
+def replace(font: TTFont, gone: tuple[int, ...], names: dict[int, str]) -> None:
     """Sets English names for Windows, and for Mac OS too where the font has such names and they can hold them."""
     table = font["name"]
     platforms = {(record.platformID, record.platEncID, record.langID) for record in table.names}

@@ -169,7 +169,9 @@ def font_facts(glyphs: FontGlyphs) -> dict[str, str]:
     """What a font says of itself: names, version, licence, and the note on how its glyphs were made."""
     facts, names = glyphs.describe(), glyphs._tables.get("name")
     found = {title: facts[title.lower()] for title in ("Family", "Style", "Version", "Copyright", "Licence")}
-    found |= {"Licence at": facts["licence_url"], "Note": "" if names is None else names.getDebugName(10)}
+    found |= {"Licence at": facts["licence_url"]}
+    if names is not None:
+        found |= {"Designer": names.getDebugName(9), "Note": names.getDebugName(10)}
     return {title: said for title, said in found.items() if said}
 
 

@@ -32,6 +32,7 @@ def complete(project: Project) -> list[str]:
     ]
     if chosen.family:
         words.append(f"family={quoted(chosen.family)}")
+    words += [f"{key}={quoted(value)}" for key, value in chosen.credits.items()]
     if chosen.owned:
         words.append("confirm_ownership=true")
     if chosen.doubtful != "keep":

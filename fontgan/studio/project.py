@@ -35,6 +35,7 @@ class Choices(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     owned: bool = False  # the licence of the target was read, and the user may change it all the same
     doubtful: str = "keep"
     formats: list[str] = []  # beside the font itself
+    credits: dict[str, str] = {}  # what the font is to say of itself, by the settings of fontgan complete
     settings: dict[str, str] = {}  # further settings of fontgan complete, as typed
     round: Annotated[int, Meta(ge=1)] = 1  # trainings that were begun with other glyphs or sources
     trained_on: str = ""  # what the present round was begun with: ``Project.learns_from``

@@ -49,6 +49,13 @@ VERBS = {
     "template": noted("making pages to print"),
     "scan": noted("cutting the photographs"),
 }
+CREDITS = {
+    "version": noted("Version"),
+    "designer": noted("Designer"),
+    "designer_url": noted("Designer’s page"),
+    "copyright": noted("Copyright"),
+    "licence": noted("Licence"),
+}
 STATES = {
     "waiting": noted("waits"),
     "running": noted("at work"),
@@ -103,5 +110,5 @@ BASELINES = {
 KINDS = [noted("sans"), noted("song"), noted("kai"), noted("round")]  # of the fonts of the shelf
 FACTS = [
     noted("Family"), noted("Style"), noted("Version"), noted("Copyright"), noted("Licence"), noted("Licence at"),
-    noted("Note"), noted("Glyphs"), noted("Units per em"), noted("Above and below the baseline"),
+    noted("Note"), noted("Designer"), noted("Glyphs"), noted("Units per em"), noted("Above and below the baseline"),
 ]  # fmt: skip

@@ -244,9 +244,11 @@ def test_a_folder_of_drawings_becomes_a_new_font(tmp_path: Path) -> None:
     out = tmp_path / "Hand.ttf"
     assert "it is a folder" in error_line(complete(folder, out, "confirm_ownership=true"))
     assert not out.with_name("Hand-work").exists()
-    result = complete(folder, out, "family=My Hand", "formats=[otf,woff2]")
+    result = complete(folder, out, "family=My Hand", "formats=[otf,woff2]", "version=1.1", "licence=OFL")
     assert result.returncode == 0, result.stderr
     font = TTFont(out)
+    assert font["name"].getDebugName(5) == "Version 1.100"
+    assert "SIL Open Font License" in font["name"].getDebugName(13)
     assert set(map(ord, HAS + LACKS + " ")) <= set(font.getBestCmap())
     assert font["name"].getDebugName(1) == "My Hand"
     assert font.getGlyphOrder()[0] == ".notdef"
@@ -331,7 +333,7 @@ def ink_in_common(a: np.ndarray, b: np.ndarray) -> float:
         ({"doubtful": "maybe"}, "keep, drop"),
         ({"tolerance": "0"}, "tolerance"),
         ({"tolerance": "0.001"}, "0.01 or more and 20 at most"),
-        ({"family": "''"}, "a name in one line"),
+        ({"family": "''"}, "a text in one line"),
         ({"proof": "/proc/page.html"}, "nothing can be written"),
         ({"work": "/proc/work"}, "nothing can be written"),
         ({"data.charset": "gb2312-1"}, "charset=..."),

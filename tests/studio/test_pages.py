@@ -202,6 +202,28 @@ def test_the_language_follows_the_browser_and_a_choice_wins(studio: Studio) -> N
     assert studio.post("/language", {"language": "ja", "back": "//elsewhere.example"}).headers["location"] == "/"
 
 
+def test_what_the_font_says_of_itself_becomes_settings_of_its_command(studio: Studio) -> None:
+    studio.post("/start/hand", {"charset": "gb2312-1", "family": "My Hand"})
+    assert 'name="licence"' in studio.get("/font").text
+    said = {"version": "1.2", "designer": "O'Hara", "copyright": "© 2026 O'Hara", "licence": "OFL"}
+    assert studio.post("/font/build", said | {"family": "My Hand"}).status == 303
+    asked = next(job["command"] for job in studio.jobs() if job["command"][0] == "complete")
+    from fontgan.config.compose import compose_config
+
+    composed = compose_config("complete", asked[1:])
+    assert {key: composed[key] for key in said} == said
+    page = html.unescape(studio.get("/font").text)
+    assert all(f'value="{value}"' in page for value in said.values())
+
+
+def test_of_anothers_font_copyright_and_licence_stay(studio: Studio) -> None:
+    studio.post("/start/drop", files=[("A.ttf", BRUSH.read_bytes())])
+    page = studio.get("/font").text
+    assert 'name="designer"' in page
+    assert 'name="licence"' not in page
+    assert "Copyright and licence stay" in page
+
+
 def test_a_damaged_project_is_told_in_a_line_and_stays(tmp_path: Path) -> None:
     from tests.helpers import error_line, fontgan
 

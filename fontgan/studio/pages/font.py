@@ -1,6 +1,8 @@
 """Step 5, the font: what it is called, text set in it, and the files."""
 
+from datetime import date
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import Response
@@ -8,11 +10,13 @@ from starlette.responses import Response
 from fontgan.data.font_source import FontGlyphs
 from fontgan.report import specimens
 from fontgan.report.proof import font_facts
-from fontgan.studio import commands
+from fontgan.studio import commands, words
 from fontgan.studio.app import Answer, Visit
 from fontgan.studio.pages.start import MAX_TEXT
 
 FORMATS = ("otf", "woff2")
+MAX_CREDIT = 2000  # characters: a paragraph
+OWNERS = ("copyright", "licence")  # of another's font they stay
 
 
 def show(visit: Visit) -> Response:
@@ -28,6 +32,8 @@ def show(visit: Visit) -> Response:
         proof=project.relative(project.proof) if project.proof.is_file() else None,
         outlines=(project.work / "outlines.ufo").is_dir(),
         text=project.chosen.text or sample_text(font),
+        asked=[key for key in words.CREDITS if key not in OWNERS or project.from_images or project.chosen.owned],
+        year=date.today().year,
         formats=[ending for ending in FORMATS if not project.font.endswith(ending)],
     )
 
@@ -62,10 +68,12 @@ def stamp(file: Path) -> int:
 
 def build(visit: Visit) -> Response:
     """Builds the font again: with another name, other files, or what was rejected and drawn anew."""
-    changed = {"doubtful": "drop" if visit.field("doubtful") == "drop" else "keep"}
+    changed: dict[str, Any] = {"doubtful": "drop" if visit.field("doubtful") == "drop" else "keep"}
     if (family := visit.field("family")[:100]) or "family" in visit.form:
         changed["family"] = family
     formats = [ending for ending in FORMATS if ending in visit.form.getlist("formats")]
+    if "version" in visit.form:
+        changed["credits"] = {key: said for key in words.CREDITS if (said := visit.field(key)[:MAX_CREDIT])}
     project = visit.project.choose(**changed, formats=formats)
     visit.ask(commands.complete(project))
     return visit.to("/font")

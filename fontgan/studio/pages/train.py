@@ -10,7 +10,7 @@ from starlette.responses import Response
 from fontgan.config.help import Section, sections
 from fontgan.errors import DataError
 from fontgan.loggers.lines import MAX_LINE_BYTES
-from fontgan.studio import commands
+from fontgan.studio import commands, words
 from fontgan.studio.app import Answer, Visit
 from fontgan.studio.jobs import Job
 from fontgan.studio.pages.start import MAX_TEXT
@@ -20,7 +20,7 @@ from fontgan.untrusted.plain_json import MAX_BYTES
 # Settings that a page of the studio has a place for, or that its files depend on.
 ELSEWHERE = {
     "target", "source", "charset", "out", "work", "proof", "family", "confirm_ownership", "doubtful", "expect", "run", "style",
-    "formats",
+    "formats", *words.CREDITS,
 }  # fmt: skip
 _ONE_AT_A_TIME = Lock()  # Hydra composes for one thread at a time
 
