@@ -12,11 +12,12 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from fontgan.errors import ConfigError
+from fontgan.errors import ConfigError, RunError
 from fontgan.runtime.files import locked
 from fontgan.studio.app import make_app
 from fontgan.studio.guard import LOOPBACK
 from fontgan.studio.jobs import Jobs
+from fontgan.studio.own_text import draw_again
 from fontgan.studio.project import open_project
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def serve(folder: Path, *, host: str, port: int, opens: bool) -> None:
 
         async def start_waiting() -> None:
             while True:
-                await asyncio.to_thread(jobs.start_next)
+                await asyncio.to_thread(look_after, folder, jobs)
                 await asyncio.sleep(LOOK_EVERY_S)
 
         @contextlib.asynccontextmanager
@@ -61,6 +62,13 @@ def serve(folder: Path, *, host: str, port: int, opens: bool) -> None:
         if opens:
             webbrowser.open(address)
         server.run(sockets=[listening])
+
+
+def look_after(folder: Path, jobs: Jobs) -> None:
+    """Starts what waits, and asks for what follows of itself."""
+    jobs.start_next()
+    with contextlib.suppress(RunError):  # every page says that project.json cannot be read
+        draw_again(open_project(folder), jobs)
 
 
 def listen(host: str, port: int) -> socket.socket:

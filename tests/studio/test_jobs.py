@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+import shutil
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fontgan.studio.jobs import Jobs, read_pid
+from fontgan.studio.commands import draw_text
+from fontgan.studio.jobs import Jobs, read_pid, write_end
+from fontgan.studio.own_text import AT_MOST_EVERY_S, draw_again
 from fontgan.studio.progress import progress_of
+from fontgan.studio.project import open_project
 from tests.helpers import BRUSH
 from tests.studio.conftest import Studio
 
@@ -112,3 +120,39 @@ def test_progress_is_read_from_what_a_command_writes() -> None:
     assert (later.stage, later.share) == (4, None)
     assert progress_of("").share is None
     assert progress_of("x: 3% 1/? [00:01<?]").share is None
+
+
+def test_the_own_text_is_drawn_again_after_a_save_of_the_training(tmp_path: Path) -> None:
+    def write_job(number: int, command: list[str], age: float) -> Path:
+        folder = tmp_path / "jobs" / f"{number:04d}"
+        folder.mkdir(parents=True)
+        asked = datetime.now(UTC) - timedelta(seconds=age)
+        (folder / "job.json").write_text(json.dumps({"command": command, "lane": "short", "asked": asked.isoformat()}))
+        (folder / "log.txt").touch()
+        return folder
+
+    def drawn_for(text: str, **last: Any) -> list[list[str]]:
+        """What is asked for after a save, where the text was drawn for before that with this end and age."""
+        project = open_project(tmp_path).choose(target="in/A.ttf", text=text)
+        (project.work / "run" / "checkpoints" / "step-00000200").mkdir(parents=True, exist_ok=True)
+        with (write_job(1, ["coverage"], 0) / ".lock").open("wb") as busy:  # so that nothing starts
+            fcntl.flock(busy, fcntl.LOCK_EX)
+            if last:
+                write_end(
+                    write_job(2, draw_text(project.choose(text=last.get("before", text))), last["age"]), last["code"]
+                )
+            draw_again(project.choose(text=text), Jobs(tmp_path))
+            found = [job.command for job in Jobs(tmp_path).all() if job.state == "waiting"]
+        shutil.rmtree(tmp_path / "jobs")
+        return found
+
+    first = drawn_for("永字")
+    assert [words[0] for words in first] == ["infer"]
+    assert {"text='永字'", "which=last"} <= set(first[0])
+    assert drawn_for("") == [], "no text was chosen"
+    assert drawn_for("永字", age=600, code=0) == first, "the training has saved since"
+    assert drawn_for("永字", age=-5, code=0) == [], "the save was drawn"
+    assert drawn_for("永字", age=AT_MOST_EVERY_S / 2, code=0) == [], "it was drawn a moment ago"
+    assert drawn_for("永字", age=600, code=1) == [], "what failed is not tried again by itself"
+    assert drawn_for("永字", age=600, code=130) == [], "nor what was stopped"
+    assert drawn_for("永字", age=600, code=1, before="字") == first, "another text is"

@@ -40,7 +40,7 @@ def show(visit: Visit) -> Response:
 
 def metrics_of(font: FontGlyphs) -> dict[str, str]:
     facts = font.describe()
-    lines = f"{facts['ascent']:g} / {facts['descent']:g} em"
+    lines = f"{facts['ascent']:g} / {facts['descent']:g}"
     return {
         "Glyphs": str(font.glyph_count),
         "Units per em": str(font.units_per_em),
