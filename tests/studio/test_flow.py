@@ -109,7 +109,9 @@ class Page:
             self.until(lambda stage=stage: stage in self.jobs().last("complete").log)  # type: ignore[union-attr]
             self.break_off()
         self.until(lambda: self.jobs().last("complete").state in ("done", "failed"))  # type: ignore[union-attr]
-        assert self.studio.jobs()[-1]["code"] == 0, self.studio.jobs()[-1]["log"]
+        made = self.jobs().last("complete")
+        assert made
+        assert made.state == "done", made.log
 
     def break_off(self) -> None:
         """Server and training die, as when the power goes; the page is opened again and shows where things stand."""
