@@ -7,7 +7,7 @@ from markupsafe import Markup, escape
 
 from fontgan.studio.words import BASELINES
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 200, 44, 150, 14, 26  # px
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, LINE = 640, 200, 44, 150, 14, 26, 15  # px
 
 
 class Scores(NamedTuple):
@@ -35,15 +35,18 @@ def plot(scores: Scores, say: Callable[..., str], metric: str = "ssim") -> Marku
         return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
 
     parts = []
+    step, value = points[-1]
     if levels:
-        name, value = max(levels.items(), key=lambda level: level[1])
-        label = escape(f"{say(BASELINES.get(name, name))} {value:.2f}")
+        name, level = max(levels.items(), key=lambda one: one[1])
+        label = escape(f"{say(BASELINES.get(name, name))} {level:.2f}")
+        at = y(level)
+        if abs(at - y(value)) < LINE:  # the two numbers would lie upon each other
+            at = y(value) + (LINE if level <= value else -LINE)
         parts.append(
-            f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
-            f'<text x="{WIDTH - RIGHT + 8}" y="{y(value) + 4:.1f}">{label}</text>'
+            f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(level):.1f}" y2="{y(level):.1f}"/>'
+            f'<text x="{WIDTH - RIGHT + 8}" y="{at + 4:.1f}">{label}</text>'
         )
     way = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in points)
-    step, value = points[-1]
     parts.append(f'<polyline points="{way}"/><circle cx="{x(step):.1f}" cy="{y(value):.1f}" r="3.5"/>')
     parts.append(f'<text class="now" x="{WIDTH - RIGHT + 8}" y="{y(value) + 4:.1f}">{value:.2f}</text>')
     parts.append(f'<text x="{LEFT}" y="{HEIGHT - 6}">0</text>')

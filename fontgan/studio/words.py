@@ -27,6 +27,7 @@ REGION_OF_SET = {
     "ksx1001-hangul": noted("Korean"),
     "ascii": noted("Latin"),
 }
+SET_OF_LANGUAGE = {"zh_Hans": "gb2312-1", "zh_Hant": "big5-1", "ja": "kana+jis-1"}  # what a hand begins with
 REGION_NAMES = {
     "simplified Chinese": REGION_OF_SET["gb2312-1"],
     "traditional Chinese": REGION_OF_SET["big5-1"],

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fontgan.studio.plot import HEIGHT, LINE, Scores, plot
 from fontgan.studio.uploads import MAX_NAME, are_glyphs, safe_name
 from tests.helpers import BRUSH, box, make_font
 from tests.studio.conftest import Studio
@@ -222,6 +223,26 @@ def test_of_anothers_font_copyright_and_licence_stay(studio: Studio) -> None:
     assert 'name="designer"' in page
     assert 'name="licence"' not in page
     assert "Copyright and licence stay" in page
+
+
+def test_an_empty_hand_begins_with_the_characters_of_the_pages_language(studio: Studio) -> None:
+    for language, charset in [("zh-TW", "big5-1"), ("ja", "kana+jis-1"), ("zh-CN", "gb2312-1")]:
+        page = studio.get("/", Accept_Language=language).text
+        assert re.findall(r'<option value="(\S+)" selected>', page)[0] == charset
+    studio.post("/start/hand", {"charset": "gb2312-1", "family": ""})
+    assert "<h1>A new font</h1>" in studio.get("/").text
+
+
+@pytest.mark.parametrize("blank", [0.59, 0.62, 0.63, 0.66])
+def test_the_numbers_of_the_plot_do_not_lie_upon_each_other(blank: float) -> None:
+    drawn = plot(
+        Scores([(100, {"ssim": 0.5}), (200, {"ssim": 0.63})], {"blank_page": {"ssim": blank}}),
+        lambda said, **values: said % values,
+    )
+    (level,) = re.findall(r'<text x="\d+" y="([\d.]+)">a blank page', drawn)
+    (now,) = re.findall(r'<text class="now" x="\d+" y="([\d.]+)">', drawn)
+    assert abs(float(level) - float(now)) >= LINE
+    assert 0 < float(level) < HEIGHT
 
 
 def test_a_damaged_project_is_told_in_a_line_and_stays(tmp_path: Path) -> None:
