@@ -33,9 +33,6 @@ EXAMPLES = 2  # glyphs that the graph is traced with: of one, torch would take t
 SHOTS = 4  # references that a graph of them is traced with; it takes any number
 
 
-MISSING = (ImportError,)
-
-
 class Drawing(nn.Module):
     """What ``draw_pixels`` computes of a batch, as one module; its inputs and outputs are the graph's."""
 
@@ -136,8 +133,8 @@ def _why_not(error: BaseException) -> str:
                 f"export: the operator {operator} of this network cannot be exported to ONNX. Write the part that uses it "
                 "with other operations (docs/reference/extending.md), or train with another part."
             )
-        if isinstance(cause, MISSING):
+        if isinstance(cause, ImportError):
             return f"export: needs a package that is not installed ({cause}). Run pip install 'fontgan[export]'."
         cause, last = cause.__cause__, cause
     told = " ".join(str(last).split())[:200]
-    return f"export: this network cannot be exported to ONNX ({told}). What decides by values, in Python, cannot be."
+    return f"export: this network cannot be exported to ONNX ({told}). A forward that branches on values, in Python, cannot be."

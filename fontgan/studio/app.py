@@ -115,8 +115,8 @@ Answer = Callable[[Visit], Response]
 
 
 def in_trouble(jobs: list[Job]) -> list[Job]:
-    """The last job of each verb, where it came to no good end; of these the last alone."""
-    last = {job.verb: job for job in jobs}
+    """The last job of each kind, where it came to no good end; of these the last alone."""
+    last = {job.does: job for job in jobs}
     return sorted((job for job in last.values() if job.state in NO_GOOD), key=lambda job: job.number)[-1:]
 
 

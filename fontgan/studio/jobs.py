@@ -14,9 +14,9 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, to_builtins
 
 from fontgan.errors import RunError
 from fontgan.runtime.files import atomic_write, write_json
@@ -24,17 +24,14 @@ from fontgan.untrusted.plain_json import convert, read_json
 
 Lane = Literal["long", "short"]
 State = Literal["waiting", "running", "done", "failed", "stopped", "cut off"]
-# What uses the whole machine for minutes or hours; all else is done beside it, one at a time.
-LONG = ("complete", "train", "finetune")
 STOPPED = (130, -signal.SIGINT)  # exit codes after Ctrl-C
 
 
 class Asked(Struct, frozen=True, forbid_unknown_fields=True):
     """The schema of ``job.json``."""
 
-    command: list[str]
-    lane: Lane
-    asked: str
+    command: Annotated[list[str], Meta(min_length=1)]
+    asked: datetime
 
 
 class Ended(Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,8 +51,7 @@ class Job:
 
     folder: Path
     command: list[str]
-    lane: Lane
-    asked: str
+    asked: datetime
     state: State
 
     @property
@@ -63,8 +59,14 @@ class Job:
         return int(self.folder.name)
 
     @property
-    def verb(self) -> str:
-        return self.command[0]
+    def does(self) -> str:
+        """The verb; ``expect`` where ``fontgan complete`` only tells what to expect."""
+        return "expect" if any(word.startswith("expect=") for word in self.command) else self.command[0]
+
+    @property
+    def lane(self) -> Lane:
+        """Training and building use the whole machine for minutes or hours; all else is done beside them, one at a time."""
+        return "long" if self.does == "complete" else "short"
 
     @property
     def typed(self) -> str:
@@ -99,9 +101,9 @@ class Jobs:
     def get(self, number: int) -> Job | None:
         return read_job(self.folder / f"{number:04d}")
 
-    def last(self, verb: str, *words: str) -> Job | None:
-        """The latest job of a verb, with these words in its command."""
-        found = [job for job in self.all() if job.verb == verb and set(words) <= set(job.command)]
+    def last(self, does: str, *words: str) -> Job | None:
+        """The latest job that does this, with these words in its command."""
+        found = [job for job in self.all() if job.does == does and set(words) <= set(job.command)]
         return found[-1] if found else None
 
     def ask(self, command: list[str]) -> Job:
@@ -117,9 +119,8 @@ class Jobs:
                 break
             except FileExistsError:  # being made by another request, or damaged
                 number += 1
-        lane: Lane = "long" if command[0] in LONG and "until=plan" not in command else "short"
-        asked = Asked(command, lane, datetime.now(UTC).isoformat(timespec="seconds"))
-        write_json(folder / "job.json", structs.asdict(asked))
+        asked = Asked(command, datetime.now(UTC).replace(microsecond=0))
+        write_json(folder / "job.json", to_builtins(asked))
         self.start_next()
         job = read_job(folder)
         if job is None:
@@ -152,7 +153,7 @@ def read_job(folder: Path) -> Job | None:
         asked = convert(read_json(folder / "job.json"), Asked)
     except (OSError, ValueError):
         return None
-    return Job(folder, asked.command, asked.lane, asked.asked, state_of(folder))
+    return Job(folder, asked.command, asked.asked, state_of(folder))
 
 
 def state_of(folder: Path) -> State:

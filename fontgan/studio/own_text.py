@@ -1,6 +1,6 @@
 """The user's own text, drawn anew by itself after each save of the training."""
 
-from datetime import UTC, datetime
+import time
 
 from fontgan.studio import commands
 from fontgan.studio.jobs import Jobs
@@ -18,11 +18,10 @@ def draw_again(project: Project, jobs: Jobs) -> None:
     if not project.chosen.text or not saved:
         return
     command = commands.draw_text(project)
-    last = jobs.last("infer", *command[2:4])  # of this text, wherever it is drawn
+    last = jobs.last("infer", *(word for word in command if word.startswith(("text=", "out="))))
     if last is None:
         jobs.ask(command)
         return
-    since = max(saved) - datetime.fromisoformat(last.asked).timestamp()
-    waited = datetime.now(UTC).timestamp() - datetime.fromisoformat(last.asked).timestamp()
-    if last.state in ("done", "cut off") and since > 0 and waited > AT_MOST_EVERY_S:
+    asked = last.asked.timestamp()
+    if last.state in ("done", "cut off") and max(saved) > asked and time.time() > asked + AT_MOST_EVERY_S:
         jobs.ask(command)

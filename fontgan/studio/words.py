@@ -41,9 +41,10 @@ REASONS = {
     "blank": noted("has no ink"),
     "clipped": noted("is cut off at the edge"),
 }
-VERBS = {
+DOINGS = {
     "coverage": noted("looking at the typeface"),
     "preview": noted("drawing some characters untrained"),
+    "expect": noted("estimating time and quality"),
     "complete": noted("training, drawing and building the font"),
     "infer": noted("drawing your text"),
     "advise": noted("choosing what to draw next"),

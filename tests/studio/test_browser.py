@@ -79,7 +79,7 @@ def test_a_page_elsewhere_cannot_start_a_job(begun: Studio, browser: Any, tmp_pa
     )
     before = len(begun.jobs())
     browser.get(trap.as_uri())
-    browser.execute_async_script("setTimeout(arguments[0], 1500)")
+    begun.wait(lambda: "from another page" in browser.find_element("tag name", "body").text)  # the answer to the form
     assert len(begun.jobs()) == before
 
 

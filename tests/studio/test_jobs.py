@@ -62,12 +62,17 @@ def test_one_of_each_lane_runs_and_the_rest_waits_in_order(jobs: Jobs) -> None:
     first = jobs.ask(COVERAGE)
     second = jobs.ask([*COVERAGE, "out=second.json"])
     third = jobs.ask([*COVERAGE, "out=third.json"])
-    long = jobs.ask(["train", "trainer.max_steps=none"])  # refused, but in a lane of its own
+    long = jobs.ask(["complete", "target=nothing.ttf"])  # refused, but in a lane of its own
     assert [first.state, second.state, third.state, long.state] == ["running", "waiting", "waiting", "running"]
     assert jobs.ask([*COVERAGE, "out=third.json"]).number == third.number, "what waits is not asked for twice"
+    expect = jobs.ask(["complete", "target=nothing.ttf", "expect=expected.json"])
+    assert (long.does, expect.does, expect.lane) == ("complete", "expect", "short"), (
+        "to tell what to expect is no training"
+    )
+    jobs.stop(expect)
     jobs.stop(second)
     wait(jobs)
-    assert [job.state for job in jobs.all()] == ["done", "stopped", "done", "failed"]
+    assert [job.state for job in jobs.all()] == ["done", "stopped", "done", "failed", "stopped"]
     assert not (jobs.project / "second.json").exists()
 
 
@@ -80,7 +85,18 @@ def test_a_job_whose_process_died_is_cut_off(jobs: Jobs) -> None:
     assert jobs.all()[0].state == "cut off"
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"command": 3}', '{"command": [], "lane": "x", "asked": ""}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"command": 3}',
+        '{"command": [], "lane": "x", "asked": ""}',
+        '{"command": [], "asked": "2026-01-01T00:00:00Z"}',
+        '{"command": ["scan"], "asked": ""}',
+    ],
+)
 def test_a_damaged_job_is_passed_over(jobs: Jobs, content: str) -> None:
     folder = jobs.folder / "0001"
     folder.mkdir(parents=True)
@@ -127,7 +143,7 @@ def test_the_own_text_is_drawn_again_after_a_save_of_the_training(tmp_path: Path
         folder = tmp_path / "jobs" / f"{number:04d}"
         folder.mkdir(parents=True)
         asked = datetime.now(UTC) - timedelta(seconds=age)
-        (folder / "job.json").write_text(json.dumps({"command": command, "lane": "short", "asked": asked.isoformat()}))
+        (folder / "job.json").write_text(json.dumps({"command": command, "asked": asked.isoformat()}))
         (folder / "log.txt").touch()
         return folder
 

@@ -6,6 +6,7 @@ import html
 import io
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,16 @@ def test_images_named_by_characters_are_glyphs_and_others_are_pages(studio: Stud
     studio.post("/start/drop", files=[("mine/U+6C38.png", png()), ("mine/字.png", png())])
     assert json.loads((studio.project / "project.json").read_text())["target"] == "in/glyphs"
     assert sorted(file.name for file in (studio.project / "in" / "glyphs").iterdir()) == ["U+6C38.png", "字.png"]
+
+
+def test_outlines_that_are_not_made_yet_are_not_sent(studio: Studio) -> None:
+    assert studio.get("/ufo").status == 404
+    studio.post("/start/hand", {"charset": "gb2312-1"})
+    (studio.project / "font" / "work" / "outlines.ufo").mkdir(parents=True)
+    assert studio.get("/ufo").status == 404
+    (studio.project / "font" / "work" / "outlines.ufo" / "metainfo.plist").touch()
+    sent = zipfile.ZipFile(io.BytesIO(studio.get("/ufo").body))
+    assert sent.namelist() == ["outlines.ufo/metainfo.plist"]
 
 
 def test_ink_is_kept_as_strokes_and_as_an_image(studio: Studio) -> None:

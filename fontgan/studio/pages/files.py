@@ -46,14 +46,13 @@ def inside(visit: Visit, path: str) -> Path:
 def send_ufo(visit: Visit) -> Response:
     """The outlines of the work folder, packed."""
     work = visit.project.work
+    files = [file for ufo in ("outlines.ufo", "own.ufo") for file in sorted((work / ufo).rglob("*")) if file.is_file()]
+    if not files:
+        raise HTTPException(404, "There are no outlines yet.")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for ufo in (work / "outlines.ufo", work / "own.ufo"):
-            for file in sorted(ufo.rglob("*")):
-                if file.is_file():
-                    archive.write(file, file.relative_to(work).as_posix())
-    if not packed.tell():
-        raise HTTPException(404, "There are no outlines yet.")
+        for file in files:
+            archive.write(file, file.relative_to(work).as_posix())
     name = quote(f"{visit.project.name}.ufo.zip")
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
     return Response(packed.getvalue(), media_type="application/zip", headers=headers)

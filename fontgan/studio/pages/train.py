@@ -12,7 +12,6 @@ from fontgan.errors import DataError
 from fontgan.loggers.lines import MAX_LINE_BYTES
 from fontgan.studio import commands, words
 from fontgan.studio.app import Answer, Visit
-from fontgan.studio.jobs import Job
 from fontgan.studio.pages.start import MAX_TEXT
 from fontgan.studio.plot import Scores, plot
 from fontgan.untrusted.plain_json import MAX_BYTES
@@ -32,7 +31,7 @@ def show(visit: Visit) -> Response:
     return visit.page(
         "train",
         expected=expected_of(visit),
-        last=last_training(visit),
+        last=visit.jobs.last("complete"),
         sheet=visit.project.relative(sheet) if sheet.is_file() else None,
         sheet_at=int(sheet.stat().st_mtime) if sheet.is_file() else 0,
         plot=plot(scores, visit.say),
@@ -44,16 +43,11 @@ def show(visit: Visit) -> Response:
 
 def expected_of(visit: Visit) -> dict[str, Any] | None:
     """What ``fontgan complete expect=`` told, if it was asked of the same typeface, source and characters."""
-    asked, now = visit.jobs.last("complete", "expect=expected.json"), commands.complete(visit.project)
+    asked, now = visit.jobs.last("expect"), commands.complete(visit.project)
     same = [word for word in now if word.startswith(("target=", "source=", "charset="))]
     if asked is None or asked.state != "done" or not set(same) <= set(asked.command):
         return None
     return visit.project.read("expected.json")
-
-
-def last_training(visit: Visit) -> Job | None:
-    found = [job for job in visit.jobs.all() if job.verb == "complete" and "expect=expected.json" not in job.command]
-    return found[-1] if found else None
 
 
 def read_scores(visit: Visit) -> Scores:
