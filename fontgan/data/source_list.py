@@ -30,14 +30,6 @@ class SourceList:
         chosen._part_of = {**self._part_of, **part_of}
         return chosen
 
-    def number_of(self, char: str) -> int:
-        """Which of the parts a character comes from."""
-        return self._number(char)
-
-    def frame_of(self, number: int) -> Frame:
-        """The own cell of a part -> that of the first."""
-        return self._frame(number)
-
     def coverage(self, wanted: list[str] | None) -> Coverage:
         found = self.parts[0].coverage(wanted)
         present, diagnostics = list(found.present), Diagnostics(d for d in found.diagnostics if d.level != "note")
@@ -71,7 +63,7 @@ class SourceList:
         return part.rasterize(char, own.compose(frame), size)
 
     def fingerprint(self, chars: list[str]) -> str:
-        numbers = {char: self._number(char) for char in chars}
+        numbers = {char: self.number_of(char) for char in chars}
         own = [[char for char in chars if numbers[char] == number] for number in range(len(self.parts))]
         prints = [part.fingerprint(of_part) for part, of_part in zip(self.parts, own, strict=True)]
         return hashlib.sha256(f"{prints}|{sorted(numbers.items())}".encode()).hexdigest()
@@ -80,16 +72,17 @@ class SourceList:
         return {**self.parts[0].describe(), "then": [part.path.name for part in self.parts[1:]]}
 
     def _find(self, char: str) -> tuple[GlyphSource, Frame]:
-        number = self._number(char)
-        return self.parts[number], self._frame(number)
+        number = self.number_of(char)
+        return self.parts[number], self.frame_of(number)
 
-    def _number(self, char: str) -> int:
+    def number_of(self, char: str) -> int:
+        """Which of the parts a character comes from."""
         if char not in self._part_of:
             self.coverage([char])
         return self._part_of.get(char, 0)  # which says what is the matter with it
 
-    def _frame(self, number: int) -> Frame:
-        """Fitted on characters of both; where they share none, their ems are one."""
+    def frame_of(self, number: int) -> Frame:
+        """The own cell of a part -> that of the first, fitted on characters of both; their ems are one where they share none."""
         if (frame := self._frames[number]) is None:
             part, first = self.parts[number], self.parts[0]
             shared = subsample_evenly(part.coverage(first.coverage(None).present).present, FITTED_ON)

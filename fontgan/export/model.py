@@ -13,6 +13,7 @@ from fontgan.export.graph import Drawing, encoder_to_onnx, to_onnx
 from fontgan.export.half import computed_in_half, kept_in_half
 from fontgan.export.metadata import describe, licence_note
 from fontgan.generate.inference import Run
+from fontgan.generate.onnx_run import open_session
 
 if TYPE_CHECKING:
     import onnx
@@ -75,8 +76,6 @@ def export_model(
 
 def difference(run: Run, data: bytes, *, references: bool = False, seed: int = 0) -> tuple[int, float]:
     """How far onnxruntime and torch draw apart on glyphs of noise and strokes: grey levels at most, and on average."""
-    import onnxruntime
-
     source = np.random.default_rng(seed)
     glyphs = _strokes(source, (TRIED, run.in_channels), run.size)
     given: np.ndarray
@@ -85,9 +84,7 @@ def difference(run: Run, data: bytes, *, references: bool = False, seed: int = 0
     else:
         given = np.eye(len(run.styles), dtype=np.float32)[source.integers(len(run.styles), size=TRIED)]
         given[-1] = np.float32(1 / len(run.styles))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    session = open_session(data, ["CPUExecutionProvider"], "export")
     fed = {"glyphs": glyphs, "references" if references else "style": given}
     drawn = session.run(["drawn"], {name: fed[name] for name in (one.name for one in session.get_inputs())})[0]
     with torch.inference_mode():

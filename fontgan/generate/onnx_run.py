@@ -43,7 +43,7 @@ def load_exported(file: str, *, device: str = "auto", precision: str = "auto", b
         )
     providers = _providers(device)
     data = path.read_bytes()
-    session = _session(data, providers, path)
+    session = open_session(data, providers, path)
     return OnnxRun(path, data, session, batch_size)
 
 
@@ -99,7 +99,7 @@ class OnnxRun(BaseRun):
     @cached_property
     def _compares(self) -> Any:
         assert self._encoder is not None
-        return _session(self._encoder, ["CPUExecutionProvider"], self.where)
+        return open_session(self._encoder, ["CPUExecutionProvider"], self.where)
 
     def learn_style(self, pixels: np.ndarray) -> None:
         self._references.append(pixels)
@@ -119,7 +119,8 @@ def _providers(device: str) -> list[str]:
     return [CUDA, "CPUExecutionProvider"] if there and device != "cpu" else ["CPUExecutionProvider"]
 
 
-def _session(data: bytes, providers: list[str], where: object) -> Any:
+def open_session(data: bytes, providers: list[str], where: object) -> Any:
+    """A graph made ready by onnxruntime. Raises: RunError if it cannot be."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -83,6 +83,17 @@ def test_a_page_elsewhere_cannot_start_a_job(begun: Studio, browser: Any, tmp_pa
     assert len(begun.jobs()) == before
 
 
+def test_files_that_do_not_arrive_are_told_of(studio: Studio, browser: Any) -> None:
+    visit(browser, studio.address)
+    said = browser.find_element("css selector", ".not-sent")
+    assert not said.is_displayed()
+    studio.kill()
+    browser.find_element("css selector", "input[type=file]").send_keys(str(BRUSH))
+    studio.wait(said.is_displayed, seconds=20)
+    assert "did not arrive" in said.text
+    assert not browser.find_element("css selector", ".sending").is_displayed()
+
+
 def test_keys_reach_every_step(begun: Studio, browser: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 

@@ -76,7 +76,9 @@ function send(form, files) {
   for (const field of new FormData(form).entries()) if (!(field[1] instanceof File)) data.append(...field);
   for (const file of files) if (!file.name.startsWith(".")) data.append("files", file, file.name);
   const bar = form.querySelector(".sending");
+  const notSent = form.querySelector(".not-sent");
   bar.hidden = false;
+  notSent.hidden = true;
   const request = new XMLHttpRequest();
   request.upload.addEventListener("progress", (event) => (bar.value = event.loaded / Math.max(1, event.total)));
   request.addEventListener("load", () => {
@@ -88,7 +90,10 @@ function send(form, files) {
     document.write(request.responseText);
     document.close();
   });
-  request.addEventListener("error", () => (bar.hidden = true));
+  request.addEventListener("error", () => {
+    bar.hidden = true;
+    notSent.hidden = false;
+  });
   request.open("POST", form.action);
   request.send(data);
 }
@@ -137,7 +142,7 @@ if (grid) {
     const there = cell.classList.contains(verdict === "keep" ? "kept" : "rejected");
     const body = new URLSearchParams({ char: cell.dataset.c, verdict: there ? "none" : verdict });
     const answer = await fetch(grid.dataset.judge, { method: "POST", body, headers: { Accept: "application/json" } });
-    if (!answer.ok) return;
+    if (!answer.ok) return location.reload(); // the glyphs are others by now: what stands is shown
     const found = await answer.json();
     cell.classList.toggle("kept", found.keep.includes(cell.dataset.c));
     cell.classList.toggle("rejected", found.reject.includes(cell.dataset.c));
