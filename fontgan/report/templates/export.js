@@ -355,6 +355,7 @@ function pathOf(outline, [scale, dx, dy] = [1, 0, 0], digits = 3) {
 }
 
 // -- drawing -------------------------------------------------------------------------------------------------
+const MOST_KEPT = 4000; // glyphs, of all styles and mixtures that were looked at
 const drawn = new Map(); // style and character -> { outline in em, advance and left in em }
 const box = byId("text");
 const set = byId("set");
@@ -424,6 +425,7 @@ function arrange(style) {
 async function drawAll() {
   const mine = ++turn;
   const style = currentStyle();
+  if (drawn.size > MOST_KEPT) drawn.clear(); // before the text is drawn: downloads take its glyphs from here
   const elements = arrange(style);
   if (!network) return;
   enable(false);
@@ -445,7 +447,6 @@ async function drawAll() {
   }
   const engine = { webgpu: "WebGPU", wasm: "WebAssembly" }[network.engine];
   status.textContent = say("ready", { engine, ms: Math.round(Number(status.dataset.ms)) });
-  if (drawn.size > 4000) drawn.clear();
   enable(layout.some(({ known }) => known));
 }
 

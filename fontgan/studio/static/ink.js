@@ -1,4 +1,4 @@
-// <ink-canvas>: a sheet to write or mend one character on, with its tools..
+// <ink-canvas>: a sheet to write or mend one character on, with its tools.
 //
 //   char     the character                    ghost  URL of the source's glyph image, shown faint
 //   save     URL that takes the JSON (POST)   base   URL of a glyph image that is mended
