@@ -78,8 +78,10 @@ def measure(browser: Any, name: str, program: str, address: str) -> None:
         events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
         urls = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
         outside = [url for url in urls if not url.startswith((address, "data:", "blob:", "about:"))]
+        memory = subprocess.run(["ps", "-o", "rss=", "-p", str(server.pid)], capture_output=True, text=True, check=True)
         print(
-            f"{name}: first answer {up:.2f} s, page {statistics.median(times):.2f} s, requests elsewhere {len(outside)}"
+            f"{name}: first answer {up:.2f} s, page {statistics.median(times):.2f} s, "
+            f"memory {int(memory.stdout) / 1024:.0f} MB, requests elsewhere {len(outside)}"
         )
     finally:
         server.kill()
