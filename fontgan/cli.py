@@ -14,6 +14,7 @@ from fontgan import __version__
 from fontgan.config.verbs import file_name, verbs
 from fontgan.errors import UserError, one_line
 from fontgan.runtime.log_setup import set_up_logging
+from fontgan.runtime.process_groups import break_like_ctrl_c
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +54,7 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
     if wrong := misuse(verb, flags, overrides):
         return refuse(f"fontgan {verb}: {wrong}")
     set_up_logging(verbose)
+    break_like_ctrl_c()
     try:
         if show_help:
             print(verb_help(verb, overrides, sweep=sweep))

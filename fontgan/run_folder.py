@@ -19,7 +19,7 @@ from fontgan.data.pack import Pack
 from fontgan.errors import RunError, UserError
 from fontgan.runtime import distributed
 from fontgan.runtime.device import describe
-from fontgan.runtime.files import locked
+from fontgan.runtime.locks import locked
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.finetune import PretrainedRun
 from fontgan.training.schedule import Schedule, TrainingPlan

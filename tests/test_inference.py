@@ -369,9 +369,7 @@ def test_the_ends_of_a_path_are_the_styles_themselves(
 @pytest.fixture
 def cores(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Gives the machine so many cores."""
-    return lambda count: monkeypatch.setattr(
-        "fontgan.runtime.threads.os.sched_getaffinity", lambda process: set(range(count))
-    )
+    return lambda count: monkeypatch.setattr("fontgan.runtime.threads.usable_cores", lambda: count)
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -1,6 +1,5 @@
 """The data's way to a training step: packing fonts, reading batches, and a pack of many pairs."""
 
-import os
 import shutil
 import tempfile
 import time
@@ -11,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 from omegaconf import DictConfig
 
@@ -26,6 +26,7 @@ from fontgan.data.pack import make_pack, open_pack, write_index
 from fontgan.data.pack_shards import PixelWriter, rows_in_a_shard
 from fontgan.data.sources import asset
 from fontgan.errors import RunError
+from fontgan.runtime.cores import usable_cores
 from fontgan.runtime.log_setup import quiet
 from fontgan.runtime.subprocesses import map_in_processes
 from fontgan.runtime.timing import ratio, summarize
@@ -77,7 +78,7 @@ def measure_packing(name: str, cfg: DictConfig, setup: Setup) -> list[Figure]:
             drawing[workers].append(time.perf_counter() - started)
 
     tasks = {"1 process": lambda: pack(1)}
-    if len(os.sched_getaffinity(0)) > 1:
+    if usable_cores() > 1:
         tasks["2 processes"] = lambda: pack(2)
     with quiet():
         planning = setup.time({"plan": lambda: build_plan(cfg)}, "planning", once=True)["plan"]
@@ -168,9 +169,8 @@ def read_packs(folder: Path, setup: Setup) -> tuple[list[tuple[str, float, str]]
 
 
 def own_mib() -> float:
-    """Memory of this process in MiB, without the pages of files it maps: the kernel takes those back as it likes."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return int(status.partition("RssAnon:")[2].split()[0]) / 1024
+    """Memory of this process in MiB that no other shares: without the files it maps, which the system takes back."""
+    return psutil.Process().memory_full_info().uss / 2**20  # type: ignore[no-any-return]
 
 
 def write_synthetic_pack(folder: Path, *, styles: int, chars: int, size: int) -> None:

@@ -1,6 +1,5 @@
 """Glyph images -> a font file, as many as a Chinese standard has, by all cores."""
 
-import os
 import tempfile
 import time
 from functools import partial
@@ -17,6 +16,7 @@ from fontgan.data.sources import asset
 from fontgan.fontfile.create import create_font
 from fontgan.fontfile.layout import Layout
 from fontgan.fontfile.vectorize import vectorize_folder
+from fontgan.runtime.cores import usable_cores
 from fontgan.runtime.log_setup import quiet
 from fontgan.runtime.progress import Bar
 from fontgan.runtime.timing import ratio, summarize
@@ -28,7 +28,7 @@ COMPARED = 400  # images that one process and two are compared on
 
 def measure(setup: Setup, glyphs: int) -> list[Figure]:
     """So many images in a folder -> a new TrueType font."""
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     with tempfile.TemporaryDirectory() as folder, quiet("fontgan"):
         images = Path(folder) / "images"
         images.mkdir()

@@ -1,18 +1,18 @@
 """The machine and versions that figures hold for, and its peak rates; nothing that tells whose machine it is."""
 
-import os
 import platform
-import re
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 
 from fontgan import __version__
+from fontgan.runtime.cores import usable_cores
 from fontgan.runtime.device import pick_precision, wait_for
+from fontgan.runtime.linux import cpu_model
 from fontgan.runtime.timing import time_interleaved
 
 # Instruction sets that decide how fast a network computes.
@@ -31,9 +31,9 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
     return {
         "device": device.type,
         "cpu": cpu_name(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
         "gpu": gpu.name if gpu else None,
         "gpu_memory_gib": round(gpu.total_memory / 2**30) if gpu else None,
         "capabilities": [f"sm_{gpu.major}{gpu.minor}"] if gpu else sets,
@@ -47,11 +47,8 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
 
 
 def cpu_name() -> str:
-    """As the kernel names it, else the architecture."""
-    file = Path("/proc/cpuinfo")
-    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
-    named = re.search(r"^model name\s*:(.*)", text, re.MULTILINE)
-    return named[1].strip() if named else platform.machine()
+    """As the system names it, else the architecture."""
+    return cpu_model() or platform.processor() or platform.machine()
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def main(cfg: Any, typed: Collection[str] = ()) -> int:
     from fontgan.config.instantiate import source_spec
     from fontgan.fontfile.credits import Credits
     from fontgan.metrics.recognition import find_ocr
-    from fontgan.runtime.files import locked
+    from fontgan.runtime.locks import locked
     from fontgan.training.checkpoint import find
 
     chosen = settle(cfg)

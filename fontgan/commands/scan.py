@@ -1,7 +1,6 @@
 """fontgan scan: scanned or photographed template pages -> a folder of glyph images."""
 
 import logging
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +36,9 @@ def main(cfg: Config) -> int:
 
     from fontgan.handwriting.harvest import check_cells, check_report, cut_pages
     from fontgan.handwriting.pictures import find_pictures
+    from fontgan.runtime.cores import usable_cores
 
-    cv2.setNumThreads(len(os.sched_getaffinity(0)))
+    cv2.setNumThreads(usable_cores())
     out = user_path(cfg.out)
     beside = out.resolve().parent / f"{out.resolve().name}-doubtful.png"
     report = beside if cfg.report is None else user_path(cfg.report)

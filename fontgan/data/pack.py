@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -31,7 +30,13 @@ from fontgan.data.plan import PairPlan, StyleInput
 from fontgan.data.sources import STYLE_NAME
 from fontgan.errors import DataError
 from fontgan.runtime.checksums import FileSum, file_sum, read_sealed, sealed
-from fontgan.runtime.files import atomic_write, replace_folder, shared_lock, sync_folder
+from fontgan.runtime.files import (
+    atomic_write,
+    clear_all_dead_asides,
+    replace_folder,
+    sync_folder,
+    temporary_sibling,
+)  # fmt: skip
 from fontgan.runtime.log_setup import quiet
 from fontgan.runtime.progress import Bar
 from fontgan.untrusted.plain_json import convert
@@ -190,16 +195,15 @@ def make_pack(plan: PairPlan, cache: Path, *, workers: int | None = None) -> Pac
         log.info("found the glyphs packed in %s", folder)
         return replace(pack, manifest=manifest(plan))  # which may know more than when it was packed
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        shared_lock(folder.parent),
-        # What is left in it at the end is what had the pack's name before.
-        TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True) as aside,
-    ):
-        _write(plan, Path(aside), workers)
-        sync_folder(Path(aside))
+    clear_all_dead_asides(folder.parent)
+    with temporary_sibling(folder) as aside:  # at the end what had the pack's name before is in it
+        fresh = aside / "pack"
+        fresh.mkdir()
+        _write(plan, fresh, workers)
+        sync_folder(fresh)
         with quiet(__name__):  # what is damaged was told before
             if _intact(folder) is None:  # else it is another run's, that serves as well
-                replace_folder(Path(aside), folder)
+                replace_folder(fresh, folder)
                 sync_folder(folder.parent)
     log.info("packed %d characters into %s", len(plan.chars), folder)
     return open_pack(folder)

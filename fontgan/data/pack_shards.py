@@ -1,12 +1,13 @@
 """The glyph images of a pack: rows of uint8 pixels over several ``.npy`` files, none of them ever whole in memory.
 
 Every shard but the last holds the same number of rows, so a row's place follows from its number alone. They are read
-with ``preadv``, not mapped: pages of a map that were touched count as memory of the process, and stay there. The CRC-32
+plainly, not mapped: pages of a map that were touched count as memory of the process, and stay there. The CRC-32
 of every row stands in ``checksums.npy`` and is compared whenever the row is read, so that opening a pack costs nothing.
 """
 
 import io
 import os
+import threading
 import weakref
 import zlib
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ import numpy as np
 
 from fontgan.data.glyphs import PAPER
 from fontgan.errors import DataError
+from fontgan.runtime.linux import start_writing
 
 SHARD_BYTES = 256 * 2**20  # at most; whole rows
 SUMS = "checksums.npy"
@@ -42,11 +44,22 @@ def _shard_shapes(rows: int, size: int, shard_rows: int) -> dict[str, tuple[int,
 
 
 class _OpenFile:
-    """Closed when nobody holds it any more: so never under a thread that is reading."""
+    """A file that threads read and write in turns. It is closed when nobody holds it any more, never under a thread."""
 
-    def __init__(self, path: Path, flags: int):
-        self.descriptor = os.open(path, flags | os.O_CLOEXEC)
-        weakref.finalize(self, os.close, self.descriptor)
+    def __init__(self, path: Path, mode: str):
+        self.file = io.FileIO(path, mode)
+        weakref.finalize(self, self.file.close)
+        self._turn = threading.Lock()
+
+    def read_into(self, view: memoryview, offset: int) -> int:
+        with self._turn:
+            self.file.seek(offset)
+            return self.file.readinto(view)
+
+    def write(self, view: memoryview, offset: int) -> int:
+        with self._turn:
+            self.file.seek(offset)
+            return self.file.write(view)
 
 
 class PixelRows:
@@ -66,7 +79,7 @@ class PixelRows:
                     raise ValueError(f"{name} is cut off or too long")
             self._files.append(folder / name)
         self._shard_rows, self._sums = shard_rows, sums
-        self._open = lru_cache(OPEN_SHARDS)(partial(_OpenFile, flags=os.O_RDONLY))  # and drops those long not used
+        self._open = lru_cache(OPEN_SHARDS)(partial(_OpenFile, mode="rb"))  # and drops those long not used
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -110,7 +123,7 @@ class PixelRows:
     def _read(self, shard: int, place: int, into: memoryview) -> None:
         file, offset = self._open(self._files[shard]), HEADER_BYTES + place * self.row_bytes
         while into:
-            count = os.preadv(file.descriptor, [into], offset)  # at most 2 GiB at once
+            count = file.read_into(into, offset)  # at most 2 GiB at once
             if count == 0:
                 raise self._damaged(shard, "was cut off while it was read")
             into, offset = into[count:], offset + count
@@ -128,7 +141,7 @@ class PixelWriter:
     def __init__(self, folder: Path, *, rows: int, size: int, shard_rows: int):
         self.folder, self.rows, self.size, self.shard_rows = folder, rows, size, shard_rows
         self._shapes = {**_shard_shapes(rows, size, shard_rows), SUMS: (rows,)}
-        self._open = cache(partial(_OpenFile, flags=os.O_WRONLY))
+        self._open = cache(partial(_OpenFile, mode="rb+"))
 
     def __reduce__(self) -> tuple[Any, ...]:  # without open files
         shape = {"rows": self.rows, "size": self.size, "shard_rows": self.shard_rows}
@@ -155,15 +168,16 @@ class PixelWriter:
     def _write(self, name: str, place: int, rows: np.ndarray) -> None:
         file, left, offset = self._open(self.folder / name), rows.data.cast("B"), HEADER_BYTES + place * rows[0].nbytes
         while left:
-            written = os.pwrite(file.descriptor, left, offset)
-            # Starts the disk on it now, so that ``sync`` has little to wait for; what is on its way is not dropped.
-            os.posix_fadvise(file.descriptor, offset, written, os.POSIX_FADV_DONTNEED)
+            written = file.write(left, offset)
+            # So that ``sync`` has little to wait for; what is on its way is not dropped.
+            start_writing(file.file.fileno(), offset=offset, length=written)
             left, offset = left[written:], offset + written
 
-    def sync(self) -> None:
-        """Waits until all that any process has written is on the disk."""
+    def close(self) -> None:
+        """Waits until all that any process has written is on the disk, and lets go of the files."""
         for name in self._shapes:
-            os.fsync(self._open(self.folder / name).descriptor)
+            os.fsync(self._open(self.folder / name).file.fileno())
+        self._open.cache_clear()
 
 
 def npy_header(kind: str, shape: tuple[int, ...]) -> bytes:

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.pack_shards import PixelWriter
+from fontgan.runtime.cores import usable_cores
 from fontgan.runtime.subprocesses import map_in_processes
 
 CHUNK_BYTES = 2**20  # drawn and written at once
@@ -53,10 +53,10 @@ def draw_rows(job: PackJob, *, workers: int | None, progress: Callable[[int], ob
     progress(job.draw_chunk(0))  # by this process, and timed
     left = range(1, -(-job.writer.rows // job.chunk_rows))
     worthwhile = math.ceil((time.perf_counter() - began) * len(left) / MIN_S_PER_PROCESS)
-    processes = max(1, min(workers or len(os.sched_getaffinity(0)), worthwhile, len(left)))
+    processes = max(1, min(workers or usable_cores(), worthwhile, len(left)))
     doing = "draws glyphs for the pack"
     drawn = map_in_processes(job.draw_chunk, left, processes=processes, doing=doing, key="data.workers")
     with contextlib.closing(drawn):
         for rows in drawn:
             progress(rows)
-    job.writer.sync()
+    job.writer.close()

@@ -30,7 +30,8 @@ from fontgan.generate.inference import load
 from fontgan.metrics.recognition import find_ocr
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
 from fontgan.run_folder import is_finished
-from fontgan.runtime.files import atomic_write, locked, user_path, write_json
+from fontgan.runtime.files import atomic_write, user_path, write_json
+from fontgan.runtime.locks import locked
 from fontgan.runtime.log_setup import say
 from fontgan.train import train as fit
 from fontgan.training.budget import NO_END, parse_budget

@@ -75,14 +75,15 @@ def write_page(
     fonts = page_fonts(run, page_source(run, font), chars, confirm_ownership=confirm_ownership)
     model = export_model(run, precision="kept_fp16", licence=licence, encoder=False).data
     with temporary_sibling(out) as aside:
-        _write(aside, run, fonts, model, title, licence)
-        size = sum(file.stat().st_size for file in aside.rglob("*") if file.is_file())
+        fresh = aside / out.name
+        fresh.mkdir()
+        _write(fresh, run, fonts, model, title, licence)
+        size = sum(file.stat().st_size for file in fresh.rglob("*") if file.is_file())
         if size > MAX_BYTES:
             raise DataError(
                 f"page: would have {size / 1e6:.1f} MB, and {MAX_BYTES / 1e6:.0f} are the most. Give fewer characters: chars=."
             )
-        aside.chmod(0o755)
-        replace_folder(aside, out)
+        replace_folder(fresh, out)
     return size
 
 

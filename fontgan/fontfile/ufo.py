@@ -122,7 +122,6 @@ def write_ufo(
         writer.writeLayerContents()
         writer.writeLib({"public.glyphOrder": order, MADE_BY: "fontgan vectorize"})
         writer.close()
-        fresh.chmod(0o755)
         replace_folder(fresh, out)
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import sys
 from collections.abc import Collection
 from functools import partial
@@ -19,6 +18,7 @@ from fontgan.errors import DataError, shorten
 from fontgan.fontfile.layout import Layout
 from fontgan.fontfile.outline import DrawnGlyph, Outline
 from fontgan.fontfile.trace import PixelsToUnits, trace
+from fontgan.runtime.cores import usable_cores
 from fontgan.runtime.progress import Bar
 from fontgan.runtime.subprocesses import map_in_processes
 
@@ -90,7 +90,7 @@ def vectorize_folder(
     work = partial(_trace_files, reader=reader, cells=cells, layout=layout, tolerance=tolerance, speck=speck)
     tally = Tally(folder, cells=cells.canvas is not None)
     chunks = [list(files.items())[first : first + CHUNK] for first in range(0, len(files), CHUNK)]
-    processes = min(workers or len(os.sched_getaffinity(0)), len(chunks)) if len(files) >= MIN_FILES_FOR_POOL else 1
+    processes = min(workers or usable_cores(), len(chunks)) if len(files) >= MIN_FILES_FOR_POOL else 1
     if processes == 1:
         chunks = [[item] for item in files.items()]
     outlines: dict[str, Outline] = {}

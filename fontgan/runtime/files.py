@@ -1,76 +1,37 @@
-"""Writing so that a file or folder is whole or not there; locks and folders."""
+"""Writing so that a file or folder is whole or not there; where files go."""
 
 import contextlib
-import ctypes
-import errno
-import fcntl
 import glob
 import json
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fontgan.errors import ConfigError, RunError
+import platformdirs
 
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of <fcntl.h> and <stdio.h>
+from fontgan.errors import ConfigError
+from fontgan.runtime import linux
+from fontgan.runtime.locks import hold
+
 _ASIDE = re.compile(r"\..+-[a-z0-9_]{8}")  # what ``tempfile`` makes of the prefixes here, and -replaced
+_PATIENCE_S = (0.01, 0.1, 0.5)
 
 
 def atomic_write(file: Path, content: bytes | str) -> None:
-    """Writes without a name and gives it one when all is on the disk. Raises: OSError, and leaves what was there.
-
-    A process that is killed leaves nothing of it. Where a file is replaced, its new content has a name aside for a moment;
-    what was left there is replaced in turn.
-    """
+    """Writes aside and gives the content its name when all is on the disk. Raises: OSError, and leaves what was there."""
     data = as_utf8(content) if isinstance(content, str) else content
-    handle = _open_nameless(file.parent)
-    if handle is None:
+    if not linux.write_nameless(file, data):
         _write_aside(file, data)
-        return
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(handle)
-        _name(handle, file)
 
 
 def write_json(file: Path, content: Any, *, allow_nan: bool = True) -> None:
     """Writes JSON that people read too, as ``atomic_write`` does."""
     atomic_write(file, json.dumps(content, ensure_ascii=False, indent=1, allow_nan=allow_nan) + "\n")
-
-
-def _open_nameless(folder: Path) -> int | None:
-    """A file of the folder's disk that has no name yet; None where the file system has no such files."""
-    try:
-        handle = os.open(folder, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
-            return None
-        raise
-    os.fchmod(handle, 0o644)
-    return handle
-
-
-def _name(handle: int, file: Path) -> None:
-    """Gives a nameless file the name of ``file``, also where another has it."""
-    try:
-        _link(handle, file)
-    except FileExistsError:
-        aside = file.with_name(f".{file.name}-replaced")  # a link replaces nothing
-        aside.unlink(missing_ok=True)
-        with contextlib.suppress(FileExistsError):  # another process that writes the same file: either content is whole
-            _link(handle, aside)
-        with contextlib.suppress(FileNotFoundError):  # it has put ours in place
-            aside.replace(file)
-
-
-def _link(handle: int, name: Path) -> None:
-    # With a folder's handle, though the path needs none, Python takes the call that follows the link in /proc.
-    os.link(f"/proc/self/fd/{handle}", name, src_dir_fd=handle, follow_symlinks=True)
 
 
 def _write_aside(file: Path, data: bytes) -> None:
@@ -81,39 +42,42 @@ def _write_aside(file: Path, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         Path(aside).chmod(0o644)
-        Path(aside).replace(file)
+        replace(Path(aside), file)
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
 
 
+def replace(file: Path, to: Path) -> None:
+    """Gives a file the name ``to``, also where another has it. Raises: OSError.
+
+    On Windows a scanner of viruses may hold a file that was just written; it lets go of it in a moment.
+    """
+    for wait_s in _PATIENCE_S if os.name == "nt" else ():
+        with contextlib.suppress(PermissionError):
+            file.replace(to)
+            return
+        time.sleep(wait_s)
+    file.replace(to)
+
+
 def replace_folder(fresh: Path, folder: Path) -> None:
     """Gives ``fresh`` the name ``folder``; what had that name has the one of ``fresh`` afterwards. On Linux' own file
-    systems there is no moment without it.
+    systems there is no moment without it; elsewhere ``temporary_sibling`` puts back what one killed in that moment left.
 
     Raises: OSError if it cannot be renamed, and leaves what was there.
     """
     if not folder.exists():
-        fresh.rename(folder)
-    elif not _exchange(fresh, folder):
-        before = fresh.with_name(f".{folder.name}-replaced")
-        folder.rename(before)
-        fresh.rename(folder)
-        before.rename(fresh)
+        replace(fresh, folder)
+    elif not linux.exchange(fresh, folder):
+        before = _before(folder)
+        replace(folder, before)
+        replace(fresh, folder)
+        replace(before, fresh)
 
 
-def _exchange(one: Path, other: Path) -> bool:
-    """Exchanges two names at once; False where the system or the file system cannot."""
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except AttributeError:
-        return False
-    if renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP):
-        return False
-    raise OSError(number, os.strerror(number), str(other))
+def _before(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}-replaced")
 
 
 @contextlib.contextmanager
@@ -125,7 +89,7 @@ def temporary_sibling(out: Path) -> Iterator[Path]:
     clear_dead_asides(out)
     aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        with _hold_folder(aside):
+        with hold(aside / ".lock"):
             yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -133,20 +97,22 @@ def temporary_sibling(out: Path) -> Iterator[Path]:
 
 def clear_dead_asides(out: Path) -> None:
     """Removes what ``temporary_sibling`` made for this ``out`` in processes that were killed."""
-    for left in out.parent.glob(f".{glob.escape(out.name)}-{'[a-z0-9_]' * 8}"):
-        with contextlib.suppress(BlockingIOError), _hold_folder(left):
-            shutil.rmtree(left)
+    if not out.exists() and _before(out).exists():
+        replace(_before(out), out)
+    _clear_dead(out.parent, glob.escape(out.name))
 
 
-@contextlib.contextmanager
-def _hold_folder(folder: Path) -> Iterator[None]:
-    """Raises: BlockingIOError if another process holds it."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)
+def clear_all_dead_asides(folder: Path) -> None:
+    """Removes what ``temporary_sibling`` made in a folder, for whatever name, in processes that were killed."""
+    _clear_dead(folder, "*")
+
+
+def _clear_dead(folder: Path, name: str) -> None:
+    for left in folder.glob(f".{name}-{'[a-z0-9_]' * 8}/"):
+        with contextlib.suppress(BlockingIOError):
+            with hold(left / ".lock"):
+                shutil.rmtree(left, ignore_errors=True)
+            shutil.rmtree(left, ignore_errors=True)  # Windows removes no file that is open, as the lock was
 
 
 def as_utf8(text: str) -> bytes:
@@ -216,7 +182,9 @@ def make_folder_of(out: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Waits until the names in a folder are on the disk: a renamed file is not safe before."""
+    """Waits until the names in a folder are on the disk: a renamed file is not safe before. Windows has no such call."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -224,32 +192,8 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-@contextlib.contextmanager
-def locked(folder: Path, what: str) -> Iterator[None]:
-    """Holds a folder for this process; a dead one holds nothing. Raises: RunError if another process holds it."""
-    with (folder / ".lock").open("a") as lock:  # "w" would empty what a link leads to
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunError(f"{folder}: {what} is at work there. Wait for it or use another folder.") from error
-        yield
-
-
-@contextlib.contextmanager
-def shared_lock(folder: Path) -> Iterator[None]:
-    """For folders that several processes write into at once, each its own things aside: what killed ones left is removed
-    when nobody else is at it. The lock is a file beside the folder, ``<folder>.lock``. Raises: OSError."""
-    with folder.with_name(f"{folder.name}.lock").open("a") as lock:
-        # Where others are writing, what lies aside may be theirs; the next who is alone clears up.
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            clear_asides(folder)
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        yield
-
-
 def cache_folder(configured: str | None) -> Path:
-    """Where packs are kept: as configured, else FONTGAN_CACHE, else the user's cache folder."""
+    """Where packs are kept: as configured, else FONTGAN_CACHE, else where the system has users' caches."""
     if chosen := configured or os.environ.get("FONTGAN_CACHE"):
         return user_path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fontgan"
+    return platformdirs.user_cache_path("fontgan", appauthor=False)

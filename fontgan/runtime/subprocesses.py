@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 Thing = TypeVar("Thing")
 Result = TypeVar("Result")
 
+_MOST_PROCESSES = 61  # as many as Windows can wait for at once
 _MAX_IN_FLIGHT = 4  # things for each process that are sent before the result of the first is asked for
 
 
@@ -54,7 +55,9 @@ def map_in_processes(
         for thing in left:
             try:
                 spawn = multiprocessing.get_context("spawn")
-                pool = pool or ProcessPoolExecutor(processes, spawn, _begin, (pickle.dumps(work),))
+                pool = pool or ProcessPoolExecutor(
+                    min(processes, _MOST_PROCESSES), spawn, _begin, (pickle.dumps(work),)
+                )
                 with _apart_from_this_program():
                     pending.append(pool.submit(_do, thing))
             except (OSError, RuntimeError, ValueError) as error:
@@ -96,12 +99,24 @@ def _apart_from_this_program() -> Iterator[None]:
     ``if __name__ == "__main__"``. Nothing that is sent to them lies there.
     """
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
-    masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which they inherit
+    try:
+        with _ctrl_c_held_back():
+            yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """What is started meanwhile inherits it. Windows has no such mask: there a process is on its own until ``_begin``."""
+    if sys.platform == "win32":
+        yield
+        return
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, masked)
-        sys.modules["__main__"] = main
 
 
 # -- in the other processes -------------------------------------------------------------------
@@ -112,6 +127,7 @@ _work: Any = None  # the pickled callable, then the callable
 def _begin(work: bytes) -> None:
     global _work
     _work = work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_starter, daemon=True).start()
 
 

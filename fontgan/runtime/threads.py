@@ -3,12 +3,12 @@
 Threads and not processes, because what they do most, decoding, resampling and packing images, leaves Python's lock.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from fontgan.runtime.cores import usable_cores
 from fontgan.runtime.distributed import processes_here
 
 Thing = TypeVar("Thing")
@@ -32,7 +32,7 @@ def ordered_map(
             the next thing is asked for then: a network on a CPU takes all cores, and each of its steps would wait for
             the one that a thread holds.
     """
-    threads = max(1, min(MAX_THREADS, len(os.sched_getaffinity(0)) // processes_here()))
+    threads = max(1, min(MAX_THREADS, usable_cores() // processes_here()))
     if threads == 1 and not overlap:
         yield from map(work, things)
         return

@@ -1,10 +1,10 @@
 """The commands that a project has been asked for: a folder each, whatever server or page is open.
 
-``jobs/0007/`` holds ``job.json`` (what was asked), and once it runs ``log.txt`` and ``pid``; ``ended.json`` when it is over.
+``jobs/0007/`` holds ``job.json`` (what was asked), and once it runs ``log.txt``; ``stop`` asks it to stop, and ``ended.json``
+tells that it is over.
 A job that runs holds its folder's lock, so that one whose process died is known from one at work.
 """
 
-import fcntl
 import json
 import os
 import shlex
@@ -20,10 +20,13 @@ from msgspec import Meta, Struct, to_builtins
 
 from fontgan.errors import RunError
 from fontgan.runtime.files import atomic_write, write_json
+from fontgan.runtime.locks import is_held
+from fontgan.runtime.process_groups import own_session
 from fontgan.untrusted.plain_json import convert, read_json
 
 Lane = Literal["long", "short"]
 State = Literal["waiting", "running", "done", "failed", "stopped", "cut off"]
+STOP = "stop"  # a file of the job's folder
 STOPPED = (130, -signal.SIGINT)  # exit codes after Ctrl-C
 
 
@@ -140,11 +143,8 @@ class Jobs:
         """Takes a waiting job out of the queue, or does what Ctrl-C does to a running one."""
         if job.state == "waiting":
             write_end(job.folder, None)
-        elif job.state == "running" and (pid := read_pid(job.folder)):
-            try:
-                os.kill(pid, signal.SIGINT)
-            except ProcessLookupError:
-                return  # it has just ended
+        elif job.state == "running":
+            (job.folder / STOP).touch()
 
 
 def read_job(folder: Path) -> Job | None:
@@ -157,7 +157,7 @@ def read_job(folder: Path) -> Job | None:
 
 
 def state_of(folder: Path) -> State:
-    if is_held(folder):
+    if is_held(folder / ".lock"):
         return "running"
     try:
         ended = convert(read_json(folder / "ended.json"), Ended)
@@ -168,26 +168,6 @@ def state_of(folder: Path) -> State:
     if ended.code is None or ended.code in STOPPED:
         return "stopped"
     return "done" if ended.code == 0 else "failed"
-
-
-def is_held(folder: Path) -> bool:
-    """Whether the process of a job is alive."""
-    try:
-        with (folder / ".lock").open("rb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-    except FileNotFoundError:
-        pass
-    return False
-
-
-def read_pid(folder: Path) -> int | None:
-    try:
-        return int((folder / "pid").read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def write_end(folder: Path, code: int | None) -> None:
@@ -206,7 +186,7 @@ def start(job: Job, project: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=writing,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,
+            **own_session(),
         )
         os.close(writing)
         ready.read()  # it closes its end when it holds the folder

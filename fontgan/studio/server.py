@@ -13,7 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from fontgan.errors import ConfigError, RunError
-from fontgan.runtime.files import locked
+from fontgan.runtime.locks import locked
 from fontgan.studio.app import make_app
 from fontgan.studio.guard import LOOPBACK
 from fontgan.studio.jobs import Jobs

@@ -9,7 +9,6 @@ It holds {"format": 1, "jobs": [job, ...]} with, of each job,
     starts      how often it was started
 """
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from msgspec.structs import asdict, replace
 
 from fontgan.errors import RunError
 from fontgan.runtime.files import atomic_write
+from fontgan.runtime.locks import hold
 from fontgan.untrusted.plain_json import Count, FileName, convert, read_json
 
 FILE = "sweep.json"
@@ -76,8 +76,7 @@ def list_jobs(folder: Path, jobs: list[Job]) -> list[Job]:
 @contextmanager
 def _listed(folder: Path) -> Iterator[dict[str, Job]]:
     """The list by the jobs' folders, held for this process and written anew at the end."""
-    with (folder / ".sweep.lock").open("a") as lock:  # "w" would empty what a link of that name leads to
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with hold(folder / ".sweep.lock", wait=True):
         jobs = {job.folder: job for job in read_jobs(folder)}
         yield jobs
         content = {"format": FORMAT, "jobs": [asdict(job) for job in jobs.values()]}

@@ -22,7 +22,8 @@ from fontgan.data.pack import make_pack
 from fontgan.errors import ConfigError, RunError, UserError
 from fontgan.run_folder import is_finished
 from fontgan.runtime.distributed import asked_processes
-from fontgan.runtime.files import cache_folder, locked, user_path
+from fontgan.runtime.files import cache_folder, user_path
+from fontgan.runtime.locks import locked
 from fontgan.runtime.log_setup import set_up_logging
 from fontgan.sweep.jobs import DONE, FAILED, RUNNING, WAITING, Job, list_jobs, read_jobs, record
 from fontgan.train import train

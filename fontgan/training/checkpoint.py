@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from fontgan import base
 from fontgan.errors import RunError
+from fontgan.runtime import linux
 from fontgan.runtime.checksums import file_sum, read_sealed, sealed
 from fontgan.runtime.files import as_utf8, clear_asides, replace_folder, sync_folder
 from fontgan.training import tensors_io
@@ -141,8 +142,9 @@ def save(
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-                # What is read back to verify it comes from the disk, not from memory.
-                os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                linux.start_writing(
+                    stream.fileno()
+                )  # what is read back to verify it comes from the disk, not from memory
             files[name] = file_sum(data)
 
         for name, network in networks.items():

@@ -11,6 +11,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from fontgan.runtime.distributed import all_gather, all_reduce_max, is_main
+from fontgan.runtime.process_groups import STOP_SIGNALS
 from fontgan.training.evaluator import Evaluator, format_scores
 from fontgan.training.loss_buffer import LossBuffer, StepReport
 from fontgan.training.monitor import ROLLBACK, Diverged
@@ -209,7 +210,7 @@ def stop_on_signal() -> Iterator[Callable[[], int]]:
         signal.signal(number, before[signal.Signals(number)])
         log.info("%s: finishing this step and saving", signal.Signals(number).name)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     for number in before:
         signal.signal(number, ask_to_stop)
     try:

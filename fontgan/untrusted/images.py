@@ -66,12 +66,16 @@ def is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113  # pathlib's own raises PermissionError
 
 
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no pipes among its files
+
+
 def read_bytes(path: Path, most: int) -> bytes:
     """Reads a regular file; never waits for a pipe's writer, and takes nothing from devices that look like files.
 
     Raises: OSError if it cannot be read; ValueError if it is no regular file, empty or larger than ``most``.
     """
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with open(path, "rb", opener=_open_without_waiting) as file:  # pathlib's own takes no opener
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):
             raise _Refused("no regular file")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import socket
 import time
@@ -36,6 +35,7 @@ from fontgan.bench.start import seconds_to_first_step
 from fontgan.bench.step import PLAIN, PLAIN_OPTIMISER, measure_step
 from fontgan.config.compose import compose_config
 from fontgan.errors import RunError
+from fontgan.runtime.cores import usable_cores
 from fontgan.runtime.timing import MIN_ROUNDS, Spread, ratio, summarize, time_interleaved
 from tests.helpers import TINY, Here
 
@@ -198,7 +198,7 @@ def test_drawing_at_small_size_end_to_end(
     assert "'data.size=64'" in numbers["command"].replace("'\"'\"'", "'")
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="two processes are timed on two cores")
+@pytest.mark.skipif(usable_cores() < 2, reason="two processes are timed on two cores")
 def test_packing_is_timed_with_one_process_and_with_two() -> None:
     charset = next(key for key in TINY if key.startswith("data.charset="))
     cfg = compose_config("train", ["experiment=scratch", charset, f"data.size={PACKED_PX}"])
@@ -253,7 +253,7 @@ def test_a_font_is_made_of_images_by_one_process_and_by_two() -> None:
     whole, tracing = (figures[f"font of 30 glyphs: {part}"] for part in ("images to file", "tracing"))
     assert 0 < tracing.spread.value < whole.spread.value
     assert figures["tracing, 1 process"].spread.value > 1
-    if len(os.sched_getaffinity(0)) > 1:
+    if usable_cores() > 1:
         assert figures["tracing, 2 processes over 1"].spread.rounds == MIN_ROUNDS
 
 

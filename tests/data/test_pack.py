@@ -34,7 +34,8 @@ from fontgan.data.pixel_store import Prefetch, ResidentPixels, StreamedPixels, c
 from fontgan.data.plan import PairPlan
 from fontgan.data.sources import open_glyphs
 from fontgan.errors import DataError, RunError
-from fontgan.runtime import files, subprocesses
+from fontgan.runtime import subprocesses
+from fontgan.runtime.locks import hold
 from fontgan.values import image_from_pixels
 from tests import pool
 from tests.helpers import BRUSH, KAI, SOURCE, box, make_font
@@ -209,8 +210,7 @@ def test_what_a_killed_packing_left_is_removed_by_the_next_unless_it_is_at_work(
     left = tmp_path / "packs" / f".{'0' * 24}-abcdefgh"
     left.mkdir(parents=True)
     (left / "pixels-00000.npy").write_bytes(b"half")
-    with files.shared_lock(tmp_path / "packs"):
-        left.mkdir()  # it was removed; this one is that of a process at work
+    with hold(left / ".lock"):  # by a process at work
         make_pack(plan(), tmp_path)
         assert left.is_dir()
     make_pack(plan(size=128), tmp_path)
@@ -240,11 +240,11 @@ def test_few_shards_are_open_at_once_and_none_is_closed_under_a_reader(
     assert np.array_equal(opened[::-1], whole[::-1])
     assert descriptors() == before + 2
 
-    preadv, wrong = os.preadv, []
+    read_into, wrong = pixels._OpenFile.read_into, []
 
-    def slow(file: int, *args: Any) -> int:
+    def slow(file: pixels._OpenFile, *args: Any) -> int:
         time.sleep(0.001)  # meanwhile the others open and drop other shards
-        return preadv(file, *args)
+        return read_into(file, *args)
 
     def read(seed: int) -> None:
         try:
@@ -254,7 +254,7 @@ def test_few_shards_are_open_at_once_and_none_is_closed_under_a_reader(
         except OSError as error:
             wrong.append(error)
 
-    monkeypatch.setattr(os, "preadv", slow)
+    monkeypatch.setattr(pixels._OpenFile, "read_into", slow)
     threads = [threading.Thread(target=read, args=(seed,)) for seed in range(6)]
     for thread in threads:
         thread.start()

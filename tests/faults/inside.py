@@ -1,7 +1,7 @@
 """Faults from within a process: killed, or refused by the disk, at the k-th thing it does to its files.
 
 What it does to files is seen by an audit hook (opening to write, making, renaming and removing) and by wrappers around
-``os.fsync`` and ``os.pwrite``, which audit hooks do not see. So every moment at which the files of a save or of a pack
+``os.fsync`` and the writing of pixels, which audit hooks do not see. So every moment at which the files of a save or of a pack
 differ can be tried, one after the other.
 """
 
@@ -84,6 +84,8 @@ def pack_slowly(chunk_s: float) -> None:
 
 
 def _watch_files(asked: Mapping[str, Any]) -> None:
+    from fontgan.data import pack_shards
+
     root, at, action = asked["root"] + "/", asked.get("at"), asked.get("action")
     note = os.open(asked["points"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     count = 0
@@ -105,7 +107,7 @@ def _watch_files(asked: Mapping[str, Any]) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
             if action == "EIO" and count == at:
                 raise OSError(errno.EIO, os.strerror(errno.EIO), path)
-            if action == "ENOSPC" and event in ("open", "os.mkdir", "fsync", "pwrite"):
+            if action == "ENOSPC" and event in ("open", "os.mkdir", "fsync", "write"):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)  # from then on
         finally:
             busy = False
@@ -128,8 +130,13 @@ def _watch_files(asked: Mapping[str, Any]) -> None:
 
         return call
 
+    def written(self: pack_shards._OpenFile, *more: Any) -> int:
+        point("write", _open_file(self.file.fileno()), self.file.fileno())
+        return write(self, *more)
+
+    write = pack_shards._OpenFile.write
     os.fsync = counted("fsync", os.fsync)
-    os.pwrite = counted("pwrite", os.pwrite)
+    pack_shards._OpenFile.write = written  # type: ignore[method-assign]
 
 
 def _full(path: Any, folder: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,9 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from fontgan.studio.jobs import Jobs, read_pid
+from fontgan.studio.jobs import Job, Jobs
+
+
+def kill_job(job: Job) -> None:
+    """Ends the processes of a job that runs, as when the power goes."""
+    for process in psutil.process_iter():
+        try:
+            if process.cmdline()[-2:] == ["fontgan.studio.job_process", str(job.folder.resolve())]:
+                for each in (process, *process.children(recursive=True)):
+                    each.kill()
+        except psutil.Error:
+            continue  # it ended by itself
 
 
 @dataclass
@@ -124,5 +135,4 @@ def studio(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Studio]:
     if one.process and one.process.poll() is None:
         one.stop()
     for job in Jobs(one.project).all():  # they outlive the server, and would work on beside the tests that follow
-        if job.state == "running" and (pid := read_pid(job.folder)):
-            os.killpg(os.getpgid(pid), signal.SIGKILL)
+        kill_job(job)

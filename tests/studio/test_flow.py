@@ -21,7 +21,7 @@ from fontgan.data.sources import open_glyphs
 from fontgan.studio.jobs import Jobs
 from tests.handwriting.simulated import CHARS, photograph, printed, save_jpeg, write
 from tests.helpers import BRUSH, part_of
-from tests.studio.conftest import Studio
+from tests.studio.conftest import Studio, kill_job
 from tests.studio.test_browser import visit
 
 WANTED = "江潮连海平月共生滟随波千万里何处"
@@ -118,9 +118,7 @@ class Page:
         self.studio.kill()
         job = self.jobs().last("complete")
         assert job
-        pid = int((job.folder / "pid").read_text())
-        subprocess.run(["pkill", "-KILL", "-P", str(pid)], check=False)
-        subprocess.run(["kill", "-KILL", str(pid)], check=False)
+        kill_job(job)
         self.studio.wait(lambda: self.jobs().get(job.number).state != "running")  # type: ignore[union-attr]
         self.studio.start()
         self.go("/train")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
-import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fontgan.runtime.locks import hold
 from fontgan.studio.commands import draw_text
-from fontgan.studio.jobs import Jobs, read_pid, write_end
+from fontgan.studio.jobs import Jobs, write_end
 from fontgan.studio.own_text import AT_MOST_EVERY_S, draw_again
 from fontgan.studio.progress import progress_of
 from fontgan.studio.project import open_project
 from tests.helpers import BRUSH
-from tests.studio.conftest import Studio
+from tests.studio.conftest import Studio, kill_job
 
 COVERAGE = ["coverage", f"target={BRUSH}"]
 
@@ -78,9 +76,7 @@ def test_one_of_each_lane_runs_and_the_rest_waits_in_order(jobs: Jobs) -> None:
 
 def test_a_job_whose_process_died_is_cut_off(jobs: Jobs) -> None:
     job = jobs.ask(COVERAGE)
-    pid = read_pid(job.folder)
-    assert pid
-    os.killpg(os.getpgid(pid), signal.SIGKILL)
+    kill_job(job)
     wait(jobs)
     assert jobs.all()[0].state == "cut off"
 
@@ -151,8 +147,7 @@ def test_the_own_text_is_drawn_again_after_a_save_of_the_training(tmp_path: Path
         """What is asked for after a save, where the text was drawn for before that with this end and age."""
         project = open_project(tmp_path).choose(target="in/A.ttf", text=text)
         (project.work / "run" / "checkpoints" / "step-00000200").mkdir(parents=True, exist_ok=True)
-        with (write_job(1, ["coverage"], 0) / ".lock").open("wb") as busy:  # so that nothing starts
-            fcntl.flock(busy, fcntl.LOCK_EX)
+        with hold(write_job(1, ["coverage"], 0) / ".lock"):  # so that nothing starts
             if last:
                 write_end(
                     write_job(2, draw_text(project.choose(text=last.get("before", text))), last["age"]), last["code"]

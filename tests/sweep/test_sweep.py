@@ -32,7 +32,7 @@ from fontgan.data.batches import GlyphBatch
 from fontgan.errors import ConfigError, RunError
 from fontgan.models.cost import closest_width, forward_flops, parameters
 from fontgan.report import collect
-from fontgan.runtime.files import locked
+from fontgan.runtime.locks import locked
 from fontgan.sweep import jobs, launcher
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.budget import Budget, parse_budget, step_flops

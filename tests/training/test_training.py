@@ -373,7 +373,7 @@ def test_a_refused_command_leaves_no_folder_behind(tmp_path: Path, refused: Call
 
 
 def test_two_trainings_in_one_folder_are_refused(tiny_run: Path, here: Here) -> None:
-    from fontgan.runtime.files import locked
+    from fontgan.runtime.locks import locked
 
     with locked(tiny_run, "a test"):
         assert "another training is at work there" in error_line(here("train", *TINY, f"out={tiny_run}"))
@@ -381,7 +381,7 @@ def test_two_trainings_in_one_folder_are_refused(tiny_run: Path, here: Here) -> 
 
 def test_a_run_at_work_is_not_called_damaged(tiny_run: Path, tmp_path: Path, here: Here) -> None:
     """The training that holds the folder may be removing a checkpoint that this one has just seen."""
-    from fontgan.runtime.files import locked
+    from fontgan.runtime.locks import locked
 
     shutil.copytree(tiny_run, run := tmp_path / "run")
     for checkpoint in checkpoints.all_checkpoints(run):
