@@ -106,17 +106,12 @@ def serve() -> None:
         with tempfile.TemporaryFile() as file:
             if (child := os.fork()) == 0:
                 _work(job, data, file)
-            ended = _why(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), Limits(**job["limits"]))
+            code, limits = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), Limits(**job["limits"])
+            ended = limits.too_slow if code == -signal.SIGXCPU else why(code, limits)
             file.seek(0)
             content = file.read()
         answers.write(json.dumps({"why": ended, "bytes": len(content)}).encode() + b"\n" + content)
         answers.flush()
-
-
-def _why(code: int, limits: Limits) -> str:
-    if code == -signal.SIGXCPU:
-        return limits.too_slow
-    return f"ends the process that reads it with {signal.Signals(-code).name}" if code < 0 else why(code, limits)
 
 
 def _work(job: dict[str, Any], data: bytes, file: IO[bytes]) -> NoReturn:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import math
+import signal
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -65,4 +66,5 @@ def carry_out(job: dict[str, Any], data: bytes) -> tuple[int, bytes]:
 def why(code: int, limits: Limits) -> str:
     """Why there is no result, to follow the name of the file; empty if there is one."""
     known = {DONE: "", REFUSED: SAID, NO_MEMORY: limits.too_large, FAILED: "reading it fails with "}
-    return known.get(code, f"ends the process that reads it with code {code}")
+    how = signal.Signals(-code).name if code < 0 else f"code {code}"
+    return known.get(code, f"ends the process that reads it with {how}")
