@@ -13,6 +13,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -213,7 +214,7 @@ def _write(plan: PairPlan, folder: Path, workers: int | None) -> None:
     blocks, of_style = plan_blocks(plan)
     rows = sum(len(block.chars) for block in blocks.values())
     writer = PixelWriter(folder, rows=rows, size=plan.size, shard_rows=rows_in_a_shard(plan.size))
-    with Bar(total=rows, unit="glyph", desc="packing", leave=False) as bar:
+    with closing(writer), Bar(total=rows, unit="glyph", desc="packing", leave=False) as bar:
         draw_rows(PackJob(tuple(blocks.values()), writer), workers=workers, progress=bar.update)
     chars = {name: block.chars for name, block in blocks.items()}
     write_index(folder, chars, of_style, manifest(plan), writer.shard_rows)

@@ -11,7 +11,7 @@ import threading
 import weakref
 import zlib
 from collections.abc import Sequence
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ class PixelWriter:
     def __init__(self, folder: Path, *, rows: int, size: int, shard_rows: int):
         self.folder, self.rows, self.size, self.shard_rows = folder, rows, size, shard_rows
         self._shapes = {**_shard_shapes(rows, size, shard_rows), SUMS: (rows,)}
-        self._open = cache(partial(_OpenFile, mode="rb+"))
+        self._opened: dict[str, _OpenFile] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:  # without open files
         shape = {"rows": self.rows, "size": self.size, "shard_rows": self.shard_rows}
@@ -166,18 +166,28 @@ class PixelWriter:
             first, pixels = first + count, pixels[count:]
 
     def _write(self, name: str, place: int, rows: np.ndarray) -> None:
-        file, left, offset = self._open(self.folder / name), rows.data.cast("B"), HEADER_BYTES + place * rows[0].nbytes
+        file, left, offset = self._open(name), rows.data.cast("B"), HEADER_BYTES + place * rows[0].nbytes
         while left:
             written = file.write(left, offset)
             # So that ``sync`` has little to wait for; what is on its way is not dropped.
             start_writing(file.file.fileno(), offset=offset, length=written)
             left, offset = left[written:], offset + written
 
-    def close(self) -> None:
-        """Waits until all that any process has written is on the disk, and lets go of the files."""
+    def sync(self) -> None:
+        """Waits until all that any process has written is on the disk."""
         for name in self._shapes:
-            os.fsync(self._open(self.folder / name).file.fileno())
-        self._open.cache_clear()
+            os.fsync(self._open(name).file.fileno())
+
+    def close(self) -> None:
+        """Lets go of the files, without which Windows neither renames nor removes them."""
+        for opened in self._opened.values():
+            opened.file.close()
+        self._opened.clear()
+
+    def _open(self, name: str) -> _OpenFile:
+        if name not in self._opened:
+            self._opened[name] = _OpenFile(self.folder / name, "rb+")
+        return self._opened[name]
 
 
 def npy_header(kind: str, shape: tuple[int, ...]) -> bytes:

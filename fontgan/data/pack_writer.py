@@ -59,4 +59,4 @@ def draw_rows(job: PackJob, *, workers: int | None, progress: Callable[[int], ob
     with contextlib.closing(drawn):
         for rows in drawn:
             progress(rows)
-    job.writer.close()
+    job.writer.sync()
