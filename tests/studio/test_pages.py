@@ -41,7 +41,7 @@ def test_a_dropped_font_is_looked_at_and_its_choices_become_one_command(studio: 
     assert studio.post("/start/drop", files=[("My Brush (1).ttf", BRUSH.read_bytes())]).status == 303
     studio.wait(lambda: studio.jobs()[0]["ended"])
     first = studio.jobs()[0]
-    assert first["command"] == ["coverage", "target=in/My-Brush-1.ttf", "out=coverage.json", "overwrite=true"]
+    assert first["command"] == ["coverage", "font=in/My-Brush-1.ttf", "out=coverage.json", "overwrite=true"]
     assert first["code"] == 0, first["log"]
     page = studio.get("/").text
     assert "1 095" in page.replace("\N{NARROW NO-BREAK SPACE}", " ")  # characters
@@ -63,7 +63,7 @@ def test_a_job_runs_to_its_end_and_shows_in_the_list(studio: Studio) -> None:
     studio.post("/start/drop", files=[("A.ttf", BRUSH.read_bytes())])
     studio.wait(lambda: studio.jobs()[0]["ended"])
     told = studio.get("/commands").text
-    assert "fontgan coverage target=in/A.ttf out=coverage.json overwrite=true" in told
+    assert "fontgan coverage font=in/A.ttf out=coverage.json overwrite=true" in told
     assert "done" in told
     assert "100%  ascii" in studio.get("/commands/1").text
     assert studio.get("/commands/99").status == 404
