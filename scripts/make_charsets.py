@@ -22,10 +22,23 @@ from __future__ import annotations
 import argparse
 import bz2
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-OUT = Path(__file__).resolve().parents[1] / "fontgan" / "assets" / "charsets"
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from fontgan.cli import not_installed  # noqa: E402
+
+try:
+    from fontgan.data.charset import resolve
+    from fontgan.data.charset_sets import unique
+    from fontgan.runtime.files import atomic_write
+except ModuleNotFoundError as error:
+    sys.exit(f"scripts/make_charsets.py: {not_installed(error)}")
+
+OUT = ROOT / "fontgan" / "assets" / "charsets"
 LAST_CID_OF_ADOBE_KR_0 = 3034
 NAM_FILES = {
     "gf-latin-kernel": ["GF_Latin_Kernel"], "gf-latin-core": ["GF_Latin_Core"], "gf-latin-vietnamese": ["GF_Latin_Vietnamese"],
@@ -72,7 +85,10 @@ def taiwan(folder: Path) -> dict[str, Iterable[str]]:
 
 
 def jf7000(clone: Path) -> dict[str, Iterable[str]]:
-    from glyphsLib.glyphdata import get_glyph
+    try:
+        from glyphsLib.glyphdata import get_glyph
+    except ModuleNotFoundError:
+        sys.exit("scripts/make_charsets.py: --jf7000 needs glyphsLib: pip install glyphsLib")
 
     def characters(file: Path) -> Iterable[str]:
         for name in file.read_text(encoding="utf-8").split():
@@ -123,11 +139,11 @@ def main() -> None:
         path = paths[read.__name__]
         if path is None:
             continue
-        sets = {name: "".join(dict.fromkeys(filter(str.strip, chars))) for name, chars in read(path).items()}
+        sets = {name: "".join(unique(filter(str.strip, chars))) for name, chars in read(path).items()}
         about = f"# {what}; its licence: {file}.LICENSE.txt; written by scripts/make_charsets.py"
         lines = [about, *map("\t".join, sets.items())]
-        (OUT / f"{file}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        print(f"{file}.txt: {', '.join(f'{name} {len(chars)}' for name, chars in sets.items())}")
+        atomic_write(OUT / f"{file}.txt", "\n".join(lines) + "\n")
+        print(f"{file}.txt: {', '.join(f'{name} {len(resolve(name) or [])}' for name in sets)}")  # as they are read
 
 
 if __name__ == "__main__":
