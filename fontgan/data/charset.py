@@ -1,5 +1,6 @@
 """Named character sets, text files and literal strings -> characters."""
 
+import difflib
 import re
 import unicodedata
 
@@ -35,12 +36,12 @@ def resolve(spec: str, key: str = "charset") -> list[str] | None:
     if not unknown:
         return unique(char for name in names for char in NAMED[name]())
     if len(unknown) < len(names):
-        raise DataError(f"{key}={spec}: {unknown[0]} is no set. {_CHOICES}")
+        raise DataError(f"{key}={spec}: {unknown[0]} is no set.{_nearest(unknown[0])} {_CHOICES}")
     path_like = spec.endswith((".txt", ".TXT")) or (len(spec) > 1 and ("/" in spec or "\\" in spec) and spec.isascii())
     if not path_like and spec.isascii() and len(spec) > 2 and spec[0].isalnum() and ("-" in spec or spec.islower()):
         # A mistyped name must not silently become the five letters it is made of.
         remedy = "To mean these very letters, put them in a text file."
-        raise DataError(f"{key}={spec}: no set of that name. {_CHOICES} {remedy}")
+        raise DataError(f"{key}={spec}: no set of that name.{_nearest(unknown[0])} {_CHOICES} {remedy}")
     chars = visible(_read_text(spec, key) if path_like else spec)
     if not chars:
         raise DataError(f"{key}={spec!r}: holds no visible character. {_CHOICES}")
@@ -50,6 +51,11 @@ def resolve(spec: str, key: str = "charset") -> list[str] | None:
 def is_list(spec: str) -> bool:
     """Whether a charset lists its characters, by themselves or in a file; a named set is whatever there is of it."""
     return spec != FONT and not set(spec.casefold().split("+")) <= set(NAMED)
+
+
+def _nearest(name: str) -> str:
+    close = difflib.get_close_matches(name, NAMED, n=1)
+    return f" Did you mean {close[0]}?" if close else ""
 
 
 def _read_text(spec: str, key: str) -> str:

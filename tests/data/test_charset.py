@@ -165,6 +165,14 @@ def test_a_typo_is_refused_and_the_choices_are_listed(wrong: str) -> None:
         resolve(wrong)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("joio", "joyo"), ("gf-latin-cor", "gf-latin-core"), ("ascii+kanna", "kana")]
+)
+def test_a_typo_is_told_the_nearest_name(wrong: str, right: str) -> None:
+    with pytest.raises(DataError, match=rf"Did you mean {right}\?"):
+        resolve(wrong)
+
+
 def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "gbk.txt"
     file.write_bytes("永字".encode("gbk"))
