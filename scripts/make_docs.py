@@ -90,7 +90,21 @@ def benchmarks_page() -> str:
     return to_markdown(read_figures(BENCHMARKS), BENCHMARKS.with_suffix(".md"))
 
 
-PARTS: dict[str, Callable[[], str]] = {"commands": commands, "groups": groups, "settings": settings}
+def charsets() -> str:
+    """Every named character set, group by group."""
+    from fontgan.data.charset_sets import GROUPS
+
+    rows = [
+        (f"`{name}`", f"{len(named()):,}", named.what, named.source, group[0].upper() + group[1:])
+        for group, sets in GROUPS.items()
+        for name, named in sets.items()
+    ]
+    return table(("name", "characters", "what it is", "from", "for"), rows)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "commands": commands, "groups": groups, "settings": settings, "charsets": charsets
+}  # fmt: skip
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from fontgan.studio.project import Project
 
 
 def coverage(project: Project) -> list[str]:
-    return ["coverage", f"target={project.chosen.target}", "out=coverage.json", "overwrite=true"]
+    return ["coverage", f"font={project.chosen.target}", "out=coverage.json", "overwrite=true"]
 
 
 def preview(project: Project) -> list[str]:

@@ -11,7 +11,8 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from fontgan.data import shelf as shelf_module
-from fontgan.data.charset import NAMED, resolve
+from fontgan.data.charset import resolve
+from fontgan.data.charset_sets import NAMED
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.shelf import FOLDER, fetch_font, shelf, shelf_path
 from fontgan.data.sources import open_glyphs, style_name

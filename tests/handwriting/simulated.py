@@ -10,7 +10,7 @@ import numpy as np
 import pypdfium2
 from PIL import Image
 
-from fontgan.data.charset import NAMED
+from fontgan.data.charset_sets import NAMED
 from fontgan.data.frame import Frame
 from fontgan.data.image_source import name_from_char
 from fontgan.data.reading import ImageReader

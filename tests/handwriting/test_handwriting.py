@@ -18,7 +18,7 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from fontgan.data.charset import NAMED
+from fontgan.data.charset_sets import NAMED
 from fontgan.data.frame import Frame
 from fontgan.data.image_source import name_from_char
 from fontgan.data.sources import open_glyphs

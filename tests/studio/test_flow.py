@@ -16,7 +16,7 @@ import pytest
 import uharfbuzz
 from fontTools.ttLib import TTFont
 
-from fontgan.data.charset import NAMED
+from fontgan.data.charset_sets import NAMED
 from fontgan.data.sources import open_glyphs
 from fontgan.studio.jobs import Jobs
 from tests.handwriting.simulated import CHARS, photograph, printed, save_jpeg, write

@@ -19,7 +19,7 @@ from fontgan.studio.project import open_project
 from tests.helpers import BRUSH
 from tests.studio.conftest import Studio, kill_job
 
-COVERAGE = ["coverage", f"target={BRUSH}"]
+COVERAGE = ["coverage", f"font={BRUSH}"]
 
 
 @pytest.fixture
@@ -44,12 +44,12 @@ def test_a_command_runs_to_its_end_and_is_kept_as_it_was_typed(jobs: Jobs) -> No
     (job,) = jobs.all()
     assert job.state == "done"
     assert "100%  ascii" in job.log
-    assert job.typed == f"fontgan coverage target={BRUSH} 'out=found here.json'"
+    assert job.typed == f"fontgan coverage font={BRUSH} 'out=found here.json'"
     assert (jobs.project / "found here.json").is_file()
 
 
 def test_what_fails_says_why_in_the_line_of_the_command(jobs: Jobs) -> None:
-    jobs.ask(["coverage", "target=nothing.ttf"])
+    jobs.ask(["coverage", "font=nothing.ttf"])
     wait(jobs)
     (job,) = jobs.all()
     assert job.state == "failed"

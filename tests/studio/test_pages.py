@@ -13,9 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fontgan.complete.coverage import cover
+from fontgan.complete.coverage_text import to_json
+from fontgan.data.charset import resolve
+from fontgan.studio.pages.start import sets_to_choose
 from fontgan.studio.plot import HEIGHT, LINE, Scores, plot
 from fontgan.studio.uploads import MAX_NAME, are_glyphs, safe_name
-from tests.helpers import BRUSH, box, make_font
+from fontgan.studio.words import SET_NAMES
+from tests.helpers import BRUSH, XIAOWEI, box, make_font, part_of
 from tests.studio.conftest import Studio
 
 PAGES = ("/", "/hand", "/train", "/look", "/font", "/compare", "/commands")
@@ -37,11 +42,26 @@ def test_every_page_stands_before_anything_is_chosen(studio: Studio, page: str) 
     assert not studio.project.joinpath("project.json").exists(), "to look writes nothing"
 
 
+def test_few_of_the_many_sets_are_offered_and_those_of_the_region_first(tmp_path: Path) -> None:
+    names: dict[str, list[str]] = {}
+    for font in (XIAOWEI, part_of(BRUSH, "ABCabc", tmp_path / "latin.ttf")):
+        own, others = sets_to_choose(to_json(str(font), found := cover(str(font))))
+        assert all(one["has"] for one in others)
+        names[found.region.name] = [one["name"] for one in own]
+        assert len(own) + len(others) < len(SET_NAMES) < 20
+    assert set(names["simplified Chinese"]) == {"ascii", "gb2312-1", "gb2312", "tgh-1", "tgh"}
+    assert set(names["Latin"]) == {"ascii", "latin1", "latin1+latin-ext-a"}
+    assert sets_to_choose({}) == ([], [])  # nothing found out yet
+    for name, said in SET_NAMES.items():
+        if (told := re.match(r"the (\d,\d{3}) |jf 7000.* (\d,\d{3})", said)) is not None:
+            assert len(resolve(name) or []) == int((told[1] or told[2]).replace(",", "")), name
+
+
 def test_a_dropped_font_is_looked_at_and_its_choices_become_one_command(studio: Studio, tmp_path: Path) -> None:
     assert studio.post("/start/drop", files=[("My Brush (1).ttf", BRUSH.read_bytes())]).status == 303
     studio.wait(lambda: studio.jobs()[0]["ended"])
     first = studio.jobs()[0]
-    assert first["command"] == ["coverage", "target=in/My-Brush-1.ttf", "out=coverage.json", "overwrite=true"]
+    assert first["command"] == ["coverage", "font=in/My-Brush-1.ttf", "out=coverage.json", "overwrite=true"]
     assert first["code"] == 0, first["log"]
     page = studio.get("/").text
     assert "1 095" in page.replace("\N{NARROW NO-BREAK SPACE}", " ")  # characters
@@ -63,7 +83,7 @@ def test_a_job_runs_to_its_end_and_shows_in_the_list(studio: Studio) -> None:
     studio.post("/start/drop", files=[("A.ttf", BRUSH.read_bytes())])
     studio.wait(lambda: studio.jobs()[0]["ended"])
     told = studio.get("/commands").text
-    assert "fontgan coverage target=in/A.ttf out=coverage.json overwrite=true" in told
+    assert "fontgan coverage font=in/A.ttf out=coverage.json overwrite=true" in told
     assert "done" in told
     assert "100%  ascii" in studio.get("/commands/1").text
     assert studio.get("/commands/99").status == 404

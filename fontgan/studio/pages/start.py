@@ -25,26 +25,27 @@ def show(visit: Visit) -> Response:
     found = coverage_of(visit)
     preview = visit.project.folder / "preview.png"
     drawn = visit.project.begun and preview.is_file()
-    named = [one for one in (found or {}).get("sets", []) if one["name"] in words.SET_NAMES]
-    of_region = sets_of_region(str((found or {}).get("region", "")))
+    own_sets, other_sets = sets_to_choose(found or {})
     return visit.page(
         "start",
-        own_sets=[one for one in named if one["name"] in of_region],
-        other_sets=[one for one in named if one["name"] not in of_region],
-        found=found, fonts=fonts, own=own, regions=REGIONS, most=MAX_SHOWN, charset=charset_of(visit, found),
+        own_sets=own_sets, other_sets=other_sets, found=found, fonts=fonts, own=own, regions=REGIONS, most=MAX_SHOWN, charset=charset_of(visit, found),
         preview_at=int(preview.stat().st_mtime) if drawn else 0,
     )  # fmt: skip
 
 
-def sets_of_region(name: str) -> set[str]:
-    """The sets that a font of a region may have in the end; the alphabet goes with all of them."""
-    return {"ascii"}.union(*(region.sets for region in REGIONS.values() if region.name == name))
+def sets_to_choose(found: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The sets that have a name here: those of the typeface's region with the alphabet, which goes with all of them, and
+    others of which it has some; the most complete first."""
+    named = [one for one in found.get("sets", []) if one["name"] in words.SET_NAMES]
+    named.sort(key=lambda one: (-one["has"] / one["of"], -one["of"]))
+    own = [one for one in named if one["group"] == found["region"] or one["name"] == "ascii"]
+    return own, [one for one in named if one["has"] and one not in own]
 
 
 def coverage_of(visit: Visit) -> dict[str, Any] | None:
-    """What ``fontgan coverage`` found of the present target."""
+    """What ``fontgan coverage`` found of the present typeface."""
     found = visit.project.read("coverage.json")
-    return found if found and found.get("target") == visit.project.chosen.target else None
+    return found if found and found.get("font") == visit.project.chosen.target else None
 
 
 def charset_of(visit: Visit, found: dict[str, Any] | None) -> str:
