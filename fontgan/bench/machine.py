@@ -2,16 +2,15 @@
 
 import os
 import platform
-import re
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from fontgan import __version__
+from fontgan.runtime.cpu_name import cpu_name
 from fontgan.runtime.device import pick_precision, wait_for
 from fontgan.runtime.timing import time_interleaved
 
@@ -44,14 +43,6 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-
-
-def cpu_name() -> str:
-    """As the kernel names it, else the architecture."""
-    file = Path("/proc/cpuinfo")
-    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
-    named = re.search(r"^model name\s*:(.*)", text, re.MULTILINE)
-    return named[1].strip() if named else platform.machine()
 
 
 @dataclass(frozen=True)
