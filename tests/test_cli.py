@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_help_lists_the_verbs_and_does_not_import_torch() -> None:
-    code = "import sys; from fontgan.cli import main; main(['--help']); assert 'torch' not in sys.modules; assert 'hydra' not in sys.modules"
+    code = "import sys; from fontgan.cli import main; main(['--help']); assert not {'torch', 'hydra', 'numpy', 'fontTools'} & set(sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert all(verb in result.stdout for verb in verbs())

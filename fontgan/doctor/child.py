@@ -28,7 +28,10 @@ def ask_child(device: str, precision: str) -> Iterator[Row]:
         child = subprocess.Popen(
             [sys.executable, "-P", "-c", _CODE, json.dumps(sys.path), work],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, encoding="utf-8",
-            env={**os.environ, "FONTGAN_CACHE": str(Path(folder) / "cache"), "PYTHONIOENCODING": "utf-8"},
+            env={
+                **os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder),  # torch leaves folders there
+                "FONTGAN_CACHE": str(Path(folder) / "cache"), "PYTHONIOENCODING": "utf-8",
+            },
         )  # fmt: skip
         late = threading.Event()
 

@@ -1,12 +1,10 @@
 """The system, the processor and the memory."""
 
-import json
 import os
 import platform
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 
 from fontgan import __version__
@@ -35,14 +33,9 @@ def amount(size: float) -> str:
 
 
 def _fontgan() -> str:
-    try:
-        about = metadata.distribution("fontgan")
-    except metadata.PackageNotFoundError:
-        return f"{__version__}, not installed: run in its folder{_commit()}"
-    where = json.loads(about.read_text("direct_url.json") or "{}")
-    if where.get("dir_info", {}).get("editable"):
-        return f"{__version__}, installed from a checkout, editable{_commit()}"
-    return f"{__version__}, installed from {'a folder or file' if where else 'a package index'}"
+    from fontgan.doctor.packages import came_from
+
+    return f"{__version__}, {came_from() or 'not installed: run where it lies'}{_commit()}"
 
 
 def _commit() -> str:

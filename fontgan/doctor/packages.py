@@ -1,10 +1,13 @@
 """Which packages are installed, as their metadata say: none is imported here."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from importlib import metadata
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from fontgan.doctor.rows import Row, Wrong, row
 
@@ -25,6 +28,23 @@ def package_rows() -> Iterator[Row]:
     yield row(SECTION, "versions", _versions)
     yield row(SECTION, "required", _required, must_work=True)
     yield row(SECTION, "extras", _extras)
+
+
+def came_from() -> str:
+    """From where fontgan was installed, without the folder; empty if it was not."""
+    try:
+        source = json.loads(metadata.distribution("fontgan").read_text("direct_url.json") or "{}")
+    except metadata.PackageNotFoundError:
+        return ""
+    if not source:
+        return "installed from a package index"
+    if "dir_info" in source:
+        return "installed from a checkout" + (", editable" if source["dir_info"].get("editable") else "")
+    return f"installed from {_file_of(source)}"
+
+
+def _file_of(source: dict[str, str]) -> str:
+    return PurePosixPath(unquote(urlsplit(source["url"]).path)).name
 
 
 def modules() -> list[str]:
@@ -79,7 +99,7 @@ def _required() -> str:
     asked = _asked()[""]
     wrong = {str(requirement): fault for requirement in asked if (fault := _fault(requirement))}
     if wrong:
-        remedy = " ".join(f"'{requirement}'" for requirement in wrong)
+        remedy = " ".join(f'"{requirement}"' for requirement in wrong)
         raise Wrong(f"{', '.join(wrong.values())}. Run pip install {remedy}")
     return f"all {len(asked)} are installed, in versions that fontgan takes"
 
@@ -88,8 +108,16 @@ def _extras() -> str:
     asked = {extra: needed for extra, needed in _asked().items() if extra and extra not in TO_WORK_ON_IT}
     there = [extra for extra, needed in asked.items() if not any(map(_fault, needed))]
     lacking = [extra for extra in asked if extra not in there]
-    told = f"{', '.join(there) or 'none'}"
+    told = ", ".join(there) or "none"
     if not lacking:
         return f"{told}; none is lacking"
-    commands = f"pip install 'fontgan[{lacking[0]}]'" + (" and so on" if len(lacking) > 1 else "")
-    return f"{told}; lacking: {', '.join(lacking)} ({commands})"
+    name = "NAME" if len(lacking) > 1 else lacking[0]
+    return f"{told}; lacking: {', '.join(lacking)}, each by {_install_command(name)}"
+
+
+def _install_command(extra: str) -> str:
+    """As PEP 610 records where fontgan came from. Quotes are double, since the shell of Windows knows no others."""
+    if (Path(__file__).parents[2] / "pyproject.toml").is_file():
+        return f'pip install -e ".[{extra}]" in the checkout'
+    source = json.loads(metadata.distribution("fontgan").read_text("direct_url.json") or "{}")
+    return f'pip install "{_file_of(source) if "archive_info" in source else "fontgan"}[{extra}]"'
