@@ -33,11 +33,11 @@ class Wrong(Exception):
 
 
 def row(section: str, name: str, ask: Callable[[], str | None], *, must_work: bool = False) -> Row:
-    """A line of what a function says; where it raises anything at all, that it failed, and why."""
+    """A line of what a function says; where it raises anything at all, why it failed, or why it is not known."""
     try:
         return Row(section, name, ask() or "none", True if must_work else None)
     except Exception as error:  # noqa: BLE001  # a broken package may raise anything, and telling of it is what this is for
-        return Row(section, name, why(error), ok=False)
+        return Row(section, name, why(error), ok=False) if must_work else Row(section, name, f"not known: {why(error)}")
 
 
 def why(error: Exception) -> str:

@@ -20,7 +20,7 @@ from fontgan import __version__
 from fontgan.doctor import child, disk, packages
 from fontgan.doctor.child import ask_child
 from fontgan.doctor.computing import computing
-from fontgan.doctor.machine import amount
+from fontgan.doctor.machine import amount, machine_rows
 from fontgan.doctor.packages import modules, package_rows
 from fontgan.doctor.privacy import hide
 from fontgan.doctor.rows import WIDTH, Row, Wrong
@@ -144,12 +144,23 @@ def test_a_broken_torch_is_a_line(tmp_path: Path) -> None:
     ["numpy", *(pytest.param(name, marks=pytest.mark.slow) for name in ("hydra", "msgspec", "PIL", "psutil"))],
 )
 def test_the_page_comes_without_what_fontgan_itself_stands_on(package: str, tmp_path: Path) -> None:
+    if package not in modules():
+        pytest.skip(f"fontgan was installed before it required {package}")
     result = doctor("device=cpu", stub=stub(tmp_path, package, "raise RuntimeError('made for another Python')"))
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     told = " ".join(result.stdout.split())
     assert re.search(rf"FAILED: (\w+, )*{package}\b.*RuntimeError: made for another Python", told), told
     assert "Everything" not in told
+
+
+def test_what_is_only_told_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise PermissionError(13, "Permission denied", "/proc/secret/meminfo")
+
+    monkeypatch.setattr("psutil.virtual_memory", refuse)
+    (memory,) = [row for row in machine_rows() if row.name == "memory"]
+    assert (memory.ok, memory.text) == (None, "not known: PermissionError: [Errno 13] Permission denied: '...'")
 
 
 def test_settings_that_cannot_be_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,6 +268,29 @@ def test_a_driver_without_a_torch_that_can_use_it(tmp_path: Path, monkeypatch: p
     assert told == "none: driver 570.86.15; this torch is built without CUDA: install one that is, see pytorch.org"
     assert asked["device=cpu"]().startswith("computes on cpu in fp32")
     assert "compile=auto does not" in asked["compiling"]()
+
+
+def test_each_cuda_device_is_told_with_what_is_wrong_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def memory(number: int) -> tuple[int, int]:
+        if number:
+            raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nfurther lines")
+        return 3 << 30, 8 << 30
+
+    class About:
+        name, major, minor = "NVIDIA Imagined 8", 6, 1
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: About)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", memory)
+    ones = torch.ones
+    monkeypatch.setattr(torch, "ones", lambda count, device: ones(count))
+    asked = {name: ask for _, name, ask, _ in computing(device="cpu", precision="fp32", announce=print, folder="")}
+    assert asked["CUDA"]().split("; ")[1:] == [
+        "cuda:0 NVIDIA Imagined 8, compute capability 6.1, 3.0 GiB free of 8.0 GiB, computes",
+        "cuda:1 NVIDIA Imagined 8, compute capability 6.1, cannot be used: CUDA error: no kernel image is available for "
+        "execution on the device",
+    ]
 
 
 # -- the self-test ------------------------------------------------------------------------------
