@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,20 @@ def test_help_lists_the_verbs_and_does_not_import_torch() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert all(verb in result.stdout for verb in verbs())
+
+
+def test_help_answers_within_half_a_second() -> None:
+    """Of the processor's time, since a busy machine makes everything wait."""
+
+    def seconds() -> float:
+        return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+    taken = []
+    for _ in range(3):
+        before = seconds()
+        assert fontgan("--help").returncode == 0
+        taken.append(seconds() - before)
+    assert min(taken) < 0.5, taken
 
 
 @pytest.mark.parametrize("verb", verbs())
