@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -36,6 +35,7 @@ def test_help_lists_the_verbs_and_does_not_import_torch() -> None:
 
 def test_help_answers_within_half_a_second() -> None:
     """Of the processor's time, since a busy machine makes everything wait."""
+    resource = pytest.importorskip("resource")  # not on Windows
 
     def seconds() -> float:
         return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])

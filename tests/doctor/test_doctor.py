@@ -32,6 +32,8 @@ from tests.helpers import fontgan_here
 ROOT = Path(__file__).parents[2]
 SCREEN = 40  # lines
 
+on_posix = pytest.mark.skipif(os.name != "posix", reason="signals and scripts as Windows has none")
+
 
 def doctor(*settings: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "fontgan", "doctor", *settings]
@@ -171,6 +173,7 @@ def test_settings_that_cannot_be_read_are_named(tmp_path: Path, monkeypatch: pyt
     assert "without out=a.json" in result.stderr
 
 
+@on_posix
 def test_a_package_that_ends_its_process_is_named(tmp_path: Path) -> None:
     result = doctor(stub=stub(tmp_path, "torch", "import os, signal; os.kill(os.getpid(), signal.SIGILL)"))
     assert result.returncode == 1
@@ -256,6 +259,7 @@ def test_the_cache_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (amount(999), amount(1536), amount(3 * 2**40)) == ("999 bytes", "1.5 KiB", "3.0 TiB")
 
 
+@on_posix
 def test_a_driver_without_a_torch_that_can_use_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool = tmp_path / "nvidia-smi"
     tool.write_text("#!/bin/sh\necho 570.86.15\necho 570.86.15\n")
