@@ -36,11 +36,30 @@ def run(arguments: list[str]) -> int:
     if arguments[0] == "--version":
         print(f"fontgan {__version__}")
         return 0
+    if arguments[0] == "doctor" and not can_compose():
+        from fontgan.doctor.examine import healthy, print_page
+
+        if arguments[1:]:
+            refuse(
+                f"fontgan doctor: settings cannot be read where a package is broken; without {' '.join(arguments[1:])}:"
+            )
+        return 0 if healthy(print_page()) else 1
     words = 2 if " ".join(arguments[:2]) in verbs() else 1
     verb, overrides = " ".join(arguments[:words]), arguments[words:]
     if verb not in verbs():
         return refuse(f"fontgan: {verb}: no such command. Choose one of {', '.join(verbs())}; see fontgan --help.")
     return run_verb(verb, overrides)
+
+
+def can_compose() -> bool:
+    """Whether what verbs and configs need can be imported: ``fontgan doctor`` answers even where it cannot."""
+    try:
+        import fontgan.config.compose  # noqa: F401
+
+        verbs()
+    except Exception:  # noqa: BLE001  # a broken package may raise anything; doctor's page says what it was
+        return False
+    return True
 
 
 def run_verb(verb: str, arguments: Sequence[str]) -> int:

@@ -27,10 +27,25 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_help_lists_the_verbs_and_does_not_import_torch() -> None:
-    code = "import sys; from fontgan.cli import main; main(['--help']); assert 'torch' not in sys.modules; assert 'hydra' not in sys.modules"
+    code = "import sys; from fontgan.cli import main; main(['--help']); assert not {'torch', 'hydra', 'numpy', 'fontTools'} & set(sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert all(verb in result.stdout for verb in verbs())
+
+
+def test_help_answers_within_half_a_second() -> None:
+    """Of the processor's time, since a busy machine makes everything wait."""
+    resource = pytest.importorskip("resource")  # not on Windows
+
+    def seconds() -> float:
+        return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+    taken = []
+    for _ in range(3):
+        before = seconds()
+        assert fontgan("--help").returncode == 0
+        taken.append(seconds() - before)
+    assert min(taken) < 0.5, taken
 
 
 @pytest.mark.parametrize("verb", verbs())

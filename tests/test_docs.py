@@ -19,7 +19,7 @@ from fontgan.config.verbs import file_name, verbs
 from tests.helpers import KAI
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 # Written there by the page itself, in the reader's own package or copy; tests/test_extending.py does what it says.
 OWN_PARTS = re.compile(r"strokes|my_package|logger\.status|ink_amount")
 

@@ -181,7 +181,7 @@ def test_the_sdist_holds_the_sources_and_nothing_else(built: tuple[Path, Path]) 
     names = {PurePosixPath(*PurePosixPath(member.name).parts[1:]) for member in members}
     assert {name.parts[0] for name in names} == {
         "fontgan", "configs", "scripts", "tests", "docs", "README.md", "README.ja.md", "README.zh-Hans.md",
-        "README.zh-Hant.md", "LICENSE", "Makefile", "CHANGELOG.md", "pyproject.toml", "PKG-INFO", ".gitignore",
+        "README.zh-Hant.md", "LICENSE", "CITATION.cff", "CONTRIBUTING.md", "SECURITY.md", "Makefile", "CHANGELOG.md", "pyproject.toml", "PKG-INFO", ".gitignore",
     }  # fmt: skip
     golden = PurePosixPath("tests/golden")  # what it compares with: numbers and the commands' help
     code = [name for name in names if name.parts[0] in ("scripts", "tests") and golden not in name.parents]

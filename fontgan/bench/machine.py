@@ -11,8 +11,8 @@ import torch
 
 from fontgan import __version__
 from fontgan.runtime.cores import usable_cores
+from fontgan.runtime.cpu_name import cpu_name
 from fontgan.runtime.device import pick_precision, wait_for
-from fontgan.runtime.linux import cpu_model
 from fontgan.runtime.timing import time_interleaved
 
 # Instruction sets that decide how fast a network computes.
@@ -44,11 +44,6 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-
-
-def cpu_name() -> str:
-    """As the system names it, else the architecture."""
-    return cpu_model() or platform.processor() or platform.machine()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 
 from fontgan.config.schema import MISSING, limited
-from fontgan.data.sources import style_name
 from fontgan.errors import ConfigError
 from fontgan.runtime.files import atomic_write, out_file, user_path
 
@@ -59,7 +58,7 @@ def main(cfg: Config) -> int:
 
 def _rank(cfg: Config) -> int:
     from fontgan.advice.nearest_source import rank_sources
-    from fontgan.data.sources import open_glyphs
+    from fontgan.data.sources import open_glyphs, style_name
     from fontgan.pictures.contact_sheet import contact_sheet, save_png
 
     file = out_file("picture", cfg.picture, ".png", overwrite=cfg.overwrite) if cfg.picture else None

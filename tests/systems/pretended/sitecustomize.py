@@ -5,7 +5,6 @@ For ``win32`` names are taken, renamed and removed as there: nothing may have a 
 this process has open can be renamed or removed, nor a folder of such files, and a folder cannot be opened.
 """
 
-# ruff: noqa: PTH  # pathlib's own calls are among those that are replaced here
 import builtins
 import errno
 import os
