@@ -55,6 +55,7 @@ def model_card(
         version=__version__,
         uri=uri,
         styles=[_style(entry, named.get(entry["name"], ())) for entry in shown],
+        styles_said=_say_styles([entry["name"] for entry in styles], len(run.styles) - len(styles)),
         of_base=len(run.styles) - len(styles),
         example=shown[0]["name"] if shown else run.styles[0],
         text=_text(run),
@@ -82,6 +83,14 @@ def front_matter(licence: str) -> str:
 def plain_markdown(text: object) -> str:
     """Text of a stranger as one line of Markdown that shows as it stands, in a table as well."""
     return re.sub(r"([\\`*_\[\]<>|~$])", r"\\\1", printable(str(text)))
+
+
+def _say_styles(own: Sequence[str], of_base: int) -> str:
+    named = ", ".join(plain_markdown(name) for name in own[:MAX_ROWS])
+    others = of_base + max(0, len(own) - MAX_ROWS)
+    if not own:
+        return f"{others} styles"
+    return f"the style{'s' if len(own) > 1 else ''} {named}{f' and {others} more' if others else ''}"
 
 
 def _everybody_has(run: Run) -> bool:

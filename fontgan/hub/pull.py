@@ -6,6 +6,7 @@ anything (``fontgan.training.checkpoint``). Whatever else lies there, pickles fo
 
 import logging
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,20 @@ MORE = {f"{name}.safetensors": _MAX_WEIGHTS for name in ("generator_training", "
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
+class _Bar(Bar):
+    """The bytes that come down, once they take a second; of huggingface_hub's two or three bars this is one."""
+
+    def __init__(self, things: Iterable[Any] | None = None, *, name: str | None = None, **options: Any):
+        wanted = options.get("unit") == "B" and options.get("desc") != "Downloading bytes"  # which tells it twice
+        options |= {"desc": "fetching", "bar_format": None, "delay": 1, "leave": False}
+        super().__init__(things, disable=not wanted, **options)
+
+    def set_description(self, desc: str | None = None, refresh: bool | None = True) -> None:
+        """It keeps its own."""
+
+    set_description_str = set_description
+
+
 @cache
 def pull(spec: str) -> Path:
     """The folder of one checkpoint, fetched if the hub has a newer one than the cache; the same in all of a process.
@@ -37,20 +52,23 @@ def pull(spec: str) -> Path:
     """
     name = parse(spec)
     need_hub(spec)
-    if name.revision and _COMMIT.fullmatch(name.revision) and (there := _in_cache(name)):
-        return _checked(name, there)
+    before = _in_cache(name)
+    if before and name.revision and _COMMIT.fullmatch(name.revision):
+        return _checked(name, before)
     try:
         _refuse_unfit(name)
         folder = _download(name)
     except NoConnection as error:
-        if (there := _in_cache(name)) is None:
+        if before is None:
             raise RunError(f"{error}, and it is not in the cache yet. Try again with a connection.") from error
-        log.info("%s; the one in the cache is used, %s", error, there.name[:7])
-        return _checked(name, there)
+        log.info("%s; the one in the cache is used, commit %s", error, before.name[:7])
+        return _checked(name, before)
     try:
         return _checked(name, folder)
-    except RunError as error:  # which may have happened to it in the cache
-        log.warning("%s", error)
+    except RunError as error:
+        if folder != before:
+            raise
+        log.warning("%s It was damaged in the cache, and is fetched anew.", error)
         return _checked(name, _download(name, force_download=True))
 
 
@@ -70,7 +88,7 @@ def _download(name: HubRun, **options: Any) -> Path:
     with hub_errors(str(name)):
         return Path(
             hub_api().snapshot_download(
-                name.repo, revision=name.revision, allow_patterns=[*MAX_BYTES, *MORE], tqdm_class=Bar, **options
+                name.repo, revision=name.revision, allow_patterns=[*MAX_BYTES, *MORE], tqdm_class=_Bar, **options
             )
         )
 
@@ -90,5 +108,6 @@ def _checked(name: HubRun, folder: Path) -> Path:
     try:
         open_checkpoint(folder).verify()
     except RunError as error:
-        raise RunError(f"{name}: is no whole run of fontgan ({printable(str(error))}).") from error
+        reason = re.sub(r"\. (?:Use|Give) .*", "", str(error).replace(f"{folder}/", "").replace(f"{folder}: ", ""))
+        raise RunError(f"{name}: is no whole run of fontgan ({printable(reason)}).") from error
     return folder

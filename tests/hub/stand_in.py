@@ -151,7 +151,10 @@ class _Handler(BaseHTTPRequestHandler):
         if name.startswith("others/"):
             raise _Refusal(403, text=f"You don't have the rights to create a model under {name}")
         if name in self.hub.repos:
-            self._send(json.dumps({"error": "You already created this model repo", "url": f"{self.hub.url}/{name}"}).encode(), 409)
+            self._send(
+                json.dumps({"error": "You already created this model repo", "url": f"{self.hub.url}/{name}"}).encode(),
+                409,
+            )
             return
         private = asked.get("private") or asked.get("visibility") == "private"
         self.hub.put(name, {".gitattributes": b""}, private=bool(private))

@@ -122,7 +122,9 @@ def test_without_a_connection_the_cache_serves(
     before = draw(here, "hf://me/tiny", tmp_path / "before")
     offline(how)
     asked = len(hub.asked)
-    result = here("infer", "checkpoint=hf://me/tiny", "text=永字八法", "style=all", "allow=[blank]", f"out={tmp_path / 'after'}")
+    result = here(
+        "infer", "checkpoint=hf://me/tiny", "text=永字八法", "style=all", "allow=[blank]", f"out={tmp_path / 'after'}"
+    )
     assert "the one in the cache is used" in result.stderr
     assert [file.read_bytes() for file in sorted((tmp_path / "after").rglob("U+*.png"))] == before
     assert "is not in the cache yet" in refused("infer", "checkpoint=hf://me/more", "text=永", f"out={tmp_path / 'x'}")
@@ -147,7 +149,9 @@ def test_names_that_no_repository_can_have(refused: Refused, hub: Hub, tmp_path:
     assert not hub.asked
 
 
-def test_what_the_hub_does_not_give(refused: Refused, hub: Hub, sent: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_hub_does_not_give(
+    refused: Refused, hub: Hub, sent: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def line(spec: str) -> str:
         return refused("infer", f"checkpoint={spec}", "text=永", f"out={tmp_path / 'x'}")
 
@@ -215,7 +219,10 @@ def test_a_hostile_repository_is_refused(refused: Refused, hub: Hub, sent: Files
 
 
 def test_what_else_lies_there_is_never_fetched(here: Here, hub: Hub, sent: Files, tmp_path: Path) -> None:
-    hub.put("you/odd", {**sent, "evil.pkl": b"x", "../../escape.json": b"{}", "/etc/absolute.yaml": b"x", "sub/run.json": b"{}"})
+    hub.put(
+        "you/odd",
+        {**sent, "evil.pkl": b"x", "../../escape.json": b"{}", "/etc/absolute.yaml": b"x", "sub/run.json": b"{}"},
+    )
     pull("hf://you/odd")
     assert hub.fetched() == {"run.json", "config.yaml", "generator.safetensors"}
     assert not list(tmp_path.rglob("escape*"))
@@ -223,7 +230,9 @@ def test_what_else_lies_there_is_never_fetched(here: Here, hub: Hub, sent: Files
 
 
 @pytest.mark.parametrize("file", ["run.json", "config.yaml", "generator.safetensors"])
-def test_a_file_beyond_its_size_is_not_fetched(refused: Refused, hub: Hub, sent: Files, tmp_path: Path, file: str) -> None:
+def test_a_file_beyond_its_size_is_not_fetched(
+    refused: Refused, hub: Hub, sent: Files, tmp_path: Path, file: str
+) -> None:
     hub.put("you/large", sent)
     hub.claimed[file] = 3 * 2**30
     line = refused("infer", "checkpoint=hf://you/large", "text=永", f"out={tmp_path / 'x'}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from fontTools.ttLib import TTFont
 
 from fontgan.hub.card import plain_markdown
 from fontgan.training.checkpoint import find, open_checkpoint
-from tests.helpers import BRUSH, KAI, SOURCE, TINY, Here, part_of, reseal
+from tests.helpers import BRUSH, KAI, SOURCE, TINY, Here, fontgan_here, part_of, reseal
 from tests.hub.stand_in import Hub
 
 SENT = {
@@ -27,7 +28,7 @@ def front_matter(card: str) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def private_run(here_module: Here, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def private_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that has learned from files of somebody's own, named by their full paths."""
     home = tmp_path_factory.mktemp("home") / "jane-doe"
     (home / "clients" / "acme").mkdir(parents=True)
@@ -42,16 +43,9 @@ def private_run(here_module: Here, tmp_path_factory: pytest.TempPathFactory) -> 
         f"data.source={source}", f"data.targets={{hand: '{target}'}}", f"data.charset={home / 'chars.txt'}",
         f"data.cache={home / 'cache'}", "logger=csv", f"out={home / 'run'}",
     )  # fmt: skip
-    result = here_module("train", *TINY, *keys)
+    result = fontgan_here("train", *TINY, *keys)
     assert result.returncode == 0, result.stderr
     return home / "run"
-
-
-@pytest.fixture(scope="module")
-def here_module() -> Here:
-    from tests.helpers import fontgan_here
-
-    return fontgan_here
 
 
 def test_it_sends_what_draws_and_no_more(here: Here, hub: Hub, tiny_run: Path) -> None:
@@ -71,9 +65,15 @@ def test_no_path_font_or_glyph_of_the_hand_goes_out(here: Here, private_run: Pat
     result = here("push", f"run={private_run}", "licence=cc-by-4.0", f"out={tmp_path / 'sent'}")
     assert result.returncode == 0, result.stderr
     sent = {file.name: file.read_bytes() for file in (tmp_path / "sent").iterdir()}
-    assert set(sent) == SENT - {"sheet.png"} | {"sheet.png"}
+    assert set(sent) == SENT
     everything = b"\n".join(sent.values())
-    for word in (b"jane-doe", b"clients", b"acme", str(private_run.parent.parent).encode(), str(Path.home()).encode() + b"/"):
+    for word in (
+        b"jane-doe",
+        b"clients",
+        b"acme",
+        str(private_run.parent.parent).encode(),
+        str(Path.home()).encode() + b"/",
+    ):
         assert word not in everything
     for kind in (b"\0\1\0\0\0", b"OTTO", b"wOF2", b"ttcf"):
         assert not any(data.startswith(kind) for data in sent.values())
@@ -84,6 +84,7 @@ def test_no_path_font_or_glyph_of_the_hand_goes_out(here: Here, private_run: Pat
     assert (config["data"]["cache"], config["logger"], config["out"]) == (None, {}, "runs/NAME")
 
 
+@pytest.mark.slow
 def test_what_has_no_paths_still_draws_and_is_trained_on(
     here: Here, private_run: Path, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
@@ -135,7 +136,7 @@ def test_names_of_fonts_stay_text_in_a_card() -> None:
 
 
 @pytest.fixture
-def of_font(tiny_run: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
+def of_font(tiny_run: Path, tmp_path: Path) -> Callable[..., Path]:
     """A run whose first style was learned from a font that says such words of itself."""
 
     def made(words: str, *, fs_type: int = 0, here: bool = True) -> Path:
@@ -146,9 +147,7 @@ def of_font(tiny_run: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
         run = tmp_path / "run"
         shutil.copytree(find(tiny_run, "best").folder, run)
         config = yaml.safe_load((run / "config.yaml").read_text())
-        config["data"]["targets"] = {"kai": str(file if here else "gone.ttf")} | config["data"]["targets"] | {
-            "kai": str(file if here else "gone.ttf")
-        }
+        config["data"]["targets"]["kai"] = str(file) if here else "gone.ttf"
         (run / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
         described = json.loads((run / "run.json").read_text())
         described["data"]["styles"][0]["licence"] = words
@@ -156,12 +155,13 @@ def of_font(tiny_run: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
         reseal(run)
         return run
 
-    yield made
+    return made
 
 
 FREE = "This Font Software is licensed under the SIL Open Font License, Version 1.1."
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize(
     ("words", "options", "told"),
     [
@@ -173,7 +173,13 @@ FREE = "This Font Software is licensed under the SIL Open Font License, Version 
     ],
 )
 def test_what_a_font_forbids_is_confirmed_first(
-    of_font: Callable[..., Path], refused: Callable[..., str], here: Here, tmp_path: Path, words: str, options: dict, told: str
+    of_font: Callable[..., Path],
+    refused: Callable[..., str],
+    here: Here,
+    tmp_path: Path,
+    words: str,
+    options: dict[str, int],
+    told: str,
 ) -> None:
     run = of_font(words, **options)
     line = refused("push", f"run={run}", "licence=ofl-1.1", f"out={tmp_path / 'sent'}")
@@ -184,6 +190,7 @@ def test_what_a_font_forbids_is_confirmed_first(
     assert confirmed.returncode == 0, confirmed.stderr
 
 
+@pytest.mark.slow
 def test_a_free_font_needs_no_word(of_font: Callable[..., Path], here: Here, tmp_path: Path) -> None:
     assert here("push", f"run={of_font(FREE)}", "licence=ofl-1.1", f"out={tmp_path / 'sent'}").returncode == 0
 
@@ -210,7 +217,10 @@ def test_settings_that_cannot_be(refused: Callable[..., str], tiny_run: Path, ke
     assert told in refused("push", f"run={tiny_run}", "licence=ofl-1.1", *keys)
 
 
-def test_a_folder_of_others_is_left_alone(refused: Callable[..., str], here: Here, tiny_run: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_folder_of_others_is_left_alone(
+    refused: Callable[..., str], here: Here, tiny_run: Path, tmp_path: Path
+) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "README.md").write_text("mine")
     asked = (f"run={tiny_run}", "licence=mit")
@@ -224,16 +234,22 @@ def test_a_folder_of_others_is_left_alone(refused: Callable[..., str], here: Her
 def test_without_the_extra(
     refused: Callable[..., str], here: Here, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     assert "pip install 'fontgan[hub]'" in refused("push", f"run={tiny_run}", *PUSH)
-    assert "pip install 'fontgan[hub]'" in refused("infer", "checkpoint=hf://me/tiny", "text=永", f"out={tmp_path / 'x'}")
+    assert "pip install 'fontgan[hub]'" in refused(
+        "infer", "checkpoint=hf://me/tiny", "text=永", f"out={tmp_path / 'x'}"
+    )
     assert here("push", f"run={tiny_run}", "licence=mit", f"out={tmp_path / 'sent'}").returncode == 0
 
 
+@pytest.mark.slow
 def test_pushed_again_it_replaces_what_was_there(here: Here, hub: Hub, tiny_run: Path) -> None:
     assert here("push", f"run={tiny_run}", *PUSH).returncode == 0
     alone = find(tiny_run, "last").folder.parent.parent / "checkpoints" / "step-00000002"
-    assert here("push", f"run={shutil.copytree(alone, tiny_run.parent / 'alone', dirs_exist_ok=True)}", *PUSH).returncode == 0
+    assert (
+        here("push", f"run={shutil.copytree(alone, tiny_run.parent / 'alone', dirs_exist_ok=True)}", *PUSH).returncode
+        == 0
+    )
     files = hub.repos["me/tiny"].files()
     assert files is not None
     assert "metrics.jsonl" not in files
@@ -241,7 +257,10 @@ def test_pushed_again_it_replaces_what_was_there(here: Here, hub: Hub, tiny_run:
     assert len(hub.repos["me/tiny"].commits) == 3
 
 
-def test_the_hub_refuses(here: Here, refused: Callable[..., str], hub: Hub, tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_the_hub_refuses(
+    here: Here, refused: Callable[..., str], hub: Hub, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = ("push", f"run={tiny_run}")
     assert "may not do that" in refused(*asked, "repo=others/tiny", "licence=mit")
     assert "license" in refused(*asked, "repo=me/tiny", "licence=no-such-licence")
@@ -258,7 +277,9 @@ def test_the_hub_refuses(here: Here, refused: Callable[..., str], hub: Hub, tiny
     }  # fmt: skip
 
 
-def test_a_line_that_breaks_leaves_nothing_half(here: Here, refused: Callable[..., str], hub: Hub, tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_breaks_leaves_nothing_half(
+    here: Here, refused: Callable[..., str], hub: Hub, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)
     hub.cut.add("generator.safetensors")
     assert "nothing was sent" in refused("push", f"run={tiny_run}", *PUSH)
