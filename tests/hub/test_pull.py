@@ -79,12 +79,12 @@ def test_verbs_that_take_a_run_take_one_on_the_hub(here: Here, hub: Hub, sent: F
     hub.put("me/tiny", sent)
     hand = part_of(KAI, "的一是不了在人有我他", tmp_path / "Part.ttf")
     commands = (
-        ("evaluate", "run=hf://me/tiny", "ocr=false", f"out={tmp_path / 'e.json'}"),
+        ("evaluate", "run=hf://me/tiny", "ocr=none", f"out={tmp_path / 'e.json'}"),
         ("diagnose", "checkpoint=hf://me/tiny", f"out={tmp_path / 'd.json'}"),
         ("export", "run=hf://me/tiny", f"out={tmp_path / 'm.onnx'}"),
         ("push", "run=hf://me/tiny", "licence=ofl-1.1", f"out={tmp_path / 'fork'}"),
         (
-            "complete", f"target={hand}", f"source={SOURCE}", "charset=这个们中", "run=hf://me/tiny", "style=kai", "ocr=false",
+            "complete", f"target={hand}", f"source={SOURCE}", "charset=这个们中", "run=hf://me/tiny", "style=kai", "ocr=none",
             "family=Part Made", "allow=[blank]", f"out={tmp_path / 'Made.ttf'}",
         ),
     )  # fmt: skip
