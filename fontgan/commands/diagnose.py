@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fontgan import __version__
 from fontgan.config.schema import MISSING, ComputingConfig, limited
-from fontgan.runtime.files import out_file, user_path, write_json
+from fontgan.runtime.files import out_file, write_json
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def main(cfg: Config) -> int:
     out = out_file("out", cfg.out, ".json") if cfg.out is not None else None
     picture_file = out_file("picture", cfg.picture, ".png") if cfg.picture is not None else None
     run = load(
-        user_path(cfg.checkpoint), which=cfg.which,
+        cfg.checkpoint, which=cfg.which,
         batch_size=cfg.batch_size, device=cfg.device, precision=cfg.precision,
     )  # fmt: skip
     found, glyphs = diagnose(run, glyphs=cfg.glyphs)

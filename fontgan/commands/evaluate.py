@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 
 from fontgan import __version__
+from fontgan.base import run_path
 from fontgan.config.schema import MISSING, ComputingConfig, limited
 from fontgan.errors import ConfigError
 from fontgan.runtime.files import out_file, user_path, write_json
@@ -49,10 +50,10 @@ def main(cfg: Config) -> int:
     if cfg.run is not None:
         if (cfg.pred, cfg.truth, cfg.source) != (None, None, None):
             raise ConfigError("run and pred/truth/source: measure either a run or two folders. Leave one of them out.")
-        if not user_path(cfg.run).is_dir():
+        if not (folder := run_path(cfg.run)).is_dir():
             raise ConfigError(f"run={cfg.run}: no such folder. Give a run's folder, such as runs/quickstart.")
         run = load(
-            user_path(cfg.run), which=cfg.which,
+            folder, which=cfg.which,
             batch_size=cfg.batch_size, device=cfg.device, precision=cfg.precision,
         )  # fmt: skip
         glyphs = glyph_set_of_run(run, seed=cfg.seed)

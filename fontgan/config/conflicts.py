@@ -8,6 +8,7 @@ from fontgan.config.groups import choices
 from fontgan.config.schema import LossTermConfig, check_limits
 from fontgan.config.verbs import verb_module
 from fontgan.errors import ConfigError, Faults
+from fontgan.hub.names import is_on_hub
 
 
 def validate(verb: str, cfg: DictConfig, typed: Collection[str] = ()) -> None:
@@ -127,7 +128,17 @@ def _batch_size_is_a_number(cfg: DictConfig, typed: set[str]) -> None:
         raise ConfigError(f"trainer.batch_size={size}: a whole number of pairs is needed, or auto.")
 
 
+def _hub_is_only_read(cfg: DictConfig, typed: set[str]) -> None:
+    for key in ("out", "work", "page", "proof", "project"):
+        if is_on_hub(str(cfg.get(key))):
+            raise ConfigError(
+                f"{key}={cfg[key]}: a run on the hub is only read. Name a folder of yours; init_from={cfg[key]} trains on "
+                "from it there, and fontgan push sends what you have trained."
+            )
+
+
 RULES = (
+    _hub_is_only_read,
     _batch_size_is_a_number,
     _budget_sets_steps,
     _match_params_sets_width,

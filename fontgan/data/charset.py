@@ -37,7 +37,7 @@ def resolve(spec: str, key: str = "charset") -> list[str] | None:
         return unique(char for name in names for char in NAMED[name]())
     if len(unknown) < len(names):
         raise DataError(f"{key}={spec}: {unknown[0]} is no set.{_nearest(unknown[0])} {_CHOICES}")
-    path_like = spec.endswith((".txt", ".TXT")) or (len(spec) > 1 and ("/" in spec or "\\" in spec) and spec.isascii())
+    path_like = names_file(spec)
     if not path_like and spec.isascii() and len(spec) > 2 and spec[0].isalnum() and ("-" in spec or spec.islower()):
         # A mistyped name must not silently become the five letters it is made of.
         remedy = "To mean these very letters, put them in a text file."
@@ -46,6 +46,11 @@ def resolve(spec: str, key: str = "charset") -> list[str] | None:
     if not chars:
         raise DataError(f"{key}={spec!r}: holds no visible character. {_CHOICES}")
     return chars
+
+
+def names_file(spec: str) -> bool:
+    """Whether a charset is the name of a text file."""
+    return spec.endswith((".txt", ".TXT")) or (len(spec) > 1 and ("/" in spec or "\\" in spec) and spec.isascii())
 
 
 def is_list(spec: str) -> bool:

@@ -76,7 +76,7 @@ class PageFont:
             facts[key] for key in ("family", "version", "copyright", "licence", "licence_url") if facts[key]
         )
         note = f"{said}\n\nCut by fontgan to the characters that this page draws, and renamed: a modified version.\n"
-        return "\n".join(filter(None, (note, _text_beside(self.glyphs.path))))
+        return "\n".join(filter(None, (note, text_beside(self.glyphs.path))))
 
 
 @dataclass
@@ -221,11 +221,11 @@ def check_may_publish(glyphs: FontGlyphs, *, confirm_ownership: bool) -> None:
             f"{where}: its OS/2 fsType ({rights:#06x}) does not let it be cut and put on a page. {remedy}"
         )
     doubt = [finding for finding in told if finding.level == "warning"]
-    if doubt and not free_licences(_text_beside(glyphs.path)):
+    if doubt and not free_licences(text_beside(glyphs.path)):
         raise ConfigError(f"{printable(doubt[0].message, 300)} {remedy}")
 
 
-def _text_beside(font: Path) -> str:
+def text_beside(font: Path) -> str:
     """The licence that lies beside a font as NAME.LICENSE.txt; empty without one."""
     file = font.with_name(f"{font.stem}.LICENSE.txt")
     return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""

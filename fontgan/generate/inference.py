@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fontgan.base import run_path
 from fontgan.config.instantiate import build_generator, guide_specs, source_spec, target_specs
 from fontgan.config.plugins import activate
 from fontgan.config.saved import check_fits, load_config
@@ -29,7 +30,6 @@ from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.predict import draw_pixels
 from fontgan.models.unet import UnetGenerator
 from fontgan.runtime.device import autocast, pick_device, pick_precision
-from fontgan.runtime.files import user_path
 from fontgan.training.checkpoint import Checkpoint, find
 from fontgan.values import image_from_pixels
 
@@ -50,14 +50,14 @@ def load(
     """Loads a trained run.
 
     Args:
-        checkpoint: a run's folder, or one checkpoint inside it.
+        checkpoint: a run's folder, one checkpoint inside it, ``base``, or ``hf://OWNER/NAME``.
         which: "best" (see ``checkpoint.best``) or "last", where ``checkpoint`` is a run.
         device: auto, cpu or cuda.   precision: auto, bf16 or fp32.
         plugins: packages with parts of the run; they are imported.
     Raises: RunError or ConfigError if there is no usable checkpoint.
     """
     activate(plugins)
-    found = find(user_path(checkpoint), which)
+    found = find(run_path(checkpoint), which)
     config = load_config(found.folder / "config.yaml")
     where = pick_device(device)
     if where.index is not None:

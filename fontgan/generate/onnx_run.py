@@ -14,6 +14,7 @@ from fontgan.errors import ConfigError, DataError, RunError, first_line
 from fontgan.export.metadata import read
 from fontgan.generate.placement import RunInputs
 from fontgan.generate.run import BaseRun, Style, Tag
+from fontgan.hub.names import is_on_hub
 from fontgan.runtime.files import user_path
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ CUDA = "CUDAExecutionProvider"
 
 def is_exported(checkpoint: str) -> bool:
     """Whether a setting names an exported run rather than a run's folder."""
-    return checkpoint.lower().endswith(".onnx")
+    return checkpoint.lower().endswith(".onnx") and not is_on_hub(checkpoint)
 
 
 def load_exported(file: str, *, device: str = "auto", precision: str = "auto", batch_size: int = 32) -> "OnnxRun":

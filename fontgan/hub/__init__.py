@@ -1,0 +1,1 @@
+"""Runs on the Hugging Face Hub: sent by ``fontgan push``, and read where a setting names ``hf://OWNER/NAME``."""
