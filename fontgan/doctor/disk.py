@@ -16,7 +16,7 @@ SECTION = "disk"
 REFUSED = 3  # exit code of the process that asks for a lock which is held
 _ASK_FOR_LOCK = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pathlib import Path; "
-    "from fontgan.errors import RunError; from fontgan.runtime.files import locked\n"
+    "from fontgan.errors import RunError; from fontgan.runtime.locks import locked\n"
     "try:\n    with locked(Path(sys.argv[2]), 'another process'): pass\n"
     f"except RunError: sys.exit({REFUSED})"
 )
@@ -71,7 +71,8 @@ def _kind(folder: Path) -> str:
 
 def _files() -> str:
     """Tries them where the cache is. Raises: Wrong or OSError."""
-    from fontgan.runtime.files import atomic_write, cache_folder, locked, replace_folder, sync_folder
+    from fontgan.runtime.files import atomic_write, cache_folder, replace_folder, sync_folder
+    from fontgan.runtime.locks import locked
 
     with tempfile.TemporaryDirectory(prefix=".fontgan-doctor-", dir=_there(cache_folder(None))) as name:
         folder = Path(name)

@@ -25,7 +25,7 @@ from fontgan.doctor.packages import modules, package_rows
 from fontgan.doctor.privacy import hide
 from fontgan.doctor.rows import WIDTH, Row, Wrong
 from fontgan.doctor.self_test import PARTS, SelfTest
-from fontgan.runtime import files
+from fontgan.runtime import files, locks
 from fontgan.training.state import TrainingState
 from tests.helpers import fontgan_here
 
@@ -245,7 +245,7 @@ def test_files_that_are_not_replaced_or_locked_are_told(tmp_path: Path, monkeypa
         patch.setattr(files, "replace_folder", lambda fresh, folder: None)
         assert "is the old one" in {row.name: row for row in disk.disk_rows()}["files"].text
     with monkeypatch.context() as patch:
-        patch.setattr(files, "locked", lambda folder, what: patch.context())
+        patch.setattr(locks, "locked", lambda folder, what: patch.context())
         assert "locks do not hold" in {row.name: row for row in disk.disk_rows()}["files"].text
 
 
