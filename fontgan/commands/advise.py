@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 
 from fontgan.config.schema import MISSING, limited
-from fontgan.data.sources import style_name
+from fontgan.data.sources import own_name
 from fontgan.errors import ConfigError
 from fontgan.runtime.files import atomic_write, out_file, user_path
 
@@ -71,7 +71,7 @@ def _rank(cfg: Config) -> int:
     )
     if file:
         rows = [("target", ranked[0].own)]
-        rows += [(f"{found.distance:.3f} {style_name(str(found.spec))}", found.glyphs) for found in ranked]
+        rows += [(f"{found.distance:.3f} {own_name(str(found.spec))}", found.glyphs) for found in ranked]
         save_png(contact_sheet(rows), file)
         log.info("%s", file)
     return 0
