@@ -6,8 +6,10 @@ Only what a verb needs is imported, so that ``fontgan --help`` answers at once; 
 import errno
 import inspect
 import logging
+import re
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from fontgan import __version__
@@ -19,6 +21,9 @@ from fontgan.runtime.process_groups import break_like_ctrl_c
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb. Returns: the exit code, 0 only if all was done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal of Windows may know no 字, and is told \u5b57
+            stream.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return run(arguments)
@@ -68,7 +73,8 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
     overrides = [a for a in arguments if not a.startswith("-")]
     show_help, sweep = bool(flags & {"-h", "--help"}), bool(flags & {"-m", "--multirun"})
     verbose, show = "--verbose" in flags, "--cfg" in flags
-    if hasattr(module, "FIRST_WORD") and overrides and "=" not in overrides[0] and not overrides[0].startswith("~"):
+    first = overrides[0] if overrides else "="
+    if hasattr(module, "FIRST_WORD") and "=" not in first and not re.match(r"~[^/\\]", first):  # ~key, but ~/folder
         overrides[0] = f"{module.FIRST_WORD}={overrides[0]}"
     if wrong := misuse(verb, flags, overrides):
         return refuse(f"fontgan {verb}: {wrong}")

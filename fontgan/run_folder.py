@@ -19,6 +19,7 @@ from fontgan.data.pack import Pack
 from fontgan.errors import RunError, UserError
 from fontgan.runtime import distributed
 from fontgan.runtime.device import describe
+from fontgan.runtime.file_names import is_of_the_system
 from fontgan.runtime.locks import locked
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.finetune import PretrainedRun
@@ -105,7 +106,7 @@ class RunFolder:
         # is what a process leaves that was killed at its very start.
         ours = (".lock", "train.log", ".config.yaml-*")
         there = [p.name for p in path.iterdir()] if path.is_dir() else []
-        others = [name for name in there if not any(fnmatch(name, pattern) for pattern in ours)]
+        others = [name for name in there if not (is_of_the_system(name) or any(fnmatch(name, one) for one in ours))]
         last = checkpoints.newest_intact(path)
         config = _begun_with(path, last)
         if config is None and others:

@@ -121,7 +121,7 @@ def main() -> None:
         if page.stem == BENCHMARKS.stem:
             new = benchmarks_page()
         if new != old:
-            page.write_text(new, encoding="utf-8")
+            page.write_text(new, encoding="utf-8", newline="\n")
             print(page.relative_to(ROOT))
 
 

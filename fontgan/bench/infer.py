@@ -23,6 +23,7 @@ from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.predict import draw_glyphs
 from fontgan.models.unet import UnetGenerator
 from fontgan.runtime.device import autocast
+from fontgan.runtime.files import atomic_write
 from fontgan.runtime.log_setup import quiet
 from fontgan.runtime.timing import Task, ratio
 from fontgan.training import checkpoint as checkpoints
@@ -123,5 +124,5 @@ def untrained_run(out: Path, settings: Sequence[str], batch_size: int, setup: Se
     metadata = {"minutes": 0.0, "scores": {}, "styles": styles, "pack": "", "data": manifest}
     networks: dict[str, nn.Module] = {"generator": generator}
     checkpoints.save(out, step=0, metadata=metadata, config_yaml=config_yaml, networks=networks, training={})
-    (out / "config.yaml").write_text(config_yaml, encoding="utf-8")
+    atomic_write(out / "config.yaml", config_yaml)
     return load(out, which="last", device=setup.device.type, precision=setup.precision, batch_size=batch_size)

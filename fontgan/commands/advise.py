@@ -58,7 +58,7 @@ def main(cfg: Config) -> int:
 
 def _rank(cfg: Config) -> int:
     from fontgan.advice.nearest_source import rank_sources
-    from fontgan.data.sources import open_glyphs, style_name
+    from fontgan.data.sources import open_glyphs, own_name
     from fontgan.pictures.contact_sheet import contact_sheet, save_png
 
     file = out_file("picture", cfg.picture, ".png", overwrite=cfg.overwrite) if cfg.picture else None
@@ -70,7 +70,7 @@ def _rank(cfg: Config) -> int:
     )
     if file:
         rows = [("target", ranked[0].own)]
-        rows += [(f"{found.distance:.3f} {style_name(str(found.spec))}", found.glyphs) for found in ranked]
+        rows += [(f"{found.distance:.3f} {own_name(str(found.spec))}", found.glyphs) for found in ranked]
         save_png(contact_sheet(rows), file)
         log.info("%s", file)
     return 0

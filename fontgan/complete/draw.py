@@ -16,7 +16,7 @@ from fontgan.complete.work import Work, key_of, say_stage
 from fontgan.data.glyphs import Diagnostics
 from fontgan.data.image_source import folder_reader
 from fontgan.data.refusal import KINDS, tell, tell_or_refuse
-from fontgan.data.sources import style_name
+from fontgan.data.sources import own_name
 from fontgan.errors import ConfigError
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks, write_checks
 from fontgan.evaluation.glyph_checks import check_glyphs, fit_stroke_check
@@ -85,7 +85,7 @@ def _input_name(run: Run, number: int, style: Style) -> str:
         return "the source"
     guide = run.drawn_from.guides[number - 1]
     font = guide if isinstance(guide, str) else guide[run.placement(style).preferred[number - 1]]
-    return f"the guide {style_name(font)}"
+    return f"the guide {own_name(font)}"
 
 
 def _check_all(plan: Plan, work: Work, run: Run, style: Style, reader: OcrReader | None) -> None:

@@ -13,7 +13,7 @@ from fontgan.data.image_source import FolderGlyphs
 from fontgan.data.pair_findings import FEW_PAIRS
 from fontgan.data.pairs import choose_canvas
 from fontgan.data.refusal import is_most, tell_or_refuse
-from fontgan.data.sources import Spec, check_style_name, open_glyphs, say_spec, style_name
+from fontgan.data.sources import Spec, open_glyphs, say_spec, style_name
 from fontgan.errors import DataError, shorten
 
 log = logging.getLogger(__name__)
@@ -96,22 +96,22 @@ def plan_completion(
         told = f"{say_spec(source)}: lacks {len(undrawable)} of the {len(lacking) + len(undrawable)} characters that {target} lacks"
         findings.add("warning", f"{told}: {shorten(undrawable)}.", "Choose another source.", "lacking")
     tell_or_refuse(findings, allow)
-    return Plan(drawn, complete, has, lacking, undrawable, learned_from, _style_name(target, taken), target, source)
+    return Plan(
+        drawn,
+        complete,
+        has,
+        lacking,
+        undrawable,
+        learned_from,
+        "target" if (name := style_name(target)) in taken else name,
+        target,
+        source,
+    )
 
 
 def script_of(char: str) -> str:
     """Unicode's script, such as ``Han``; what several scripts share, such as digits, is ``Common``."""
     return str(scripts.script_name(scripts.script(char)))
-
-
-def _style_name(target: str, taken: Collection[str]) -> str:
-    if (name := style_name(target)) in taken:
-        return "target"
-    try:
-        check_style_name(name, "target", "")
-    except DataError:
-        return "target"  # a name such as "My Font (2).ttf" will do for a file, not for a style
-    return name
 
 
 def say_plan(plan: Plan, charset: str, *, learns: bool) -> None:

@@ -9,8 +9,9 @@ from fontgan.data.glyphs import GlyphSource
 from fontgan.data.image_source import FolderGlyphs
 from fontgan.data.region import characters_of, region_of, set_to_complete
 from fontgan.data.shelf import is_fetched
-from fontgan.data.sources import open_glyphs, style_name
+from fontgan.data.sources import open_glyphs, own_name
 from fontgan.fontfile.target import ENDINGS, open_target
+from fontgan.runtime.file_names import portable
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def settle(cfg: Any) -> bool:
         from_images = isinstance(open_glyphs(cfg.target), FolderGlyphs)
         kind = "glyf" if from_images else open_target(cfg.target).outlines
         ending = next(ending for ending, table in ENDINGS.items() if table == kind)
-        cfg.out = f"{style_name(cfg.target)}-complete{ending}"
+        cfg.out = portable(f"{own_name(cfg.target)}-complete{ending}")
         log.info("out: %s", cfg.out)
     return bool(chosen)
 

@@ -15,6 +15,7 @@ from fontgan.errors import ConfigError, RunError, shorten
 from fontgan.fontfile.formats import further_files
 from fontgan.fontfile.target import check_writable
 from fontgan.runtime.checksums import sha256_of
+from fontgan.runtime.file_names import is_of_the_system
 from fontgan.runtime.files import atomic_write, out_file, user_path
 from fontgan.untrusted.plain_json import convert, read_json
 
@@ -102,8 +103,8 @@ def read_state(folder: Path, identity: dict[str, str]) -> dict[str, Any]:
     state = folder / STATE
     if not state.is_file():
         ours = {"redraw", "reject.txt", ".lock"}
-        strangers = [path.name for path in folder.iterdir() if path.name not in ours] if folder.is_dir() else []
-        if strangers:
+        there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        if strangers := [name for name in there if name not in ours and not is_of_the_system(name)]:
             raise RunError(
                 f"work={folder}: holds files that fontgan did not make ({shorten(sorted(strangers), 3)}). Name another work=."
             )

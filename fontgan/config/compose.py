@@ -21,6 +21,7 @@ from fontgan.config.instantiate import build_objective, build_on_meta, target_sp
 from fontgan.config.overrides import escape_overrides, unescape
 from fontgan.config.plugins import activate, active, refuse_inactive, typed_plugins
 from fontgan.config.saved import check_fits, load_config
+from fontgan.config.stored_paths import store_with_slashes
 from fontgan.config.targets_file import resolve_corpus, resolve_targets_file
 from fontgan.config.verbs import file_name, verbs
 from fontgan.errors import ConfigError
@@ -108,6 +109,7 @@ def resolve(verb: str, cfg: DictConfig, overrides: Sequence[str]) -> list[str]:
     Returns: what was chosen, in sentences.   Raises: ConfigError for values that do not fit.
     """
     _expand_presets(cfg)
+    store_with_slashes(cfg)
     inherited = _inherit(cfg, overrides)
     typed = [override.partition("=")[0] for override in overrides]
     validate(verb, cfg, typed)

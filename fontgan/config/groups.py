@@ -31,7 +31,7 @@ def _folders() -> list[Path]:
 def variants(group: str) -> dict[str, Path]:
     """The variants of a config group with their files, read from its folders."""
     files = (file for root in _folders() for file in (root / SAME_VARIANTS.get(group, group)).glob("*.yaml"))
-    return {file.stem: file for file in sorted(files) if not file.stem.startswith("_")}
+    return {file.stem: file for file in sorted(files) if not file.stem.startswith(("_", "."))}
 
 
 def file_of(name: str) -> Path | None:

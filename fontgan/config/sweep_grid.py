@@ -14,6 +14,7 @@ from fontgan.config.compose import compose_escaped, resolve
 from fontgan.config.groups import choices
 from fontgan.config.overrides import escape_overrides, job_folder, own_settings, unescape
 from fontgan.errors import ConfigError
+from fontgan.runtime.file_names import find_alike
 
 
 def ready_made(cfg: DictConfig, typed: list[str]) -> list[str]:
@@ -95,4 +96,10 @@ def grid_jobs(parsed: list[Override], shared: Collection[str]) -> dict[str, dict
         swept = [override.key_or_group for override in parsed if override.is_interval_sweep()]
         raise ConfigError(f"{' '.join(swept)}: an interval is swept over by a search. Add sweep=optuna.") from error
     settings = [own_settings(lines, shared) for lines in combinations]
-    return {job_folder(own): own for own in settings}
+    jobs = {job_folder(own): own for own in settings}
+    if twins := find_alike(jobs):
+        raise ConfigError(
+            f"-m: the jobs {' and '.join(twins)} differ in capitals alone, and would be one folder on Windows and macOS. "
+            "Leave one of them out, or sweep over it in another out=."
+        )
+    return jobs

@@ -32,7 +32,7 @@ def resolve_corpus(cfg: DictConfig, typed: Iterable[str]) -> None:
     if not (user_path(cfg.corpus) / TRAINING).is_file():
         remedy = f"Make it: python scripts/corpus.py {cfg.corpus}"
         raise ConfigError(f"corpus={cfg.corpus}: holds no {TRAINING}. {remedy}")
-    cfg.data.targets = str(Path(cfg.corpus) / TRAINING)
+    cfg.data.targets = (Path(cfg.corpus) / TRAINING).as_posix()
 
 
 def names_file(targets: Any) -> TypeGuard[str]:
@@ -60,4 +60,4 @@ def _from(folder: Path, value: Any) -> Any:
     if isinstance(value, list):
         return [_from(folder, one) for one in value]
     is_path = isinstance(value, str) and not value.startswith(("asset:", "shelf:"))
-    return str(folder / value) if is_path else value
+    return (folder / value).as_posix() if is_path else value

@@ -23,6 +23,7 @@ from fontgan.data.reading import INK_LEVEL, ImageReader, Tally, reader_of
 from fontgan.data.refusal import is_most
 from fontgan.data.view import View
 from fontgan.errors import DataError, one_line, shorten
+from fontgan.runtime.file_names import composed
 from fontgan.untrusted.images import GLYPH, is_file
 from fontgan.untrusted.plain_json import convert, read_json
 
@@ -42,7 +43,7 @@ def char_from_name(stem: str) -> str | None:
 
     Also where a file system has taken it apart (か + ゛ for が); None if it stands for none.
     """
-    char = stem if len(stem) == 1 else unicodedata.normalize("NFC", stem)
+    char = composed(stem)
     if match := _HEX_NAME.fullmatch(stem):
         code = int(match[1], 16)
         char = chr(code) if code <= 0x10FFFF else ""
@@ -61,7 +62,8 @@ def image_files(folder: Path) -> list[Path]:
     """The glyph images of a folder by their endings, sorted by name; without hidden files and fontgan's overviews."""
     overviews = {SHEET, STRIP, ANIMATION} if (folder / MANIFEST).is_file() else {SHEET}
     named = filter(named_as_image, folder.iterdir())
-    return sorted(file for file in named if file.name not in overviews and is_file(file))
+    found = (file for file in named if file.name not in overviews and is_file(file))
+    return sorted(found, key=lambda file: composed(file.name))  # the same on every system
 
 
 def named_as_image(file: Path) -> bool:

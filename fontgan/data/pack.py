@@ -8,6 +8,7 @@ and checksums of itself and of the other one.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import logging
@@ -230,6 +231,7 @@ def _intact(folder: Path) -> Pack | None:
             pack.pixels.verify()
     except DataError as error:
         log.warning("%s", re.sub("Delete (that|its) folder; it", "It", str(error)))
+        gc.collect()  # the error may hold files of it open, and Windows replaces no folder of these
         return None
     return pack
 

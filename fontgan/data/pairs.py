@@ -12,7 +12,7 @@ from fontgan.data.guides import add_guide
 from fontgan.data.image_source import FolderGlyphs
 from fontgan.data.plan import GlyphEntry, PairPlan, StyleEntry, StyleInput, Target
 from fontgan.data.refusal import is_most
-from fontgan.data.sources import Spec, check_style_name, open_glyphs, say_spec, style_name
+from fontgan.data.sources import Spec, check_style_name, open_glyphs, own_name, say_spec, style_name
 from fontgan.errors import DataError
 
 _HOLDOUT_BUCKETS = 10_000
@@ -55,6 +55,9 @@ def plan_pairs(
     for name, target in named.items():
         own = opened[_key(target.source or source)]
         style = _open_style(name, target.spec, own.coverage.present, charset)
+        if target.file_name:
+            told = f"{target.spec}: its style is called {name}."
+            plan.diagnostics.add("note", told, "data.targets={mine: PATH} gives it a name of your own.")
         _choose_canvas(style, plan, margin, (canvases or {}).get(name))
         style.inputs = [StyleInput(own, own.coverage.present)]
         plan.styles.append(style)
@@ -224,7 +227,7 @@ def name_styles(targets: Iterable[str] | Mapping[str, Target | str]) -> dict[str
     """Style name -> its font or folder, in their order. Raises: DataError if there is none, or a name will not do."""
     if not targets:
         raise DataError("data.targets: no style is given. Name at least one font or glyph folder.")
-    given = targets.items() if isinstance(targets, Mapping) else [(style_name(str(spec)), spec) for spec in targets]
+    given = targets.items() if isinstance(targets, Mapping) else [_named_by_itself(str(spec)) for spec in targets]
     named: dict[str, Target] = {}
     for name, value in given:
         target = value if isinstance(value, Target) else Target(str(value))
@@ -234,3 +237,8 @@ def name_styles(targets: Iterable[str] | Mapping[str, Target | str]) -> dict[str
         check_style_name(str(name), "data.targets", "Name it: data.targets={mine: PATH}.")
         named[str(name)] = target
     return named
+
+
+def _named_by_itself(spec: str) -> tuple[str, Target]:
+    name, of_file = style_name(spec), own_name(spec)
+    return name, Target(spec, file_name="" if name == of_file else of_file)

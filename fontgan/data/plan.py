@@ -13,6 +13,7 @@ class Target(NamedTuple):
 
     spec: str  # font or folder
     source: Spec | None = None  # its own; None takes that of all
+    file_name: str = ""  # which its name was made of, where that would not do as it is
 
 
 @dataclass

@@ -7,6 +7,7 @@ from pathlib import Path
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.shelf import shelf_path
 from fontgan.errors import DataError
+from fontgan.runtime.file_names import composed, portable
 from fontgan.runtime.files import user_path
 
 Spec = str | Sequence[str]  # a font or folder, or several that are read as one
@@ -58,12 +59,26 @@ def say_spec(spec: Spec) -> str:
     return spec if isinstance(spec, str) else f"[{', '.join(spec)}]"
 
 
-def style_name(spec: str) -> str:
-    """A style's name where the user gave only a path: the file or folder name without its ending."""
-    path = user_path(re.sub(r"[#@][^/]*$", "", spec).removeprefix("asset:").removeprefix("shelf:"))
+def own_name(spec: str) -> str:
+    """What a font or folder is called: the name of its file without the ending."""
+    path = user_path(spec)
+    if not path.exists():  # else # and @ belong to its name
+        path = user_path(re.sub(r"[#@][^/\\]*$", "", spec).removeprefix("asset:").removeprefix("shelf:"))
     if path.name in ("", ".."):
         path = path.resolve()  # . and .. have no name of their own
     return (path.name if path.is_dir() else path.stem) or spec
+
+
+def style_name(spec: str) -> str:
+    """A style's name where the user gave only a path: that of the file, without what no style's name has.
+
+    ``MyFont (1).ttf`` makes the style ``MyFont 1``.
+    """
+    name = composed(own_name(spec))
+    if re.search(STYLE_NAME, name) and portable(name) == name:
+        return name
+    plain = portable(re.sub(r"^[^\w]+| (?= )|[ .-]+$", "", re.sub(r"[^\w.-]", " ", name)))
+    return plain if re.search(STYLE_NAME, plain) else f"{plain}_"  # all, source
 
 
 def check_style_name(name: str, where: str, remedy: str) -> None:

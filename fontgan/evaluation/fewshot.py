@@ -30,6 +30,7 @@ from fontgan.generate.inference import load
 from fontgan.metrics.recognition import find_ocr
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
 from fontgan.run_folder import is_finished
+from fontgan.runtime.file_names import find_alike
 from fontgan.runtime.files import atomic_write, user_path, write_json
 from fontgan.runtime.locks import locked
 from fontgan.runtime.log_setup import say
@@ -95,6 +96,9 @@ def _fonts(cfg: DictConfig) -> dict[str, Target]:
     found = target_specs(OmegaConf.create({"data": {"targets": cfg.fonts}}))
     if not found:
         raise ConfigError("fonts: which fonts are to be drawn? Add fonts=[A.ttf,B.ttf].")
+    if twins := find_alike(found):
+        remedy = "Name them: fonts={one: A.ttf, two: B.ttf}."
+        raise ConfigError(f"fonts: {' and '.join(twins)} would have one folder on Windows and macOS. {remedy}")
     if cfg.data.source == AUTO:
         found = {
             name: target if target.source else target._replace(source=source_of_region(target.spec)[0])

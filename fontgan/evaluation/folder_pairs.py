@@ -18,6 +18,7 @@ from fontgan.data.view import View
 from fontgan.errors import ConfigError, DataError, encodable, shorten
 from fontgan.evaluation.glyph_set import GlyphSet, Pair, add_gate
 from fontgan.metrics.structure import varied
+from fontgan.runtime.file_names import composed
 from fontgan.runtime.progress import Bar
 from fontgan.untrusted.images import GLYPH, header_size
 
@@ -99,7 +100,7 @@ class _Folder:
         self.cells = CellFinder(path)
         doubled = []
         for file in image_files(path):
-            first = self.files.setdefault(char_from_name(file.stem) or encodable(file.stem), file)
+            first = self.files.setdefault(char_from_name(file.stem) or encodable(composed(file.stem)), file)
             if first != file:
                 doubled.append(f"{encodable(file.name)} (also {encodable(first.name)})")
         if doubled:
@@ -172,7 +173,7 @@ class _Images:
 def _styles_of(pred: Path, truth: Path, notes: list[str]) -> dict[str, tuple[Path, Path]]:
     """Style name -> folder of drawn, folder of true glyphs."""
     inside = {
-        key: {encodable(folder.name): folder for folder in sorted(parent.iterdir()) if folder.is_dir() and image_files(folder)}
+        key: {encodable(composed(folder.name)): folder for folder in sorted(parent.iterdir()) if folder.is_dir() and image_files(folder)}
         for key, parent in (("pred", pred), ("truth", truth))
     }  # fmt: skip
     shared = [name for name in inside["truth"] if name in inside["pred"]]

@@ -22,7 +22,8 @@ from fontgan.export.model import export_model
 from fontgan.export.page_fonts import PageFonts, frame_list, page_fonts, page_source
 from fontgan.generate.inference import Run
 from fontgan.report.html import TEMPLATES, asset_text, render_template
-from fontgan.runtime.files import replace_folder, temporary_sibling, user_path
+from fontgan.runtime.file_names import distinct, is_of_the_system
+from fontgan.runtime.files import atomic_write, replace_folder, temporary_sibling, user_path
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def page_folder(value: str, *, overwrite: bool) -> Path:
     out = user_path(value)
     if out.exists() and not out.is_dir():
         raise ConfigError(f"page={value}: is a file. Name a folder.")
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and not all(is_of_the_system(file.name) for file in out.iterdir()):
         index = out / "index.html"
         if not index.is_file() or MARK.encode() not in index.read_bytes()[:4096]:
             raise ConfigError(f"page={value}: holds things that fontgan export did not make. Name another folder.")
@@ -102,9 +103,10 @@ def _write(folder: Path, run: Run, fonts: PageFonts, model: bytes, title: str, l
         (data / f"{library}.js").write_bytes(browser_file(package, next(iter(package.files))))
     for name, text in licences().items():
         (terms / name).write_bytes(text)
+    names = distinct(f"{font.glyphs.path.stem}.LICENSE.txt" for font in listed)
     for font in listed:
-        (terms / f"{font.glyphs.path.stem}.LICENSE.txt").write_text(font.licence(), encoding="utf-8")
-    (terms / "network.txt").write_text(licence, encoding="utf-8")
+        atomic_write(terms / names[f"{font.glyphs.path.stem}.LICENSE.txt"], font.licence())
+    atomic_write(terms / "network.txt", licence)
     texts = json.loads((TEMPLATES / "export.strings.json").read_text(encoding="utf-8"))
     page = render_template(
         "export",
@@ -118,7 +120,7 @@ def _write(folder: Path, run: Run, fonts: PageFonts, model: bytes, title: str, l
         facts=_for_script(_facts(run, fonts, title)),
         terms=sorted(file.name for file in terms.iterdir()),
     )
-    (folder / "index.html").write_text(page, encoding="utf-8")
+    atomic_write(folder / "index.html", page)
 
 
 def _facts(run: Run, fonts: PageFonts, title: str) -> dict[str, Any]:
@@ -165,7 +167,7 @@ def _hand_over(file: Path, name: str, parts: dict[str, bytes], *, packed: bool =
         key: base64.b64encode(gzip.compress(data, 9, mtime=0) if packed else data).decode()
         for key, data in parts.items()
     }
-    file.write_text(f"fontganTakes({as_json(name)},{as_json(packed)},{as_json(texts)});\n", encoding="ascii")
+    file.write_bytes(f"fontganTakes({as_json(name)},{as_json(packed)},{as_json(texts)});\n".encode("ascii"))
 
 
 def _for_script(content: Any) -> Markup:

@@ -22,6 +22,7 @@ from fontgan.generate.showing import show
 from fontgan.generate.sources import GlyphInput, batches, computes_alone
 from fontgan.pictures.contact_sheet import contact_sheet, save_png
 from fontgan.runtime.distributed import all_gather, is_main, main_first, rank, world_size
+from fontgan.runtime.file_names import distinct
 from fontgan.runtime.progress import Bar
 from fontgan.runtime.threads import ordered_map
 
@@ -42,7 +43,7 @@ def choose_styles(run: BaseRun, asked: str | Mapping[str, Any] | None, out: Path
             raise ConfigError(f"style: which one? The run knows {run.told_styles}; or style=all.")
         return [(run.trained_styles[0], out)]
     if asked == "all":
-        return [(name, out / name) for name in run.styles]
+        return [(name, out / folder) for name, folder in distinct(run.styles).items()]
     if isinstance(asked, Mapping):
         for name, value in asked.items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

@@ -11,6 +11,7 @@ from fontgan.data.image_source import ANIMATION, MANIFEST, SHEET, STRIP, image_f
 from fontgan.data.view import View
 from fontgan.errors import DataError, shorten
 from fontgan.generate.run import BaseRun, Style
+from fontgan.runtime.file_names import alike
 from fontgan.runtime.files import atomic_write
 from fontgan.untrusted.plain_json import read_json
 
@@ -70,7 +71,8 @@ def prepare_folder(
             if str(there.get("made_by")).startswith("fontgan"):
                 for overview in (SHEET, STRIP, ANIMATION):
                     (out / overview).unlink(missing_ok=True)
-            staying = [image.name for image in image_files(out) if image.stem not in set(names)]
+            anew = {alike(name) for name in names}
+            staying = [image.name for image in image_files(out) if alike(image.stem) not in anew]
             if staying:
                 log.warning("%s: held results of another %s, and these stay there: %s", out, other[0], shorten(staying))
     elif not overwrite and out.is_dir() and image_files(out):

@@ -3,6 +3,7 @@
 import logging
 import math
 import threading
+from collections import Counter
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -29,11 +30,13 @@ from fontgan.data.sources import Spec, open_glyphs
 from fontgan.data.unlike import CELL, SIDE
 from fontgan.errors import DataError
 from fontgan.generate.run import BaseRun, Style
+from fontgan.runtime.file_names import alike, composed, distinct, portable
 from fontgan.runtime.files import user_path
 from fontgan.runtime.threads import ordered_map
 
 log = logging.getLogger(__name__)
 
+LONGEST_STEM = 250  # bytes: what an image's ending leaves of the 255 of a file system
 EMPTY = np.full((SIDE, SIDE), PAPER, np.uint8)  # of a glyph that no guide is compared with
 
 
@@ -74,20 +77,23 @@ class FontInput:
 
 
 class FolderInput:
-    """Every image of a folder, as ``FontInput``. Raises: DataError if there is none, or two have one name."""
+    """Every image of a folder, as ``FontInput``; results are called as the images are, where every system takes that.
+
+    Raises: DataError if there is none, or two have one name.
+    """
 
     def __init__(self, run: BaseRun, folder: Path):
         if not folder.is_dir():
             raise DataError(f"input={folder}: no such folder. Give a folder of glyph images.")
         self._files: dict[str, Path] = {}
-        for file in image_files(folder):
-            if file.stem in self._files:
-                other = self._files[file.stem].name
+        for file, name in _name_results(image_files(folder)).items():
+            if name in self._files:
+                other = self._files[name].name
                 raise DataError(f"{file}: has the same name as {other}, and their results would collide. Rename one.")
-            self._files[file.stem] = file
+            self._files[name] = file
         if not self._files:
             raise DataError(f"input={folder}: holds no images. Give a folder of images (PNG or what Pillow reads).")
-        self.chars = {name: char_from_name(name) for name in self._files}
+        self.chars = {name: char_from_name(file.stem) for name, file in self._files.items()}
         self.drawn_from = str(folder.resolve())
         self.read: dict[str, ReadImage] = {}
         self._cells, self._reader, self._run = CellFinder(folder), folder_reader(folder), run
@@ -112,6 +118,17 @@ class FolderInput:
         box = ink_box(grey)
         image.box = None if box is None else to_cell.box(box)
         return resample(grey, to_cell.compose(frame), size or self._run.size)
+
+
+def _name_results(files: Sequence[Path]) -> dict[Path, str]:
+    """Image -> what its result is called: as itself, or ``U+0041`` where a system would refuse that or hold two names for
+    one, as Windows and macOS do of ``A.png`` and ``a.png``; what stands for no character has a number then."""
+    stems = list(dict.fromkeys(file.stem for file in files))
+    held = Counter(map(alike, stems))
+    odd = {stem for stem in stems if held[alike(stem)] > 1 or portable(stem, max_bytes=LONGEST_STEM) != composed(stem)}
+    called = distinct(sorted(stems, key=odd.__contains__))  # first those that keep their names
+    called |= {stem: name_from_char(char) for stem in odd if (char := char_from_name(stem))}
+    return {file: called[file.stem] if file.stem in odd else file.stem for file in files}
 
 
 GlyphInput = FontInput | FolderInput

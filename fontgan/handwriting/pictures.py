@@ -1,6 +1,7 @@
 """Which pictures are pages, and their pixels."""
 
 import glob
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def find_pictures(pages: str | Sequence[str]) -> list[Path]:
             files = sorted(file for file in path.iterdir() if named_as_image(file) and is_file(file))
             lacking = "the folder holds no images. Put the scans or photographs there."
         else:  # a file as it stands, or a pattern, of which pathlib's own may not be absolute
-            names = [path] if path.is_file() else glob.glob(str(path), recursive=True)  # noqa: PTH207
+            folder = glob.escape(str(path.parent)) if path.parent.is_dir() else str(path.parent)  # it may be called [1]
+            names = [path] if path.is_file() else glob.glob(os.path.join(folder, path.name), recursive=True)  # noqa: PTH207,PTH118
             files = sorted(file for file in map(Path, names) if file.is_file())
             lacking = "no such file or folder, and no file fits it as a pattern. Check the path."
         if not files:

@@ -35,7 +35,7 @@ class Csv(Logger):
         self.file = self.run / "scalars.csv"
         drop_lines_after(self.file, step, step_of_csv)
         if not self.file.is_file() or not self.file.stat().st_size:
-            self.file.write_text(f"{CSV_HEADER}\n")
+            atomic_write(self.file, f"{CSV_HEADER}\n")
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         with self.file.open("a", encoding="utf-8", newline="") as file:
@@ -44,7 +44,7 @@ class Csv(Logger):
 
 def append_json(file: Path, content: Mapping[str, Any]) -> None:
     """Adds a line to a file of JSON Lines."""
-    with file.open("a", encoding="utf-8") as lines:
+    with file.open("a", encoding="utf-8", newline="\n") as lines:
         lines.write(json.dumps(content, ensure_ascii=False) + "\n")
 
 
@@ -60,7 +60,7 @@ def drop_lines_after(file: Path, step: int, step_of: Callable[[bytes], int]) -> 
         for number, line in enumerate(iter(partial(lines.readline, MAX_LINE_BYTES), b""), start=1):
             try:
                 if 0 < step >= step_of(line):
-                    kept.append(line.rstrip(b"\n") + b"\n")
+                    kept.append(line.rstrip(b"\r\n") + b"\n")
             except ValueError:
                 damaged.append(number)
                 rest = line

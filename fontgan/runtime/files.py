@@ -16,6 +16,7 @@ import platformdirs
 
 from fontgan.errors import ConfigError
 from fontgan.runtime import linux
+from fontgan.runtime.file_names import portable
 from fontgan.runtime.locks import hold
 
 _ASIDE = re.compile(r"\..+-[a-z0-9_]{8}")  # what ``tempfile`` makes of the prefixes here, and -replaced
@@ -152,6 +153,10 @@ def out_file(key: str, value: str | Path, *endings: str, overwrite: bool = True,
     if file.suffix.lower() not in endings or file.is_dir():
         raise ConfigError(
             f"{key}={value}: {'is a folder' if file.is_dir() else 'has another ending'}. Name a file that ends in {' or '.join(endings)}."
+        )
+    if portable(file.name) != file.name:
+        raise ConfigError(
+            f"{key}={value}: is a name that Windows or macOS refuses. Call it {portable(file.name)}, say."
         )
     if file.exists() and not overwrite:
         raise ConfigError(f"{key}={value}: is there already. Name another file, or overwrite=true.")

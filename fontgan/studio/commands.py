@@ -1,7 +1,6 @@
 """What was chosen in a project -> the words of a command, to be run in the project's folder."""
 
-import re
-
+from fontgan.config.overrides import quoted
 from fontgan.studio.hand_folder import glyphs_of
 from fontgan.studio.project import Project
 
@@ -11,7 +10,7 @@ def coverage(project: Project) -> list[str]:
 
 
 def preview(project: Project) -> list[str]:
-    text = [f"text={project.chosen.text}"] if project.chosen.text else []
+    text = [f"text={quoted(project.chosen.text)}"] if project.chosen.text else []
     out = ["out=preview.png", "overwrite=true"]
     return ["preview", f"target={project.chosen.target}", *source(project), *text, *out]
 
@@ -69,7 +68,7 @@ def advise(project: Project, n: int) -> list[str]:
 
 def template(project: Project, chars: str, paper: str, *, ghost: bool) -> list[str]:
     drawn = ["ghost=true"] if ghost else []
-    return ["template", f"chars={chars}", f"paper={paper}", *drawn, "out=sheets.pdf", "overwrite=true"]
+    return ["template", f"chars={quoted(chars)}", f"paper={paper}", *drawn, "out=sheets.pdf", "overwrite=true"]
 
 
 def scan() -> list[str]:
@@ -87,9 +86,3 @@ def first_source(project: Project) -> str:
     """The one that is chosen, or that fontgan chooses by itself."""
     found = project.read("coverage.json") or {}
     return project.chosen.sources[0] if project.chosen.sources else str(found.get("source", "shelf:sans"))
-
-
-def quoted(text: str) -> str:
-    """A text as a setting takes it, whatever characters it holds: a backslash counts as one but before a quote and at the end."""
-    escaped = re.sub(r"(\\+)(?='|$)", r"\1\1", text).replace("'", "\\'")
-    return f"'{escaped}'"

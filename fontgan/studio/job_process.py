@@ -30,7 +30,8 @@ def main(folder: Path) -> int:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                    env=os.environ
+                    | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},  # Windows would write its own encoding
                     **own_group(),
                 )
                 os.close(1)  # who started this waits for it

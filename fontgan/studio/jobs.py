@@ -98,7 +98,9 @@ class Jobs:
 
     def all(self) -> list[Job]:
         """Every job, in the order in which they were asked for."""
-        folders = sorted(self.folder.glob("[0-9]*"), key=lambda folder: int(folder.name))
+        folders = sorted(
+            (each for each in self.folder.glob("*") if each.name.isdecimal()), key=lambda each: int(each.name)
+        )
         return [job for job in map(read_job, folders) if job]
 
     def get(self, number: int) -> Job | None:

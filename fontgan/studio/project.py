@@ -10,13 +10,14 @@ jobs/        the commands
 import hashlib
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct, structs
 
 from fontgan.data.image_source import image_files
 from fontgan.errors import RunError
+from fontgan.runtime.file_names import composed, is_of_the_system, portable
 from fontgan.runtime.files import write_json
 from fontgan.untrusted.plain_json import convert, read_json
 
@@ -62,8 +63,8 @@ class Project:
     @property
     def name(self) -> str:
         """What the font's files are called."""
-        plain = re.sub(r"[^\w-]+", "", self.chosen.family or Path(self.chosen.target).stem)
-        return plain or "Font"
+        plain = re.sub(r"[^\w-]+", "", composed(self.chosen.family) or PurePosixPath(self.chosen.target).stem)
+        return portable(plain or "Font")
 
     @property
     def font(self) -> str:
@@ -132,7 +133,8 @@ def open_project(folder: Path) -> Project:
         raise RunError(f"project={folder}: is a file. Name a folder.")
     if not file.is_file():
         ours = {"jobs", "in", "font", ".lock"}
-        if folder.is_dir() and (strange := sorted(path.name for path in folder.iterdir() if path.name not in ours)):
+        there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        if strange := [name for name in there if name not in ours and not is_of_the_system(name)]:
             raise RunError(f"project={folder}: holds other files ({strange[0]}). Name an empty or a new folder.")
         return Project(folder, Choices())
     try:

@@ -5,29 +5,36 @@ What is inside them is looked at by the commands that read them, as on the comma
 
 import re
 import shutil
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from starlette.datastructures import UploadFile
 
-from fontgan.data.image_source import IMAGE_ENDINGS, char_from_name
+from fontgan.data.image_source import IMAGE_ENDINGS, char_from_name, name_from_char
 from fontgan.errors import DataError, shorten
+from fontgan.runtime.file_names import alike, composed, is_of_the_system, portable
 from fontgan.runtime.files import temporary_sibling
 from fontgan.untrusted.fonts import MAX_BYTES as MAX_FONT_BYTES
 from fontgan.untrusted.images import PAGE
 
 MAX_FILES = 20_000  # of one drop: a folder of glyph images
-MAX_NAME = 100  # characters
+MAX_NAME = 100  # characters, and 120 bytes
 FONT_ENDINGS = (".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2")
 
 
 def safe_name(name: str) -> str:
-    """A dropped file's own name, without its folders and what a file system, a shell or a config could take amiss."""
-    last = unicodedata.normalize("NFC", PurePosixPath(name.replace("\\", "/")).name)
+    """A dropped file's own name, without its folders and what a file system, a shell or a config could take amiss.
+
+    ``A.png`` becomes ``U+0041.png``, since ``a.png`` may be the same file, and so does ``。.png``, whose name would be lost.
+    """
+    last = composed(PurePosixPath(name.replace("\\", "/")).name)
+    stem, dot, ending = last.rpartition(".")
+    odd = alike(stem) != stem or not stem.isalnum()
+    if len(stem) == 1 and odd and is_image(last) and (char := char_from_name(stem)):
+        return f"{name_from_char(char)}.{ending}"
     plain = re.sub(r"[^\w.+-]+", "-", last).strip(".-")
     stem, dot, ending = plain.rpartition(".")
-    return f"{stem[:MAX_NAME].rstrip('-')}{dot}{ending[:10]}" if dot else plain[:MAX_NAME]
+    return portable(f"{stem[:MAX_NAME].rstrip('-')}{dot}{ending[:10]}" if dot else plain[:MAX_NAME])
 
 
 def is_font(name: str) -> bool:
@@ -67,7 +74,8 @@ def save_all(files: Sequence[UploadFile], folder: Path) -> list[Path]:
     """Saves what was dropped. Raises: DataError, and what was saved before stays."""
     if len(files) > MAX_FILES:
         raise DataError(f"{len(files)} files: are more than {MAX_FILES} at once. Drop fewer at a time.")
-    wanted = [file for file in files if file.filename and not safe_name(file.filename).startswith("_")]
+    named = [file for file in files if file.filename and not is_of_the_system(PurePosixPath(file.filename).name)]
+    wanted = [file for file in named if not safe_name(file.filename or "").startswith("_")]
     if not wanted:
         raise DataError("nothing was dropped. Choose a font, or images.")
     kinds = {is_font(safe_name(file.filename or "")) for file in wanted}

@@ -16,7 +16,7 @@ from fontgan.config.check import check_config
 from fontgan.config.compose import compose_escaped, find_pretrained, resolve
 from fontgan.config.data_plan import build_plan
 from fontgan.config.groups import hydra_choices, hydra_here
-from fontgan.config.overrides import escape_overrides, own_settings, unescape
+from fontgan.config.overrides import escape_overrides, own_settings, quoted, unescape
 from fontgan.config.plugins import activate, typed_plugins
 from fontgan.data.pack import make_pack
 from fontgan.errors import ConfigError, RunError, UserError
@@ -65,8 +65,7 @@ def launch(overrides: list[str]) -> int:
         log.info("sweep: %s", f"{len(jobs)} jobs in {out}" if jobs else f"a search in {out}")
         lines = [override.input_line or "" for override in parsed]
         lines.append(f"hydra.job.config.override_dirname.exclude_keys=[{','.join(shared)}]")
-        quoted = str(out).replace("\\", "\\\\").replace('"', '\\"')
-        lines.append(f'hydra.sweep.dir="{quoted}"')
+        lines.append(f"hydra.sweep.dir={quoted(str(out))}")
         try:
             with hydra_here() as hydra:
                 hydra.multirun("train", run_job, lines, with_log_configuration=False)

@@ -34,8 +34,9 @@ def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
     Raises: OSError; ValueError if the file is no such file, or holds less than its header promises.
     """
     try:
-        # By its number: the library takes no name that is not UTF-8.
-        with file.open("rb") as there, safe_open(f"/dev/fd/{there.fileno()}", "pt") as opened:
+        # By its number where the name is not UTF-8, as can be on Linux alone: the library takes none.
+        utf8 = not any("\ud800" <= char <= "\udfff" for char in str(file))
+        with file.open("rb") as there, safe_open(file if utf8 else f"/dev/fd/{there.fileno()}", "pt") as opened:
             return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"no safetensors file: {error}") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from fontgan.errors import ConfigError
 from fontgan.runtime import cores, files, linux
 
 PRETENDED, ROOT = Path(__file__).parent / "pretended", Path(__file__).parents[2]
@@ -97,3 +98,10 @@ def test_a_folder_whose_process_died_between_two_names_has_its_own_again(tmp_pat
     with files.temporary_sibling(tmp_path / "page"):
         assert (tmp_path / "page" / "index.html").exists()
     assert os.listdir(tmp_path) == ["page"]
+
+
+def test_a_file_is_not_called_as_a_device_of_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert files.out_file("out", tmp_path / "con.ttf", ".ttf").name == "con.ttf", "here it is a name like any other"
+    monkeypatch.setattr("sys.platform", "win32")
+    with pytest.raises(ConfigError, match=r"Call it con_\.ttf"):
+        files.out_file("out", tmp_path / "con.ttf", ".ttf")

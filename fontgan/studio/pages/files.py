@@ -8,6 +8,7 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
+from fontgan.runtime.file_names import is_of_the_system
 from fontgan.studio.app import Answer, Visit
 
 # What may be read, and as what it is sent.
@@ -46,7 +47,8 @@ def inside(visit: Visit, path: str) -> Path:
 def send_ufo(visit: Visit) -> Response:
     """The outlines of the work folder, packed."""
     work = visit.project.work
-    files = [file for ufo in ("outlines.ufo", "own.ufo") for file in sorted((work / ufo).rglob("*")) if file.is_file()]
+    inside = (file for ufo in ("outlines.ufo", "own.ufo") for file in sorted((work / ufo).rglob("*")))
+    files = [file for file in inside if file.is_file() and not is_of_the_system(file.name)]
     if not files:
         raise HTTPException(404, "There are no outlines yet.")
     packed = io.BytesIO()

@@ -10,6 +10,7 @@ from fontgan.data.charset import MAX_BYTES, visible
 from fontgan.data.image_source import char_from_name, name_from_char
 from fontgan.errors import DataError
 from fontgan.handwriting.recut import recut
+from fontgan.runtime.files import atomic_write
 from fontgan.studio import commands, uploads
 from fontgan.studio.app import Answer, Visit
 from fontgan.studio.drawings import PLACES, Drawing, draw, read_strokes
@@ -64,7 +65,7 @@ def make_sheets(visit: Visit) -> Response:
     name = "next.txt"
     if chars:
         name = "to-write.txt"
-        (visit.project.folder / name).write_text("".join(chars) + "\n", encoding="utf-8")
+        atomic_write(visit.project.folder / name, "".join(chars) + "\n")
     elif not advised(visit):
         raise DataError("There is nothing to print yet. Write the characters, or ask what to draw next.")
     paper = visit.field("paper", PAPERS[0])

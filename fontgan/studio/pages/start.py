@@ -9,6 +9,8 @@ from starlette.responses import Response
 from fontgan.data.region import JAPANESE, KOREAN, LATIN, SIMPLIFIED, TRADITIONAL
 from fontgan.data.shelf import shelf
 from fontgan.errors import DataError
+from fontgan.runtime.file_names import is_of_the_system
+from fontgan.runtime.files import atomic_write
 from fontgan.studio import commands, uploads, words
 from fontgan.studio.app import Answer, Visit
 from fontgan.studio.hand_folder import begin_hand
@@ -21,7 +23,8 @@ MAX_TEXT = 5000  # characters of a text of the user's own
 
 def show(visit: Visit) -> Response:
     fonts = [font for font in shelf().values() if font.path.is_file()]
-    own = sorted(file.name for file in (visit.project.folder / "in" / "sources").glob("*"))
+    there = (file.name for file in (visit.project.folder / "in" / "sources").glob("*"))
+    own = sorted(name for name in there if not is_of_the_system(name))
     found = coverage_of(visit)
     preview = visit.project.folder / "preview.png"
     drawn = visit.project.begun and preview.is_file()
@@ -108,7 +111,7 @@ def choose(visit: Visit) -> Response:
     if charset == "own":
         if not own:
             raise DataError("characters: none are written. Write those that the font is to have, or choose a set.")
-        (visit.project.folder / "wanted.txt").write_text(own, encoding="utf-8")
+        atomic_write(visit.project.folder / "wanted.txt", own)
         charset = "wanted.txt"
     chosen = [str(source) for source in visit.form.getlist("source") if source]
     project = visit.project.choose(
