@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -154,10 +155,8 @@ def out_file(key: str, value: str | Path, *endings: str, overwrite: bool = True,
         raise ConfigError(
             f"{key}={value}: {'is a folder' if file.is_dir() else 'has another ending'}. Name a file that ends in {' or '.join(endings)}."
         )
-    if portable(file.name) != file.name:
-        raise ConfigError(
-            f"{key}={value}: is a name that Windows or macOS refuses. Call it {portable(file.name)}, say."
-        )
+    if sys.platform == "win32" and (taken := portable(file.name, max_bytes=255)) != file.name:
+        raise ConfigError(f"{key}={value}: is a name that Windows keeps for itself or refuses. Call it {taken}, say.")
     if file.exists() and not overwrite:
         raise ConfigError(f"{key}={value}: is there already. Name another file, or overwrite=true.")
     if not make_folder and not file.absolute().parent.is_dir():
