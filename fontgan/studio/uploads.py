@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from fontgan.data.image_source import IMAGE_ENDINGS, char_from_name, name_from_char
 from fontgan.errors import DataError, shorten
 from fontgan.runtime.file_names import alike, composed, is_of_the_system, portable
-from fontgan.runtime.files import temporary_sibling
+from fontgan.runtime.files import replace, temporary_sibling
 from fontgan.untrusted.fonts import MAX_BYTES as MAX_FONT_BYTES
 from fontgan.untrusted.images import PAGE
 
@@ -66,7 +66,7 @@ def save(file: UploadFile, folder: Path) -> Path:
     with temporary_sibling(out) as aside:
         with (aside / name).open("wb") as stream:
             shutil.copyfileobj(file.file, stream)
-        (aside / name).replace(out)
+        replace(aside / name, out)
     return out
 
 

@@ -28,7 +28,7 @@ from fontgan import base
 from fontgan.errors import RunError
 from fontgan.runtime import linux
 from fontgan.runtime.checksums import file_sum, read_sealed, sealed
-from fontgan.runtime.files import as_utf8, clear_asides, replace_folder, sync_folder
+from fontgan.runtime.files import as_utf8, clear_asides, replace, replace_folder, sync_folder
 from fontgan.training import tensors_io
 from fontgan.training.run_json import FORMAT, RunJson
 from fontgan.untrusted.plain_json import convert
@@ -177,7 +177,7 @@ def _remove_others(run: Path, verified: Checkpoint) -> None:
 def _remove(folder: Path) -> None:
     """Takes its name away first: who is killed while removing it leaves nothing that looks like a damaged checkpoint."""
     aside = Path(tempfile.mkdtemp(prefix=".step-", dir=folder.parent))
-    folder.rename(aside / folder.name)
+    replace(folder, aside / folder.name)
     shutil.rmtree(aside)
 
 
