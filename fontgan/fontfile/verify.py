@@ -14,7 +14,8 @@ from fontgan.data.frame import Frame
 from fontgan.errors import DataError, RunError, shorten
 from fontgan.fontfile.outline import DrawnGlyph
 from fontgan.fontfile.target import file_of
-from fontgan.runtime.files import atomic_write, replace, temporary_sibling
+from fontgan.runtime import files
+from fontgan.runtime.files import atomic_write, temporary_sibling
 from fontgan.runtime.subsample import subsample_evenly
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def save_verified(font: TTFont, out: Path, glyphs: list[DrawnGlyph]) -> None:
         aside = folder / out.name
         atomic_write(aside, file_of(font))
         shares = verify(aside, inked) if inked else {}
-        replace(aside, out)
+        files.replace(aside, out)
     if shares:
         which = "each" if len(shares) == len(inked) else f"{len(shares)} of {len(inked)}, spread evenly,"
         worst = min(shares, key=lambda char: shares[char])
