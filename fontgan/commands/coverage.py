@@ -3,7 +3,7 @@
 import logging
 from dataclasses import asdict, dataclass
 
-from fontgan.config.schema import MISSING
+from fontgan.config.schema import MISSING, ImagesConfig
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ EXAMPLES = (
 
 
 @dataclass
-class Config:
+class Config(ImagesConfig):
     target: str = MISSING
     out: str | None = MISSING
     overwrite: bool = MISSING

@@ -10,6 +10,7 @@ from fontgan.data.frame import Box, Frame, clips, fit_median, fit_most, median_b
 from fontgan.data.glyphs import Coverage, GlyphSource
 from fontgan.data.guides import add_guide
 from fontgan.data.image_source import FolderGlyphs
+from fontgan.data.name_reading import AUTO, names_read_as
 from fontgan.data.plan import GlyphEntry, PairPlan, StyleEntry, StyleInput, Target
 from fontgan.data.refusal import is_most
 from fontgan.data.sources import Spec, check_style_name, open_glyphs, say_spec, style_name
@@ -32,6 +33,7 @@ def plan_pairs(
     holdout: float = 0.1,
     holdout_chars: str = "",
     canvases: Mapping[str, Frame] | None = None,
+    names: str = AUTO,
 ) -> PairPlan:
     """Opens sources, guides and targets and decides pairs, split, alignment and canvases.
 
@@ -47,15 +49,43 @@ def plan_pairs(
         holdout: share of characters never trained on, 0 to below 1; the same for all styles.
         holdout_chars: a charset of more characters to hold out, or "".
         canvases: own cell -> canvas pixels of styles that a trained network knows already, by name.
+        names: how those of images are read, one of ``name_reading.READINGS``.
     Raises: DataError if something cannot be read or no pairs are left.
     """
+    with names_read_as(names):
+        plan = _plan_styles(source, targets, charset, size, margin, canvases or {})
+        more = charsets.resolve(holdout_chars, "data.holdout_chars") or [] if holdout_chars else []
+        plan.held_out = hold_out(plan.chars, holdout, more)
+        if len(plan.held_out) == len(plan.chars):
+            raise DataError(
+                f"all {len(plan.chars)} characters are held out and none is left to train on. Hold out fewer."
+            )
+        for member in (*plan.sources, *plan.styles):
+            plan.diagnostics += member.coverage.diagnostics
+        _align(plan, apply=align)
+        seen: dict[int, np.ndarray] = {}
+        for spec in guides:
+            add_guide(plan, spec, seen, apply=align)
+    _say_clipped(plan)
+    return plan
+
+
+def _plan_styles(
+    source: Spec | None,
+    targets: Sequence[str] | Mapping[str, Target | str],
+    charset: str,
+    size: int,
+    margin: float,
+    canvases: Mapping[str, Frame],
+) -> PairPlan:
+    """Sources and styles, on their canvases, and the characters of which there are pairs."""
     named = name_styles(targets)
     opened = _open_sources(source, named, charset)
     plan = PairPlan(list(opened.values()), [], [], [], [], size)
     for name, target in named.items():
         own = opened[_key(target.source or source)]
         style = _open_style(name, target.spec, own.coverage.present, charset)
-        _choose_canvas(style, plan, margin, (canvases or {}).get(name))
+        _choose_canvas(style, plan, margin, canvases.get(name))
         style.inputs = [StyleInput(own, own.coverage.present)]
         plan.styles.append(style)
     for entry in plan.sources:
@@ -69,17 +99,6 @@ def plan_pairs(
         raise DataError(
             f"{where}: shares no characters with {', '.join(named)} within data.charset={charset}. {remedy}"
         )
-    more = charsets.resolve(holdout_chars, "data.holdout_chars") or [] if holdout_chars else []
-    plan.held_out = hold_out(plan.chars, holdout, more)
-    if len(plan.held_out) == len(plan.chars):
-        raise DataError(f"all {len(plan.chars)} characters are held out and none is left to train on. Hold out fewer.")
-    for member in (*plan.sources, *plan.styles):
-        plan.diagnostics += member.coverage.diagnostics
-    _align(plan, apply=align)
-    seen: dict[int, np.ndarray] = {}
-    for spec in guides:
-        add_guide(plan, spec, seen, apply=align)
-    _say_clipped(plan)
     return plan
 
 
@@ -111,7 +130,7 @@ def _open_sources(shared: Spec | None, named: Mapping[str, Target], charset: str
 
 def _open_style(name: str, spec: str, wanted: list[str], charset: str) -> StyleEntry:
     """A style, whose diagnostics tell if it has none of the wanted characters, the source's."""
-    glyphs = open_glyphs(spec)
+    glyphs = open_glyphs(spec, wanted)
     coverage = glyphs.coverage(wanted)
     if not coverage.present:
         told = f"{spec}: style {name} shares no characters with the source within data.charset={charset}."

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.font_tables import MAX_EM, MIN_EM
 from fontgan.data.frame import BASELINE
-from fontgan.data.image_source import MANIFEST, MAX_MANIFEST_BYTES, char_from_name, image_files
+from fontgan.data.image_source import MANIFEST, MAX_MANIFEST_BYTES, chars_of, image_files
 from fontgan.errors import DataError
 from fontgan.fontfile.layout import PLAIN_EM, Layout, UsualWidths
 from fontgan.fontfile.widths import (
@@ -85,7 +85,7 @@ def _usual_of_folder(folder: Path, em: int, drawn: Mapping[str, float]) -> Usual
     """The same of a folder, by its manifest's widths and the names of its images."""
     of_script = full_widths(drawn, drawn.__getitem__)
     full = next(iter(of_script.values()), em)
-    chars = drawn.keys() | {char for file in image_files(folder) if (char := char_from_name(file.stem))}
+    chars = drawn.keys() | set(filter(None, chars_of(folder, image_files(folder))))
     east_asian = any(map(is_east_asian, chars))
     return UsualWidths(full, of_script, full / 2, full if east_asian else None)
 

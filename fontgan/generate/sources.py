@@ -16,7 +16,7 @@ from fontgan.data.frame import Box, Frame, clips, median_box
 from fontgan.data.glyphs import PAPER, Diagnostics, GlyphSource
 from fontgan.data.image_source import (
     CellFinder,
-    char_from_name,
+    chars_of,
     folder_reader,
     image_files,
     ink_box,
@@ -87,7 +87,7 @@ class FolderInput:
             self._files[file.stem] = file
         if not self._files:
             raise DataError(f"input={folder}: holds no images. Give a folder of images (PNG or what Pillow reads).")
-        self.chars = {name: char_from_name(name) for name in self._files}
+        self.chars = dict(zip(self._files, chars_of(folder, list(self._files.values())), strict=True))
         self.drawn_from = str(folder.resolve())
         self.read: dict[str, ReadImage] = {}
         self._cells, self._reader, self._run = CellFinder(folder), folder_reader(folder), run
@@ -133,7 +133,7 @@ def open_input(
     """
     if folder is not None:
         return FolderInput(run, user_path(folder))
-    glyphs = open_glyphs(font or run.source_spec(styles[0]))
+    glyphs = open_glyphs(font) if font else run.open_source(styles[0])
     wanted = charsets.resolve(charset or charsets.FONT) if text is None else charsets.visible(text)
     if wanted == []:
         raise DataError("text: holds no visible character.")
