@@ -3,11 +3,16 @@
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fontgan.data.character_map import say_legacy
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.shelf import shelf_path
 from fontgan.errors import DataError
 from fontgan.runtime.files import user_path
+
+if TYPE_CHECKING:
+    from fontgan.data.font_source import FontGlyphs
 
 Spec = str | Sequence[str]  # a font or folder, or several that are read as one
 
@@ -46,12 +51,19 @@ def open_glyphs(spec: Spec, paired_with: Collection[str] = ()) -> GlyphSource:
         return FolderGlyphs(path, paired_with)
     # The file as it stands wins, so that a name that holds # or @ still opens.
     if path.is_file():
-        return FontGlyphs(path)
+        return _told(FontGlyphs(path))
     match = re.fullmatch(r"(?P<file>.+?)(#(?P<index>\d+))?(@(?P<instance>[^/]+))?", str(path))
     if match and Path(match["file"]).is_file():
         index = int(match["index"]) if match["index"] else None
-        return FontGlyphs(Path(match["file"]), index=index, instance=match["instance"])
+        return _told(FontGlyphs(Path(match["file"]), index=index, instance=match["instance"]))
     raise DataError(f"{spec}: no such font file or glyph folder. Check the path; relative ones start at this folder.")
+
+
+def _told(glyphs: "FontGlyphs") -> "FontGlyphs":
+    """The same, after saying how its characters are found where that is unusual."""
+    if glyphs.legacy_cmap:
+        say_legacy(str(glyphs.path), glyphs.legacy_cmap)
+    return glyphs
 
 
 def say_spec(spec: Spec) -> str:

@@ -13,6 +13,7 @@ from fontTools.ttLib import TTFont
 from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 from fontTools.ttLib.tables.DefaultTable import DefaultTable
 
+from fontgan.data.character_map import character_map
 from fontgan.errors import DataError, shorten
 from fontgan.fontfile import glyphs as drawing
 from fontgan.fontfile import names
@@ -234,16 +235,23 @@ def _drop_lookups(font: TTFont) -> None:
 
 
 def _add_characters(font: TTFont, added: Added) -> None:
-    """Maps characters in every Unicode subtable of cmap; variation sequences (format 14) stay as they are."""
+    """Maps characters in every Unicode subtable of cmap, one that is made where there is none; variation sequences (format 14) stay as they are."""
     cmap = font["cmap"]
+    before, legacy = character_map(font)
     everything = {ord(glyph.char): name for name, glyph in added.items()}
     in_bmp = {code: name for code, name in everything.items() if code <= BMP}
-    before = dict(font.getBestCmap())
     # A format 6 lists one stretch of code points; as format 4 the same table takes any.
     for i, table in enumerate(cmap.tables):
         if table.isUnicode() and table.format == 6:
             cmap.tables[i] = _subtable(4, table.platformID, table.platEncID, table.language, table.cmap)
+    if legacy:  # what it has stays, beside one that every program reads
+        cmap.tables.append(_subtable(4, 3, 1, 0, {code: name for code, name in before.items() if code <= BMP}))
+        log.info("the font gets a Unicode cmap beside the one that it has.")
     tables = [table for table in cmap.tables if table.isUnicode() and table.format != 14]
+    if legacy:
+        tables = [
+            table for table in tables if table.platEncID == 1
+        ]  # a table of symbols counts as Unicode to fontTools
     full = [table for table in tables if table.format in (10, 12)]
     for table in full:
         table.cmap.update(everything)

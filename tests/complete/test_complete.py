@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
+from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 from PIL import Image
 
 from fontgan.complete.plan import plan_completion, script_of
@@ -63,6 +64,26 @@ def complete(target: Path, out: Path, *more: str) -> subprocess.CompletedProcess
         *TINY_TRAINING,
         *more,
     )
+
+
+@pytest.mark.slow
+def test_a_font_of_an_old_encoding_gets_unicode_beside_it(target: Path, tmp_path: Path) -> None:
+    tables, codes = TTFont(target), {}
+    for code, name in tables.getBestCmap().items():
+        codes[int.from_bytes(chr(code).encode("gb2312"), "big")] = name
+    old = CmapSubtable.newSubtable(2)
+    old.platformID, old.platEncID, old.language, old.cmap = 3, 3, 0, codes
+    tables["cmap"].tables = [old]
+    tables.save(font := tmp_path / "Old.ttf")
+    result = complete(font, out := tmp_path / "New.ttf", "trainer.max_steps=2")
+    assert result.returncode == 0, result.stderr
+    assert "its cmap 3,3 is read as GB 2312 and GBK" in result.stderr
+    before, after = (
+        {(table.platformID, table.platEncID): table for table in TTFont(file)["cmap"].tables} for file in (font, out)
+    )
+    assert set(after) == {(3, 1), (3, 3)}
+    assert after[3, 3].data == before[3, 3].data
+    assert set(map(ord, HAS + LACKS)) <= set(after[3, 1].cmap)
 
 
 @pytest.fixture(scope="module")
