@@ -34,8 +34,10 @@ def build_plan(cfg: DictConfig, canvases: "Mapping[str, Frame] | None" = None) -
         )
     keys = ("charset", "size", "margin", "align", "holdout", "holdout_chars")
     settings = {key: data[key] for key in keys}
-    names = data.get("names", AUTO)  # which configs saved before there was a choice lack
-    return plan_pairs(source, targets, guides=guide_specs(cfg), canvases=canvases, names=names, **settings)
+    names = data.get("names", AUTO)  # this and the next are lacking in configs of before there was a choice
+    room_for = data.get("room_for", "")
+    guides = guide_specs(cfg)
+    return plan_pairs(source, targets, guides=guides, canvases=canvases, names=names, room_for=room_for, **settings)
 
 
 def checked_plan(cfg: DictConfig, pretrained: "PretrainedRun | None" = None) -> PairPlan:

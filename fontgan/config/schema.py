@@ -58,7 +58,9 @@ class DataConfig:
     align: bool = MISSING
     holdout: float = limited(0, below=1)
     holdout_chars: str = MISSING
-    names: str = limited(choices=READINGS, free=True)  # configs saved before there was a choice lack it
+    # Configs saved before there was a choice lack these, so they count as free; the pack's key knows of another canvas.
+    names: str = limited(choices=READINGS, free=True)
+    room_for: str = limited(free=True)
     cache: str | None = limited(free=True)
     workers: int | None = limited(1, 1024, free=True)
     augment: Any = MISSING

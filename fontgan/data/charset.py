@@ -12,6 +12,7 @@ from fontgan.untrusted.images import is_file, read_bytes
 FONT = "font"  # the charset that means: all the source has
 _TGH = Path(__file__).parents[1] / "assets" / "charsets" / "tgh.txt"
 MAX_BYTES = 16 * 2**20  # of a text file: all of Unicode, three times
+_VIETNAMESE = "ÀÁÂÃÈÉÊÌÍÒÓÔÕÙÚÝàáâãèéêìíòóôõùúýĂăĐđĨĩŨũƠơƯư₫"
 _MAX_MARKS = 30  # on one letter, as Unicode's stream-safe text has it: composing takes the square of their number
 
 
@@ -47,6 +48,9 @@ NAMED: dict[str, Callable[[], list[str]]] = {
     "ascii": _block((0x21, 0x7E)),
     "latin1": _block((0x21, 0x7E), (0xA1, 0xFF)),
     "latin-ext-a": _block((0x100, 0x17F)),
+    "latin-ext-b": _block((0x180, 0x24F)),
+    "latin-ext-additional": _block((0x1E00, 0x1EFF)),
+    "vietnamese": lambda: [*_VIETNAMESE, *map(chr, range(0x1EA0, 0x1EFA))],  # what ASCII lacks of its alphabet
     "greek": _block((0x370, 0x3FF)),
     "cyrillic": _block((0x400, 0x45F)),
     "hiragana": _block((0x3041, 0x3096)),

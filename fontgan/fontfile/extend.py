@@ -1,6 +1,7 @@
 """A font with glyphs added to it. What it had keeps its bytes, its glyph numbers and its line spacing."""
 
 import logging
+import math
 import struct
 from collections import Counter
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 BMP = 0xFFFF  # the last code point that subtables of 16 bits can hold
 LAST_CID = 0xFFFE  # a CFF table can count no more of them than 65,535
+SEEN = 0.02  # of the em: of a glyph that reaches over where Windows clips by more, a part is missed
 SHORT_LOCA = 0x1FFFE  # the last offset that a loca table of 16 bits can hold
 
 Added = dict[str, DrawnGlyph]  # on their way into the tables, by name
@@ -298,7 +300,11 @@ def _union(boxes: list[Any]) -> Bounds:
 
 
 def _widen_boxes(font: TTFont, added: Added) -> None:
-    """Widens the font's box; its line spacing stays: another would move the lines of every document set in it."""
+    """Widens the font's box, and what Windows clips at where accents would be lost.
+
+    The line spacing stays, as another would move the lines of every document set in the font; that of old programs for
+    Windows, which take it from where they clip, grows only for what all can see.
+    """
     head, ink = font["head"], _ink(added)
     if not ink:
         return
@@ -310,7 +316,15 @@ def _widen_boxes(font: TTFont, added: Added) -> None:
     top, bottom = font["OS/2"].usWinAscent, -font["OS/2"].usWinDescent
     _, lowest, _, highest = _union(ink)
     clipped = [g.char for g in added.values() if (box := g.outline.bounds) and (box[3] > top or box[1] < bottom)]
-    if clipped:
+    if top > 0 and max(highest - top, bottom - lowest) > SEEN * head.unitsPerEm:
+        os2, before = font["OS/2"], (top, -bottom)
+        os2.usWinAscent, os2.usWinDescent = max(top, math.ceil(highest)), max(-bottom, math.ceil(-lowest))
+        log.warning(
+            "%d new glyphs reach over where programs for Windows clip: %s. usWinAscent and usWinDescent grow from %d and "
+            "%d to %d and %d; ascender, descender and line gap stay.",
+            *(len(clipped), shorten(clipped), *before, os2.usWinAscent, os2.usWinDescent),
+        )
+    elif clipped:
         log.warning(
             "%d new glyphs reach over the font's usWinAscent %d or usWinDescent %d (up to %.0f and %.0f), where some "
             "programs for Windows clip: %s. Line spacing stays as it is.",
