@@ -52,7 +52,7 @@ NAMED: dict[str, Callable[[], list[str]]] = {
     "latin-ext-additional": _block((0x1E00, 0x1EFF)),
     "vietnamese": lambda: [*_VIETNAMESE, *map(chr, range(0x1EA0, 0x1EFA))],  # what ASCII lacks of its alphabet
     "greek": _block((0x370, 0x3FF)),
-    "cyrillic": _block((0x400, 0x45F)),
+    "cyrillic": _block((0x400, 0x45F), (0x490, 0x491)),  # Ґ, without which there is no Ukrainian
     "hiragana": _block((0x3041, 0x3096)),
     "katakana": _block((0x30A1, 0x30FA), (0x30FC, 0x30FC)),
     "kana": _sets("hiragana", "katakana"),
