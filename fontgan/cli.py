@@ -11,9 +11,11 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
+from types import ModuleType
 
 from fontgan import __version__
 from fontgan.config.verbs import file_name, verbs
+from fontgan.data.name_reading import AUTO, names_read_as
 from fontgan.errors import UserError, one_line
 from fontgan.runtime.log_setup import set_up_logging
 from fontgan.runtime.process_groups import break_like_ctrl_c
@@ -96,9 +98,9 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
 
             print(OmegaConf.to_yaml(cfg), end="")
             return 0
-        if "typed" not in inspect.signature(module.main).parameters:
-            return int(module.main(cfg))
-        return int(module.main(cfg, typed={override.partition("=")[0].lstrip("+~") for override in overrides}))
+        typed = {override.partition("=")[0].lstrip("+~") for override in overrides}
+        with names_read_as(cfg.data.names if "data" in cfg else cfg.get("names", AUTO)):
+            return int(module.main(cfg, typed=typed) if takes_typed(module) else module.main(cfg))
     except UserError as error:
         return tell(verb, str(error), error, verbose)
     except KeyboardInterrupt:
@@ -108,6 +110,11 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
         return 141  # who reads our output has gone away
     except OSError as error:
         return tell(verb, explain_os_error(error), error, verbose)
+
+
+def takes_typed(module: ModuleType) -> bool:
+    """Whether a verb asks which settings were typed."""
+    return "typed" in inspect.signature(module.main).parameters
 
 
 def misuse(verb: str, flags: set[str], overrides: list[str]) -> str:

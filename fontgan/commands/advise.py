@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from fontgan.config.schema import MISSING, limited
+from fontgan.config.schema import MISSING, ImagesConfig, limited
 from fontgan.errors import ConfigError
 from fontgan.runtime.files import atomic_write, out_file, user_path
 
@@ -19,7 +19,7 @@ EXAMPLES = (
 
 
 @dataclass
-class Config:
+class Config(ImagesConfig):
     target: str | None = MISSING
     source: str | None = MISSING
     sources: list[str] | None = MISSING

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass, replace
 
-from fontgan.config.schema import MISSING, FontFileConfig, OutConfig, TracingConfig, limited
+from fontgan.config.schema import MISSING, FontFileConfig, ImagesConfig, OutConfig, TracingConfig, limited
 from fontgan.data.refusal import KINDS
 from fontgan.errors import ConfigError
 from fontgan.runtime.files import user_path
@@ -19,7 +19,7 @@ EXAMPLES = (
 
 
 @dataclass
-class Config(OutConfig, TracingConfig, FontFileConfig):
+class Config(OutConfig, TracingConfig, FontFileConfig, ImagesConfig):
     input: str = MISSING
     target: str | None = MISSING
     style_name: str | None = MISSING

@@ -44,7 +44,7 @@ class Config(TrainingConfig, TracingConfig, FontFileConfig):
 
 
 # What it sets of its training, and the setting of its own for each.
-SETS = {"data.source": "source", "data.targets": "target", "data.charset": "charset"}
+SETS = {"data.source": "source", "data.targets": "target", "data.charset": "charset", "data.room_for": "charset"}
 TRAINING = [key.name for key in fields(TrainingConfig)]
 SHAPES_TRAINING = {*TRAINING, "experiment", "effort"} - {"plugins", "allow"}
 SHAPES_DRAWING = ("trainer.device", "trainer.precision")
@@ -201,6 +201,7 @@ def train(cfg: Any, plan: "Plan", work: "Work", typed: Collection[str]) -> int |
     config.data.source = plan.source_spec
     config.data.targets = {plan.style: str(cfg.target)}
     config.data.charset = "".join(plan.learned_from)
+    config.data.room_for = work.facts["room_for"]
     config.out = str(work.run)
     code = fit(config)
     there = all_checkpoints(work.run)

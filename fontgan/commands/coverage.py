@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fontgan.config.schema import MISSING
+from fontgan.config.schema import MISSING, ImagesConfig
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ ALL = "all"
 
 
 @dataclass
-class Config:
+class Config(ImagesConfig):
     font: str = MISSING
     list: Any = MISSING
     out: str | None = MISSING

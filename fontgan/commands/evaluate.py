@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fontgan import __version__
 from fontgan.base import run_path
-from fontgan.config.schema import MISSING, ComputingConfig, limited
+from fontgan.config.schema import MISSING, ComputingConfig, ImagesConfig, limited
 from fontgan.errors import ConfigError
 from fontgan.runtime.files import out_file, user_path, write_json
 
@@ -20,7 +20,7 @@ EXAMPLES = (
 
 
 @dataclass
-class Config(ComputingConfig):
+class Config(ComputingConfig, ImagesConfig):
     run: str | None = MISSING
     which: str = MISSING
     pred: str | None = MISSING

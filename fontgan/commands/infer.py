@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fontgan.config.schema import MISSING, ComputingConfig, OutConfig, limited
+from fontgan.config.schema import MISSING, ComputingConfig, ImagesConfig, OutConfig, limited
 from fontgan.data.refusal import KINDS, tell
 from fontgan.errors import ConfigError
 from fontgan.runtime.files import user_path
@@ -28,7 +28,7 @@ EXAMPLES = (
 
 
 @dataclass
-class Config(OutConfig, ComputingConfig):
+class Config(OutConfig, ComputingConfig, ImagesConfig):
     checkpoint: str = MISSING
     which: str = MISSING
     style: Any = MISSING

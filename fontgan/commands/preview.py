@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from fontgan.config.schema import MISSING
+from fontgan.config.schema import MISSING, ImagesConfig
 from fontgan.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ EXAMPLES = ("fontgan preview target=MyFont.ttf", "fontgan preview target=my-glyp
 
 
 @dataclass
-class Config:
+class Config(ImagesConfig):
     target: str = MISSING
     source: Any = MISSING
     text: str | None = MISSING

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass, replace
 
-from fontgan.config.schema import MISSING, OutConfig, TracingConfig, limited
+from fontgan.config.schema import MISSING, ImagesConfig, OutConfig, TracingConfig, limited
 from fontgan.data.refusal import KINDS
 from fontgan.runtime.files import user_path
 
@@ -18,7 +18,7 @@ EXAMPLES = (
 
 
 @dataclass
-class Config(OutConfig, TracingConfig):
+class Config(OutConfig, TracingConfig, ImagesConfig):
     input: str = MISSING
     target: str | None = MISSING
     charset: str | None = MISSING

@@ -73,7 +73,7 @@ def redrawn_chars(work: Work, lacking: list[str]) -> dict[str, Path]:
     """The user's own drawings of characters that are lacking."""
     if not work.redraw.is_dir() or not image_files(work.redraw):
         return {}
-    drawings = FolderGlyphs(work.redraw)
+    drawings = FolderGlyphs(work.redraw, lacking)
     coverage = drawings.coverage(None)
     for finding in coverage.diagnostics:
         log.log(logging.WARNING if finding.level != "note" else logging.INFO, "%s", finding)

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from fontTools import unicodedata as scripts
 
 from fontgan.data import charset as charsets
-from fontgan.data.frame import clips, fit_median
+from fontgan.data.canvas import choose_canvas, cut_off, widen_canvas
+from fontgan.data.frame import fit_median
 from fontgan.data.glyphs import Diagnostics, GlyphSource, warn_of_outlying
 from fontgan.data.image_source import FolderGlyphs
 from fontgan.data.pair_findings import FEW_PAIRS
-from fontgan.data.pairs import choose_canvas
 from fontgan.data.refusal import is_most, tell_or_refuse
 from fontgan.data.sources import Spec, open_glyphs, say_spec, style_name
 from fontgan.errors import DataError, shorten
 
 log = logging.getLogger(__name__)
+
+ALPHABETS = frozenset({"Latin", "Greek", "Cyrillic"})  # of one construction: a style of one tells that of the others
 
 
 @dataclass
@@ -83,6 +85,8 @@ def plan_completion(
     if not lacking:
         raise DataError(f"{target}: has all characters of charset={charset} already. Choose a larger charset.")
     wanted_scripts = {script_of(char) for char in lacking}
+    if wanted_scripts & ALPHABETS:
+        wanted_scripts |= ALPHABETS
     learned_from = complete.coverage([char for char in own.present if script_of(char) in wanted_scripts]).present
     findings = Diagnostics(found for found in own.diagnostics if found.kind)
     if learns and len(learned_from) < FEW_PAIRS:
@@ -125,14 +129,18 @@ def say_plan(plan: Plan, charset: str, *, learns: bool) -> None:
 
 
 def warn_of_clipped(plan: Plan, size: int, margin: float, allow: Collection[str] = ()) -> None:
-    """Warns of characters that reach over the edge of the canvas that the characters in common decide.
+    """Warns of characters that reach over the edge of the canvas that the training will choose.
 
     Raises: DataError if most do, and ``allow`` does not name that.
     """
     own = [plan.target.ink_box(char) for char in plan.learned_from]
-    align = fit_median([plan.source.ink_box(char) for char in plan.learned_from], own)
-    frame = align.compose(choose_canvas(plan.target, own, size, margin))
-    over = [char for char in plan.lacking if clips(frame.box(plan.source.ink_box(char)), size)]
+    source = [plan.source.ink_box(char) for char in plan.learned_from]
+    align, made = fit_median(source, own), {char: plan.source.ink_box(char) for char in plan.lacking}
+    canvas = choose_canvas(plan.target, own, size, margin)
+    if not plan.from_images:
+        seen, later = [*map(align.box, source)], [*map(align.box, made.values())]
+        canvas = widen_canvas(canvas, own, seen, later, size, margin)
+    over = cut_off(align.compose(canvas), made, size)
     what, remedy = "characters reach over the edge of the canvas that the shared ones need", "Use a larger data.margin."
     found = Diagnostics()
     found.tell("warning", plan.source.path.name, over, what, remedy, kind="clipped", of=len(plan.lacking))

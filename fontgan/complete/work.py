@@ -36,6 +36,7 @@ class State(Struct, frozen=True, forbid_unknown_fields=True):
     wrote: dict[str, list[str]] = {}
     traced: dict[str, str] = {}
     learned_from: str | None = None
+    room_for: str | None = None
     expected: dict[str, float] = {}
 
 
@@ -128,8 +129,9 @@ def learn_as_before(plan: Plan, work: Work) -> None:
     """Keeps to the characters that a training begun in the work folder learns from, whatever is lacking by now."""
     before = work.facts.get("learned_from") if work.run.exists() else None
     if before is None:
-        work.facts["learned_from"] = "".join(plan.learned_from)
+        work.facts["learned_from"], work.facts["room_for"] = "".join(plan.learned_from), "".join(plan.lacking)
         return
+    work.facts.setdefault("room_for", "")  # of a training begun before canvases had room for what is to be made
     more = [char for char in plan.learned_from if char not in before]
     if more:
         log.warning(

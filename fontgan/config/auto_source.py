@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from fontgan.base import BASE
 from fontgan.config.instantiate import target_specs
+from fontgan.data.name_reading import AUTO as AUTO_NAMES
+from fontgan.data.name_reading import names_read_as
 from fontgan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,6 +18,11 @@ def resolve_auto_source(cfg: "DictConfig") -> list[str]:
     """Puts a font of the shelf where the source is auto. Returns: what to tell. Raises: UserError."""
     if "data" not in cfg or cfg.data.source != AUTO:
         return []
+    with names_read_as(cfg.data.get("names", AUTO_NAMES)):
+        return _resolve(cfg)
+
+
+def _resolve(cfg: "DictConfig") -> list[str]:
     targets = target_specs(cfg)
     if not targets and cfg.get("init_from") == BASE:
         return []  # a verb that names them by a setting of its own

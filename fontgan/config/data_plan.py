@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from fontgan.config.instantiate import guide_specs, source_spec, target_specs
 from fontgan.data.glyphs import Diagnostics
 from fontgan.data.hairlines import find_hairlines
+from fontgan.data.name_reading import AUTO
 from fontgan.data.pair_findings import find_duplicates, find_outside, find_too_few
 from fontgan.data.pairs import plan_pairs
 from fontgan.data.plan import PairPlan
@@ -33,7 +34,10 @@ def build_plan(cfg: DictConfig, canvases: "Mapping[str, Frame] | None" = None) -
         )
     keys = ("charset", "size", "margin", "align", "holdout", "holdout_chars")
     settings = {key: data[key] for key in keys}
-    return plan_pairs(source, targets, guides=guide_specs(cfg), canvases=canvases, **settings)
+    names = data.get("names", AUTO)  # this and the next are lacking in configs of before there was a choice
+    room_for = data.get("room_for", "")
+    guides = guide_specs(cfg)
+    return plan_pairs(source, targets, guides=guides, canvases=canvases, names=names, room_for=room_for, **settings)
 
 
 def checked_plan(cfg: DictConfig, pretrained: "PretrainedRun | None" = None) -> PairPlan:

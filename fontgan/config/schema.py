@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from fontgan.data.frame import SIZES
+from fontgan.data.name_reading import READINGS
 from fontgan.data.refusal import KINDS
 
 MISSING: Any = "???"  # as OmegaConf writes a key without a value; without it ``fontgan --help`` starts sooner
@@ -57,6 +58,9 @@ class DataConfig:
     align: bool = MISSING
     holdout: float = limited(0, below=1)
     holdout_chars: str = MISSING
+    # Configs saved before there was a choice lack these, so they count as free; the pack's key knows of another canvas.
+    names: str = limited(choices=READINGS, free=True)
+    room_for: str = limited(free=True)
     cache: str | None = limited(free=True)
     workers: int | None = limited(1, 1024, free=True)
     augment: Any = MISSING
@@ -149,6 +153,13 @@ class ComputingConfig:
     device: str = MISSING
     precision: str = MISSING
     plugins: list[str] = MISSING
+
+
+@dataclass
+class ImagesConfig:
+    """Keys of the verbs that read folders of glyph images without ``data``."""
+
+    names: str = limited(choices=READINGS)
 
 
 @dataclass

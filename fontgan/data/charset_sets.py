@@ -84,6 +84,8 @@ def _lists(file: str) -> dict[str, str]:
     return dict(line.split("\t") for line in lines if "\t" in line)
 
 
+_VIETNAMESE = "ÀÁÂÃÈÉÊÌÍÒÓÔÕÙÚÝàáâãèéêìíòóôõùúýĂăĐđĨĩŨũƠơƯư₫"
+
 # GBK's characters that Unicode took up after the codec was made, where GB 18030-2022 has them.
 _GBK_LATER = (
     "\u9fb4\u9fb5\u9fb6\u9fb7\u9fb8\u9fb9\u9fba\u9fbb\U00020087\U00020089\U000200cc\U000215d7\U0002298f\U000241fe"
@@ -94,6 +96,13 @@ GROUPS: dict[str, dict[str, NamedSet]] = {
         "ascii": _block("letters, digits and signs of ASCII", (0x21, 0x7E)),
         "latin1": _block("Latin-1, for western European languages", (0x21, 0x7E), (0xA1, 0xFF)),
         "latin-ext-a": _block("Latin Extended-A, for most other European languages", (0x100, 0x17F)),
+        "latin-ext-b": _block("Latin Extended-B, for African and older spellings", (0x180, 0x24F)),
+        "latin-ext-additional": _block("Latin Extended Additional, for Vietnamese among others", (0x1E00, 0x1EFF)),
+        "vietnamese": NamedSet(
+            "what ASCII lacks of Vietnamese",
+            "its alphabet",
+            lambda: _VIETNAMESE + "".join(map(chr, range(0x1EA0, 0x1EFA))),
+        ),
         "gf-latin-kernel": _listed(
             "GF Latin Kernel, the least in a font of another script", "google-fonts", "gf-latin-kernel"
         ),
@@ -105,7 +114,7 @@ GROUPS: dict[str, dict[str, NamedSet]] = {
     "Greek and Cyrillic": {
         "greek": _block("Unicode’s block Greek and Coptic", (0x370, 0x3FF)),
         "gf-greek-core": _listed("GF Greek Core, modern Greek", "google-fonts", "gf-greek-core"),
-        "cyrillic": _block("letters of Slavic languages", (0x400, 0x45F)),
+        "cyrillic": _block("letters of Slavic languages", (0x400, 0x45F), (0x490, 0x491)),
         "gf-cyrillic-core": _listed("GF Cyrillic Core", "google-fonts", "gf-cyrillic-core"),
         "gf-cyrillic-plus": _listed("GF Cyrillic Plus", "google-fonts", "gf-cyrillic-plus"),
     },

@@ -18,6 +18,7 @@ import numpy as np
 from fontTools.ttLib import TTLibError
 
 from fontgan.data import font_tables
+from fontgan.data.character_map import character_map
 from fontgan.data.frame import FAR, Box, Frame, farthest_usual, reach
 from fontgan.data.glyphs import PAPER, Coverage, Diagnostics
 from fontgan.errors import DataError, one_line, printable, shorten
@@ -36,7 +37,10 @@ _NO_SCALE = freetype.FT_LOAD_NO_SCALE | freetype.FT_LOAD_NO_HINTING | freetype.F
 
 
 class FontGlyphs:
-    """One face of a font file, at one instance if it is variable."""
+    """One face of a font file, at one instance if it is variable.
+
+    ``legacy_cmap`` tells, of one without a Unicode cmap, how its characters were read.
+    """
 
     def __init__(self, path: Path, *, index: int | None = None, instance: str | None = None, data: bytes | None = None):
         """
@@ -71,8 +75,16 @@ class FontGlyphs:
         if not self._face.is_scalable:
             remedy = "Give it as a folder of glyph images."
             raise DataError(f"{self.path}: holds bitmaps only, and outlines are needed. {remedy}")
-        if "cmap" not in self._tables or not self._tables.getBestCmap():
-            raise DataError(f"{self.path}: has no Unicode cmap, so its glyphs cannot be found by character.")
+        glyphs, self.legacy_cmap = character_map(self._tables)
+        if not glyphs:
+            raise DataError(
+                f"{self.path}: has no cmap of Unicode or of another encoding that is known here, so its glyphs cannot be "
+                "found by character. Give it a Unicode one in a font editor."
+            )
+        self._codes = [code for code in sorted(glyphs) if font_tables.is_character(code)]
+        # FreeType finds glyphs by Unicode alone.
+        numbers = self._tables.getReverseGlyphMap() if self.legacy_cmap else {}
+        self._of_legacy = {code: numbers[glyphs[code]] for code in self._codes} if self.legacy_cmap else None
         self.location = font_tables.instance_location(self.path, self.instance, self._tables)
         if self.location:
             self._face.set_var_design_coords(list(self.location.values()))
@@ -95,7 +107,7 @@ class FontGlyphs:
 
     def characters(self) -> list[str]:
         """Every character of the cmap, drawn or not; halves of surrogate pairs, which broken fonts map, are none."""
-        return [chr(code) for code in sorted(self._tables.getBestCmap()) if font_tables.is_character(code)]
+        return list(map(chr, self._codes))
 
     @property
     def glyph_count(self) -> int:
@@ -103,6 +115,8 @@ class FontGlyphs:
 
     def glyph_of(self, char: str) -> int:
         """The number of a character's glyph; 0 if it has none."""
+        if self._of_legacy is not None:
+            return self._of_legacy.get(ord(char), 0)
         return int(self._face.get_char_index(ord(char)))
 
     def load(self, glyph: int) -> int:

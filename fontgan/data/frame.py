@@ -20,6 +20,8 @@ from fontgan.untrusted.plain_json import convert
 BASELINE = 0.88  # of the em from its top where nothing else is said: most Chinese and Japanese fonts have 880/-120
 MAX_TRANSFORM = 1e6  # scale and offset of a frame that is read from a file; the scale is at least 1 in so many
 MIN_FIT_SCALE = 0.75  # ink outside the em may shrink the canvas scale to this share of the plain em fit, no further
+MIN_WIDE_SCALE = 0.5  # and to this one where a source or glyphs to be made need it too
+DEAR = 0.9  # glyphs that shrink all others to less than that are left out, where they are few
 FAR = 1 / MIN_FIT_SCALE - 1  # em: ink that reaches farther out of its em fits no canvas
 SIZES = (64, 96, 128, 192, 256, 384, 512)  # sides of the canvas, in pixels
 Offset = Annotated[float, Meta(ge=-MAX_TRANSFORM, le=MAX_TRANSFORM)]
@@ -98,16 +100,16 @@ def fit_median(boxes: list[Box], reference: list[Box]) -> Frame:
     return Frame(scale, *(to - scale * at for to, at in zip(want.centre, have.centre, strict=True)))
 
 
-def fit_canvas(boxes: list[Box], size: int, margin: float) -> Frame:
+def fit_canvas(boxes: list[Box], size: int, margin: float, least: float = MIN_FIT_SCALE) -> Frame:
     """Cell -> canvas of ``size`` pixels so that the em fits inside the margins and no ink of ``boxes`` is clipped.
 
-    Ink outside the em first shrinks the scale, down to ``MIN_FIT_SCALE`` of the plain fit, then shifts it;
-    ``margin`` is the empty border on each side, as a fraction of the canvas, 0 to below 0.5.
+    Ink outside the em first shrinks the scale, down to ``least`` of the plain fit, then shifts it; ``margin`` is the
+    empty border on each side, as a fraction of the canvas, 0 to below 0.5.
     """
     room = size * (1 - 2 * margin)
     left, top, right, bottom = zip(*boxes, strict=True)
     x0, y0, x1, y1 = min(left), min(top), max(right), max(bottom)
-    scale = room * max(MIN_FIT_SCALE, min(1.0, 1 / max(x1 - x0, y1 - y0, 1e-9)))
+    scale = room * max(least, min(1.0, 1 / max(x1 - x0, y1 - y0, 1e-9)))
     return Frame(scale, _offset(scale, x0, x1, size), _offset(scale, y0, y1, size))
 
 
@@ -115,6 +117,14 @@ def fit_most(boxes: list[Box], size: int, margin: float) -> Frame:
     """``fit_canvas`` to all but the hundredth of the boxes, rounded down, that reach farthest out of the em."""
     ranked = sorted(boxes, key=reach)
     return fit_canvas(ranked[: len(ranked) - len(ranked) // 100], size, margin) if ranked else Frame(size)
+
+
+def fit_all(boxes: list[Box], size: int, margin: float) -> Frame:
+    """``fit_canvas`` to all boxes, down to ``MIN_WIDE_SCALE``; but for the hundredth that reaches farthest if that is dear."""
+    ranked = sorted(boxes, key=reach)
+    whole = fit_canvas(ranked, size, margin, MIN_WIDE_SCALE)
+    most = fit_canvas(ranked[: len(ranked) - len(ranked) // 100], size, margin, MIN_WIDE_SCALE)
+    return whole if whole.scale >= DEAR * most.scale else most
 
 
 def _offset(scale: float, low: float, high: float, size: int) -> float:

@@ -27,7 +27,7 @@ def add_guide(plan: PairPlan, spec: Spec, seen: dict[int, np.ndarray], *, apply:
 
     ``seen``: what the encoder saw of each source, by its id; it is filled here.
     """
-    glyphs = open_glyphs(spec)
+    glyphs = open_glyphs(spec, plan.chars)
     coverage = glyphs.coverage(plan.chars)
     missing = len(plan.chars) - len(coverage.present)
     guide = GlyphEntry(f"guide {glyphs.path.name}", glyphs, coverage)

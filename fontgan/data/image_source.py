@@ -6,9 +6,8 @@ made holds a ``manifest.json`` that says where in the image the em square lies.
 
 import hashlib
 import math
-import re
-import unicodedata
 from collections import Counter
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +18,7 @@ from PIL import Image
 
 from fontgan.data.frame import Box, Frame, StoredFrame
 from fontgan.data.glyphs import PAPER, Coverage, Diagnostics
+from fontgan.data.name_reading import char_from_name, choose_reading
 from fontgan.data.reading import INK_LEVEL, ImageReader, Tally, reader_of
 from fontgan.data.refusal import is_most
 from fontgan.data.view import View
@@ -35,22 +35,6 @@ MAX_CELL_RATIO = 100  # images: how much larger or smaller than an image, and ho
 MAX_CANVAS_PIXELS = 2**28  # pixels of an image with the paper around it that a canvas shows
 READER = "folder-3"  # change it when the same image would give other pixels: it is part of the pack's key
 IMAGE_ENDINGS = frozenset(Image.registered_extensions())  # also of formats that are refused, so that they are named
-_HEX_NAME = re.compile(r"(?:[uU]\+|uni|[uU])?([0-9A-Fa-f]{4,6})")
-
-
-def char_from_name(stem: str) -> str | None:
-    """The character a file name stands for: ``U+4E00``, ``4E00``, ``uni4E00``, ``u1F600`` or the character itself.
-
-    Also where a file system has taken it apart (か + ゛ for が); None if it stands for none.
-    """
-    char = composed(stem)
-    if match := _HEX_NAME.fullmatch(stem):
-        code = int(match[1], 16)
-        char = chr(code) if code <= 0x10FFFF else ""
-    if len(char) != 1:
-        return None
-    category = unicodedata.category(char)
-    return None if category[0] == "Z" or category in ("Cc", "Cf", "Cs", "Cn") else char
 
 
 def name_from_char(char: str) -> str:
@@ -69,6 +53,15 @@ def image_files(folder: Path) -> list[Path]:
 def named_as_image(file: Path) -> bool:
     """Whether a file's name has an image's ending; hidden files are left alone."""
     return file.suffix.lower() in IMAGE_ENDINGS and not file.name.startswith(".")
+
+
+def chars_of(folder: Path, files: Sequence[Path], source: Collection[str] = ()) -> list[str | None]:
+    """The character that each image of a folder shows; None where its name stands for none.
+
+    ``source`` and what is raised: as ``choose_reading``.
+    """
+    reading = choose_reading(folder, [file.stem for file in files], source)
+    return [char_from_name(file.stem, reading) for file in files]
 
 
 class _Cell(Struct, frozen=True):
@@ -141,14 +134,18 @@ def folder_reader(folder: Path) -> ImageReader:
 class FolderGlyphs:
     """Glyph images in one folder, one a character."""
 
-    def __init__(self, path: Path):
-        """Raises: DataError if the folder holds no image whose name stands for a character."""
+    def __init__(self, path: Path, source: Collection[str] = ()):
+        """
+        Args:
+            source: characters that they are paired with, where these are known: see ``choose_reading``.
+        Raises: DataError if the folder holds no image whose name stands for a character, or two readings fit the names.
+        """
         self.path = path
         self.files: dict[str, Path] = {}
         unparsed: list[str] = []
         doubled: list[str] = []
-        for file in image_files(path):
-            char = char_from_name(file.stem)
+        files = image_files(path)
+        for file, char in zip(files, chars_of(path, files, source), strict=True):
             if char is None:
                 unparsed.append(file.name)
             elif char in self.files:

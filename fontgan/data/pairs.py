@@ -1,22 +1,23 @@
 """Sources + target styles + guides -> which pairs there are, how they are aligned, and which are held out."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from fontgan.data import charset as charsets
-from fontgan.data.frame import Box, Frame, clips, fit_median, fit_most, median_box
-from fontgan.data.glyphs import Coverage, GlyphSource
+from fontgan.data.canvas import CUT, choose_canvas, cut_off, widen_canvas
+from fontgan.data.frame import Box, Frame, fit_median, median_box
+from fontgan.data.glyphs import Coverage
 from fontgan.data.guides import add_guide
 from fontgan.data.image_source import FolderGlyphs
+from fontgan.data.name_reading import AUTO, names_read_as
 from fontgan.data.plan import GlyphEntry, PairPlan, StyleEntry, StyleInput, Target
 from fontgan.data.refusal import is_most
 from fontgan.data.sources import Spec, check_style_name, open_glyphs, own_name, say_spec, style_name
 from fontgan.errors import DataError
 
 _HOLDOUT_BUCKETS = 10_000
-CUT = 0.02  # of the canvas; a source that loses no more than that at an edge can still be read
 MANY_CLIPPED = 0.02  # share of a source's glyphs; of fewer nobody need be warned
 
 
@@ -32,6 +33,8 @@ def plan_pairs(
     holdout: float = 0.1,
     holdout_chars: str = "",
     canvases: Mapping[str, Frame] | None = None,
+    room_for: str = "",
+    names: str = AUTO,
 ) -> PairPlan:
     """Opens sources, guides and targets and decides pairs, split, alignment and canvases.
 
@@ -47,8 +50,38 @@ def plan_pairs(
         holdout: share of characters never trained on, 0 to below 1; the same for all styles.
         holdout_chars: a charset of more characters to hold out, or "".
         canvases: own cell -> canvas pixels of styles that a trained network knows already, by name.
+        room_for: a charset of characters of the source that are to be drawn later, or "": canvases have room for them.
+        names: how those of images are read, one of ``name_reading.READINGS``.
     Raises: DataError if something cannot be read or no pairs are left.
     """
+    with names_read_as(names):
+        plan = _open_styles(source, targets, charset, size)
+        more = charsets.resolve(holdout_chars, "data.holdout_chars") or [] if holdout_chars else []
+        later = charsets.resolve(room_for, "data.room_for") or [] if room_for else []
+        for style in plan.styles:
+            trained = set(style.boxes).difference(hold_out(list(style.boxes), holdout, more))
+            known = (canvases or {}).get(style.name)
+            _choose_canvas(style, plan, margin, known, trained if align else set(), later)
+        _find_chars(plan, charset)
+        plan.held_out = hold_out(plan.chars, holdout, more)
+        if len(plan.held_out) == len(plan.chars):
+            raise DataError(
+                f"all {len(plan.chars)} characters are held out and none is left to train on. Hold out fewer."
+            )
+        for member in (*plan.sources, *plan.styles):
+            plan.diagnostics += member.coverage.diagnostics
+        _align(plan, apply=align)
+        seen: dict[int, np.ndarray] = {}
+        for spec in guides:
+            add_guide(plan, spec, seen, apply=align)
+    _say_clipped(plan)
+    return plan
+
+
+def _open_styles(
+    source: Spec | None, targets: Sequence[str] | Mapping[str, Target | str], charset: str, size: int
+) -> PairPlan:
+    """Sources and styles, not yet on canvases."""
     named = name_styles(targets)
     opened = _open_sources(source, named, charset)
     plan = PairPlan(list(opened.values()), [], [], [], [], size)
@@ -58,9 +91,13 @@ def plan_pairs(
         if target.file_name:
             told = f"{target.spec}: its style is called {name}."
             plan.diagnostics.add("note", told, "data.targets={mine: PATH} gives it a name of your own.")
-        _choose_canvas(style, plan, margin, (canvases or {}).get(name))
         style.inputs = [StyleInput(own, own.coverage.present)]
         plan.styles.append(style)
+    return plan
+
+
+def _find_chars(plan: PairPlan, charset: str) -> None:
+    """The characters of which there are pairs. Raises: DataError if there are none."""
     for entry in plan.sources:
         own_styles = [style for style in plan.styles if style.source.entry is entry]
         with_pairs = {char for style in own_styles for char in style.coverage.present}
@@ -70,20 +107,8 @@ def plan_pairs(
         remedy = "Choose a charset or fonts that have characters in common."
         where = ", ".join(entry.glyphs.path.name for entry in plan.sources)
         raise DataError(
-            f"{where}: shares no characters with {', '.join(named)} within data.charset={charset}. {remedy}"
+            f"{where}: shares no characters with {', '.join(style.name for style in plan.styles)} within data.charset={charset}. {remedy}"
         )
-    more = charsets.resolve(holdout_chars, "data.holdout_chars") or [] if holdout_chars else []
-    plan.held_out = hold_out(plan.chars, holdout, more)
-    if len(plan.held_out) == len(plan.chars):
-        raise DataError(f"all {len(plan.chars)} characters are held out and none is left to train on. Hold out fewer.")
-    for member in (*plan.sources, *plan.styles):
-        plan.diagnostics += member.coverage.diagnostics
-    _align(plan, apply=align)
-    seen: dict[int, np.ndarray] = {}
-    for spec in guides:
-        add_guide(plan, spec, seen, apply=align)
-    _say_clipped(plan)
-    return plan
 
 
 def _key(spec: Spec | None) -> tuple[str, ...]:
@@ -114,7 +139,7 @@ def _open_sources(shared: Spec | None, named: Mapping[str, Target], charset: str
 
 def _open_style(name: str, spec: str, wanted: list[str], charset: str) -> StyleEntry:
     """A style, whose diagnostics tell if it has none of the wanted characters, the source's."""
-    glyphs = open_glyphs(spec)
+    glyphs = open_glyphs(spec, wanted)
     coverage = glyphs.coverage(wanted)
     if not coverage.present:
         told = f"{spec}: style {name} shares no characters with the source within data.charset={charset}."
@@ -122,22 +147,31 @@ def _open_style(name: str, spec: str, wanted: list[str], charset: str) -> StyleE
     return StyleEntry(name, glyphs, coverage, {char: glyphs.ink_box(char) for char in coverage.present})
 
 
-def choose_canvas(glyphs: GlyphSource, boxes: list[Box], size: int, margin: float) -> Frame:
-    """A style's own cell -> canvas pixels, so that its glyphs are drawn there as they are.
+def _choose_canvas(
+    style: StyleEntry, plan: PairPlan, margin: float, known: Frame | None, trained: Collection[str], later: list[str]
+) -> None:
+    """Lays the style's cell on the canvas; glyphs that reach over its edge are named, and not learned from where they are few.
 
-    Of a font the em square, with room for the ink of nearly all glyphs; of a folder what its images show.
+    Args:
+        known: the canvas, where a network has it already.
+        trained: characters that the source is aligned on; none to leave it where it is.
+        later: characters of the source that are to be drawn, which the canvas has room for.
     """
-    if not isinstance(glyphs, FolderGlyphs) or (view := glyphs.usual_view) is None:
-        return fit_most(boxes, size, margin)
-    scale = size / view.side
-    return view.cell.compose(Frame(scale, (size - scale * view.width) / 2, (size - scale * view.height) / 2))
-
-
-def _choose_canvas(style: StyleEntry, plan: PairPlan, margin: float, known: Frame | None) -> None:
-    """Lays the style's cell on the canvas; glyphs that reach over its edge are named, and not learned from where they are few."""
-    boxes = style.boxes
+    boxes, source = style.boxes, style.source.entry
     style.canvas = known or choose_canvas(style.glyphs, list(boxes.values()), plan.size, margin)
-    over = [char for char, box in boxes.items() if clips(style.canvas.box(box), plan.size)]
+    if boxes and known is None and not isinstance(style.glyphs, FolderGlyphs):
+        align = fit_median(*_boxes_of(style, trained)) if trained else Frame()
+        made = [source.glyphs.ink_box(char) for char in source.glyphs.coverage(later).present] if later else []
+        seen = [source.boxes[char] for char in boxes]
+        wide = widen_canvas(
+            style.canvas, list(boxes.values()), [*map(align.box, seen)], [*map(align.box, made)], plan.size, margin
+        )
+        if wide != style.canvas:
+            told = f"{style.name}: the canvas is wider than the em, so that glyphs that reach out of it, of the style and its source, are whole"
+            told = f"{told}: the em takes {wide.scale:.0f} of {plan.size} px."
+            style.coverage.diagnostics.add("note", told, "A larger data.size draws them finer.")
+            style.canvas = wide
+    over = cut_off(style.canvas, boxes, plan.size)
     few = not is_most(len(over), len(boxes))
     what = "glyphs reach over the edge of the canvas"
     what += " that the others need, and are not learned from" if few else " and are clipped"
@@ -146,6 +180,12 @@ def _choose_canvas(style: StyleEntry, plan: PairPlan, margin: float, known: Fram
     if few:
         style.coverage.leave_out("beyond", over)
         style.boxes = {char: boxes[char] for char in style.coverage.present}
+
+
+def _boxes_of(style: StyleEntry, chars: Collection[str]) -> tuple[list[Box], list[Box]]:
+    """Ink of the source and of the style, each in its own cell, of characters that both have."""
+    shared = [char for char in style.boxes if char in chars]
+    return [style.source.entry.boxes[char] for char in shared], [style.boxes[char] for char in shared]
 
 
 def _say_unusable(spec: str, coverage: Coverage) -> None:
@@ -188,7 +228,7 @@ def _align(plan: PairPlan, *, apply: bool) -> None:
                 plan.diagnostics.add("error", told, "Give it more characters or hold out fewer.")
             continue
         boxes = [style.boxes[char] for char in shared]
-        fitted = fit_median([source.entry.boxes[char] for char in shared], boxes)
+        fitted = fit_median(*_boxes_of(style, shared))
         off = fitted.inverse()  # as people see it: where the style lies to the source
         offsets = zip(median_box(boxes).centre, (off.dx, off.dy), strict=True)
         x, y = ((off.scale - 1) * centre + offset for centre, offset in offsets)
@@ -211,12 +251,7 @@ def _say_clipped(plan: PairPlan) -> None:
     for style in plan.styles:
         frame, source = style.frame_of(style.source), style.source.entry
         boxes = {char: source.boxes[char] for char in style.coverage.present}
-        edge = CUT * plan.size
-        over = [
-            char
-            for char, box in boxes.items()
-            if clips(frame.compose(Frame(1, edge, edge)).box(box), plan.size + 2 * edge)
-        ]
+        over = cut_off(frame, boxes, plan.size, CUT * plan.size)
         what = f"glyphs reach over the edge of the canvas of {style.name} and are clipped"
         remedy = "Leave them out of the charset, or use a larger data.margin."
         level = "warning" if len(over) > MANY_CLIPPED * len(boxes) else "note"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fontgan.data.frame import Box, Frame
-from fontgan.data.image_source import CellFinder, char_from_name, folder_reader, image_files
+from fontgan.data.image_source import CellFinder, chars_of, folder_reader, image_files
 from fontgan.data.reading import Tally
 from fontgan.data.refusal import tell_or_refuse
 from fontgan.data.sources import open_glyphs
@@ -52,8 +52,9 @@ def read_references(spec: str, preferred: Sequence[str], count: int, allow: Coll
 def _from_folder(folder: Path, count: int, allow: Collection[str]) -> list[Reference]:
     cells, reader, found, blank, unreadable = CellFinder(folder), folder_reader(folder), [], [], []
     tally = Tally(folder, cells=cells.canvas is not None)
-    for file in subsample_evenly(image_files(folder), count):
-        char = char_from_name(file.stem)
+    files = image_files(folder)
+    named = list(zip(files, chars_of(folder, files), strict=True))
+    for file, char in subsample_evenly(named, count):
         try:
             grey, seen = reader.read(file, char)
             box = cells.ink_box(grey)

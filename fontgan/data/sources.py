@@ -1,14 +1,19 @@
 """Opening what a user named as glyphs: a font file, a glyph folder, a bundled font, or one of the shelf."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fontgan.data.character_map import say_legacy
 from fontgan.data.glyphs import GlyphSource
 from fontgan.data.shelf import shelf_path
 from fontgan.errors import DataError
 from fontgan.runtime.file_names import composed, portable
 from fontgan.runtime.files import user_path
+
+if TYPE_CHECKING:
+    from fontgan.data.font_source import FontGlyphs
 
 Spec = str | Sequence[str]  # a font or folder, or several that are read as one
 
@@ -25,11 +30,12 @@ def asset(name: str) -> Path:
     return file
 
 
-def open_glyphs(spec: Spec) -> GlyphSource:
+def open_glyphs(spec: Spec, paired_with: Collection[str] = ()) -> GlyphSource:
     """Opens a font file or a folder of glyph images, or several of them read as one.
 
     ``Font.ttf``, ``Font.ttc#2``, ``Var.ttf@wght=600``, ``Var.ttf@Bold``, a folder, a bundled ``asset:NAME``, or a
-    complete font ``shelf:NAME``, as ``fontgan shelf`` lists them.
+    complete font ``shelf:NAME``, as ``fontgan shelf`` lists them.  ``paired_with``: characters of the source of a folder,
+    which tell how its names are read.
     Raises: DataError if there is nothing there, or it is neither a font nor a folder of images.
     """
     from fontgan.data.font_source import FontGlyphs
@@ -37,21 +43,28 @@ def open_glyphs(spec: Spec) -> GlyphSource:
     from fontgan.data.source_list import SourceList
 
     if not isinstance(spec, str):
-        parts = [open_glyphs(part) for part in spec]
+        parts = [open_glyphs(part, paired_with) for part in spec]
         return parts[0] if len(parts) == 1 else SourceList(parts)
     scheme, colon, name = spec.partition(":")
     named = {"asset": asset, "shelf": shelf_path}.get(scheme) if colon else None
     path = named(name) if named else user_path(spec)
     if path.is_dir():
-        return FolderGlyphs(path)
+        return FolderGlyphs(path, paired_with)
     # The file as it stands wins, so that a name that holds # or @ still opens.
     if path.is_file():
-        return FontGlyphs(path)
+        return _told(FontGlyphs(path))
     match = re.fullmatch(r"(?P<file>.+?)(#(?P<index>\d+))?(@(?P<instance>[^/]+))?", str(path))
     if match and Path(match["file"]).is_file():
         index = int(match["index"]) if match["index"] else None
-        return FontGlyphs(Path(match["file"]), index=index, instance=match["instance"])
+        return _told(FontGlyphs(Path(match["file"]), index=index, instance=match["instance"]))
     raise DataError(f"{spec}: no such font file or glyph folder. Check the path; relative ones start at this folder.")
+
+
+def _told(glyphs: "FontGlyphs") -> "FontGlyphs":
+    """The same, after saying how its characters are found where that is unusual."""
+    if glyphs.legacy_cmap:
+        say_legacy(str(glyphs.path), glyphs.legacy_cmap)
+    return glyphs
 
 
 def say_spec(spec: Spec) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fontgan.data.frame import Frame
 from fontgan.data.glyphs import GlyphSource
-from fontgan.data.image_source import CellFinder, char_from_name, image_files, resample
+from fontgan.data.image_source import CellFinder, chars_of, image_files, resample
 from fontgan.data.reading import Tally, reader_of
 from fontgan.data.sources import open_glyphs
 from fontgan.data.view import View
@@ -99,8 +99,9 @@ class _Folder:
         self.files: dict[str, Path] = {}
         self.cells = CellFinder(path)
         doubled = []
-        for file in image_files(path):
-            first = self.files.setdefault(char_from_name(file.stem) or encodable(composed(file.stem)), file)
+        files = image_files(path)
+        for file, char in zip(files, chars_of(path, files), strict=True):
+            first = self.files.setdefault(char or encodable(composed(file.stem)), file)
             if first != file:
                 doubled.append(f"{encodable(file.name)} (also {encodable(first.name)})")
         if doubled:

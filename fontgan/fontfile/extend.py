@@ -1,6 +1,7 @@
 """A font with glyphs added to it. What it had keeps its bytes, its glyph numbers and its line spacing."""
 
 import logging
+import math
 import struct
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from fontTools.ttLib import TTFont
 from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 from fontTools.ttLib.tables.DefaultTable import DefaultTable
 
+from fontgan.data.character_map import character_map
 from fontgan.errors import DataError, shorten
 from fontgan.fontfile import glyphs as drawing
 from fontgan.fontfile import names
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 BMP = 0xFFFF  # the last code point that subtables of 16 bits can hold
 LAST_CID = 0xFFFE  # a CFF table can count no more of them than 65,535
+SEEN = 0.02  # of the em: of a glyph that reaches over where Windows clips by more, a part is missed
 SHORT_LOCA = 0x1FFFE  # the last offset that a loca table of 16 bits can hold
 
 Added = dict[str, DrawnGlyph]  # on their way into the tables, by name
@@ -234,16 +237,23 @@ def _drop_lookups(font: TTFont) -> None:
 
 
 def _add_characters(font: TTFont, added: Added) -> None:
-    """Maps characters in every Unicode subtable of cmap; variation sequences (format 14) stay as they are."""
+    """Maps characters in every Unicode subtable of cmap, one that is made where there is none; variation sequences (format 14) stay as they are."""
     cmap = font["cmap"]
+    before, legacy = character_map(font)
     everything = {ord(glyph.char): name for name, glyph in added.items()}
     in_bmp = {code: name for code, name in everything.items() if code <= BMP}
-    before = dict(font.getBestCmap())
     # A format 6 lists one stretch of code points; as format 4 the same table takes any.
     for i, table in enumerate(cmap.tables):
         if table.isUnicode() and table.format == 6:
             cmap.tables[i] = _subtable(4, table.platformID, table.platEncID, table.language, table.cmap)
+    if legacy:  # what it has stays, beside one that every program reads
+        cmap.tables.append(_subtable(4, 3, 1, 0, {code: name for code, name in before.items() if code <= BMP}))
+        log.info("the font gets a Unicode cmap beside the one that it has.")
     tables = [table for table in cmap.tables if table.isUnicode() and table.format != 14]
+    if legacy:
+        tables = [
+            table for table in tables if table.platEncID == 1
+        ]  # a table of symbols counts as Unicode to fontTools
     full = [table for table in tables if table.format in (10, 12)]
     for table in full:
         table.cmap.update(everything)
@@ -290,7 +300,11 @@ def _union(boxes: list[Any]) -> Bounds:
 
 
 def _widen_boxes(font: TTFont, added: Added) -> None:
-    """Widens the font's box; its line spacing stays: another would move the lines of every document set in it."""
+    """Widens the font's box, and what Windows clips at where accents would be lost.
+
+    The line spacing stays, as another would move the lines of every document set in the font; that of old programs for
+    Windows, which take it from where they clip, grows only for what all can see.
+    """
     head, ink = font["head"], _ink(added)
     if not ink:
         return
@@ -302,7 +316,15 @@ def _widen_boxes(font: TTFont, added: Added) -> None:
     top, bottom = font["OS/2"].usWinAscent, -font["OS/2"].usWinDescent
     _, lowest, _, highest = _union(ink)
     clipped = [g.char for g in added.values() if (box := g.outline.bounds) and (box[3] > top or box[1] < bottom)]
-    if clipped:
+    if top > 0 and max(highest - top, bottom - lowest) > SEEN * head.unitsPerEm:
+        os2, before = font["OS/2"], (top, -bottom)
+        os2.usWinAscent, os2.usWinDescent = max(top, math.ceil(highest)), max(-bottom, math.ceil(-lowest))
+        log.warning(
+            "%d new glyphs reach over where programs for Windows clip: %s. usWinAscent and usWinDescent grow from %d and "
+            "%d to %d and %d; ascender, descender and line gap stay.",
+            *(len(clipped), shorten(clipped), *before, os2.usWinAscent, os2.usWinDescent),
+        )
+    elif clipped:
         log.warning(
             "%d new glyphs reach over the font's usWinAscent %d or usWinDescent %d (up to %.0f and %.0f), where some "
             "programs for Windows clip: %s. Line spacing stays as it is.",

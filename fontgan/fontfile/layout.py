@@ -1,7 +1,7 @@
 """Traced outlines of one folder -> glyphs with their advance widths."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -11,6 +11,7 @@ from fontgan.data.frame import BASELINE
 from fontgan.errors import shorten
 from fontgan.fontfile import marks
 from fontgan.fontfile.outline import DrawnGlyph, Outline
+from fontgan.fontfile.spacing import LetterSpacing
 from fontgan.fontfile.widths import is_ambiguous, is_full_width, is_half_width, is_letter, is_mark
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,8 @@ class Layout:
         usual: widths of characters that ``advances`` lacks.
         advances: widths that are known, by character; the ink stays where the cell has it.
         borrowed: widths of another font, for glyphs whose ink lies inside of them.
+        spacing: what tells how letters of an alphabet stand that no manifest tells of.
+        told: characters whose width a manifest tells.
     """
 
     units_per_em: int = PLAIN_EM
@@ -69,6 +72,8 @@ class Layout:
     usual: UsualWidths = field(default_factory=UsualWidths)
     advances: Mapping[str, float] = field(default_factory=dict)
     borrowed: Mapping[str, float] = field(default_factory=dict)
+    spacing: LetterSpacing | None = None
+    told: Collection[str] = frozenset()
 
     @property
     def _side(self) -> int:
@@ -86,8 +91,12 @@ class Layout:
         get none, and stand over the letter before them. The log warns of ink that is wider than its width.
         """
         placed: dict[str, DrawnGlyph] = {}
+        if self.spacing:
+            placed = self.spacing.place({char: outlines[char] for char in outlines if char not in self.told})
         of_width: dict[float, list[str]] = {}
         for char, outline in outlines.items():
+            if char in placed:
+                continue
             known = self.advances.get(char)
             if known is None and (lent := self.borrowed.get(char)) is not None and self._fits(outline, lent):
                 known = lent

@@ -9,9 +9,10 @@ from msgspec import Meta, Struct
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.font_tables import MAX_EM, MIN_EM
 from fontgan.data.frame import BASELINE
-from fontgan.data.image_source import MANIFEST, MAX_MANIFEST_BYTES, char_from_name, image_files
+from fontgan.data.image_source import MANIFEST, MAX_MANIFEST_BYTES, chars_of, image_files
 from fontgan.errors import DataError
 from fontgan.fontfile.layout import PLAIN_EM, Layout, UsualWidths
+from fontgan.fontfile.spacing import LetterSpacing
 from fontgan.fontfile.widths import (
     full_widths,
     is_ambiguous,
@@ -42,7 +43,7 @@ def choose_layout(
     Args:
         target: the font that the glyphs go into: its units per em, and its usual widths.
         source: the font that the glyphs were drawn from: its widths of characters that are not full-width, in
-            proportion. A monospaced target has its own.
+            proportion, and of letters as those show that both have. A monospaced target has its own.
         units_per_em: in place of the target's or the manifest's.
         baseline: its depth below the em's top as a share of the em, in place of the manifest's or the target's.
 
@@ -64,7 +65,8 @@ def choose_layout(
         known = (char for char in source.characters() if not is_full_width(char))
         borrowed = {char: round(source.advance(char) * em / source.units_per_em) for char in known}
     if target:
-        return Layout(em, baseline * em, usual, borrowed | drawn)
+        spacing = LetterSpacing(target, source, em) if source and not usual.cell else None
+        return Layout(em, baseline * em, usual, borrowed | drawn, spacing=spacing, told=drawn.keys())
     return Layout(em, baseline * em, usual, drawn, borrowed)
 
 
@@ -85,7 +87,7 @@ def _usual_of_folder(folder: Path, em: int, drawn: Mapping[str, float]) -> Usual
     """The same of a folder, by its manifest's widths and the names of its images."""
     of_script = full_widths(drawn, drawn.__getitem__)
     full = next(iter(of_script.values()), em)
-    chars = drawn.keys() | {char for file in image_files(folder) if (char := char_from_name(file.stem))}
+    chars = drawn.keys() | set(filter(None, chars_of(folder, image_files(folder))))
     east_asian = any(map(is_east_asian, chars))
     return UsualWidths(full, of_script, full / 2, full if east_asian else None)
 

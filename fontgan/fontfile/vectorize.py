@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import sys
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -87,7 +88,8 @@ def vectorize_folder(
     """
     files = _files_of(FolderGlyphs(folder), chars)  # what their names are like, ``open_images`` has told
     cells, reader = CellFinder(folder), folder_reader(folder)
-    work = partial(_trace_files, reader=reader, cells=cells, layout=layout, tolerance=tolerance, speck=speck)
+    cell_of = replace(layout, spacing=None)  # all that the processes need of it, without the fonts
+    work = partial(_trace_files, reader=reader, cells=cells, layout=cell_of, tolerance=tolerance, speck=speck)
     tally = Tally(folder, cells=cells.canvas is not None)
     chunks = [list(files.items())[first : first + CHUNK] for first in range(0, len(files), CHUNK)]
     processes = min(workers or usable_cores(), len(chunks)) if len(files) >= MIN_FILES_FOR_POOL else 1

@@ -23,6 +23,7 @@ from fontgan.config.instantiate import build_generator, guide_specs, source_spec
 from fontgan.config.plugins import activate
 from fontgan.config.saved import check_fits, load_config
 from fontgan.data import unlike
+from fontgan.data.name_reading import AUTO
 from fontgan.errors import RunError
 from fontgan.generate.placement import RunInputs
 from fontgan.generate.run import REFERENCES, BaseRun, Style, Tag
@@ -89,9 +90,11 @@ def load(
     inputs = RunInputs(source_spec(config.data.source), own, guides)
     geometry = (config.data.align, config.data.margin)
     trained_styles = [name for name in styles if name in targets]
-    return Run(
+    run = Run(
         found, generator, styles, trained_styles, manifest, inputs, *geometry, where, pick_precision(precision, where), batch_size
     )  # fmt: skip
+    run.names = config.data.get("names", AUTO)
+    return run
 
 
 def _check_that_it_draws(generator: UnetGenerator, found: Checkpoint) -> None:

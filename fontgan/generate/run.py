@@ -16,6 +16,7 @@ from fontgan.data.frame import Box, Frame
 from fontgan.data.glyphs import PAPER, GlyphSource
 from fontgan.data.grey import grey_over_paper
 from fontgan.data.image_source import resample
+from fontgan.data.name_reading import AUTO, names_read_as
 from fontgan.data.reading import survey
 from fontgan.data.sources import Spec, open_glyphs
 from fontgan.data.view import View
@@ -45,6 +46,7 @@ class BaseRun:
     in_channels: int  # 1 + guides
     computes_alone: bool  # whether the network leaves this machine's cores free for images
     where: object  # the file or folder that it was loaded from, for messages
+    names: str = AUTO  # how those of images that it draws from are read, see ``data.name_reading``
     name: str  # of what draws, for a manifest
     weights_hash: str
     reads_references: bool  # whether it takes a style as images
@@ -87,7 +89,7 @@ class BaseRun:
         Returns: mode "L" images, in order.
         Raises: DataError if the font lacks a character or the style is unknown.
         """
-        glyphs, chars = open_glyphs(font or self.source_spec(style)), list(chars)
+        glyphs, chars = open_glyphs(font) if font else self.open_source(style), list(chars)
         there = set(glyphs.coverage(chars).present)
         if lacking := [char for char in chars if char not in there]:
             raise DataError(
@@ -156,7 +158,7 @@ class BaseRun:
 
     @cached_property
     def _guides(self) -> list[Guide]:
-        return [Guide(open_glyphs(spec), self.encode) for spec in self.drawn_from.guides]
+        return [Guide(self._open(spec), self.encode) for spec in self.drawn_from.guides]
 
     def stylise(self, inputs: np.ndarray, style: Style, *, view: View | None = None) -> np.ndarray:
         """What ``with_guides`` gives -> glyphs in a style, as the style itself has them.
@@ -244,6 +246,14 @@ class BaseRun:
         if not (spec := self.drawn_from.own.get(name, self.drawn_from.source)):
             raise DataError(f"style {name}: the run names no source for it. Give one: font=A.ttf.")
         return spec
+
+    def open_source(self, style: Style) -> GlyphSource:
+        """The glyphs that ``source_spec`` names. Raises: DataError."""
+        return self._open(self.source_spec(style))
+
+    def _open(self, spec: Spec) -> GlyphSource:
+        with names_read_as(self.names):
+            return open_glyphs(spec)
 
     def placement(self, style: Style) -> Placement:
         """How a style lies on the canvas; for a mixture the weighted mean. Raises: DataError as ``shares``."""

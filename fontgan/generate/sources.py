@@ -17,13 +17,14 @@ from fontgan.data.frame import Box, Frame, clips, median_box
 from fontgan.data.glyphs import PAPER, Diagnostics, GlyphSource
 from fontgan.data.image_source import (
     CellFinder,
-    char_from_name,
+    chars_of,
     folder_reader,
     image_files,
     ink_box,
     name_from_char,
     resample,
 )
+from fontgan.data.name_reading import char_from_name
 from fontgan.data.reading import Tally
 from fontgan.data.refusal import KINDS, tell, tell_or_refuse
 from fontgan.data.sources import Spec, open_glyphs
@@ -93,7 +94,7 @@ class FolderInput:
             self._files[name] = file
         if not self._files:
             raise DataError(f"input={folder}: holds no images. Give a folder of images (PNG or what Pillow reads).")
-        self.chars = {name: char_from_name(file.stem) for name, file in self._files.items()}
+        self.chars = dict(zip(self._files, chars_of(folder, list(self._files.values())), strict=True))
         self.drawn_from = str(folder.resolve())
         self.read: dict[str, ReadImage] = {}
         self._cells, self._reader, self._run = CellFinder(folder), folder_reader(folder), run
@@ -150,7 +151,7 @@ def open_input(
     """
     if folder is not None:
         return FolderInput(run, user_path(folder))
-    glyphs = open_glyphs(font or run.source_spec(styles[0]))
+    glyphs = open_glyphs(font) if font else run.open_source(styles[0])
     wanted = charsets.resolve(charset or charsets.FONT) if text is None else charsets.visible(text)
     if wanted == []:
         raise DataError("text: holds no visible character.")

@@ -8,6 +8,7 @@ import numpy as np
 from fontTools.pens.basePen import BasePen
 from fontTools.ttLib import TTFont
 
+from fontgan.data.character_map import character_map
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import BASELINE, Box, Frame
 from fontgan.data.sources import asset
@@ -33,7 +34,7 @@ class LabelFont:
     def __init__(self, glyphs: FontGlyphs):
         self.glyphs = glyphs
         tables = TTFont(glyphs.path, fontNumber=glyphs.index or 0, lazy=True)
-        self._cmap = tables.getBestCmap()
+        self._cmap = character_map(tables).glyphs
         self._drawable = tables.getGlyphSet(location=glyphs.location or None)
 
     def draw(self, path: Any, char: str, em: Box) -> None:

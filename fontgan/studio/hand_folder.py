@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from fontgan.data.image_source import MANIFEST, char_from_name, image_files
+from fontgan.data.image_source import MANIFEST, image_files
+from fontgan.data.name_reading import char_from_name
 from fontgan.handwriting.sheet import canvas_frame
 from fontgan.runtime.files import write_json
 from fontgan.untrusted.plain_json import read_json

@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from starlette.datastructures import UploadFile
 
-from fontgan.data.image_source import IMAGE_ENDINGS, char_from_name, name_from_char
+from fontgan.data.image_source import IMAGE_ENDINGS, name_from_char
+from fontgan.data.name_reading import DECIMAL, HEX, char_from_name
 from fontgan.errors import DataError, shorten
 from fontgan.runtime.file_names import alike, composed, is_of_the_system, portable
 from fontgan.runtime.files import replace, temporary_sibling
@@ -47,7 +48,8 @@ def is_image(name: str) -> bool:
 
 def are_glyphs(names: Sequence[str]) -> bool:
     """Whether most of these images are named by characters, so that they are glyphs and no pages."""
-    named = sum(char_from_name(Path(safe_name(name)).stem) is not None for name in names)
+    stems = [Path(safe_name(name)).stem for name in names]
+    named = sum(any(char_from_name(stem, way) for way in (HEX, DECIMAL)) for stem in stems)
     return bool(names) and 2 * named > len(names)
 
 

@@ -14,17 +14,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fontTools.feaLib.builder import addOpenTypeFeaturesFromString
 from fontTools.ttLib import TTFont
+from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 from PIL import Image
 
 from fontgan.complete.plan import plan_completion, script_of
+from fontgan.data.charset import NAMED
 from fontgan.data.font_source import FontGlyphs
-from fontgan.data.frame import Frame
+from fontgan.data.frame import Frame, clips
 from fontgan.data.image_source import name_from_char
+from fontgan.data.shelf import shelf_path
 from fontgan.errors import DataError
 from fontgan.fontfile.outline import Outline
 from fontgan.fontfile.ufo import read_ufo, write_ufo
-from tests.fontfile.test_formats import assert_same_font
+from tests.fontfile.test_formats import assert_same_font, shaped
 from tests.helpers import BRUSH, KAI, SOURCE, TINY, box, error_line, fontgan_here, make_font, open_page, part_of
 
 HAS = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年"
@@ -63,6 +67,58 @@ def complete(target: Path, out: Path, *more: str) -> subprocess.CompletedProcess
         *TINY_TRAINING,
         *more,
     )
+
+
+@pytest.mark.slow
+def test_a_font_of_an_old_encoding_gets_unicode_beside_it(target: Path, tmp_path: Path) -> None:
+    tables, codes = TTFont(target), {}
+    for code, name in tables.getBestCmap().items():
+        codes[int.from_bytes(chr(code).encode("gb2312"), "big")] = name
+    old = CmapSubtable.newSubtable(2)
+    old.platformID, old.platEncID, old.language, old.cmap = 3, 3, 0, codes
+    tables["cmap"].tables = [old]
+    tables.save(font := tmp_path / "Old.ttf")
+    result = complete(font, out := tmp_path / "New.ttf", "trainer.max_steps=2")
+    assert result.returncode == 0, result.stderr
+    assert "its cmap 3,3 is read as GB 2312 and GBK" in result.stderr
+    before, after = (
+        {(table.platformID, table.platEncID): table for table in TTFont(file)["cmap"].tables} for file in (font, out)
+    )
+    assert set(after) == {(3, 1), (3, 3)}
+    assert after[3, 3].data == before[3, 3].data
+    assert set(map(ord, HAS + LACKS)) <= set(after[3, 1].cmap)
+
+
+@pytest.mark.slow
+def test_a_latin_font_gets_cyrillic_beside_what_it_had(tmp_path: Path) -> None:
+    serif, sans = shelf_path("song"), shelf_path("sans")
+    latin = [char for char in NAMED["ascii"]() if char.isalpha()]
+    tables = TTFont(part_of(serif, "".join(latin) + " ", font := tmp_path / "Latin.otf"))
+    names = tables.getBestCmap()
+    pairs = "".join(f"pos {names[ord(a)]} {names[ord(b)]} -80;" for a, b in ("AV", "To", "Wa"))
+    addOpenTypeFeaturesFromString(tables, f"feature kern {{ {pairs} }} kern;")
+    tables.save(font)
+    result = fontgan_here(
+        "complete", f"target={font}", f"source={sans}", "charset=cyrillic", f"out={(out := tmp_path / 'Both.otf')}",
+        "family=Both", "ocr=none", *TINY_TRAINING,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "learned from the 52 characters" in result.stderr  # of another alphabet than those that are made
+    was, now, true = TTFont(font), TTFont(out), FontGlyphs(serif)
+    for tag in ("GPOS", "GDEF"):
+        assert now.reader[tag] == was.reader[tag] if tag in was else tag not in now
+    for name in was.getGlyphOrder():
+        assert now["hmtx"][name] == was["hmtx"][name]
+    assert shaped(out, "AVATAR To Wave", "ltr") == shaped(font, "AVATAR To Wave", "ltr")
+    made = FontGlyphs(out)
+    chars = made.coverage([char for char in NAMED["cyrillic"]() if true.glyph_of(char)]).present
+    assert len(chars) >= 66
+    assert np.median([abs(made.ink_box(char).x0 - true.ink_box(char).x0) for char in chars]) < 0.01
+    frame = json.loads((tmp_path / "Both-work" / "glyphs" / "manifest.json").read_text(encoding="utf-8"))[
+        "cell_to_canvas"
+    ]
+    canvas = Frame.from_dict(frame)
+    assert not [char for char in chars if clips(canvas.box(made.ink_box(char)), 64)]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from fontgan.data.pack import make_pack
 from fontgan.data.pairs import plan_pairs
 from fontgan.data.sources import open_glyphs
 from tests.data.test_outlying import go_astray
-from tests.helpers import KAI, SOURCE, XIAOWEI, Here, part_of
+from tests.helpers import KAI, SOURCE, XIAOWEI, Here, box, make_font, part_of
 
 HAN = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里"
 
@@ -109,3 +109,52 @@ def test_images_that_are_not_square_lie_in_the_middle_of_the_canvas_unscaled(
         true = np.full((96, 96), 255, np.uint8)
         true[top : top + height, left : left + width] = np.asarray(Image.open(folder / f"{name_from_char(char)}.png"))
         assert np.array_equal(pack.pixels[pack.rows["mine"][char]], true), char
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzабвгд"
+PLAIN = box(100, 0, 500, 700)
+
+
+def canvas_of(source: Path, target: Path, **settings: str) -> tuple[Frame, list[str], list[str]]:
+    """The canvas of a style, what is not learned from, and what is said of clipping."""
+    (style,) = (plan := plan_pairs(str(source), {"mine": str(target)}, charset=LETTERS, size=64, **settings)).styles
+    said = [str(finding) for finding in plan.diagnostics if "edge" in finding.message]
+    return style.canvas, style.coverage.left_out.get("beyond", []), said
+
+
+def test_the_canvas_holds_what_the_source_reaches_with_as_it_is_aligned(tmp_path: Path) -> None:
+    target = make_font(tmp_path / "a.ttf", dict.fromkeys(LETTERS, PLAIN))
+    deep = box(100, -450, 500, 700)
+    few, many = (
+        make_font(tmp_path / f"{name}.ttf", {char: deep if char in some else PLAIN for char in LETTERS})
+        for name, some in (("few", ""), ("many", "gjpqy"))
+    )
+    assert canvas_of(few, target) == (Frame(64), [], [])
+    canvas, beyond, said = canvas_of(many, target)
+    assert canvas.scale == pytest.approx(64 / 1.15)  # all ink: from 0.7 above the baseline to 0.45 below
+    assert not beyond
+    assert not said
+
+
+def test_a_letter_far_out_of_the_em_is_cut_rather_than_making_all_others_small(tmp_path: Path) -> None:
+    chars = "".join(map(chr, range(0x4E00, 0x4E00 + 200)))
+    target = make_font(
+        tmp_path / "a.ttf", {char: box(100, -200 if n % 9 == 0 else 0, 500, 900) for n, char in enumerate(chars)}
+    )
+    source = {char: box(100, -300 if n % 9 == 0 else 0, 500, 900) for n, char in enumerate(chars)}
+    source["丁"] = box(-300, 0, 1310, 900)
+    file = make_font(tmp_path / "b.ttf", source)
+    plan = plan_pairs(str(file), {"mine": str(target)}, charset=chars, size=64)
+    assert plan.styles[0].canvas.scale > 0.8 * 64
+    (said,) = [str(finding) for finding in plan.diagnostics if "edge" in finding.message]
+    assert said.startswith("note: source: 1 glyphs")
+    assert ": 丁." in said
+
+
+def test_there_is_room_for_what_is_to_be_drawn_later(tmp_path: Path) -> None:
+    target = make_font(tmp_path / "a.ttf", dict.fromkeys(LETTERS, PLAIN))
+    source = make_font(tmp_path / "b.ttf", dict.fromkeys(LETTERS, PLAIN) | {"Ấ": box(100, 0, 500, 1050)})
+    assert canvas_of(source, target)[0] == Frame(64)
+    canvas, _, _ = canvas_of(source, target, room_for="Ấ永")
+    assert canvas.box(open_glyphs(str(source)).ink_box("Ấ")).y0 >= 0
+    assert canvas.scale == pytest.approx(64 / 1.05)

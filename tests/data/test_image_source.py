@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fontgan.data.frame import Frame
-from fontgan.data.image_source import FolderGlyphs, char_from_name, name_from_char, resample
+from fontgan.data.image_source import FolderGlyphs, name_from_char, resample
+from fontgan.data.name_reading import char_from_name
 from fontgan.data.reading import ImageReader
 from fontgan.errors import DataError
 from tests.helpers import SOURCE, fontgan_here

@@ -24,7 +24,8 @@ from PIL import Image
 
 from fontgan.data.charset import MAX_BYTES, resolve, visible
 from fontgan.data.frame import MAX_TRANSFORM, Frame
-from fontgan.data.image_source import MANIFEST, FolderGlyphs, char_from_name, name_from_char
+from fontgan.data.image_source import MANIFEST, FolderGlyphs, name_from_char
+from fontgan.data.name_reading import char_from_name
 from fontgan.data.pack import open_pack
 from fontgan.data.pack_shards import SUMS, shard_name
 from fontgan.data.pairs import name_styles

@@ -7,7 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from fontgan.data.charset import MAX_BYTES, visible
-from fontgan.data.image_source import char_from_name, name_from_char
+from fontgan.data.image_source import name_from_char
+from fontgan.data.name_reading import char_from_name
 from fontgan.errors import DataError
 from fontgan.handwriting.recut import recut
 from fontgan.runtime.files import atomic_write

@@ -10,7 +10,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from fontgan.advice.neighbours import Neighbours
 from fontgan.data.charset import visible
-from fontgan.data.image_source import char_from_name, name_from_char
+from fontgan.data.image_source import name_from_char
+from fontgan.data.name_reading import char_from_name
 from fontgan.errors import DataError
 from fontgan.evaluation.checks_file import CheckedGlyph, read_checks
 from fontgan.runtime.files import atomic_write
