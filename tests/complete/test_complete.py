@@ -20,7 +20,7 @@ from fontTools.ttLib.tables._c_m_a_p import CmapSubtable
 from PIL import Image
 
 from fontgan.complete.plan import plan_completion, script_of
-from fontgan.data.charset import NAMED
+from fontgan.data.charset_sets import NAMED
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import Frame, clips
 from fontgan.data.image_source import name_from_char

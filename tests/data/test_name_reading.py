@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fontgan.data.charset import NAMED
+from fontgan.data.charset_sets import NAMED
 from fontgan.data.frame import Frame
 from fontgan.data.image_source import FolderGlyphs
 from fontgan.data.name_reading import CHAR, DECIMAL, HEX, choose_reading, names_read_as

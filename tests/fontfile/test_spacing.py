@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fontgan.data.charset import NAMED
+from fontgan.data.charset_sets import NAMED
 from fontgan.data.font_source import FontGlyphs
 from fontgan.data.shelf import shelf_path
 from fontgan.fontfile.outline import Outline

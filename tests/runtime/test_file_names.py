@@ -15,7 +15,8 @@ from PIL import Image
 from fontgan.complete.work import read_state
 from fontgan.config.overrides import escape_overrides, job_folder
 from fontgan.config.sweep_grid import grid_jobs, parse_override, shared_keys
-from fontgan.data.image_source import FolderGlyphs, char_from_name, image_files
+from fontgan.data.image_source import FolderGlyphs, image_files
+from fontgan.data.name_reading import char_from_name
 from fontgan.data.pairs import name_styles
 from fontgan.data.sources import own_name, style_name
 from fontgan.errors import ConfigError, DataError
