@@ -11,14 +11,15 @@ import tarfile
 import tomllib
 import venv
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from fontgan.config.groups import config_folder
+from scripts.make_licences import READ, families, licence_of, needed
 from tests.helpers import FONTS, TINY
 from tests.versions import ROOT, declared, lower
 
@@ -26,21 +27,6 @@ pytestmark = pytest.mark.slow
 
 REQUIREMENTS = list(declared())
 PAGE = ROOT / "docs" / "reference" / "dependencies.md"
-
-# A licence not in this list is one to read before it comes in.  LGPL, MPL: used as they come, unchanged.
-FAMILIES = {
-    "Apache": r"apache",
-    "BSD": r"\b0?bsd",
-    "MIT": r"\bmit\b",
-    "MPL": r"\bmpl|mozilla public",
-    "LGPL": r"\blgpl|lesser general public",
-    "PSF": r"\bpsf|python software foundation",
-    "ISC": r"\bisc\b",
-    "Zlib": r"\bzlib\b",
-    "BSL": r"\bbsl-1",
-    "CC0": r"\bcc0",
-    "NVIDIA": r"nvidia",
-}
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +71,26 @@ def test_licences_are_those_that_the_packages_state(rows: dict[str, list[str]]) 
 
 def test_no_unread_licence_comes_in_unseen() -> None:
     """Those of all that the dependencies depend on in their turn."""
-    unread = {name: licence for name, licence in below() if not families(licence)}
-    unread.pop("cuda-toolkit", None)  # names the NVIDIA packages and has no files of its own
-    assert unread == {}
-    assert len(list(below())) > 60
+    below = needed(declared())
+    assert {name for name in below if licence_of(name) == ""} - set(READ) == set()
+    assert len(below) > 150
+
+
+def test_the_page_of_licences_names_every_package_and_its_licence() -> None:
+    listed = {}
+    for line in (ROOT / "docs" / "reference" / "licences.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            name, bounds, asked_for_by, licence = (cell.strip() for cell in line.strip("|").split(" | "))
+            listed[name.strip("`")] = (bounds, asked_for_by, licence)
+            assert families(licence) or name.strip("`") in READ, line
+            assert (stated := licence_of(name.strip("`"))) is None or families(stated) <= families(licence), line
+    for extra, requirement in REQUIREMENTS:
+        bounds, asked_for_by, _ = listed[canonicalize_name(requirement.name)]
+        if (f"the extra `{extra}`" if extra else "fontgan") in asked_for_by:  # else an earlier section has it
+            assert SpecifierSet(bounds.strip("`")) == requirement.specifier
+        else:
+            assert extra == "dev"
+    assert len(listed) > 150
 
 
 def test_whatever_is_imported_is_declared() -> None:
@@ -233,44 +235,6 @@ def imported(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names.add(node.module or "")
     return {name.split(".")[0] for name in names}
-
-
-def families(licence: str) -> set[str]:
-    """The kinds of licence that a text names."""
-    return {family for family, pattern in FAMILIES.items() if re.search(pattern, licence, re.IGNORECASE)}
-
-
-def licence_of(name: str) -> str | None:
-    """The licence that an installed package states in its metadata, None if it is not installed."""
-    try:
-        about = importlib.metadata.metadata(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    if expression := about.get("License-Expression"):
-        return expression
-    classifiers = [text for text in about.get_all("Classifier") or [] if text.startswith("License ::")]
-    return " ".join(classifiers) if families(" ".join(classifiers)) else (about.get("License") or "")[:200]
-
-
-def below() -> Iterator[tuple[str, str]]:
-    """All that is installed because the requirements ask for it, directly or not, tools of tests left out."""
-    to_do = [requirement for extra, requirement in REQUIREMENTS if extra != "dev"]
-    seen: set[tuple[str, str]] = set()
-    given = set()
-    while to_do:
-        requirement = to_do.pop()
-        name = canonicalize_name(requirement.name)
-        for extra in requirement.extras or {""}:
-            if (name, extra) in seen or (licence := licence_of(name)) is None:
-                continue
-            seen.add((name, extra))
-            if name not in given:
-                given.add(name)
-                yield name, licence
-            for line in importlib.metadata.requires(name) or []:
-                needed = Requirement(line)
-                if needed.marker is None or needed.marker.evaluate({"extra": extra}):
-                    to_do.append(needed)
 
 
 def test_the_python_versions_named_are_those_of_the_page() -> None:
