@@ -11,48 +11,55 @@ import tarfile
 import tomllib
 import venv
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from fontgan.config.groups import config_folder
+from scripts.make_licences import READ, families, licence_of, needed
 from tests.helpers import FONTS, TINY
 from tests.versions import ROOT, declared, lower
 
 pytestmark = pytest.mark.slow
 
 REQUIREMENTS = list(declared())
+OF_THE_COMMUNITY = ("CITATION.cff", "CONTRIBUTING.md", "SECURITY.md")
 PAGE = ROOT / "docs" / "reference" / "dependencies.md"
-
-# A licence not in this list is one to read before it comes in.  LGPL, MPL: used as they come, unchanged.
-FAMILIES = {
-    "Apache": r"apache",
-    "BSD": r"\b0?bsd",
-    "MIT": r"\bmit\b",
-    "MPL": r"\bmpl|mozilla public",
-    "LGPL": r"\blgpl|lesser general public",
-    "PSF": r"\bpsf|python software foundation",
-    "ISC": r"\bisc\b",
-    "Zlib": r"\bzlib\b",
-    "BSL": r"\bbsl-1",
-    "CC0": r"\bcc0",
-    "NVIDIA": r"nvidia",
-}
 
 
 @pytest.fixture(scope="module")
 def rows() -> dict[str, list[str]]:
     """The rows of the page's table by package: comes with, bounds, licence, what for, why not older, why not newer."""
+    return table_under("## Bounds")
+
+
+def table_under(heading: str) -> dict[str, list[str]]:
+    """The rows of a table of the page by what their first cell names."""
     found = {}
-    for line in PAGE.read_text(encoding="utf-8").splitlines():
+    for line in PAGE.read_text(encoding="utf-8").partition(f"\n{heading}\n")[2].partition("\n## ")[0].splitlines():
         if line.startswith("| `"):
             name, *cells = (cell.strip() for cell in line.strip("|").split(" | "))
             assert name.strip("` ") not in found, f"{name} has two rows"
             found[name.strip("` ")] = [cell.strip() for cell in cells]
     return found
+
+
+def test_every_extra_is_explained_and_its_licences_are_named() -> None:
+    extras = table_under("## Extras")
+    always = set(needed(part for part in REQUIREMENTS if not part[0]))
+    assert set(extras) == {extra for extra, _ in REQUIREMENTS if extra}
+    for extra, (opens, verbs, adds, licences) in extras.items():
+        assert len(opens) > 8
+        assert "`" in verbs
+        if extra != "dev":
+            assert re.fullmatch(r"\d+ MB", adds)
+            below = set(needed(part for part in REQUIREMENTS if part[0] == extra)) - always
+            assert families(licences) == set().union(
+                *(families(READ.get(name) or licence_of(name) or "") for name in below)
+            )
 
 
 @pytest.mark.parametrize(("extra", "requirement"), REQUIREMENTS, ids=lambda part: str(part) or "always")
@@ -85,10 +92,26 @@ def test_licences_are_those_that_the_packages_state(rows: dict[str, list[str]]) 
 
 def test_no_unread_licence_comes_in_unseen() -> None:
     """Those of all that the dependencies depend on in their turn."""
-    unread = {name: licence for name, licence in below() if not families(licence)}
-    unread.pop("cuda-toolkit", None)  # names the NVIDIA packages and has no files of its own
-    assert unread == {}
-    assert len(list(below())) > 60
+    below = needed(declared())
+    assert {name for name in below if licence_of(name) == ""} - set(READ) == set()
+    assert len(below) > 150
+
+
+def test_the_page_of_licences_names_every_package_and_its_licence() -> None:
+    listed = {}
+    for line in (ROOT / "docs" / "reference" / "licences.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            name, bounds, asked_for_by, licence = (cell.strip() for cell in line.strip("|").split(" | "))
+            listed[name.strip("`")] = (bounds, asked_for_by, licence)
+            assert families(licence) or name.strip("`") in READ, line
+            assert (stated := licence_of(name.strip("`"))) is None or families(stated) <= families(licence), line
+    for extra, requirement in REQUIREMENTS:
+        bounds, asked_for_by, _ = listed[canonicalize_name(requirement.name)]
+        if (f"the extra `{extra}`" if extra else "fontgan") in asked_for_by:  # else an earlier section has it
+            assert SpecifierSet(bounds.strip("`")) == requirement.specifier
+        else:
+            assert extra == "dev"
+    assert len(listed) > 150
 
 
 def test_whatever_is_imported_is_declared() -> None:
@@ -180,8 +203,9 @@ def test_the_sdist_holds_the_sources_and_nothing_else(built: tuple[Path, Path]) 
     assert all(member.isfile() for member in members)  # no link leads anywhere
     names = {PurePosixPath(*PurePosixPath(member.name).parts[1:]) for member in members}
     assert {name.parts[0] for name in names} == {
-        "fontgan", "configs", "scripts", "tests", "docs", "README.md", "README.ja.md", "README.zh-Hans.md",
-        "README.zh-Hant.md", "LICENSE", "CITATION.cff", "CONTRIBUTING.md", "SECURITY.md", "Makefile", "CHANGELOG.md", "pyproject.toml", "PKG-INFO", ".gitignore",
+        "fontgan", "configs", "scripts", "tests", "notebooks", "docs", "README.md", "README.ja.md", "README.zh-Hans.md",
+        "README.zh-Hant.md", "LICENSE", "Makefile", "CHANGELOG.md", "pyproject.toml", "PKG-INFO", ".gitignore",
+        "Dockerfile", ".dockerignore", ".github", *(name for name in OF_THE_COMMUNITY if (ROOT / name).exists()),
     }  # fmt: skip
     golden = PurePosixPath("tests/golden")  # what it compares with: numbers and the commands' help
     code = [name for name in names if name.parts[0] in ("scripts", "tests") and golden not in name.parents]
@@ -191,6 +215,33 @@ def test_the_sdist_holds_the_sources_and_nothing_else(built: tuple[Path, Path]) 
     assert {name.suffix for name in names if name.parts[0] == "docs"} == {".md", ".txt"}
     assert not any("__pycache__" in name.parts for name in names)
     assert built[1].stat().st_size < 24e6
+
+
+def test_the_tools_of_the_index_find_nothing_wrong(built: tuple[Path, Path]) -> None:
+    for command in (["twine", "check", "--strict", *built], ["check_wheel_contents", built[0]]):
+        result = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_description_reads_well_where_there_is_no_repository(built: tuple[Path, Path]) -> None:
+    """No picture and no link that leads nowhere, nothing of a checkout, and markup that the index shows."""
+    from readme_renderer.markdown import render
+
+    with zipfile.ZipFile(built[0]) as wheel:
+        about = next(name for name in wheel.namelist() if name.endswith("dist-info/METADATA"))
+        head, _, description = wheel.read(about).decode().partition("\n\n")
+    assert "Description-Content-Type: text/markdown" in head
+    page = render(description)
+    assert page is not None
+    assert "<img" not in page
+    assert all(link.startswith(("https://", "#")) for link in re.findall(r'href="([^"]*)"', page))
+    assert not re.search(
+        r"\bmake (demo|test)\b|in a checkout|```|\]\(|images/", re.sub(r"<pre.*?</pre>", "", page, flags=re.S)
+    )
+    assert page.count("<table") == 2
+    assert page.count("<pre") >= 3
+    assert "Font style transfer you can train yourself" in page
+    assert "<strong>Licence.</strong>" in page
 
 
 def test_a_wheel_in_an_empty_environment_trains_from_another_folder(built: tuple[Path, Path], tmp_path: Path) -> None:
@@ -219,6 +270,13 @@ def test_a_wheel_in_an_empty_environment_trains_from_another_folder(built: tuple
     assert "batch_size" in fontgan("train", "--cfg")
     fontgan("train", *TINY, "out=run")
     assert (away / "run" / "sheet.png").is_file()
+    fontgan("infer", "checkpoint=run", "text=永字", "style=all", "out=drawn")
+    assert len(list((away / "drawn").rglob("U+6C38.png"))) >= 1
+    code = "from fontgan.extras import how_to_install; print(how_to_install('ocr'))"  # no checkout to name
+    told = subprocess.run([commands / "python", "-c", code], capture_output=True, text=True, cwd=away)
+    assert re.match(r'pip install "onnxruntime[<>=.,\d]+" "rapidocr[<>=.,\d]+"$', told.stdout.strip()), (
+        told.stdout + told.stderr
+    )
 
 
 # -- inside -----------------------------------------------------------------------------------
@@ -233,44 +291,6 @@ def imported(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names.add(node.module or "")
     return {name.split(".")[0] for name in names}
-
-
-def families(licence: str) -> set[str]:
-    """The kinds of licence that a text names."""
-    return {family for family, pattern in FAMILIES.items() if re.search(pattern, licence, re.IGNORECASE)}
-
-
-def licence_of(name: str) -> str | None:
-    """The licence that an installed package states in its metadata, None if it is not installed."""
-    try:
-        about = importlib.metadata.metadata(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    if expression := about.get("License-Expression"):
-        return expression
-    classifiers = [text for text in about.get_all("Classifier") or [] if text.startswith("License ::")]
-    return " ".join(classifiers) if families(" ".join(classifiers)) else (about.get("License") or "")[:200]
-
-
-def below() -> Iterator[tuple[str, str]]:
-    """All that is installed because the requirements ask for it, directly or not, tools of tests left out."""
-    to_do = [requirement for extra, requirement in REQUIREMENTS if extra != "dev"]
-    seen: set[tuple[str, str]] = set()
-    given = set()
-    while to_do:
-        requirement = to_do.pop()
-        name = canonicalize_name(requirement.name)
-        for extra in requirement.extras or {""}:
-            if (name, extra) in seen or (licence := licence_of(name)) is None:
-                continue
-            seen.add((name, extra))
-            if name not in given:
-                given.add(name)
-                yield name, licence
-            for line in importlib.metadata.requires(name) or []:
-                needed = Requirement(line)
-                if needed.marker is None or needed.marker.evaluate({"extra": extra}):
-                    to_do.append(needed)
 
 
 def test_the_python_versions_named_are_those_of_the_page() -> None:

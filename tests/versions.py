@@ -2,7 +2,7 @@
 
 Makes an environment of its own for the Python that runs it, and leaves it where --folder says for the next time.
 
-    python3.12 -m venv /tmp/v && /tmp/v/bin/pip install packaging && /tmp/v/bin/python -m tests.versions newest
+    python3.12 -m pip install packaging && python3.12 -m tests.versions newest
     python -m tests.versions oldest tests/test_pack.py -k shard
 """
 
@@ -54,7 +54,8 @@ def main() -> int:
     asked, for_pytest = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = asked.folder or Path(temporary) / "env"
-        python = folder / "bin" / "python"
+        commands = folder / ("Scripts" if os.name == "nt" else "bin")
+        python = commands / ("python.exe" if os.name == "nt" else "python")
         try:
             if not python.exists():
                 venv.create(folder, with_pip=True)
@@ -67,7 +68,7 @@ def main() -> int:
             return 1
         subprocess.run([python, "-m", "pip", "freeze", "--exclude-editable"], check=True)
         print(f"Python {sys.version.split()[0]}, {asked.which} versions", flush=True)
-        environment = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+        environment = {**os.environ, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
         return subprocess.run([python, "-m", "pytest", *for_pytest], cwd=ROOT, env=environment).returncode
 
 

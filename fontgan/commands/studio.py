@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fontgan.config.schema import MISSING, limited
 from fontgan.errors import ConfigError
+from fontgan.extras import how_to_install
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,7 @@ class Config:
     project: str = MISSING
     port: int = limited(0, 65_535)
     host: str = MISSING
+    shown_host: str | None = MISSING
     open: bool = MISSING
 
 
@@ -32,7 +34,7 @@ def main(cfg: Config) -> int:
         if str(error.name).startswith("fontgan"):
             raise
         raise ConfigError(
-            f"studio: needs {error.name}, which is not installed. Run pip install 'fontgan[studio]'."
+            f"studio: needs {error.name}, which is not installed. Run {how_to_install('studio')}."
         ) from error
-    serve(user_path(cfg.project), host=cfg.host, port=cfg.port, opens=cfg.open)
+    serve(user_path(cfg.project), host=cfg.host, port=cfg.port, shown_host=cfg.shown_host, opens=cfg.open)
     return 0

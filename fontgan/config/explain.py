@@ -15,6 +15,7 @@ from fontgan.config.field_names import key_hint, variant_hint
 from fontgan.config.groups import SPECIAL_KEYS, choices, groups, hydra_here
 from fontgan.config.overrides import unescape
 from fontgan.errors import ConfigError, first_line
+from fontgan.extras import how_to_install
 
 COMPOSING_RAISES = (HydraException, OmegaConfBaseException, ValueError, RecursionError)  # ValueError: of long numbers
 EXTRAS = {"joblib": "joblib", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray", "optuna": "optuna"}
@@ -45,7 +46,7 @@ def explain(verb: str, overrides: list[str], error: Exception) -> ConfigError:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         if group.startswith("hydra/") and name in EXTRAS:
-            remedy = f"pip install 'fontgan[{EXTRAS[name]}]' installs it."
+            remedy = f"Run {how_to_install(EXTRAS[name])}."
             return ConfigError(f"{group}={name}: its Hydra plugin is not installed. {remedy}")
         if known := choices(group) if group else []:
             remedy = (

@@ -120,4 +120,6 @@ def _install_command(extra: str) -> str:
     if (Path(__file__).parents[2] / "pyproject.toml").is_file():
         return f'pip install -e ".[{extra}]" in the checkout'
     source = json.loads(metadata.distribution("fontgan").read_text("direct_url.json") or "{}")
-    return f'pip install "{_file_of(source) if "archive_info" in source else "fontgan"}[{extra}]"'
+    if "archive_info" in source:
+        return f'pip install "{_file_of(source)}[{extra}]"'
+    return "its packages" if extra == "NAME" else how_to_install(extra)

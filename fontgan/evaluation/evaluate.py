@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from fontgan.evaluation.glyph_set import GlyphSet
+from fontgan.extras import how_to_install
 from fontgan.metrics import pixels
 from fontgan.metrics.intervals import ClusterBootstrap, Interval, mean_of
 from fontgan.metrics.keepable import ALMOST_ALL, WITHIN, Keepable, keepable
@@ -159,7 +160,7 @@ def _structure(glyphs: GlyphSet, images: np.ndarray) -> np.ndarray:
 def _unread(glyphs: GlyphSet, reader: OcrReader | None, ocr: str) -> list[str]:
     """A note on what OCR says nothing of."""
     if reader is None:
-        missing = "no OCR model is installed (pip install 'fontgan[ocr]'), so legibility was not measured."
+        missing = f"no OCR model is installed ({how_to_install('ocr')}), so legibility was not measured."
         return [f"recognition: {missing}"] if ocr == "auto" else []
     chars = {char for _, char in glyphs.names}
     unknown = sorted(chars - reader.knows)

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from fontgan.data.unlike import SIDE, quick_encoder
 from fontgan.errors import RunError
+from fontgan.extras import how_to_install
 from fontgan.models.unet import UnetGenerator
 from fontgan.runtime.log_setup import quiet
 from fontgan.values import image_from_logits, image_from_pixels, pixels_from_image, sharpened
@@ -134,7 +135,7 @@ def _why_not(error: BaseException) -> str:
                 "with other operations (docs/reference/extending.md), or train with another part."
             )
         if isinstance(cause, ImportError):
-            return f"export: needs a package that is not installed ({cause}). Run pip install 'fontgan[export]'."
+            return f"export: needs a package that is not installed ({cause}). Run {how_to_install('export')}."
         cause, last = cause.__cause__, cause
     told = " ".join(str(last).split())[:200]
     return f"export: this network cannot be exported to ONNX ({told}). A forward that branches on values, in Python, cannot be."

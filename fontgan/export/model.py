@@ -12,6 +12,7 @@ from fontgan.errors import ConfigError, RunError
 from fontgan.export.graph import Drawing, encoder_to_onnx, to_onnx
 from fontgan.export.half import computed_in_half, kept_in_half
 from fontgan.export.metadata import describe, licence_note
+from fontgan.extras import how_to_install
 from fontgan.generate.inference import Run
 from fontgan.generate.onnx_run import open_session
 
@@ -104,7 +105,7 @@ def _strokes(source: np.random.Generator, shape: tuple[int, ...], size: int) -> 
 
 
 def check_packages() -> None:
-    """Raises: RunError if what ``fontgan[export]`` installs is not there."""
+    """Raises: RunError if what the extra ``export`` brings is not there."""
     lacking = [name for name in ("onnx", "onnxruntime", "onnxscript") if find_spec(name) is None]
     if lacking:
-        raise RunError(f"export: needs {', '.join(lacking)}, not installed here. Run pip install 'fontgan[export]'.")
+        raise RunError(f"export: needs {', '.join(lacking)}, not installed here. Run {how_to_install('export')}.")

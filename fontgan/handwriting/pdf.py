@@ -13,6 +13,7 @@ from fontgan.data.font_source import FontGlyphs
 from fontgan.data.frame import BASELINE, Box, Frame
 from fontgan.data.sources import asset
 from fontgan.errors import ConfigError
+from fontgan.extras import how_to_install
 from fontgan.fontfile import marks
 from fontgan.fontfile.widths import is_full_width, is_mark
 from fontgan.handwriting import sheet
@@ -103,7 +104,7 @@ def make_pdf(pages: list[sheet.Page], font: LabelFont, drawn: set[str], *, ghost
     try:
         from fpdf import FPDF
     except ImportError as error:
-        raise ConfigError("PDF pages need fpdf2. Install it with pip install 'fontgan[handwriting]'.") from error
+        raise ConfigError(f"PDF pages need fpdf2. Run {how_to_install('handwriting')}.") from error
     pdf = FPDF(unit="mm", format=sheet.PAPERS[pages[0].paper])
     pdf.set_title(f"fontgan template, {sum(len(page.chars) for page in pages)} characters")
     pdf.set_creator("fontgan template")

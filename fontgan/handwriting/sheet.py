@@ -18,6 +18,7 @@ import numpy as np
 
 from fontgan.data.frame import Box, Frame
 from fontgan.errors import ConfigError
+from fontgan.extras import how_to_install
 
 PAPERS = {"a4": (210.0, 297.0), "a3": (297.0, 420.0), "letter": (215.9, 279.4)}  # width, height, upright
 MIN_CELL_MM, MAX_CELL_MM = 10, 60
@@ -161,8 +162,7 @@ def need_opencv() -> None:
     try:
         import cv2  # noqa: F401
     except ImportError as error:
-        remedy = "Install it with pip install 'fontgan[handwriting]'."
-        raise ConfigError(f"markers and codes of pages need OpenCV. {remedy}") from error
+        raise ConfigError(f"markers and codes of pages need OpenCV. Run {how_to_install('handwriting')}.") from error
 
 
 def marker_modules(number: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fontgan import __version__
 from fontgan.errors import ConfigError, RunError, UserError, first_line, printable
+from fontgan.extras import how_to_install
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -24,8 +25,7 @@ def need_hub(where: str) -> None:
     try:
         from huggingface_hub import utils
     except ImportError as error:
-        remedy = "Install it with pip install 'fontgan[hub]'."
-        raise ConfigError(f"{where}: the hub is reached by huggingface_hub. {remedy}") from error
+        raise ConfigError(f"{where}: the hub is reached by huggingface_hub. Run {how_to_install('hub')}.") from error
     utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # what it would warn of is told here, or is no matter
     if not sys.stderr.isatty():
         utils.disable_progress_bars()  # type: ignore[attr-defined]  # those of uploads; what comes down has a bar of our own

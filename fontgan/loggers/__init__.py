@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fontgan.errors import ConfigError
+from fontgan.extras import how_to_install
 from fontgan.runtime.files import atomic_write
 
 Settings = Mapping[str, str | int | float | bool]
@@ -81,5 +82,5 @@ def import_for(name: str, remedy: str = "") -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        remedy = remedy or f"pip install 'fontgan[{name}]' installs it."
+        remedy = remedy or f"Run {how_to_install(name)}."
         raise ConfigError(f"logger={name}: {name} is not installed. {remedy}") from error

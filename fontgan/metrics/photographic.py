@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fontgan.extras import how_to_install
+
 log = logging.getLogger(__name__)
 
 AT_ONCE = 16  # glyphs
@@ -74,7 +76,7 @@ def find_inception() -> Callable[[Tensor], np.ndarray] | None:
     if weights is None:
         return None
     if importlib.util.find_spec("torch_fidelity") is None:
-        log.warning("%s: is there, but FID needs torch-fidelity: pip install 'fontgan[fid]'.", weights)
+        log.warning("%s: is there, but FID needs torch-fidelity. Run %s.", weights, how_to_install("fid"))
         return None
     from torchmetrics.image.fid import NoTrainInceptionV3
 

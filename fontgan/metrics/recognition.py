@@ -1,7 +1,7 @@
 """Legibility: whether OCR that others made, for other purposes, reads a glyph as its character.
 
-It is PP-OCR's recognition model as RapidOCR ships it inside its package (``pip install 'fontgan[ocr]'``); the lines it
-was made to read are single glyphs here.
+It is PP-OCR's recognition model as RapidOCR ships it inside its package (the extra ``ocr``); the lines it was made to
+read are single glyphs here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from fontgan.errors import ConfigError
+from fontgan.extras import how_to_install
 from fontgan.runtime.progress import Bar
 
 CHOICES = ("auto", "rapidocr", "none")
@@ -29,7 +30,7 @@ def find_ocr(choice: str) -> OcrReader | None:
     installed = all(importlib.util.find_spec(name) is not None for name in ("rapidocr", "onnxruntime"))
     there = installed and (choice == "rapidocr" or packaged_model() is not None)
     if choice == "rapidocr" and not there:
-        raise ConfigError("ocr=rapidocr: is not installed. Run pip install 'fontgan[ocr]', or use ocr=none.")
+        raise ConfigError(f"ocr=rapidocr: is not installed. Run {how_to_install('ocr')}; or use ocr=none.")
     return _rapidocr() if there and choice != "none" else None
 
 

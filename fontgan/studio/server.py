@@ -26,12 +26,13 @@ EVERYWHERE = ("0.0.0.0", "[::]")  # all addresses of the machine
 LOOK_EVERY_S = 0.5  # whether a job has ended, so that the next can begin
 
 
-def serve(folder: Path, *, host: str, port: int, opens: bool) -> None:
+def serve(folder: Path, *, host: str, port: int, opens: bool, shown_host: str | None = None) -> None:
     """Serves a project until Ctrl-C; its commands go on.
 
     Args:
         host: address to listen on; all but loopback ones need a token.
         port: 0 takes a free one.
+        shown_host: the name by which it is reached, where that is another than ``host``.
         opens: whether to open the browser.
     Raises: RunError if another studio serves the project; ConfigError if the address is taken.
     """
@@ -56,7 +57,7 @@ def serve(folder: Path, *, host: str, port: int, opens: bool) -> None:
         app = make_app(folder, hosts=LOOPBACK if local else (), token=token, lifespan=lifespan)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
         listening = listen(host, port)
-        name = own_address() if host in EVERYWHERE else host
+        name = shown_host or (own_address() if host in EVERYWHERE else host)
         address = f"http://{name}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else "")
         log.info("the studio of %s: %s (Ctrl-C closes it; what it has begun goes on)", folder, address)
         if opens:

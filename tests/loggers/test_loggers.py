@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 from fontgan.config.groups import choices
+from fontgan.extras import how_to_install
 from fontgan.loggers.lines import Csv, JsonLines
 from fontgan.report.collect import collect
 from tests.helpers import TINY, Here, error_line, fontgan
@@ -106,7 +107,7 @@ def test_one_that_is_not_installed_is_refused_before_anything_is_written(
     monkeypatch.setitem(sys.modules, name, None)
     line = refused("train", *TINY, f"logger=[csv,{name}]", f"out={tmp_path / 'run'}")
     assert f"logger={name}: {name} is not installed." in line
-    assert ("loggers.md" if name == "trackio" else f"pip install 'fontgan[{name}]' installs it") in line
+    assert ("loggers.md" if name == "trackio" else f"Run {how_to_install(name)}.") in line
     assert not (tmp_path / "run").exists()
 
 

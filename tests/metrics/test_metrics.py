@@ -28,9 +28,7 @@ from tests.helpers import KAI, SOURCE, XIAOWEI
 
 SIZE = 64
 CHARS = "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里"
-needs_ocr = pytest.mark.skipif(
-    importlib.util.find_spec("rapidocr") is None, reason="rapidocr is not installed: pip install 'fontgan[ocr]'"
-)
+needs_ocr = pytest.mark.skipif(importlib.util.find_spec("rapidocr") is None, reason="rapidocr is not installed")
 
 
 def draw(font: Path, chars: str = CHARS) -> np.ndarray:

@@ -89,7 +89,11 @@ class Studio:
         return self.ask("GET", path, **headers)
 
     def post(
-        self, path: str, fields: dict[str, Any] | None = None, files: list[tuple[str, bytes]] | None = None
+        self,
+        path: str,
+        fields: dict[str, Any] | None = None,
+        files: list[tuple[str, bytes]] | None = None,
+        **headers: str,
     ) -> Answer:
         """A form, as the studio's own pages send it."""
         edge = uuid.uuid4().hex
@@ -102,7 +106,7 @@ class Studio:
             parts.append(head.encode() + content + b"\r\n")
         body = b"".join(parts) + f"--{edge}--\r\n".encode()
         kind = f"multipart/form-data; boundary={edge}"
-        return self.ask("POST", path, body, Origin=f"http://{self.netloc}", Content_Type=kind)
+        return self.ask("POST", path, body, **{"Origin": f"http://{self.netloc}", "Content_Type": kind, **headers})
 
     def jobs(self) -> list[dict[str, Any]]:
         """What was asked for, with how it ended, if it did."""

@@ -145,3 +145,19 @@ def test_what_is_sent_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert sent(5_000) == 303
     assert sent(20_000) == 413
     assert len(list((tmp_path / "project" / "in").iterdir())) == 1, "nothing of the larger one is left"
+
+
+def test_in_a_container_the_address_of_the_published_port_is_printed_and_works(tmp_path: Path) -> None:
+    """As the Dockerfile starts it: all addresses, and a name that is not one of the machine's own."""
+    inside = Studio(tmp_path / "project", options=("host=0.0.0.0", "shown_host=localhost"))
+    inside.start()
+    try:
+        assert inside.address.startswith("http://localhost:")
+        entered = inside.get(f"/?token={inside.address.partition('?token=')[2]}", Host="localhost:9000")
+        cookie = entered.headers["set-cookie"].partition(";")[0]
+        outside = {"Host": "localhost:9000", "Cookie": cookie}  # published as another port than the studio's own
+        assert inside.get("/", **outside).status == 200
+        assert inside.post(DROP, {"charset": "ascii"}, Origin="http://localhost:9000", **outside).status < 400
+        assert inside.post(DROP, {"charset": "ascii"}, Origin="http://elsewhere.example", **outside).status == 403
+    finally:
+        inside.stop()

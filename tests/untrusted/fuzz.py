@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of the readers: ``pip install 'fontgan[fuzz]'``, then ``python -m tests.untrusted fuzz images``.
+"""Coverage-guided fuzzing of the readers: the extra ``fuzz``, then ``python -m tests.untrusted fuzz images``.
 
 The fuzzer changes files so that ever more of our Python code and Pillow's runs, and stops at the first exception that is
 no refusal, the first second too many and the first gibibyte too many; what it stopped at is left in ``--keep``.
@@ -151,7 +151,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         import atheris
     except ImportError:
-        sys.exit("fuzzing needs atheris. Install it with pip install 'fontgan[fuzz]'.")
+        from fontgan.extras import how_to_install
+
+        sys.exit(f"fuzzing needs atheris. Run {how_to_install('fuzz')}.")
     keep = asked.keep or Path(tempfile.mkdtemp(prefix="fontgan-fuzz-"))
     (keep / "corpus").mkdir(parents=True, exist_ok=True)
     with atheris.instrument_imports(include=INSTRUMENTED, enable_loader_override=False):
