@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from fontgan.doctor.rows import Row, Wrong, row
+from fontgan.extras import how_to_install
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
