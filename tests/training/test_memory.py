@@ -12,8 +12,10 @@ from fontgan.build import build_parts
 from fontgan.config.compose import compose_config
 from fontgan.errors import RunError
 from fontgan.models.grad_checkpointing import checkpointed
+from fontgan.runtime import memory as runtime_memory
+from fontgan.runtime.memory import available_bytes
 from fontgan.training import memory
-from fontgan.training.memory import LiveBytes, available_bytes, largest_batch, peak_bytes, probe
+from fontgan.training.memory import LiveBytes, largest_batch, peak_bytes, probe
 from fontgan.training.step import TrainStep
 from tests.helpers import TINY
 
@@ -121,7 +123,7 @@ def test_not_even_one_pair_fits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_containers_limit_counts(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    monkeypatch.setattr(runtime_memory, "CGROUP", tmp_path)
     free = available_bytes(CPU)
     assert free > 64 * MIB
     (tmp_path / "memory.max").write_text("max\n")
