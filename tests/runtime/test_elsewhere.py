@@ -7,7 +7,6 @@ and so does a step that asks for a number, for which the host would wait.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from fontgan.build import build_parts
 from fontgan.config.compose import compose_config
 from fontgan.config.groups import choices
 from fontgan.data import pixel_store
-from fontgan.data.pixel_store import ResidentPixels, StreamedPixels
+from fontgan.data.pixel_store import StreamedPixels
 from fontgan.models.predict import draw_glyphs, draw_pixels
 from fontgan.runtime.device import autocast
 from fontgan.training.step import TrainStep
@@ -71,11 +70,10 @@ class Elsewhere(TorchDispatchMode):
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """The calls that a GPU would answer."""
     monkeypatch.setattr(pixel_store, "available_bytes", lambda device: 2**34)
     monkeypatch.setattr(building, "autocast", lambda device, precision: autocast(CPU, "fp32"))
-    return
 
 
 def a_training(*overrides: str) -> tuple[TrainStep, Any]:
@@ -115,7 +113,9 @@ def test_a_step_of_every_experiment_stays_on_its_device(experiment: str) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("group", ["generator/up", "generator/style", "generator/attention", "generator/encoder_refine"])
+@pytest.mark.parametrize(
+    "group", ["generator/up", "generator/style", "generator/attention", "generator/encoder_refine"]
+)
 def test_a_step_of_every_block_stays_on_its_device(group: str) -> None:
     for name in choices(group):
         extra = ["generator.attention_levels=[3]"] if group == "generator/attention" else []
@@ -163,33 +163,35 @@ def test_what_this_is_to_find_is_found(wrong: Any, says: str) -> None:
 # -- who may name a kind of device ----------------------------------------------------------
 
 SOURCES = Path(fontgan.__file__).parent
-NAMES = {"cuda", "mps", "accelerator"}
-# Modules where a kind of device matters: those that hide it, what several processes say to each other, and benchmarks.
-MAY_NAME = {"runtime/accelerator.py", "runtime/cards.py", "runtime/device.py", "runtime/distributed.py", "bench/machine.py"}
-# The type of what is handed on, never a call.
-EVENTS = {"training/loss_buffer.py", "models/predict.py"}
+# Those that hide it, what several processes say to each other, and benchmarks.
+MAY_NAME = {
+    "runtime/accelerator.py",
+    "runtime/cards.py",
+    "runtime/device.py",
+    "runtime/distributed.py",
+    "bench/machine.py",
+}
+EVENTS = {"training/loss_buffer.py", "models/predict.py"}  # the type of what ``to_host`` gives, never a call
 
 
 @cache
-def calls_by_module() -> dict[str, set[str]]:
-    """Module -> what it says of torch.cuda, torch.mps, pinned memory and copies that are not waited for."""
+def named_by_module() -> dict[str, set[str]]:
+    """Module -> what it says of torch.cuda, torch.mps and copies that are not waited for."""
     found: dict[str, set[str]] = {}
     for file in sorted(SOURCES.rglob("*.py")):
-        said = found.setdefault(file.relative_to(SOURCES).as_posix(), set())
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute) and node.attr in NAMES:
-                if ast.unparse(node) in {f"torch.{name}" for name in NAMES}:
-                    said.add(ast.unparse(node))
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                if node.func.attr in NAMES and not node.args:
-                    said.add(f".{node.func.attr}()")
-            if isinstance(node, ast.keyword) and node.arg == "non_blocking":
-                said.add("non_blocking")
-    return {module: said for module, said in found.items() if said}
+        nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+        said = {f"torch.{node.attr}" for node in nodes if isinstance(node, ast.Attribute) and _of_torch(node)}
+        said |= {node.arg for node in nodes if isinstance(node, ast.keyword) and node.arg == "non_blocking"}
+        found[file.relative_to(SOURCES).as_posix()] = said
+    return found
+
+
+def _of_torch(node: ast.Attribute) -> bool:
+    return node.attr in ("cuda", "mps") and isinstance(node.value, ast.Name) and node.value.id == "torch"
 
 
 def test_few_modules_name_a_kind_of_device() -> None:
-    named = {module for module, said in calls_by_module().items() if said & {"torch.cuda", "torch.mps", ".cuda()"}}
+    named = {module for module, said in named_by_module().items() if said & {"torch.cuda", "torch.mps"}}
     assert named - EVENTS == MAY_NAME
-    copies = {module for module, said in calls_by_module().items() if "non_blocking" in said}
+    copies = {module for module, said in named_by_module().items() if "non_blocking" in said}
     assert copies == {"runtime/accelerator.py", "models/predict.py"}
