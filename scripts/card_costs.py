@@ -5,8 +5,9 @@ torch's fake tensors, which have shapes and places and no numbers, so nothing is
 small steps the count is that of a real one (tests/training/test_memory.py).  They are tensors of the CPU, whose autocast
 keeps nearly the same maps in 16 bits as a GPU's.
 
-Minutes are reckoned: the least time that each operation could take by a card's published rates
-(``fontgan.bench.lower_bound``), over the share of that bound which an H100 reached.  Prints Markdown.
+Minutes are reckoned.  The bound of a step is the least time that its operations could take by a card's published rates
+(``fontgan.bench.lower_bound``).  What the GPU works on a step is taken to be a multiple of it and so much a kernel; both
+follow from two steps that were measured on an H100.  Prints Markdown.
 """
 
 import logging
@@ -16,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -32,9 +34,10 @@ from fontgan.training.step import TrainStep
 CPU = torch.device("cpu")
 FEW = "data.charset=的一是不了在人有我他"  # what a step takes does not depend on the glyphs
 GIB = 2**30
-# Of an H100, docs/research/speed.md: milliseconds that the GPU was at work in a step.
-H100_AT_WORK = {"scratch": 3.9, "zi2zi_classic": 12.0}
-LAUNCHING = 25e-3  # seconds: the least that a step took there, in which 16 fast cores launch some 870 kernels
+# Of an H100, docs/research/speed.md: seconds that the GPU was at work in a step, and its kernels.
+MEASURED = {"scratch": (3.9e-3, 979), "zi2zi_classic": (12.0e-3, 855)}
+KERNELS = 880  # of a step of any experiment, about
+LAUNCHING = 25e-3  # seconds: the least that a step took there, as long as 16 fast cores launch its kernels
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,13 @@ class Card:
 
 
 H100 = Card("H100 SXM", 989, 3350)
-CARDS = (H100, Card("RTX 4090", 165, 1008), Card("RTX 3060", 25.5, 360), Card("T4", 65, 320), Card("Apple M2", 3.6, 100))
+CARDS = (
+    H100,
+    Card("RTX 4090", 165, 1008),
+    Card("RTX 3060", 25.5, 360),
+    Card("T4", 65, 320),
+    Card("Apple M2", 3.6, 100),
+)
 
 
 @dataclass
@@ -64,8 +73,9 @@ class Cost:
     gib: dict[str, float]  # by precision
     bound: dict[str, float]  # seconds of a step, by card
 
-    def minutes(self, card: Card, share: float) -> float:
-        return self.steps * max(LAUNCHING, self.bound[card.name] / share) / 60
+    def minutes(self, card: Card, multiple: float, a_kernel: float) -> float:
+        at_work = multiple * self.bound[card.name] + KERNELS * a_kernel
+        return self.steps * max(LAUNCHING, at_work) / 60
 
 
 def cost_of(experiment: str) -> Cost:
@@ -107,16 +117,16 @@ def main() -> None:
     for experiment in choices("experiment"):
         costs[experiment] = cost_of(experiment)
         print(experiment, file=sys.stderr, flush=True)
-    shares = {name: costs[name].bound[H100.name] / (1e-3 * took) for name, took in H100_AT_WORK.items()}
-    share = sum(shares.values()) / len(shares)
-    print(f"Share of the bound that the H100 reached: {', '.join(f'{n} {s:.2f}' for n, s in shares.items())}.\n")
+    known = [(costs[name].bound[H100.name], kernels) for name, (_, kernels) in MEASURED.items()]
+    multiple, a_kernel = np.linalg.solve(known, [seconds for seconds, _ in MEASURED.values()]).tolist()
+    print(f"{multiple:.2f} times the bound and {1e6 * a_kernel:.1f} microseconds a kernel.\n")
     print("| experiment | px | pairs | GiB in bf16 or fp16 | GiB in fp32 |\n|---|---|---|---|---|")
     for cost in costs.values():
         memory = [f"{cost.gib[precision]:.2f}" for precision in ("bf16", "fp32")]
         print(f"| {' | '.join([f'`{cost.experiment}`', str(cost.size), str(cost.batch), *memory])} |")
     print(f"\n| experiment | steps | {' | '.join(card.name for card in CARDS)} |\n{'|---' * (2 + len(CARDS))}|")
     for cost in costs.values():
-        minutes = [f"{cost.minutes(card, share):,.1f}" for card in CARDS]
+        minutes = [f"{cost.minutes(card, multiple, a_kernel):,.1f}" for card in CARDS]
         print(f"| {' | '.join([f'`{cost.experiment}`', f'{cost.steps:,}', *minutes])} |")
 
 
