@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 
 from fontgan.config.compose import find_pretrained
 from fontgan.config.data_plan import checked_plan
@@ -22,6 +23,7 @@ from fontgan.models.cost import parameters
 from fontgan.models.predict import draw_glyphs
 from fontgan.models.unet import EncodeDecode, UnetGenerator
 from fontgan.runtime import distributed
+from fontgan.runtime.accelerator import empty_cache
 from fontgan.runtime.device import autocast, pick_precision
 from fontgan.runtime.files import cache_folder
 from fontgan.runtime.log_setup import quiet
@@ -30,6 +32,7 @@ from fontgan.training.memory import largest_batch
 from fontgan.training.nearest_style import start_at_nearest_style
 from fontgan.training.registration import Registration
 from fontgan.training.step import TrainStep
+from fontgan.training.trial import refuse_what_cannot_run
 
 log = logging.getLogger(__name__)
 
@@ -107,10 +110,16 @@ def build_parts(
         discriminator = _share_statistics(cfg, discriminator, device).to(device).to(memory_format=layout)
         optimiser_d = _optimiser(cfg, discriminator, cfg.optim.discriminator_lr)
     compiled, registration = wants_compile(cfg, device), Registration(**cfg.trainer.registration)
+    scaled = [
+        name
+        for name, network in (("g", generator), ("d", discriminator))
+        if network is not None and precision == "fp16"
+    ]
     train_step = TrainStep(
         generator, discriminator, objective,
         optimiser_g=_optimiser(cfg, generator, cfg.optim.lr), optimiser_d=optimiser_d,
         autocast=autocast(device, precision), ema_decay=cfg.trainer.ema_decay, grad_clip=cfg.trainer.grad_clip,
+        scalers={name: GradScaler(device.type) for name in scaled},
         forward=torch.compile(EncodeDecode(generator)) if compiled else None,
         forward_d=torch.compile(discriminator) if compiled and discriminator is not None else None,
         registration=registration if registration.shift or registration.bend else None, frozen_parts=frozen_parts, num_frozen_styles=num_frozen_styles,
@@ -154,22 +163,36 @@ def validate_on(cfg: DictConfig, device: torch.device) -> None:
 def _fitting_batch_size(cfg: DictConfig, device: torch.device) -> int:
     """Pairs of the largest batch, over all processes, whose step fits; no more than there are pairs to train on."""
     processes = distributed.world_size()
-    tried = cfg.copy()
-    tried.trainer.batch_size, tried.trainer.compile = 2 * processes, False
-    tried.trainer.sync_batch_norm = False  # one process alone measures, and the others would not answer
-    precision = pick_precision(cfg.trainer.precision, device)
-    with quiet("fontgan"):
-        _, step, sampler = build_parts(tried, device, precision, find_pretrained(cfg))
+    step, sampler = _throwaway(cfg, device, find_pretrained(cfg))
     most = max(1, len(sampler.pairs) // processes)
     sampler.close()
     return processes * largest_batch(step, cfg.data.size, device, most=most)
 
 
+def _throwaway(
+    cfg: DictConfig, device: torch.device, pretrained: PretrainedRun | None
+) -> tuple[TrainStep, PairSampler]:
+    """A training of batches of two pairs, to be tried out in this process alone."""
+    tried, processes = cfg.copy(), distributed.world_size()
+    tried.trainer.batch_size, tried.trainer.compile = 2 * processes, False
+    tried.trainer.sync_batch_norm = False  # one process alone measures, and the others would not answer
+    with quiet("fontgan"):
+        _, step, sampler = build_parts(tried, device, pick_precision(cfg.trainer.precision, device), pretrained)
+    return step, sampler
+
+
+def try_on(cfg: DictConfig, device: torch.device, pretrained: PretrainedRun | None) -> None:
+    """Tries the training out where torch lacks operations. Raises: ConfigError that names the part that cannot run."""
+    if device.type == "mps":
+        step, sampler = _throwaway(cfg, device, pretrained)
+        refuse_what_cannot_run(step, sampler, device)
+        sampler.close()
+
+
 def batch_too_large(cfg: DictConfig, device: torch.device) -> RunError:
     """What to say when memory is full, with the batch that would fit; call it when nothing holds that memory any more."""
     batch_size, processes = cfg.trainer.batch_size, distributed.asked_processes()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
+    empty_cache(device)
     advice = "Lower generator.ngf or data.size"
     if isinstance(batch_size, int) and batch_size > processes:
         try:
@@ -232,6 +255,8 @@ def wants_compile(cfg: DictConfig, device: torch.device) -> bool:
             "trainer.compile=true: cannot keep batch norm's statistics still where trainer.gradient_checkpointing=true "
             "computes again. Leave one of them out."
         )
+    if setting and device.type == "mps":
+        raise ConfigError("trainer.compile=true: is for CUDA and CPUs, not for trainer.device=mps. Use compile=false.")
     if setting and device.type == "cpu" and not (shutil.which("g++") or shutil.which("clang++")):
         raise ConfigError("trainer.compile=true: torch needs a C++ compiler on CPUs. Install g++ or use compile=false.")
     return bool(setting)

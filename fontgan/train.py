@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from fontgan.build import batch_too_large, build_loggers, build_parts, resolve_batch_size, validate_on
+from fontgan.build import batch_too_large, build_loggers, build_parts, resolve_batch_size, try_on, validate_on
 from fontgan.config.compose import find_pretrained
 from fontgan.config.guides_here import go_on_with_guides
 from fontgan.errors import ConfigError, RunError
@@ -30,15 +30,18 @@ from fontgan.training.trainer import Trainer
 log = logging.getLogger(__name__)
 
 
-def train(cfg: DictConfig, swept: Settings | None = None) -> int:
+def train(cfg: DictConfig, swept: Settings | None = None, device: torch.device | None = None) -> int:
     """Trains in ``cfg.out``, from the start or from its last checkpoint; a finished run is left as it is.
 
-    ``swept``: what tells this run from the others of its sweep, for TensorBoard's HParams.   Returns: exit code.
+    Args:
+        swept: what tells this run from the others of its sweep, for TensorBoard's HParams.
+        device: that of the sweep for this job; None takes the one that the config names.
+    Returns: exit code.
     """
     if cfg.sweep.over:
         over = ", ".join(map(str, cfg.sweep.over)) if isinstance(cfg.sweep.over, DictConfig) else cfg.sweep.over
         raise ConfigError(f"sweep.over: asks for several runs, over {over}. Add -m, or use sweep=none.")
-    device = pick_device(cfg.trainer.device)
+    device = device or pick_device(cfg.trainer.device)
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # all batches have one shape, so trying the algorithms once pays
     try:
@@ -74,6 +77,7 @@ def _run(cfg: DictConfig, out: Path, device: torch.device, swept: Settings) -> i
         with distributed.main_first():
             pretrained = find_pretrained(cfg, run.last)
             loggers = build_loggers(cfg, out) if distributed.is_main() else []
+            try_on(cfg, device, pretrained)
             pack, train_step, sampler = build_parts(cfg, device, precision, pretrained)
             run.check_same_glyphs(pack)
         with distributed.main_first():

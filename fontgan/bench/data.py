@@ -95,7 +95,7 @@ def measure_packing(name: str, cfg: DictConfig, setup: Setup) -> list[Figure]:
 
 def measure_reading(setup: Setup) -> list[Figure]:
     """Batches made ready one after the other, beside the fastest step there is, that of scratch."""
-    settings = [f"trainer.device={setup.device.type}", f"trainer.precision={setup.precision}"]
+    settings = [f"trainer.device={setup.device}", f"trainer.precision={setup.precision}"]
     step = build_step(["experiment=scratch", *settings, f"trainer.seed={setup.seed}"], setup.device)
     places = count()
     tasks = {"batch": lambda: step.sampler.batch(next(places)).to(setup.device), "step": step.run}

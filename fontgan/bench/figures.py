@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fontgan.runtime.device import wait_for
+from fontgan.runtime.accelerator import wait_for
 from fontgan.runtime.timing import Spread, Task, summarize, time_interleaved
 
 
@@ -28,7 +28,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Setup:
-    """Device, precision (auto, bf16 or fp32) and length of the measurements, as ``time_interleaved`` takes it."""
+    """Device, precision (auto, bf16, fp16 or fp32) and length of the measurements, as ``time_interleaved`` takes it."""
 
     device: torch.device
     precision: str

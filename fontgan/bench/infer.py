@@ -22,7 +22,7 @@ from fontgan.generate.sources import FolderInput, batches
 from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
 from fontgan.models.predict import draw_glyphs
 from fontgan.models.unet import UnetGenerator
-from fontgan.runtime.device import autocast
+from fontgan.runtime.device import DTYPES, autocast, pick_precision
 from fontgan.runtime.files import atomic_write
 from fontgan.runtime.log_setup import quiet
 from fontgan.runtime.timing import Task, ratio
@@ -32,8 +32,8 @@ from fontgan.values import image_from_pixels
 SMALL = "scratch"  # a network so small that reading and writing images weigh most
 # Drawn in a turn: so many that the contact sheet, which shows 64 of them at most, weighs little; the bundled fonts have
 # a thousand.
-GLYPHS = {"cpu": 96, "cuda": 960}
-GLYPHS_SMALL = {"cpu": 256, "cuda": 960}
+GLYPHS = {"cpu": 96, "cuda": 960, "mps": 256}
+GLYPHS_SMALL = {"cpu": 256, "cuda": 960, "mps": 960}
 
 
 def measure(setup: Setup, training: str, batch_size: int, overrides: Sequence[str]) -> list[Figure]:
@@ -63,14 +63,18 @@ def measure(setup: Setup, training: str, batch_size: int, overrides: Sequence[st
 
 
 def _precisions(run: Run, count: int, column: str, how: str, setup: Setup) -> list[Figure]:
-    """The generator alone: as trained in full precision and in bf16, and in bf16 made ready as ``Run.drawing`` does."""
+    """The generator alone: as trained in full precision and in bf16, and in bf16 made ready as ``Run.drawing`` does.
+
+    A GPU that has fp16 in bf16's place draws in that.
+    """
+    low = "fp16" if pick_precision("auto", run.device) == "fp16" else "bf16"
     shape = (count, run.generator.in_channels, run.size, run.size)
     source = torch.rand(shape, generator=torch.Generator().manual_seed(0)).mul(2).sub(1)
     ready = fuse_conv_bn(run.generator)
-    cast_convolutions(ready, torch.bfloat16)
-    ways = {"fp32": (run.generator, "fp32"), "bf16": (run.generator, "bf16"), "as infer draws": (ready, "bf16")}
+    cast_convolutions(ready, DTYPES[low])
+    ways = {"fp32": (run.generator, "fp32"), low: (run.generator, low), "as infer draws": (ready, low)}
     seconds = setup.time({name: partial(_draw, run, source, *way) for name, way in ways.items()}, "drawing")
-    how = f"{how}, random images in memory; as infer draws: bf16, batch norms folded, convolutions cast beforehand"
+    how = f"{how}, random images in memory; as infer draws: {low}, batch norms folded, convolutions cast beforehand"
     gain = ratio(seconds["fp32"], seconds["as infer draws"])
     return [
         *rates("generator, ", count, seconds, how, column),
@@ -125,4 +129,4 @@ def untrained_run(out: Path, settings: Sequence[str], batch_size: int, setup: Se
     networks: dict[str, nn.Module] = {"generator": generator}
     checkpoints.save(out, step=0, metadata=metadata, config_yaml=config_yaml, networks=networks, training={})
     atomic_write(out / "config.yaml", config_yaml)
-    return load(out, which="last", device=setup.device.type, precision=setup.precision, batch_size=batch_size)
+    return load(out, which="last", device=str(setup.device), precision=setup.precision, batch_size=batch_size)

@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from fontgan.bench.machine import Peaks
+from fontgan.runtime.device import DTYPES
 
 # Only reserve memory, or overwrite their first argument without reading it.
 RESERVING = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided")
@@ -49,7 +49,7 @@ class LowerBound(TorchDispatchMode):  # type: ignore[no-untyped-call]
             count_flops = flop_registry.get(func._overloadpacket)
             flops = int(count_flops(*args, **kwargs, out_val=out)) if count_flops else 0
             moved = bytes_moved(func, args, kwargs, out)
-            low = any(tensor.dtype == torch.bfloat16 for tensor in tensors_in((args, kwargs)))
+            low = any(tensor.dtype in DTYPES.values() for tensor in tensors_in((args, kwargs)))
             peak = self.peaks.bf16_gflops if low else self.peaks.fp32_gflops
             self.calls += 1
             self.flops += flops

@@ -10,22 +10,28 @@ import psutil
 import torch
 
 from fontgan import __version__
+from fontgan.runtime.accelerator import wait_for
 from fontgan.runtime.cores import usable_cores
 from fontgan.runtime.cpu_name import cpu_name
-from fontgan.runtime.device import pick_precision, wait_for
+from fontgan.runtime.device import DTYPES, device_name, pick_precision
 from fontgan.runtime.timing import time_interleaved
 
 # Instruction sets that decide how fast a network computes.
 RELEVANT = ("avx2", "avx512", "amx", "sve", "bf16", "dotprod")
 ROUNDS = 5
-SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices: large enough that the product, not its start, is timed
+SIDE = {
+    "cpu": 2048,
+    "cuda": 8192,
+    "mps": 4096,
+}  # of the matrices: large enough that the product, not its start, is timed
 SIDE_WITHOUT_BF16 = 256
-COPIED = {"cpu": 2**28, "cuda": 2**31}  # bytes, far more than any cache holds
+COPIED = {"cpu": 2**28, "cuda": 2**31, "mps": 2**29}  # bytes, far more than any cache holds
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
     """CPU, cores, threads, memory, GPU (None on a CPU), capabilities and versions."""
     gpu = torch.cuda.get_device_properties(device) if device.type == "cuda" else None
+    shown = device_name(device) if device.type == "mps" else gpu.name if gpu else None
     known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # of an older torch: none
     sets = sorted(name for name, there in known.items() if there is True and any(part in name for part in RELEVANT))
     return {
@@ -34,7 +40,7 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         "cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
-        "gpu": gpu.name if gpu else None,
+        "gpu": shown,
         "gpu_memory_gib": round(gpu.total_memory / 2**30) if gpu else None,
         "capabilities": [f"sm_{gpu.major}{gpu.minor}"] if gpu else sets,
         "system": platform.system(),
@@ -50,7 +56,8 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
 class Peaks:
     """The best of ``ROUNDS`` rounds each: what disturbs a machine makes it slower, never faster."""
 
-    bf16_gflops: float  # 1e9 operations a second of a matrix product, a multiply-add counted as two
+    # 1e9 operations a second of a matrix product, a multiply-add counted as two; in fp16 where that is in bf16's place.
+    bf16_gflops: float
     fp32_gflops: float
     copy_gb_s: float  # 1e9 bytes a second, those read and those written both counted
 
@@ -60,8 +67,9 @@ def measure_peaks(device: torch.device) -> Peaks:
     side, copied = SIDE[device.type], COPIED[device.type]
     matrix = torch.randn(side, side, device=device)
     # Where the device has no bf16, a product of it takes a thousand times as long.
-    side_bf16 = side if pick_precision("auto", device) == "bf16" else min(side, SIDE_WITHOUT_BF16)
-    small = torch.randn(side_bf16, side_bf16, device=device).to(torch.bfloat16)
+    precision = pick_precision("auto", device)
+    side_bf16 = side if precision in DTYPES else min(side, SIDE_WITHOUT_BF16)
+    small = torch.randn(side_bf16, side_bf16, device=device).to(DTYPES.get(precision, torch.bfloat16))
     there = torch.ones(copied, dtype=torch.uint8, device=device)
     target = torch.zeros_like(there)  # zeros, not empty: pages must be there before they are timed
     seconds = time_interleaved(

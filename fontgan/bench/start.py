@@ -16,6 +16,7 @@ import torch
 
 from fontgan.bench.figures import Figure, Setup
 from fontgan.errors import RunError
+from fontgan.runtime.accelerator import wait_for
 from fontgan.runtime.timing import MIN_ROUNDS, summarize
 
 MARK = "seconds to the first step:"
@@ -35,7 +36,7 @@ def measure_start(setup: Setup) -> Figure:
 
 def seconds_to_first_step(out: Path, device: torch.device, *overrides: str) -> float:
     """Starts a training in a process of its own. Raises: RunError if it makes no step."""
-    settings = [f"out={out}", "trainer.compile=false", "trainer.max_steps=1000", f"trainer.device={device.type}"]
+    settings = [f"out={out}", "trainer.compile=false", "trainer.max_steps=1000", f"trainer.device={device}"]
     arguments = [sys.executable, "-m", "fontgan.bench.start", repr(time.time()), *settings, *overrides]
     ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
     if MARK not in ended.stdout:
@@ -56,8 +57,7 @@ def main(started: str, *overrides: str) -> int:
         if id(optimiser) in moved:
             print(MARK, max(moved.values()) - float(started), flush=True)
             os._exit(0)  # what it would save goes with its folder
-        if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-            torch.cuda.synchronize()
+        wait_for(optimiser.param_groups[0]["params"][0].device)
         moved[id(optimiser)] = time.time()
 
     register_optimizer_step_post_hook(note_move)

@@ -17,7 +17,8 @@ from fontgan.bench.machine import Peaks
 from fontgan.build import build_parts, wants_compile
 from fontgan.config.compose import compose_config
 from fontgan.data.batches import PairSampler
-from fontgan.runtime.device import pick_precision, wait_for
+from fontgan.runtime.accelerator import wait_for
+from fontgan.runtime.device import pick_precision
 from fontgan.runtime.log_setup import quiet
 from fontgan.runtime.timing import ratio, summarize
 
@@ -30,6 +31,7 @@ PLAIN = (
 )  # fmt: skip
 # As torch has it by default, which with fused=false has to be said: on CUDA many parameters at once, on a CPU one each.
 PLAIN_OPTIMISER = {"cpu": "++optim.algorithm.foreach=false", "cuda": "++optim.algorithm.foreach=true"}
+PLAIN_OPTIMISER["mps"] = PLAIN_OPTIMISER["cuda"]
 
 
 @dataclass
@@ -68,7 +70,7 @@ def measure_step(
     """
     device = setup.device
     common = [
-        f"experiment={training}", f"trainer.batch_size={batch_size}", f"trainer.device={device.type}",
+        f"experiment={training}", f"trainer.batch_size={batch_size}", f"trainer.device={device}",
         f"trainer.seed={setup.seed}", *overrides,
     ]  # fmt: skip
     as_usual = [*common, f"trainer.precision={setup.precision}"]

@@ -22,7 +22,8 @@ from fontgan.data.sources import Spec, open_glyphs
 from fontgan.evaluation.checks_file import CheckedGlyph
 from fontgan.generate.inference import Run
 from fontgan.models.glyph_encoder import perceptual_distance
-from fontgan.runtime.device import autocast, wait_for
+from fontgan.runtime.accelerator import wait_for
+from fontgan.runtime.device import autocast
 from fontgan.runtime.log_setup import quiet
 from fontgan.runtime.subsample import subsample_evenly
 from fontgan.training.nearest_style import COMPARED

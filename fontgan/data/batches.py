@@ -14,6 +14,7 @@ from fontgan.data.augment import Augmentation, move
 from fontgan.data.pack import CharRows, Pack
 from fontgan.data.pixel_store import PixelStore, Prefetch, choose_store, on_host
 from fontgan.errors import DataError
+from fontgan.runtime.accelerator import to_device
 from fontgan.values import image_from_pixels
 
 CPU = torch.device("cpu")
@@ -37,11 +38,11 @@ class GlyphBatch:
 
     def to(self, device: torch.device, layout: torch.memory_format = torch.channels_last) -> GlyphBatch:
         return GlyphBatch(
-            self.inputs.to(device, non_blocking=True).contiguous(memory_format=layout),
-            self.target.to(device, non_blocking=True).contiguous(memory_format=layout),
-            self.style.to(device, non_blocking=True),
+            to_device(self.inputs, device).contiguous(memory_format=layout),
+            to_device(self.target, device).contiguous(memory_format=layout),
+            to_device(self.style, device),
             self.names,
-            None if self.references is None else self.references.to(device, non_blocking=True),
+            None if self.references is None else to_device(self.references, device),
         )
 
 
@@ -131,7 +132,7 @@ class PairSampler:
         glyphs = image_from_pixels(self._store.to_device(fetched))
         pairs = glyphs.view(len(names), -1, *glyphs.shape[1:])  # (B, inputs + 1, H, W): a pair moves as one
         if maps is not None:
-            pairs = move(pairs, maps.to(self.device, non_blocking=True))
+            pairs = move(pairs, to_device(maps, self.device))
         references = None
         if fetched_references is not None:
             glyphs = image_from_pixels(self._store.to_device(fetched_references))

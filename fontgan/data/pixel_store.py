@@ -17,6 +17,8 @@ from torch import Tensor
 from fontgan.data.glyphs import PAPER
 from fontgan.data.pack import Pack
 from fontgan.data.pack_shards import PixelRows
+from fontgan.runtime.accelerator import copies_from_pinned, to_device
+from fontgan.runtime.memory import available_bytes
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +38,14 @@ class StreamedPixels:
     ahead: int = 0  # batches to fetch before they are asked for, in a thread; 0: none, and no thread
 
     def load_host(self, rows: np.ndarray) -> Tensor:
-        pinned = self.device.type == "cuda"
+        pinned = copies_from_pinned(self.device)
         # Torch keeps pinned memory for the next batch, and gives it out again only when its copy has ended.
         found = torch.empty((len(rows), *self.pixels.shape[1:]), dtype=torch.uint8, pin_memory=pinned)
         self.pixels.read_into(rows, found.numpy())
         return found
 
     def to_device(self, fetched: Tensor) -> Tensor:
-        return fetched.to(self.device, non_blocking=True)
+        return to_device(fetched, self.device)
 
 
 class ResidentPixels:
@@ -63,7 +65,7 @@ class ResidentPixels:
         return on_host(torch.from_numpy(rows % len(self.pixels)), self.device)
 
     def to_device(self, fetched: Tensor) -> Tensor:
-        return self.pixels.index_select(0, fetched.to(self.device, non_blocking=True))
+        return self.pixels.index_select(0, to_device(fetched, self.device))
 
 
 PixelStore = StreamedPixels | ResidentPixels
@@ -71,16 +73,16 @@ PixelStore = StreamedPixels | ResidentPixels
 
 def on_host(tensor: Tensor, device: torch.device) -> Tensor:
     """Puts a tensor where a copy to the device need not wait."""
-    return tensor.pin_memory() if device.type == "cuda" else tensor
+    return tensor.pin_memory() if copies_from_pinned(device) else tensor
 
 
 def choose_store(pack: Pack, device: torch.device) -> PixelStore:
-    """Resident on a CUDA device whose free memory it takes at most half of; else streamed, on CUDA by a thread."""
+    """Resident on a GPU whose free memory it takes at most half of; else streamed, for a GPU by a thread."""
     size = f"{len(pack.pixels):,} glyphs, {pack.pixels.nbytes / 2**30:.2f} GiB"
-    if device.type != "cuda":
+    if device.type == "cpu":
         log.info("the pack (%s) is read from its files as batches need it", size)
         return StreamedPixels(pack.pixels, device)
-    free, _ = torch.cuda.mem_get_info(device)
+    free = available_bytes(device)
     if pack.pixels.nbytes <= RESIDENT_SHARE * free:
         log.info("the pack (%s) is kept on %s, which has %.2f GiB free", size, device, free / 2**30)
         return ResidentPixels(pack.pixels, device, ahead=AHEAD)

@@ -146,7 +146,7 @@ def _smooth(run: Run, probe: Probe) -> dict[str, dict[str, float]]:
         with probe.listening(), autocast(run.device, run.precision)():
             logits = run.generator(images, run.weights(style).expand(len(images), -1).to(run.device))
         for name, map_ in zip(inputs, logits, strict=True):
-            found[name][style] = float(phase_bias(map_[None], border, tapered=True))
+            found[name][style] = float(phase_bias(map_[None].cpu(), border, tapered=True))
     return found
 
 
@@ -177,7 +177,7 @@ class StageStatistics:
         if self.side >= MIN_MAP_PX:
             parts["at"], parts["beside"] = nyquist_energy(maps)
         for name, part in parts.items():
-            self.sums[name] = self.sums.get(name, torch.tensor(0.0)) + part.double().sum(0).cpu()
+            self.sums[name] = self.sums.get(name, torch.tensor(0.0)) + part.cpu().double().sum(0)
 
     def readings(self, on_smooth: StageStatistics | None = None) -> dict[str, float | None]:
         """None where the maps are too small, or dead: no channel carries anything.

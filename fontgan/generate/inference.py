@@ -24,13 +24,13 @@ from fontgan.config.plugins import activate
 from fontgan.config.saved import check_fits, load_config
 from fontgan.data import unlike
 from fontgan.data.name_reading import AUTO
-from fontgan.errors import RunError
+from fontgan.errors import ConfigError, RunError, first_line
 from fontgan.generate.placement import RunInputs
 from fontgan.generate.run import REFERENCES, BaseRun, Style, Tag
 from fontgan.models.fuse_bn import cast_convolutions, fuse_conv_bn
-from fontgan.models.predict import draw_pixels
+from fontgan.models.predict import draw_glyphs, draw_pixels
 from fontgan.models.unet import UnetGenerator
-from fontgan.runtime.device import autocast, pick_device, pick_precision
+from fontgan.runtime.device import DTYPES, autocast, out_of_memory, pick_device, pick_precision
 from fontgan.training.checkpoint import Checkpoint, find
 from fontgan.values import image_from_pixels
 
@@ -53,7 +53,7 @@ def load(
     Args:
         checkpoint: a run's folder, one checkpoint inside it, ``base``, or ``hf://OWNER/NAME``.
         which: "best" (see ``checkpoint.best``) or "last", where ``checkpoint`` is a run.
-        device: auto, cpu or cuda.   precision: auto, bf16 or fp32.
+        device: auto, cpu, cuda, cuda:N or mps.   precision: auto, bf16, fp16 or fp32.
         plugins: packages with parts of the run; they are imported.
     Raises: RunError or ConfigError if there is no usable checkpoint.
     """
@@ -61,8 +61,6 @@ def load(
     found = find(run_path(checkpoint), which)
     config = load_config(found.folder / "config.yaml")
     where = pick_device(device)
-    if where.index is not None:
-        torch.cuda.set_device(where)  # or every process of torchrun would pin its memory through the first GPU
     styles, manifest = list(found.metadata["styles"]), dict(found.metadata["data"])
     if manifest["size"] != config.data.size:
         raise RunError(
@@ -85,13 +83,16 @@ def load(
     found.load_network(generator, "generator")
     _check_that_it_draws(generator, found)
     generator = generator.to(where).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    precision = pick_precision(precision, where)
+    if where.type == "mps":
+        _check_that_device_draws(generator, where, precision)
     targets = target_specs(config)
     own = {name: target.source for name, target in targets.items() if target.source}
     inputs = RunInputs(source_spec(config.data.source), own, guides)
     geometry = (config.data.align, config.data.margin)
     trained_styles = [name for name in styles if name in targets]
     run = Run(
-        found, generator, styles, trained_styles, manifest, inputs, *geometry, where, pick_precision(precision, where), batch_size
+        found, generator, styles, trained_styles, manifest, inputs, *geometry, where, precision, batch_size
     )  # fmt: skip
     run.names = config.data.get("names", AUTO)
     return run
@@ -112,6 +113,22 @@ def _check_that_it_draws(generator: UnetGenerator, found: Checkpoint) -> None:
         ) from error
     if logits.shape != (1, 1, side, side) or not bool(logits.isfinite().all()):
         raise RunError(f"{file}: its network draws no glyphs. Use another checkpoint of the run.")
+
+
+def _check_that_device_draws(generator: UnetGenerator, device: torch.device, precision: str) -> None:
+    """Draws one small blank page on a device that lacks operations. Raises: ConfigError where it lacks one of these."""
+    side, compute = 2 ** (generator.depth + 1), autocast(device, precision)
+    page, style = torch.ones(1, generator.in_channels, side, side), torch.eye(1, generator.styles)
+    try:
+        draw_glyphs(generator, page, style, device=device, autocast=compute)
+    except (NotImplementedError, RuntimeError, TypeError) as error:
+        if out_of_memory(error):
+            raise
+        said = " ".join(first_line(error).split())[:200].rstrip(".")
+        raise ConfigError(
+            f"device={device.type}: torch {torch.__version__} cannot draw with this network there ({said}). "
+            "Use device=cpu, or a newer torch."
+        ) from error
 
 
 @dataclass(eq=False, repr=False)
@@ -141,8 +158,8 @@ class Run(BaseRun):
     def drawing(self) -> UnetGenerator:
         """The generator as glyphs are drawn with it: batch norms folded, and convolutions in the precision they run in."""
         ready = fuse_conv_bn(self.generator)
-        if self.precision == "bf16":
-            cast_convolutions(ready, torch.bfloat16)
+        if self.precision in DTYPES:
+            cast_convolutions(ready, DTYPES[self.precision])
         return ready
 
     @cached_property

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from fontgan.export.metadata import read
 from fontgan.generate.placement import RunInputs
 from fontgan.generate.run import BaseRun, Style, Tag
 from fontgan.hub.names import is_on_hub
+from fontgan.runtime.device_name import parse_device
 from fontgan.runtime.files import user_path
 
 log = logging.getLogger(__name__)
 
-CUDA = "CUDAExecutionProvider"
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
 def is_exported(checkpoint: str) -> bool:
@@ -31,7 +32,7 @@ def load_exported(file: str, *, device: str = "auto", precision: str = "auto", b
     """Loads what ``fontgan export`` wrote.
 
     Args:
-        device: auto, cpu or cuda.
+        device: auto, cpu, cuda or cuda:N.
         precision: auto; a file has the precision that it was exported in.
     Raises: ConfigError; RunError if onnxruntime is lacking or the file is none of fontgan's.
     """
@@ -100,27 +101,28 @@ class OnnxRun(BaseRun):
     @cached_property
     def _compares(self) -> Any:
         assert self._encoder is not None
-        return open_session(self._encoder, ["CPUExecutionProvider"], self.where)
+        return open_session(self._encoder, [CPU], self.where)
 
     def learn_style(self, pixels: np.ndarray) -> None:
         self._references.append(pixels)
 
 
-def _providers(device: str) -> list[str]:
+def _providers(device: str) -> list[str | tuple[str, dict[str, int]]]:
     """Raises: ConfigError for a device that is not there; RunError without onnxruntime."""
     try:
         import onnxruntime
     except ImportError as error:
         raise RunError("checkpoint: an exported run is drawn by onnxruntime. Run pip install onnxruntime.") from error
-    if device not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"device={device}: choose one of auto, cpu, cuda.")
+    kind, number = parse_device(device)
+    if kind == "mps":
+        raise ConfigError("device=mps: exported runs are drawn on the CPU or on CUDA. Use device=auto or device=cpu.")
     there = CUDA in onnxruntime.get_available_providers()
-    if device == "cuda" and not there:
-        raise ConfigError("device=cuda: onnxruntime finds no CUDA device here. Use device=auto or device=cpu.")
-    return [CUDA, "CPUExecutionProvider"] if there and device != "cpu" else ["CPUExecutionProvider"]
+    if kind == "cuda" and not there:
+        raise ConfigError(f"device={device}: onnxruntime finds no CUDA device here. Use device=auto or device=cpu.")
+    return [(CUDA, {"device_id": number or 0}), CPU] if there and kind != "cpu" else [CPU]
 
 
-def open_session(data: bytes, providers: list[str], where: object) -> Any:
+def open_session(data: bytes, providers: Sequence[Any], where: object) -> Any:
     """A graph made ready by onnxruntime. Raises: RunError if it cannot be."""
     import onnxruntime
 

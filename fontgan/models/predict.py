@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fontgan.models.unet import UnetGenerator
+from fontgan.runtime.accelerator import copies_from_pinned, to_device, to_host, wait_for
 from fontgan.values import image_from_pixels, pixels_from_image, sharp_image_from_logits
 
 Tag = TypeVar("Tag")
@@ -34,17 +35,16 @@ def draw_glyphs(
     """
     was_training = generator.training
     generator.eval()
-    on_cuda = device.type == "cuda"
-    drawn = torch.empty_like(inputs[:, :1], pin_memory=on_cuda)
+    pinned = copies_from_pinned(device)
+    drawn = torch.empty_like(inputs[:, :1], pin_memory=pinned)
     for start in range(0, len(inputs), batch_size):
         part = slice(start, start + batch_size)
-        images = inputs[part].to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+        images = to_device(inputs[part], device).contiguous(memory_format=torch.channels_last)
         with autocast():
-            logits = generator(images, style[part].to(device, non_blocking=True))
-        # Not waited for: on a GPU the next batch is on its way before this one is back.
-        drawn[part].copy_(sharp_image_from_logits(logits, generator.sharpness).float(), non_blocking=True)
-    if on_cuda:
-        torch.cuda.synchronize(device)
+            logits = generator(images, to_device(style[part], device))
+        # Not waited for on CUDA: the next batch is on its way before this one is back.
+        drawn[part].copy_(sharp_image_from_logits(logits, generator.sharpness).float(), non_blocking=pinned)
+    wait_for(device)
     generator.train(was_training)
     return drawn
 
@@ -55,7 +55,7 @@ def draw_pixels(
 ) -> Generator[Pixels[Tag], None, None]:
     """Draws batch after batch of 8-bit images in one style, each as soon as it is asked for.
 
-    On a GPU the next batch is taken and on its way before the last one is waited for; a quarter of the bytes travel
+    On CUDA the next batch is taken and on its way before the last one is waited for; a quarter of the bytes travel
     that float images would take.
 
     Args:
@@ -64,31 +64,25 @@ def draw_pixels(
         style: (1, styles) weights.
     Returns: the same in the same order, drawn, (B, H, W).
     """
-    on_cuda = device.type == "cuda"
+    pinned = copies_from_pinned(device)
     style = style.to(device)
-    under_way: deque[tuple[Tag, Tensor, torch.cuda.Event]] = deque()
+    under_way: deque[tuple[Tag, Tensor, torch.cuda.Event | None]] = deque()
 
     def first() -> Pixels[Tag]:
-        tag, drawn, done = under_way.popleft()
-        done.synchronize()
+        tag, drawn, arrived = under_way.popleft()
+        if arrived is not None:
+            arrived.synchronize()
         return tag, drawn.numpy()
 
     for tag, pixels in batches:
         source = torch.from_numpy(np.ascontiguousarray(pixels))
-        source = (source.pin_memory() if on_cuda else source).to(device, non_blocking=True)
+        source = to_device(source.pin_memory() if pinned else source, device)
         images = image_from_pixels(source).contiguous(memory_format=torch.channels_last)
         with autocast():
             logits = generator(images, style.expand(len(images), -1))
         levels = pixels_from_image(sharp_image_from_logits(logits, generator.sharpness)[:, 0])
-        if not on_cuda:
-            yield tag, levels.numpy()
-            continue
-        drawn = torch.empty(levels.shape, dtype=torch.uint8, pin_memory=True)
-        drawn.copy_(levels, non_blocking=True)
-        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        done.record(torch.cuda.current_stream(device))
-        under_way.append((tag, drawn, done))
-        if len(under_way) > 1:
+        under_way.append((tag, *to_host(levels)))
+        if not pinned or len(under_way) > 1:
             yield first()
     while under_way:
         yield first()

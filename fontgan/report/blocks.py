@@ -17,7 +17,8 @@ from fontgan.models.cost import forward_flops, parameters
 from fontgan.models.receptive_field import encoder_receptive_field, receptive_field
 from fontgan.models.unet import UnetGenerator
 from fontgan.report.cost import TIMING
-from fontgan.runtime.device import autocast, memory_error, pick_device, pick_precision, wait_for
+from fontgan.runtime.accelerator import wait_for
+from fontgan.runtime.device import autocast, memory_error, pick_device, pick_precision
 from fontgan.runtime.progress import Bar
 from fontgan.runtime.timing import ratio, time_interleaved
 

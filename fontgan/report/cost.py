@@ -17,7 +17,8 @@ from fontgan.config.saved import check_fits
 from fontgan.models.cost import forward_flops, parameters
 from fontgan.models.predict import draw_glyphs
 from fontgan.report.collect import TrainedRun, Variant
-from fontgan.runtime.device import autocast, memory_error, pick_device, pick_precision, wait_for
+from fontgan.runtime.accelerator import wait_for
+from fontgan.runtime.device import autocast, memory_error, pick_device, pick_precision
 from fontgan.runtime.log_setup import quiet
 from fontgan.runtime.timing import time_interleaved
 

@@ -26,6 +26,7 @@ from fontgan.runtime.files import cache_folder, user_path
 from fontgan.runtime.locks import locked
 from fontgan.runtime.log_setup import set_up_logging
 from fontgan.sweep.jobs import DONE, FAILED, RUNNING, WAITING, Job, list_jobs, read_jobs, record
+from fontgan.sweep.own_device import own_device
 from fontgan.train import train
 from fontgan.training import checkpoint as checkpoints
 
@@ -112,7 +113,8 @@ def run_job(cfg: DictConfig) -> float | None:
         plain = {
             key: value if isinstance(value, int | float) else unescape(str(value)) for key, value in values.items()
         }
-        code = train(cfg, {key: plain[key] for key in own})
+        with own_device(cfg.trainer.device, cache_folder(cfg.data.cache) / "gpus") as device:
+            code = train(cfg, {key: plain[key] for key in own}, device)
     except (UserError, OSError) as problem:
         error = " ".join(str(problem).split())
         log.error("%s: error: %s", out.name, error)

@@ -8,7 +8,8 @@
     generator.safetensors           the averaged generator: what is evaluated and used
     generator_training.safetensors  the generator as the optimiser moves it (absent without averaging)
     discriminator.safetensors       absent without a discriminator
-    training.safetensors            optimiser state, each process's random-number state (absent in the base that is packaged)
+    training.safetensors            optimiser state, each process's random-number state, in fp16 the scales of the losses
+                                    (absent in the base that is packaged)
 """
 
 import logging

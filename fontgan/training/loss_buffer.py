@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fontgan.runtime.accelerator import to_host
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -16,6 +18,7 @@ class StepReport:
     values: dict[str, Any]  # losses, of the glyphs of this process
     names: list[str]  # "style:character" of each of those glyphs
     gradients: dict[str, Any]  # norms of each network's, over all processes
+    scaled: bool = False  # whether losses were scaled, as in fp16: a gradient that is not finite was then skipped
 
     @property
     def scalars(self) -> list[Any]:
@@ -23,7 +26,12 @@ class StepReport:
 
     @property
     def is_finite(self) -> bool:
-        return all(map(math.isfinite, self.scalars))
+        return all(map(math.isfinite, self.values.values() if self.scaled else self.scalars))
+
+    @property
+    def moved(self) -> dict[str, Any]:
+        """The norms of the gradients that moved their network."""
+        return {name: norm for name, norm in self.gradients.items() if math.isfinite(norm)}
 
     def say(self) -> str:
         losses = not all(map(math.isfinite, self.values.values()))
@@ -47,12 +55,7 @@ class LossBuffer:
         if not self.kept:
             return
         flat = torch.stack([value.detach().float() for report in self.kept for value in report.scalars])
-        event = None
-        if flat.is_cuda:
-            flat = flat.to("cpu", non_blocking=True)  # into pinned memory
-            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            event.record()
-        self.sent.append((self.kept, flat, event))
+        self.sent.append((self.kept, *to_host(flat)))
         self.kept = []
 
     def collect(self) -> list[StepReport]:

@@ -1,10 +1,8 @@
 """How much memory a training step takes, and the largest batch that fits."""
 
-import re
 import weakref
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +13,8 @@ from torch.utils._pytree import tree_leaves
 from fontgan.data.batches import GlyphBatch
 from fontgan.errors import RunError
 from fontgan.models.unet import UnetGenerator
-from fontgan.runtime.distributed import processes_here
+from fontgan.runtime.accelerator import allocated_peak
+from fontgan.runtime.memory import available_bytes
 from fontgan.training.step import TrainStep
 
 # Of what is free; the rest is for what no count sees: workspaces of the convolutions, fragmentation, other programs.
@@ -23,7 +22,6 @@ SHARE_CPU, SHARE_CUDA = 0.7, 0.9
 # Batch sizes measured: batch norm needs more than one value; the second two tell what a pair takes among many, where
 # the weights no longer decide when the peak is.
 FIRST, SECOND = (2, 4), (8, 16)
-CGROUP = Path("/sys/fs/cgroup")
 
 
 def largest_batch(step: TrainStep, size: int, device: torch.device, *, most: int) -> int:
@@ -39,7 +37,7 @@ def largest_batch(step: TrainStep, size: int, device: torch.device, *, most: int
     probe(step, FIRST[0], size, device)  # gradients and the optimisers' state, which stay, are made in the first step
     free = available_bytes(device)
     for small, large in (FIRST, SECOND):
-        few, many = (peak_bytes(partial(probe, step, n, size, device), device) for n in (small, large))
+        few, many = (_step_bytes(step, n, size, device) for n in (small, large))
         of_a_pair = max(1.0, (many - few) / (large - small))
         fixed = max(0.0, few - small * of_a_pair)
         fitting = min(most, int((share * free - fixed) / of_a_pair))
@@ -51,6 +49,14 @@ def largest_batch(step: TrainStep, size: int, device: torch.device, *, most: int
             f"{free / 2**30:.1f} GiB are free. Lower generator.ngf or data.size, or use trainer.gradient_checkpointing=true."
         )
     return fitting // 8 * 8 if fitting >= 8 else fitting
+
+
+def _step_bytes(step: TrainStep, batch_size: int, size: int, device: torch.device) -> int:
+    """The peak of a training step."""
+    run = partial(probe, step, batch_size, size, device)
+    if device.type == "cuda":
+        run()  # cuDNN tries its algorithms at the first batch of a size, in workspaces that no later step needs
+    return peak_bytes(run, device)
 
 
 def probe(step: TrainStep, batch_size: int, size: int, device: torch.device) -> None:
@@ -74,12 +80,7 @@ def peak_bytes(run: Callable[[], object], device: torch.device) -> int:
     On CUDA as the allocator counts; elsewhere by watching every operation's results come and go.
     """
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        run()
-        torch.cuda.synchronize(device)
-        return torch.cuda.max_memory_allocated(device) - before
+        return allocated_peak(run, device)
     with LiveBytes() as live:
         run()
     return live.peak
@@ -109,24 +110,3 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _count(self, nbytes: int) -> None:
         self.now += nbytes
         self.peak = max(self.peak, self.now)
-
-
-def available_bytes(device: torch.device) -> int:
-    """Memory of the device that this process can have now; of a container (cgroup v2), what its limit leaves."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    free = _kernel_number(Path("/proc/meminfo"), "MemAvailable:") * 1024
-    limit = _kernel_number(CGROUP / "memory.max")
-    used = _kernel_number(CGROUP / "memory.current")
-    if limit and used:
-        # The file cache counts as used by the container and is given up when it is needed.
-        free = min(free, limit - used + _kernel_number(CGROUP / "memory.stat", "inactive_file"))
-    return free // processes_here()
-
-
-def _kernel_number(file: Path, key: str = "") -> int:
-    """The number in a file of the kernel's, or in its line of that key; 0 where it has none, or no limit ("max")."""
-    text = file.read_text() if file.is_file() else ""
-    found = re.search(rf"^{key}\s*(\d+)\b", text, re.MULTILINE)
-    return int(found[1]) if found else 0

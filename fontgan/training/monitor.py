@@ -24,8 +24,11 @@ USUAL_RATE = 0.02  # a step, by which the usual value follows: sevenfold in a hu
 USUAL_FLOOR = 0.1  # of the highest it has been: what has vanished for a while may come back
 VANISHED, VANISHED_STEPS = 0.01, 200  # share of the discriminator's loss at chance, and for how many steps in a row
 OVERWHELMED, OVERWHELMED_STEPS = 10.0, 20
+OVERFLOWED_STEPS = 20  # in a row that fp16 skips; a scale is halved by each, and by then a millionth of what it was
 DEAD_SHARE = 0.5  # of the channels of a level
 MIN_GLYPHS = 3  # held-out glyphs of a style that can tell a collapse from a single bad drawing
+WHOSE = {"g": "generator", "d": "discriminator"}
+OVERFLOW = "overflow of "  # and the name of the network, in what has lasted
 
 
 class Diverged(RunError):
@@ -74,10 +77,19 @@ class TrainingMonitor:
         if others:
             drawing = sum(losses[name] for name in others)
             self._look_for_explosion(step, "the losses of the drawing", drawing, EXPLODED["drawing"])
-        for name, whose in (("g", "generator"), ("d", "discriminator")):
+        for name, whose in WHOSE.items():
             if name in gradients:
                 self._look_for_explosion(step, f"the {whose}'s gradient", gradients[name], EXPLODED["gradient"])
         return self._look_at_discriminator(step, losses)
+
+    def look_at_overflows(self, step: int, overflowed: Mapping[str, bool]) -> None:
+        """Takes of each network that is scaled for fp16 whether the step skipped it. Raises: Diverged."""
+        for name, skipped in overflowed.items():
+            if self._lasts(f"{OVERFLOW}{name}", skipped) == OVERFLOWED_STEPS:
+                told = (
+                    f"the {WHOSE[name]}'s gradient has overflowed fp16 for {OVERFLOWED_STEPS} steps, whatever its scale"
+                )
+                raise Diverged(step, told, good_until=self.good_until(step) - OVERFLOWED_STEPS)
 
     def _look_for_explosion(self, step: int, what: str, value: float, factor: float) -> None:
         usual, highest = self.state.usual.get(what, (value, value))
@@ -93,7 +105,8 @@ class TrainingMonitor:
 
     def _exploding(self) -> int:
         """For how many steps something has been exploding."""
-        return max((n for what, n in self.state.lasting.items() if what not in ("vanished", "overwhelmed")), default=0)
+        others = ("vanished", "overwhelmed", *(f"{OVERFLOW}{name}" for name in WHOSE))
+        return max((n for what, n in self.state.lasting.items() if what not in others), default=0)
 
     @property
     def in_doubt(self) -> bool:

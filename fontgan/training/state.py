@@ -13,6 +13,7 @@ from fontgan.data.batches import PairSampler
 from fontgan.data.pack_references import style_references
 from fontgan.errors import RunError
 from fontgan.runtime import distributed
+from fontgan.runtime.accelerator import random_states, restore_random_states
 from fontgan.training import checkpoint as checkpoints
 from fontgan.training.evaluator import Scores
 from fontgan.training.monitor import Diverged, TrainingMonitor
@@ -97,13 +98,12 @@ class TrainingState:
             return
         self.refresh_prototypes()
         networks = self._networks()
-        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
-        training = {
+        training: dict[str, Any] = {
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
-            "random": distributed.all_gather(
-                {"cpu": torch.get_rng_state(), "cuda": cuda}
-            ),  # where each one's dropout stands
+            "random": distributed.all_gather(random_states(self.device)),  # where each one's dropout stands
         }
+        if scalers := self.train_step.scalers:
+            training["scalers"] = {name: scaler.state_dict() for name, scaler in scalers.items()}
         metadata = {
             "minutes": self.minutes,
             "scores": self.scored[1] if self.scored[0] == self.step else {},
@@ -131,6 +131,7 @@ class TrainingState:
         try:
             for name, optimiser in self.optimisers.items():
                 optimiser.load_state_dict(state["optimisers"][name])
+            self._restore_scalers(state.get("scalers", {}))
             self._restore_random(state["random"], saved.step)
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise RunError(
@@ -143,13 +144,16 @@ class TrainingState:
         self.scored = (saved.step, saved.metadata["scores"])
         self._prototypes_step = -1
 
+    def _restore_scalers(self, states: dict[str, Any]) -> None:
+        """What was saved in another precision has none; they find their scales again within a few steps."""
+        for name, scaler in self.train_step.scalers.items():
+            if name in states:
+                scaler.load_state_dict(states[name])
+
     def _restore_random(self, states: list[dict[str, Any]], step: int) -> None:
         before, now = len(states), distributed.world_size()
         if before != now:
             log.info("processes: %d -> %d since it was saved; dropout goes on with other random numbers", before, now)
             distributed.own_random_stream(self.sampler.seed, step)
             return
-        state = states[distributed.rank()]
-        torch.set_rng_state(state["cpu"])
-        if state["cuda"] is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["cuda"], self.device)
+        restore_random_states(states[distributed.rank()], self.device)

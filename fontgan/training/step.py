@@ -4,13 +4,14 @@ In several processes DistributedDataParallel averages the gradients.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fontgan.data.batches import GlyphBatch
@@ -35,7 +36,7 @@ class TrainStep:
     _: KW_ONLY
     optimiser_g: torch.optim.Optimizer
     optimiser_d: torch.optim.Optimizer | None
-    autocast: Callable[[], torch.autocast]  # makes the context in which networks compute (bf16 or full precision)
+    autocast: Callable[[], torch.autocast]  # makes the context in which networks compute (bf16, fp16 or full precision)
     # ``EncodeDecode`` of the generator: as it is, compiled, or wrapped for several processes; the discriminator likewise.
     forward: Any = None
     forward_d: Any = None
@@ -46,6 +47,9 @@ class TrainStep:
     frozen_parts: Sequence[nn.Module] = ()
     registration: Registration | None = None  # moves true glyphs to where they are drawn before the losses compare them
     num_frozen_styles: int = 0  # rows at the head of every style table that no update may move
+    # Of fp16, by network, "g" and "d"; {} in other precisions. A step whose gradients overflow moves nothing of that
+    # network, and its scale is halved. Whether they did, the host does not ask.
+    scalers: Mapping[str, GradScaler] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Not "or": a compiled network has a length, and none to give.
@@ -108,13 +112,14 @@ class TrainStep:
             d_real, d_fake = self._discriminate_pair(batch, fake)
             given: dict[str, Any] = {"d_real": d_real, "d_fake": d_fake, "style": batch.style}
             if self.objective.needs(PENALISED, progress):
-                # A pass of its own in full precision: gradients of gradients are too fine for bf16.
+                # A pass of its own in full precision: gradients of gradients are too fine for bf16 and fp16.
                 # The clone is no leaf: torch's operation counter cannot follow autograd.grad to one.
                 target = batch.target.detach().requires_grad_().clone()
                 with stored_statistics(self.discriminator):
                     output_with_grad = self.discriminator(batch.source, target, batch.style)
                 given |= {"target_with_grad": target, PENALISED: output_with_grad}
-            _backward(self.objective.discriminator_losses(given, progress), report, len(batches))
+            losses = self.objective.discriminator_losses(given, progress)
+            _backward(losses, report, len(batches), self.scalers.get("d"))
         self._apply("d", self.discriminator, self.optimiser_d)
         return report
 
@@ -138,7 +143,7 @@ class TrainStep:
             if self.objective.discriminator_at_work(progress):
                 given |= self._discriminate_frozen(batch, fake, progress)
                 losses |= self.objective.generator_losses(given, progress, done=losses)
-            _backward(losses, report, len(batches))
+            _backward(losses, report, len(batches), self.scalers.get("g"))
         self._apply("g", self.generator, self.optimiser_g)
         return report
 
@@ -153,6 +158,9 @@ class TrainStep:
         return found
 
     def _apply(self, name: str, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        scaler = self.scalers.get(name)
+        if scaler is not None:
+            scaler.unscale_(optimiser)  # before norms are taken, and clipped
         if self.grad_clip:
             self.gradients[name] = nn.utils.clip_grad_norm_(network.parameters(), self.grad_clip)
         else:
@@ -160,7 +168,11 @@ class TrainStep:
         # Rows without a gradient would move all the same, by weight decay.
         tables = self._tables if self.num_frozen_styles and network is self.generator else []
         kept = [rows.detach()[: self.num_frozen_styles].clone() for rows in tables]
-        optimiser.step()
+        if scaler is None:
+            optimiser.step()
+        else:
+            scaler.step(optimiser)
+            scaler.update()
         with torch.no_grad():
             for rows, before in zip(tables, kept, strict=True):
                 rows[: self.num_frozen_styles] = before
@@ -169,14 +181,25 @@ class TrainStep:
     def _update_ema(self, step: int) -> None:
         """Moves the averaged generator; early steps forget faster, so that it does not lag behind the start."""
         decay = min(self.ema_decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.generator_ema.parameters()), list(self.generator.parameters()), 1 - decay)
-        for ours, theirs in zip(self.generator_ema.buffers(), self.generator.buffers(), strict=True):
-            ours.copy_(theirs)
+        average: list[Tensor] = list(self.generator_ema.parameters())
+        current: list[Tensor] = list(self.generator.parameters())
+        buffers = zip(self.generator_ema.buffers(), self.generator.buffers(), strict=True)
+        if "g" not in self.scalers:
+            torch._foreach_lerp_(average, current, 1 - decay)
+            for ours, theirs in buffers:
+                ours.copy_(theirs)
+            return
+        moved = self.gradients["g"].isfinite()  # a step that was skipped leaves the average as it is
+        for ours, theirs in zip(average, current, strict=True):
+            ours.lerp_(theirs, (1 - decay) * moved)
+        for ours, theirs in buffers:
+            ours.copy_(torch.where(moved, theirs, ours))
 
 
-def _backward(terms: Losses, report: Losses, share: int) -> None:
+def _backward(terms: Losses, report: Losses, share: int, scaler: GradScaler | None) -> None:
     """Backpropagates the sum of the terms as one of ``share`` equal parts and adds them to the report."""
-    torch.stack(list(terms.values())).sum().div(share).backward()  # type: ignore[no-untyped-call]
+    total = torch.stack(list(terms.values())).sum().div(share)
+    (total if scaler is None else scaler.scale(total)).backward()  # type: ignore[no-untyped-call]
     for name, value in terms.items():
         report[name] = report.get(name, torch.zeros_like(value)) + value.detach() / share
 

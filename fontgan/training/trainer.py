@@ -103,7 +103,8 @@ class Trainer:
             #    signal here, once a step, so that none of them is alone in ending the loop.
             state.step += 1
             names = [name for batch in batches for name in batch.names]
-            self._losses.kept.append(StepReport(state.step, losses, names, state.train_step.gradients))
+            gradients, scaled = state.train_step.gradients, bool(state.train_step.scalers)
+            self._losses.kept.append(StepReport(state.step, losses, names, gradients, scaled))
             self._sync_clock_and_stop(minutes_before + (time.monotonic() - started) / 60)
             progress.update()
             if self.profiler is not None:
@@ -153,9 +154,11 @@ class Trainer:
                 # The weights that gave it are those of the step before, which may be saved already.
                 raise Diverged(step, wrong[0].say(), good_until=monitor.good_until(step - 1))
             losses = {name: sum(report.values[name] for report in of_all) / len(of_all) for name in of_all[0].values}
-            self._warn(monitor.look_at_step(step, losses, of_all[0].gradients))
+            gradients, moved = of_all[0].gradients, of_all[0].moved
+            monitor.look_at_overflows(step, {name: name not in moved for name in gradients if of_all[0].scaled})
+            self._warn(monitor.look_at_step(step, losses, moved))
             if step in self._to_log:
-                self._log_step(step, losses, of_all[0].gradients, progress)
+                self._log_step(step, losses, moved, progress)
 
     def _note_rates_and_pace(self, progress: Progress) -> None:
         state = self.state

@@ -149,7 +149,7 @@ def test_a_ready_sweep_lists_its_jobs_and_gives_way_to_what_is_typed(
     """Everything up to the first job, which fails before it does anything."""
     ran: list[str] = []
 
-    def fail(cfg: Any, swept: Any) -> int:
+    def fail(cfg: Any, swept: Any, device: Any) -> int:
         ran.append(Path(cfg.out).name)
         assert not cfg.sweep.over
         raise RunError("stopped here")
@@ -184,7 +184,7 @@ def test_jobs_are_listed_by_the_folders_they_run_in(
     key = swept.partition("=")[0]
     ran: dict[str, Any] = {}
 
-    def fail(cfg: Any, settings: dict[str, Any]) -> int:
+    def fail(cfg: Any, settings: dict[str, Any], device: Any) -> int:
         ran[Path(cfg.out).name] = settings[key]
         raise RunError("stopped here")
 
@@ -215,7 +215,7 @@ def test_folders_are_named_by_plain_values_and_told_apart_by_a_hash_of_others() 
 
 @pytest.mark.slow
 def test_a_pattern_stands_for_the_variants_that_match(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launcher, "train", lambda cfg, swept: (_ for _ in ()).throw(RunError("stopped here")))
+    monkeypatch.setattr(launcher, "train", lambda *_: (_ for _ in ()).throw(RunError("stopped here")))
     assert launcher.launch([*TINY, "generator/up=glob(*,exclude=[c*,d*,g*,s*])", f"out={tmp_path}"]) == 1
     names = [job["overrides"]["generator/up"] for job in listed(tmp_path)]
     assert names == [name for name in choices("generator/up") if name[0] not in "cdgs"]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fontgan.build import build_parts
 from fontgan.config.compose import compose_config
 from fontgan.errors import RunError
 from fontgan.models.grad_checkpointing import checkpointed
+from fontgan.runtime import memory as runtime_memory
+from fontgan.runtime.memory import available_bytes
 from fontgan.training import memory
-from fontgan.training.memory import LiveBytes, available_bytes, largest_batch, peak_bytes, probe
+from fontgan.training.memory import LiveBytes, largest_batch, peak_bytes, probe
 from fontgan.training.step import TrainStep
 from tests.helpers import TINY
 
@@ -121,7 +125,7 @@ def test_not_even_one_pair_fits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_containers_limit_counts(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    monkeypatch.setattr(runtime_memory, "CGROUP", tmp_path)
     free = available_bytes(CPU)
     assert free > 64 * MIB
     (tmp_path / "memory.max").write_text("max\n")
@@ -133,3 +137,14 @@ def test_a_containers_limit_counts(tmp_path, monkeypatch: pytest.MonkeyPatch) ->
     assert available_bytes(CPU) == 10 * MIB - 600
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     assert available_bytes(CPU) == 5 * MIB - 300
+
+
+@pytest.mark.parametrize("precision", [pytest.param("fp32", marks=pytest.mark.slow), "bf16"])
+def test_a_step_of_fake_tensors_counts_as_a_real_one(precision: str) -> None:
+    """What scripts/card_costs.py goes by: nothing is computed, and the same bytes live at once."""
+    step = build_parts(compose_config("train", [*TINY]), CPU, precision)[1]
+    run = partial(probe, step, 8, 64, CPU)
+    run()
+    real = peak_bytes(run, CPU)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert peak_bytes(run, CPU) == pytest.approx(real, rel=1e-3)
