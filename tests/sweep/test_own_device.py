@@ -21,7 +21,7 @@ from tests.sweep.test_sweep import statuses
 HOLD = """
 import sys, time
 from pathlib import Path
-from fontgan.runtime.files import locked
+from fontgan.runtime.locks import locked
 folder = Path(sys.argv[1])
 folder.mkdir(parents=True)
 with locked(folder, "another job"):
