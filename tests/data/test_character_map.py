@@ -112,7 +112,7 @@ def test_codes_that_stand_for_nothing_are_told(kai: Path, tmp_path: Path) -> Non
 
 def test_no_known_table_is_one_line(kai: Path, tmp_path: Path) -> None:
     font = with_cmap(kai, tmp_path / "none.ttf", (3, 7), codes_of(HAN, "gbk"), 4)
-    assert "no cmap of Unicode" in error_line(fontgan_here("coverage", f"target={font}"))
+    assert "no cmap of Unicode" in error_line(fontgan_here("coverage", f"font={font}"))
 
 
 @pytest.mark.parametrize("kind", [2, 4])
@@ -131,7 +131,7 @@ def test_a_damaged_table_is_one_line_or_read(kai: Path, tmp_path: Path, kind: in
         data[entry.offset + 14 : entry.offset + 16] = (9).to_bytes(2, "big")  # the subtable's own length
     broken = tmp_path / "broken.ttf"
     broken.write_bytes(data)
-    result = fontgan_here("coverage", f"target={broken}")
+    result = fontgan_here("coverage", f"font={broken}")
     assert "Traceback" not in result.stderr
     assert result.returncode == 0 or error_line(result)
 

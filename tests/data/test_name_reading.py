@@ -82,14 +82,14 @@ def test_the_source_goes_before_the_usual_characters() -> None:
 
 def test_a_tie_is_an_error_that_says_how_to_choose(tmp_path: Path) -> None:
     folder = draw(tmp_path / "mine", {"8220": "一"})  # 舠 or “, both of them usual
-    said = error_line(fontgan_here("coverage", f"target={folder}"))
+    said = error_line(fontgan_here("coverage", f"font={folder}"))
     assert "data.names=hex|decimal|char" in said
     assert "舠 (hex) or “ (decimal)" in said
     for way, char in (("hex", "舠"), ("decimal", "“")):
         out = tmp_path / f"{way}.json"
-        assert fontgan_here("coverage", f"target={folder}", f"names={way}", f"out={out}").returncode == 0
+        assert fontgan_here("coverage", f"font={folder}", f"names={way}", f"out={out}").returncode == 0
         assert json.loads(out.read_text(encoding="utf-8"))["characters"] == char
-    assert "none named after a character" in error_line(fontgan_here("coverage", f"target={folder}", "names=char"))
+    assert "none named after a character" in error_line(fontgan_here("coverage", f"font={folder}", "names=char"))
     with pytest.raises(DataError, match=r"data\.names"):
         open_glyphs(str(folder))
     assert list(FolderGlyphs(folder, "“").files) == ["“"]
