@@ -91,7 +91,10 @@ def _files() -> str:
             raise Wrong(
                 f"locks do not hold where the cache is (held {held}, free {free}). Put it on a local disk: FONTGAN_CACHE"
             )
-    return "where the cache is, files are replaced at once, written through and locked"
+    done = "where the cache is, files are replaced at once, written through and locked"
+    if sys.platform == "linux":
+        return done
+    return f"{done}; what is read back may come from memory, and on Windows a new name is not waited for"
 
 
 def _ask_for_lock(folder: Path) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import signal
 import stat
 import sys
@@ -52,6 +51,8 @@ def apply(asked: Mapping[str, Any]) -> None:
     if "thread_error" in asked:
         _break_the_data_thread(asked["thread_error"], asked["batch"])
     if "file_bytes" in asked:
+        import resource  # of POSIX
+
         resource.setrlimit(resource.RLIMIT_FSIZE, (asked["file_bytes"], resource.RLIM_INFINITY))
     if "helpers" in asked:
         from fontgan.data import pack_writer

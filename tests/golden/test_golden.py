@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import fcntl
 import json
 import os
 import warnings
@@ -13,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+
+from fontgan.runtime.locks import hold
 
 from . import cases, check, outputs
 from .compare import CLOSE, EXACT, difference
@@ -30,8 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "golden"
     folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with hold(folder / "lock", wait=True):
         if not (folder / "begun").exists():
             (folder / "begun").touch()
             check.observe(folder, check.names())

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
 import struct
 import subprocess
 import sys
-import termios
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
+pty, fcntl, termios = (pytest.importorskip(name, reason="POSIX has them") for name in ("pty", "fcntl", "termios"))
 ROOT = Path(__file__).parents[2]
 WORK = """
 import sys, time

@@ -24,7 +24,7 @@ MAIN_WORK = (
     "test_inference.py::test_a_folder_of_glyphs_keeps_its_names",
     "complete/test_complete.py::test_a_completed_font_has_what_was_lacking_and_its_own_glyphs_untouched",
     "complete/test_complete.py::test_the_same_command_again_does_nothing_twice",
-    "handwriting/test_handwriting.py::test_marks_and_wide_glyphs_are_shown_in_their_own_cells",
+    "handwriting/test_handwriting.py::test_a_list_of_pictures_and_a_tiff_of_several",
     "data/test_pack.py::test_what_a_killed_packing_left_is_removed_by_the_next_unless_it_is_at_work",
     "studio/test_jobs.py::test_one_of_each_lane_runs_and_the_rest_waits_in_order",
     "studio/test_jobs.py::test_a_job_whose_process_died_is_cut_off",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -465,6 +464,8 @@ def test_any_part_of_the_loss_trains_alone(weights_of_loss: tuple[str, ...], pac
 
 
 def limit_file_size(megabytes: float) -> None:
+    import resource  # of POSIX
+
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(megabytes * 2**20), resource.RLIM_INFINITY))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import resource
 import signal
 import sys
 import tempfile
@@ -145,6 +144,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, help="where the verdicts are written")
     parser.add_argument("--no-scan", action="store_true", help="not also as scanned pages")
     asked = parser.parse_args(arguments)
+    import resource  # of POSIX
+
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))  # addresses, of which libraries reserve many
     verdicts = []
     with tempfile.TemporaryDirectory() as folder:
