@@ -16,20 +16,29 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-from fontgan.bench.lower_bound import LowerBound
-from fontgan.bench.machine import Peaks
-from fontgan.build import build_parts
-from fontgan.config.compose import compose_config
-from fontgan.config.groups import choices
-from fontgan.models.glyph_encoder import LOSS_WEIGHTS, glyph_encoder
-from fontgan.training.memory import peak_bytes, probe
-from fontgan.training.step import TrainStep
+from fontgan.cli import not_installed  # noqa: E402
+
+try:
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    from fontgan.bench.lower_bound import LowerBound
+    from fontgan.bench.machine import Peaks
+    from fontgan.build import build_parts
+    from fontgan.config.compose import compose_config
+    from fontgan.config.groups import choices
+    from fontgan.models.glyph_encoder import LOSS_WEIGHTS, glyph_encoder
+    from fontgan.training.memory import peak_bytes, probe
+    from fontgan.training.step import TrainStep
+except ModuleNotFoundError as error:
+    sys.exit(f"scripts/card_costs.py: {not_installed(error)}")
 
 CPU = torch.device("cpu")
 FEW = "data.charset=的一是不了在人有我他"  # what a step takes does not depend on the glyphs

@@ -16,13 +16,19 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import Version
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from tests.versions import declared  # noqa: E402
+
+from fontgan.cli import not_installed  # noqa: E402
+
+try:
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+    from packaging.version import Version
+
+    from tests.versions import declared
+except ModuleNotFoundError as error:
+    sys.exit(f"scripts/make_licences.py: {not_installed(error)}")
 
 PAGE = ROOT / "docs" / "reference" / "licences.md"
 # Which extras a section of the page is about; what an earlier one has is not said again.

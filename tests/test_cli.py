@@ -353,7 +353,7 @@ def test_bad_data_gets_one_line_from_check_and_train(
         (["trainer.batch_size=0"], "trainer.batch_size=0: 1 or more"),
         (["trainer.ema_decay=1"], "trainer.ema_decay"),
         (["trainer.compile=maybe"], "auto, true, false"),
-        (["trainer.precision=fp8"], "auto, bf16, fp32"),
+        (["trainer.precision=fp8"], "auto, bf16, fp16, fp32"),
         (["trainer.device=tpu"], "auto, cpu, cuda"),
         (["trainer.max_minutes=0"], "more than 0"),
         (["discriminator=none"], "discriminator=none, but loss.adversarial.weight"),

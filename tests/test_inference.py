@@ -146,7 +146,7 @@ def test_unreadable_images_are_listed_and_the_rest_is_done(
         (["style=kai", "text=\u9f98"], "none of the characters asked for"),
         (["style=kai", "text=永", "which=newest"], "choose best or last"),
         (["style=kai", "text=永", "device=tpu"], "choose one of auto, cpu, cuda"),
-        (["style=kai", "text=永", "precision=int8"], "choose one of auto, bf16, fp32"),
+        (["style=kai", "text=永", "precision=int8"], "choose one of auto, bf16, fp16, fp32"),
         (["style=kai", "text=永", "batch_size=0"], "1 or more"),
         (["style=kai", "text=永", "colour=red"], "Keys here"),
         (["text=永", "style=kai", "style_path=[kai, brush]"], "style and style_path"),

@@ -74,7 +74,9 @@ def choose_reading(folder: Path, stems: Sequence[str], source: Collection[str] =
     numbers = list(filter(_EITHER.fullmatch, stems))
     if not numbers or sum(map(bool, map(_HEX_ALONE.fullmatch, stems))) > FEW * len(numbers):
         return HEX
-    read = {way: [char for stem in numbers if (char := char_from_name(stem, way))] for way in (HEX, DECIMAL)}
+    # Shorter ones count too, now that they are hardly numbers of pages.
+    every = list(filter(_DECIMAL.fullmatch, stems))
+    read = {way: [char for stem in every if (char := char_from_name(stem, way))] for way in (HEX, DECIMAL)}
     tests: list[Callable[[str], bool]] = [set(source).__contains__, _usual().__contains__, bool]
     for fits in tests:
         counts = {way: sum(map(fits, chars)) for way, chars in read.items()}

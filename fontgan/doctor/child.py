@@ -31,6 +31,7 @@ def ask_child(device: str, precision: str) -> Iterator[Row]:
             env={
                 **os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder),  # torch leaves folders there
                 "FONTGAN_CACHE": str(Path(folder) / "cache"), "PYTHONIOENCODING": "utf-8",
+                "MPLCONFIGDIR": folder,  # where matplotlib, if a package imports it, lists the fonts of the system
             },
         )  # fmt: skip
         late = threading.Event()

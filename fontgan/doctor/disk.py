@@ -83,7 +83,7 @@ def _files() -> str:
             (folder / fresh / fresh).touch()
         replace_folder(folder / "two", folder / "one")
         sync_folder(folder)
-        if (folder / "file").read_text() != "new" or not (folder / "one" / "two").exists():
+        if (folder / "file").read_text(encoding="utf-8") != "new" or not (folder / "one" / "two").exists():
             raise Wrong("a replaced file or folder is the old one where the cache is")
         with locked(folder, "fontgan doctor"):
             held = _ask_for_lock(folder)

@@ -34,7 +34,7 @@ def package_rows() -> Iterator[Row]:
 def came_from() -> str:
     """From where fontgan was installed, without the folder; empty if it was not."""
     try:
-        source = json.loads(metadata.distribution("fontgan").read_text("direct_url.json") or "{}")
+        source = json.loads(_recorded("direct_url.json") or "{}")
     except metadata.PackageNotFoundError:
         return ""
     if not source:
@@ -116,11 +116,16 @@ def _extras() -> str:
     return f"{told}; lacking: {', '.join(lacking)}, each by {_install_command(name)}"
 
 
+def _recorded(name: str) -> str | None:
+    """A file of what the installation notes of itself; None if it has none."""
+    return metadata.distribution("fontgan").read_text(name)
+
+
 def _install_command(extra: str) -> str:
     """As PEP 610 records where fontgan came from. Quotes are double, since the shell of Windows knows no others."""
     if (Path(__file__).parents[2] / "pyproject.toml").is_file():
         return f'pip install -e ".[{extra}]" in the checkout'
-    source = json.loads(metadata.distribution("fontgan").read_text("direct_url.json") or "{}")
+    source = json.loads(_recorded("direct_url.json") or "{}")
     if "archive_info" in source:
         return f'pip install "{_file_of(source)}[{extra}]"'
     return "its packages" if extra == "NAME" else how_to_install(extra)

@@ -105,9 +105,10 @@ def folder_for(value: str, *, overwrite: bool) -> Path:
 def write_folder(out: Path, contents: Mapping[str, bytes]) -> None:
     """Writes aside, and gives the folder its name when it is whole."""
     with temporary_sibling(out) as aside:
-        _write(aside, contents)
-        aside.chmod(0o755)
-        replace_folder(aside, out)
+        fresh = aside / out.name
+        fresh.mkdir()
+        _write(fresh, contents)
+        replace_folder(fresh, out)
 
 
 def send(repo: str, contents: Mapping[str, bytes], *, private: bool, revision: str | None, message: str) -> str:

@@ -11,8 +11,6 @@ from filelock import lock_descriptor, unlock_descriptor
 
 from fontgan.errors import RunError
 
-_PATIENCE_S = 0.1  # waited for one who only looks whether a lock is held
-
 
 @contextlib.contextmanager
 def locked(folder: Path, what: str) -> Iterator[None]:
@@ -26,19 +24,20 @@ def locked(folder: Path, what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def hold(file: Path, *, wait: bool = False) -> Iterator[None]:
+def hold(file: Path, *, wait: bool = False, patience_s: float = 0.1) -> Iterator[None]:
     """Holds a file, which is made where there is none and stays.
 
     Args:
         wait: for as long as another process holds it.
+        patience_s: waited for one who only looks whether it is held.
     Raises: BlockingIOError if another process holds it.
     """
     with file.open("a") as lock:  # "w" would empty what a link leads to
-        until = time.monotonic() + _PATIENCE_S
+        until = time.monotonic() + patience_s
         while not lock_descriptor(lock.fileno(), blocking=wait):
             if time.monotonic() > until:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(file))
-            time.sleep(_PATIENCE_S / 10)
+            time.sleep(patience_s / 10)
         try:
             yield
         finally:
@@ -50,7 +49,7 @@ def is_held(file: Path) -> bool:
     if not file.exists():
         return False
     try:
-        with hold(file):
+        with hold(file, patience_s=0.002):  # pages ask often, and two of them perhaps at once
             return False
     except BlockingIOError:
         return True

@@ -29,6 +29,6 @@ def _host_bytes() -> int:
 
 def _kernel_number(file: Path, key: str = "") -> int:
     """The number in a file of the kernel's, or in its line of that key; 0 where it has none, or no limit ("max")."""
-    text = file.read_text() if file.is_file() else ""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
     found = re.search(rf"^{key}\s*(\d+)\b", text, re.MULTILINE)
     return int(found[1]) if found else 0

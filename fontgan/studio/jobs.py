@@ -143,9 +143,10 @@ class Jobs:
 
     def stop(self, job: Job) -> None:
         """Takes a waiting job out of the queue, or does what Ctrl-C does to a running one."""
-        if job.state == "waiting":
+        state = state_of(job.folder)  # which may have changed since it was read
+        if state == "waiting":
             write_end(job.folder, None)
-        elif job.state == "running":
+        elif state == "running":
             (job.folder / STOP).touch()
 
 

@@ -128,7 +128,7 @@ def _work(job: dict[str, Any], data: bytes, file: IO[bytes]) -> NoReturn:
 
 def _bind(limits: Limits) -> None:
     """Limits of the kernel, which hold inside C code too; each ends the process."""
-    in_use = int(_STATM.read_text().split()[0]) * resource.getpagesize()
+    in_use = int(_STATM.read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
     most_of = {
         resource.RLIMIT_CPU: math.ceil(limits.cpu_s), resource.RLIMIT_STACK: _STACK_BYTES, resource.RLIMIT_CORE: 0,
         resource.RLIMIT_AS: in_use + limits.memory_bytes,

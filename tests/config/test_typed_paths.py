@@ -89,7 +89,7 @@ def test_a_drive_letter_on_linux_is_a_file_that_is_not_there() -> None:
 @pytest.mark.parametrize("name", ["C:\\me\\字体 (1).ttf", "A[wght], 'b'=#1 {x}.ttf"])
 def test_a_real_file_of_such_a_name_is_opened_from_a_shell(tmp_path: Path, name: str) -> None:
     shutil.copyfile(KAI, tmp_path / name)
-    line = f"{shlex.quote(sys.executable)} -m fontgan coverage {shlex.quote(f'target={name}')} out=found.json"
+    line = f"{shlex.quote(sys.executable)} -m fontgan coverage {shlex.quote(f'font={name}')} out=found.json"
     done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "found.json").is_file()

@@ -130,7 +130,7 @@ def test_out_is_not_written_over(tmp_path: Path) -> None:
 
 
 def test_a_broken_torch_is_a_line(tmp_path: Path) -> None:
-    code = "raise ImportError(\"libfig.so: needed by '/home/plum jam/torch/lib.so'\")"
+    code = "raise ImportError(\"libfig.so: needed by '/Users/plum jam/torch/lib.so'\")"
     result = doctor(stub=stub(tmp_path, "torch", code))
     assert result.returncode == 1
     assert result.stderr == ""

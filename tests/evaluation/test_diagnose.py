@@ -410,7 +410,7 @@ def test_the_same_diagnosis_twice(here: Here, tiny_run: Path, tmp_path: Path) ->
         ("batch_size=0", "1 or more"),
         ("which=worst", "choose best or last"),
         ("device=abacus", "choose one of auto, cpu, cuda"),
-        ("precision=fp8", "choose one of auto, bf16, fp32"),
+        ("precision=fp8", "choose one of auto, bf16, fp16, fp32"),
     ],
 )
 def test_settings_that_cannot_be(refused: Callable[..., str], tiny_run: Path, override: str, says: str) -> None:

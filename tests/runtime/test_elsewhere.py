@@ -163,13 +163,14 @@ def test_what_this_is_to_find_is_found(wrong: Any, says: str) -> None:
 # -- who may name a kind of device ----------------------------------------------------------
 
 SOURCES = Path(fontgan.__file__).parent
-# Those that hide it, what several processes say to each other, and benchmarks.
+# Those that hide it, what several processes say to each other, benchmarks, and the doctor, who tells of it.
 MAY_NAME = {
     "runtime/accelerator.py",
     "runtime/cards.py",
     "runtime/device.py",
     "runtime/distributed.py",
     "bench/machine.py",
+    "doctor/computing.py",
 }
 EVENTS = {"training/loss_buffer.py", "models/predict.py"}  # the type of what ``to_host`` gives, never a call
 

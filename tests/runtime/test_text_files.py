@@ -53,7 +53,7 @@ def test_text_is_read_and_written_as_utf_8_with_line_feeds() -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp936", "utf-8"])
 def test_no_terminal_is_too_poor(encoding: str) -> None:
-    command = [sys.executable, "-m", "fontgan", "coverage", "--cfg", "target=永é☃"]
+    command = [sys.executable, "-m", "fontgan", "coverage", "--cfg", "font=永é☃"]
     done = subprocess.run(command, env=os.environ | {"PYTHONIOENCODING": encoding}, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
