@@ -297,6 +297,7 @@ def test_refusals_of_infer(exported: Path, refused: Callable[..., str], tmp_path
 def test_refusals_of_export(tiny_run: Path, refused: Callable[..., str], tmp_path: Path) -> None:
     export = ("export", f"run={tiny_run}")
     assert "Add out=model.onnx, or page=DIR" in refused(*export)
+    assert "run=nowhere: no such folder" in refused("export", "run=nowhere", f"out={tmp_path / 'a.onnx'}")
     assert "belongs to a page" in refused(*export, "chars=永", f"out={tmp_path / 'a.onnx'}")
     assert "belongs to an ONNX file" in refused(*export, "precision=fp16", f"page={tmp_path / 'page'}")
     assert "knows its styles by name" in refused(*export, "style=references", f"out={tmp_path / 'a.onnx'}")

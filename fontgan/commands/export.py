@@ -51,7 +51,7 @@ def main(cfg: Config) -> int:
     page = None if cfg.page is None else page_folder(cfg.page, overwrite=cfg.overwrite)
     check_packages()
     font, chars = source_spec(cfg.font, "font"), _chars(cfg.chars)
-    run = load(cfg.run, which=cfg.which, device="cpu", precision="fp32", plugins=cfg.plugins)
+    run = load(cfg.run, which=cfg.which, device="cpu", precision="fp32", plugins=cfg.plugins, key="run")
     licence = cfg.licence or (NOTICE.read_text(encoding="utf-8") if cfg.run == BASE else licence_note(run))
     if out is not None:
         made = export_model(run, precision=cfg.precision, references=cfg.style == "references", licence=licence)

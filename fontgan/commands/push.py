@@ -43,7 +43,7 @@ def main(cfg: Config) -> int:
     out = None if cfg.out is None else folder_for(cfg.out, overwrite=cfg.overwrite)
     if out is None:
         need_hub("repo")
-    run = load(cfg.run, which=cfg.which, device="cpu", precision="fp32", plugins=cfg.plugins)
+    run = load(cfg.run, which=cfg.which, device="cpu", precision="fp32", plugins=cfg.plugins, key="run")
     named = check_terms(run.checkpoint, confirm_ownership=cfg.confirm_ownership)
     licence = check_identifier(cfg.licence, named)
     contents = gather(run, repo=cfg.repo or "OWNER/NAME", licence=licence, named=named, plugins=cfg.plugins)

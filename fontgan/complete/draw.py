@@ -38,7 +38,7 @@ def open_run(
     spec: str | Path, style: str | Mapping[str, Any] | None, *, device: str, precision: str
 ) -> tuple[Run, Style]:
     """The trained run and the style to draw in, None for its only one.  Raises: UserError."""
-    run = load(spec, device=device, precision=precision)
+    run = load(spec, device=device, precision=precision, key="run")
     if style == "all":
         raise ConfigError(f"style=all: a font has one style. Choose one of {', '.join(run.styles)}.")
     ((chosen, _),) = choose_styles(run, style, Path())

@@ -47,6 +47,7 @@ def load(
     precision: str = "auto",
     batch_size: int = 32,
     plugins: Sequence[str] = (),
+    key: str = "checkpoint",
 ) -> "Run":
     """Loads a trained run.
 
@@ -55,10 +56,11 @@ def load(
         which: "best" (see ``checkpoint.best``) or "last", where ``checkpoint`` is a run.
         device: auto, cpu, cuda, cuda:N or mps.   precision: auto, bf16, fp16 or fp32.
         plugins: packages with parts of the run; they are imported.
+        key: the setting that names ``checkpoint``, for messages.
     Raises: RunError or ConfigError if there is no usable checkpoint.
     """
     activate(plugins)
-    found = find(run_path(checkpoint), which)
+    found = find(run_path(checkpoint), which, key)
     config = load_config(found.folder / "config.yaml")
     where = pick_device(device)
     styles, manifest = list(found.metadata["styles"]), dict(found.metadata["data"])
