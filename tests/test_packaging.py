@@ -182,6 +182,7 @@ def test_the_wheel_holds_the_package_its_configs_and_nothing_else(built: tuple[P
         ("fontgan/assets/shelf", ".yaml"),
         ("fontgan/assets/shelf", ".md"),
         ("fontgan/assets/charsets", ".txt"),
+        ("fontgan/hub", ".j2"),
         ("fontgan/models", ".safetensors"),
         ("fontgan/studio/locale", ".po"),
         ("fontgan/studio/static", ".css"),

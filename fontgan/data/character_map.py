@@ -49,8 +49,9 @@ def character_map(font: TTFont) -> CharacterMap:
             continue
         char_of, codes = _reader(codec, symbols=place == (3, 0)), copy.copy(tables[place]).cmap
         glyphs: dict[int, str] = {}
+        there = font.getReverseGlyphMap()
         for code, glyph in codes.items():
-            if char := char_of(code):
+            if glyph in there and (char := char_of(code)):
                 glyphs.setdefault(ord(char), glyph)
         if glyphs:
             told = f"its cmap {place[0]},{place[1]} is read as {name} ({len(glyphs)} characters"

@@ -66,7 +66,7 @@ def choose_layout(
         borrowed = {char: round(source.advance(char) * em / source.units_per_em) for char in known}
     if target:
         spacing = LetterSpacing(target, source, em) if source and not usual.cell else None
-        return Layout(em, baseline * em, usual, borrowed | drawn, spacing=spacing, told=drawn.keys())
+        return Layout(em, baseline * em, usual, borrowed | drawn, spacing=spacing, told=frozenset(drawn))
     return Layout(em, baseline * em, usual, drawn, borrowed)
 
 

@@ -58,7 +58,12 @@ class Page:
 
     def drop(self, *files: Path) -> None:
         """Gives files to the page as a drop on it does: to the script that takes them."""
-        self.one("input[type=file]").send_keys("\n".join(map(str, files)))
+
+        def given() -> bool:
+            self.one("input[type=file]").send_keys("\n".join(map(str, files)))
+            return True
+
+        self.until(given, seconds=20)  # the page may be drawing itself anew
 
     def write(self, name: str, text: str) -> None:
         field = self.one(f'[name="{name}"]')
