@@ -15,15 +15,15 @@ from markupsafe import Markup
 
 from fontgan import __version__
 from fontgan.data.sources import Spec
-from fontgan.errors import ConfigError, DataError
+from fontgan.errors import DataError
 from fontgan.export.browser_files import FIT_CURVE, ONNXRUNTIME, OPENTYPE, browser_file, licences
 from fontgan.export.metadata import as_json
 from fontgan.export.model import export_model
 from fontgan.export.page_fonts import PageFonts, frame_list, page_fonts, page_source
 from fontgan.generate.inference import Run
 from fontgan.report.html import TEMPLATES, asset_text, render_template
-from fontgan.runtime.file_names import distinct, is_of_the_system
-from fontgan.runtime.files import atomic_write, replace_folder, temporary_sibling, user_path
+from fontgan.runtime.file_names import distinct
+from fontgan.runtime.files import atomic_write, own_folder, replace_folder, temporary_sibling
 
 log = logging.getLogger(__name__)
 
@@ -38,18 +38,7 @@ ENGINES = {  # of the browser's two ways to compute
 
 def page_folder(value: str, *, overwrite: bool) -> Path:
     """The folder that a setting names. Raises: ConfigError if something is there that is not to be replaced."""
-    out = user_path(value)
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"page={value}: is a file. Name a folder.")
-    if out.is_dir() and not all(is_of_the_system(file.name) for file in out.iterdir()):
-        index = out / "index.html"
-        if not index.is_file() or MARK.encode() not in index.read_bytes()[:4096]:
-            raise ConfigError(f"page={value}: holds things that fontgan export did not make. Name another folder.")
-        if not overwrite:
-            raise ConfigError(f"page={value}: is there already. Name another folder, or overwrite=true.")
-    if not out.absolute().parent.is_dir():
-        raise ConfigError(f"page={value}: its folder does not exist. Make it, or name another.")
-    return out
+    return own_folder("page", value, "fontgan export", file="index.html", mark=MARK, overwrite=overwrite)
 
 
 def write_page(

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from fontgan.base import NOTICE
-from fontgan.errors import ConfigError, DataError, RunError, shorten
+from fontgan.errors import DataError, RunError, shorten
 from fontgan.export.metadata import licence_note
 from fontgan.generate.inference import Run, load
 from fontgan.hub.card import model_card
@@ -19,7 +19,7 @@ from fontgan.hub.pull import pull
 from fontgan.hub.sheet import drawn_sheet
 from fontgan.hub.terms import own_styles
 from fontgan.pictures.contact_sheet import save_png
-from fontgan.runtime.files import as_utf8, replace_folder, temporary_sibling, user_path
+from fontgan.runtime.files import as_utf8, own_folder, replace_folder, temporary_sibling
 
 log = logging.getLogger(__name__)
 
@@ -88,18 +88,7 @@ def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 def folder_for(value: str, *, overwrite: bool) -> Path:
     """The folder that ``out`` names. Raises: ConfigError if something is there that is not to be replaced."""
-    out = user_path(value)
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"out={value}: is a file. Name a folder.")
-    if out.is_dir() and any(out.iterdir()):
-        card = out / CARD
-        if not card.is_file() or MARK.encode() not in card.read_bytes()[:4096]:
-            raise ConfigError(f"out={value}: holds things that fontgan push did not make. Name another folder.")
-        if not overwrite:
-            raise ConfigError(f"out={value}: is there already. Name another folder, or overwrite=true.")
-    if not out.absolute().parent.is_dir():
-        raise ConfigError(f"out={value}: its folder does not exist. Make it, or name another.")
-    return out
+    return own_folder("out", value, "fontgan push", file=CARD, mark=MARK, overwrite=overwrite)
 
 
 def write_folder(out: Path, contents: Mapping[str, bytes]) -> None:

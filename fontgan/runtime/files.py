@@ -17,7 +17,7 @@ import platformdirs
 
 from fontgan.errors import ConfigError
 from fontgan.runtime import linux
-from fontgan.runtime.file_names import portable
+from fontgan.runtime.file_names import is_of_the_system, portable
 from fontgan.runtime.locks import hold
 
 _ASIDE = re.compile(r"\..+-[a-z0-9_]{8}")  # what ``tempfile`` makes of the prefixes here, and -replaced
@@ -172,6 +172,27 @@ def page_file(value: str, verb: str, mark: str, *endings: str, beside: Sequence[
     taken = [file.name for ending in beside if (file := out.with_suffix(ending)).exists()]
     if taken and not out.is_file():
         raise ConfigError(f"out={out}: {taken[0]} is there already and would be written too. Name another file.")
+    return out
+
+
+def own_folder(key: str, value: str, verb: str, *, file: str, mark: str, overwrite: bool) -> Path:
+    """The folder that a setting names for a verb to write, over its own alone.
+
+    Args:
+        file, mark: a file that the verb leaves in its folders, and what it holds near its beginning.
+    Raises: ConfigError if something is there that is not to be replaced.
+    """
+    out = user_path(value)
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"{key}={value}: is a file. Name a folder.")
+    if out.is_dir() and not all(is_of_the_system(there.name) for there in out.iterdir()):
+        made = out / file
+        if not made.is_file() or mark.encode() not in made.read_bytes()[:4096]:
+            raise ConfigError(f"{key}={value}: holds things that {verb} did not make. Name another folder.")
+        if not overwrite:
+            raise ConfigError(f"{key}={value}: is there already. Name another folder, or overwrite=true.")
+    if not out.absolute().parent.is_dir():
+        raise ConfigError(f"{key}={value}: its folder does not exist. Make it, or name another.")
     return out
 
 
